@@ -1,0 +1,49 @@
+# make run    set up, train on the planar world, plan and show the result
+# make test   set up and run the tests
+# make check  lint, types, and the tests against the built wheel, away from the repository
+# make slow   the statistical tests
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run test check lint types wheel slow clean
+
+run: $(READY)
+	$(BIN)/e2c quickstart
+
+test: $(READY)
+	$(BIN)/pytest
+
+slow: $(READY)
+	$(BIN)/pytest -m slow
+
+check: lint types wheel
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# Static checkers cannot follow the folder mapping of pyproject.toml, so they read a tree of links with the layout of
+# the installed package.
+types: $(READY)
+	rm -rf build/types && mkdir -p build/types/e2c_control
+	ln -s $(CURDIR)/e2c_control/* $(CURDIR)/envs $(CURDIR)/planners $(CURDIR)/agents build/types/e2c_control/
+	$(BIN)/pyright
+
+# The wheel must work without the checkout: it is installed beside the pinned dependencies and tested from elsewhere.
+wheel: $(READY)
+	rm -rf build/wheel && mkdir -p build/wheel
+	$(BIN)/pip wheel -q --no-deps --no-build-isolation -w build/wheel .
+	$(BIN)/pip install -q --no-deps --target build/wheel/site build/wheel/*.whl
+	cp -r tests build/wheel/tests
+	cd build/wheel && PYTHONPATH=site ../../$(BIN)/python -P -m pytest -c ../../pyproject.toml --rootdir . -q tests/test_package.py
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q -c constraints.txt "setuptools>=77" wheel
+	$(BIN)/pip install -q -c constraints.txt --no-build-isolation -e ".[dev]"
+	touch $@
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache

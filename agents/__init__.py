@@ -1,0 +1,1 @@
+"""Things that act: learn, predict, save, load."""

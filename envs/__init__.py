@@ -1,0 +1,1 @@
+"""Controlled systems as Gymnasium environments."""

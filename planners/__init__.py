@@ -1,0 +1,1 @@
+"""Trajectory optimisers over any dynamics."""
