@@ -1,0 +1,189 @@
+"""Collecting transitions from any vector of Gymnasium environments."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from e2c_control.data.card import DatasetCard
+from e2c_control.data.environments import environment_identity, has_sampled_starts
+from e2c_control.data.policy import Policy
+from e2c_control.data.stepper import Mask, Starts, Step, Stepper, Vectors
+from e2c_control.data.transitions import Transitions
+from e2c_control.data.writer import TransitionsWriter
+from e2c_control.errors import InputError
+
+_MEMORY_LIMIT = 2 << 30
+
+
+def collect(
+    vector_env: Vectors,
+    path: Path | str,
+    transitions: int,
+    episode_length: int,
+    *,
+    starts: Starts = "reset",
+    policy: Policy | None = None,
+    seed: int = 0,
+    frame_stack: int = 1,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> Transitions:
+    """Run the environments in rounds of ``episode_length`` steps and write exactly ``transitions`` transitions.
+
+    Each round begins with a reset of all. An environment that ends early is reset and goes on within the round.
+
+    Args:
+        vector_env: environments that show single frames (frame_stack=1), as `make_vector_env` makes them.
+        path: dataset folder to write.
+        transitions: how many.
+        episode_length: T, the most steps in an episode.
+        starts: where episodes begin: where a reset puts them, or at states drawn from the System (if it can).
+        policy: default `UniformPolicy`.
+        seed: of the environments and the policy.
+        frame_stack: how many frames show a state; noted in the dataset for those who train on it.
+        overwrite: whether a dataset at ``path`` may be replaced.
+        progress: whether to show a bar with the time left.
+
+    Raises:
+        InputError: environment, policy or disk cannot do it.
+    """
+    _check_request(vector_env, transitions, episode_length, starts)
+    env_seed, policy_seed = np.random.SeedSequence(seed).spawn(2)
+    rng = np.random.default_rng(policy_seed)
+    name, kwargs = environment_identity(vector_env)
+    stepper = Stepper(vector_env, name, starts, policy, rng)
+    frames, states = stepper.reset(int(env_seed.generate_state(1)[0]) >> 1)
+    card = DatasetCard(
+        environment=name,
+        environment_kwargs=kwargs,
+        frame_shape=cast(tuple[int, int, int], frames.shape[1:]),
+        action_dim=stepper.action_dim,
+        state_dim=None if states is None else states.shape[1],
+        frame_stack=frame_stack,
+        seed=seed,
+    )
+    expected = transitions + -(-transitions // episode_length)
+    bar = tqdm(total=transitions, unit=" transitions", unit_scale=True, desc=f"Collecting {name}", disable=not progress)
+    with TransitionsWriter.create(path, card, expected_frames=expected, overwrite=overwrite) as writer, bar:
+        episodes = _Episodes(writer, vector_env.num_envs, episode_length, card)
+        while True:
+            transitions -= _round(stepper, episodes, frames, states, transitions, bar)
+            if transitions == 0:
+                break
+            frames, states = stepper.reset()
+    return Transitions.open(path)
+
+
+def _check_request(vector_env: Any, transitions: int, episode_length: int, starts: Starts) -> None:
+    name, _ = environment_identity(vector_env)
+    if transitions < 1 or episode_length < 1:
+        raise InputError(f"Cannot collect {transitions} transitions in episodes of {episode_length}: give 1 or more.")
+    space: Any = vector_env.single_observation_space
+    if not (isinstance(space, spaces.Box) and cast(Any, space).dtype == np.uint8 and len(space.shape) == 3):
+        raise InputError(f"{name} shows {space} instead of uint8 frames (H, W, C): make it with `make_vector_env`.")
+    box: Any = vector_env.single_action_space
+    if not isinstance(box, spaces.Box) or np.any(cast(Any, box).low != -1) or np.any(cast(Any, box).high != 1):
+        raise InputError(f"{name} takes {box} instead of actions in [-1, 1]: make it with `make_vector_env`.")
+    if starts == "sampled" and not has_sampled_starts(vector_env):
+        raise InputError(f"{name} cannot start at sampled states: collect with starts='reset'.")
+    needed = vector_env.num_envs * (episode_length + 1) * int(np.prod(space.shape))
+    if needed > _MEMORY_LIMIT:
+        raise InputError(
+            f"{vector_env.num_envs} episodes of {episode_length} steps of {name} need {needed / 2**30:.1f} GiB of "
+            "memory: use fewer environments or shorter episodes."
+        )
+
+
+class _Episodes:
+    """The episode that each of N environments is in, from its first frame on."""
+
+    def __init__(self, writer: TransitionsWriter, n_envs: int, episode_length: int, card: DatasetCard) -> None:
+        rows = (n_envs, episode_length + 1)
+        self.n_envs = n_envs
+        self.episode_length = episode_length
+        self.lengths = np.zeros(n_envs, np.int64)
+        self._writer = writer
+        self._frames = np.empty((*rows, *card.frame_shape), np.uint8)
+        self._actions = np.zeros((*rows, card.action_dim), np.float32)
+        self._states = None if card.state_dim is None else np.zeros((*rows, card.state_dim))
+
+    def begin(self, mask: Mask, frames: NDArray[np.uint8], states: NDArray[np.float64] | None) -> None:
+        """The environments in ``mask`` start an episode at these frames."""
+        self.lengths[mask] = 0
+        self._frames[mask, 0] = frames[mask]
+        if self._states is not None and states is not None:
+            self._states[mask, 0] = states[mask]
+
+    def extend(self, mask: Mask, actions: NDArray[np.float32], step: Step) -> None:
+        """The environments in ``mask`` took these actions and came to the frames of ``step``."""
+        env, row = np.flatnonzero(mask), self.lengths[mask]
+        self._actions[env, row] = actions[env]
+        self._frames[env, row + 1] = step.frames[env]
+        if self._states is not None and step.states is not None:
+            self._states[env, row + 1] = step.states[env]
+        self.lengths[env] += 1
+
+    def write(self, mask: Mask) -> None:
+        """Hand the episodes of the environments in ``mask`` to the writer, unless they have no transition."""
+        mask = mask & (self.lengths > 0)
+        which = slice(None) if mask.all() else mask
+        if mask.any():
+            states = None if self._states is None else self._states[which]
+            self._writer.append(self._frames[which], self._actions[which], states, self.lengths[which])
+        self.lengths[mask] = 0
+
+
+def _round(
+    stepper: Stepper,
+    episodes: _Episodes,
+    frames: NDArray[np.uint8],
+    states: NDArray[np.float64] | None,
+    wanted: int,
+    bar: "tqdm[Any]",
+) -> int:
+    """From a reset of all environments, write at most T transitions of each and ``wanted`` of all; returns how many."""
+    length, index = episodes.episode_length, np.arange(episodes.n_envs)
+    quota = np.clip(wanted - index * length, 0, length)
+    recording = quota > 0
+    resetting = np.zeros_like(recording)
+    episodes.begin(recording, frames, states)
+    total = int(quota.sum())
+    for t in range(length):
+        actions = stepper.act(frames)
+        step = stepper.step(actions)
+        live = recording & ~resetting
+        episodes.begin(recording & resetting, step.frames, step.states)
+        episodes.extend(live, actions, step)
+        quota -= live
+        bar.update(int(live.sum()))
+        frames, resetting = step.next_frames, np.zeros_like(recording)
+        recording = recording & (quota > 0)
+        if t < length - 1 and step.ended.any():
+            ended = recording & step.ended
+            if not stepper.restarts:
+                recording = recording & ~ended
+            else:
+                episodes.write(ended)
+                frames, resetting = _restart(stepper, episodes, step, ended)
+        if not recording.any():
+            break
+    episodes.write(episodes.lengths > 0)
+    return total - int(quota.sum())
+
+
+def _restart(stepper: Stepper, episodes: _Episodes, step: Step, ended: Mask) -> tuple[NDArray[np.uint8], Mask]:
+    """Begin the next episodes of the environments that ended, each autoreset mode in its way."""
+    nobody = np.zeros_like(ended)
+    if stepper.mode is AutoresetMode.NEXT_STEP:
+        return step.next_frames, step.ended
+    if stepper.mode is AutoresetMode.SAME_STEP:
+        episodes.begin(ended, step.next_frames, step.next_states)
+        return step.next_frames, nobody
+    frames, states = stepper.reset(mask=step.ended)
+    episodes.begin(ended, frames, states)
+    return frames, nobody

@@ -1,0 +1,220 @@
+"""Any Gymnasium environment as one that shows image observations and takes actions in [-1, 1].
+
+Three kinds are told apart: this project's own (`E2C/...`), which do all of it themselves; environments whose
+observation is an image; and environments that render, whose picture becomes their observation through Gymnasium's
+wrappers.
+"""
+
+import difflib
+import importlib
+import json
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from functools import partial
+from typing import Any, cast
+
+import gymnasium
+import numpy as np
+from gymnasium import error, spaces, wrappers
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv, VectorEnv
+from numpy.typing import NDArray
+
+from e2c_control.data.transitions import stack_frames
+from e2c_control.errors import InputError
+
+ImageEnv = gymnasium.Env[Any, Any]
+
+_NATIVE = "E2C"
+_RENDERED_SIZE = 64
+# What `gymnasium.make_vec` notes among the arguments, and what is the observer's choice and not the environment's.
+_NOT_KWARGS = ("num_envs", "vectorization_mode", "max_episode_steps", "frame_stack", "render_mode")
+
+
+def make_image_env(
+    env_id: str,
+    frame_stack: int = 1,
+    *,
+    image_size: int | None = None,
+    grayscale: bool | None = None,
+    **kwargs: Any,
+) -> ImageEnv:
+    """One environment with (H, W, frame_stack * C) uint8 observations, oldest first, and actions in [-1, 1].
+
+    Args:
+        env_id: Gymnasium id, or "module:Id" to import the module that registers it first.
+        frame_stack: single frames in an observation; a reset repeats its first frame.
+        image_size: pixels per side to resize to. Default: 64 for a rendered picture, as it is for an image.
+        grayscale: whether to drop colour. Default: yes for a rendered picture, no for an image.
+        kwargs: passed to the environment.
+
+    Raises:
+        InputError: unknown environment, actions that are not continuous and bounded, or nothing to see.
+    """
+    spec = find_spec(env_id)
+    if spec.namespace == _NATIVE:
+        _refuse_resizing(env_id, image_size, grayscale)
+        return _make(spec, {"frame_stack": frame_stack, **kwargs})
+    env = _with_unit_actions(_make_foreign(spec, kwargs), env_id)
+    rendered = not _is_image(env.observation_space)
+    if rendered:
+        env = wrappers.AddRenderObservation(env)
+    shape = cast(tuple[int, ...], env.observation_space.shape)
+    if (rendered if grayscale is None else grayscale) and shape[2:] == (3,):
+        env = wrappers.GrayscaleObservation(env)
+    if rendered or image_size is not None:
+        size = image_size or _RENDERED_SIZE
+        env = wrappers.ResizeObservation(env, (size, size))
+    return _join_stack(wrappers.FrameStackObservation(_with_channel_axis(env), frame_stack))
+
+
+def make_vector_env(
+    env_id: str,
+    n_envs: int,
+    frame_stack: int = 1,
+    seed: int | None = None,
+    *,
+    image_size: int | None = None,
+    grayscale: bool | None = None,
+    processes: bool = False,
+    **kwargs: Any,
+) -> VectorEnv[NDArray[np.uint8], NDArray[np.float32], Any]:
+    """N environments that show and take what `make_image_env`'s do, in batches.
+
+    Args:
+        env_id, frame_stack, image_size, grayscale, kwargs: as for `make_image_env`.
+        n_envs: N.
+        seed: of a first reset, so that later resets without a seed are reproducible.
+        processes: run each environment in a process of its own (this project's are one batch in any case).
+    """
+    if n_envs < 1:
+        raise InputError(f"Cannot run {n_envs} environments: give 1 or more.")
+    spec = deepcopy(find_spec(env_id))
+    vector_env: VectorEnv[Any, Any, Any]
+    if spec.namespace == _NATIVE:
+        _refuse_resizing(env_id, image_size, grayscale)
+        with _arguments_of(env_id, kwargs):
+            vector_env = gymnasium.make_vec(spec, n_envs, "vector_entry_point", frame_stack=frame_stack, **kwargs)
+    else:
+        looks = {"image_size": image_size, "grayscale": grayscale}
+        spec.kwargs = {**{name: look for name, look in looks.items() if look is not None}, **kwargs}
+        makers = [partial(make_image_env, env_id, frame_stack, **spec.kwargs)] * n_envs
+        makers[0]().close()  # a mistake shows here, not inside another process
+        vector_env = AsyncVectorEnv(makers) if processes else SyncVectorEnv(makers)
+        vector_env.spec = spec
+    if seed is not None:
+        vector_env.reset(seed=seed)
+        cast(Any, vector_env).action_space.seed(seed)
+    return vector_env
+
+
+def find_spec(env_id: str) -> EnvSpec:
+    """The registered `EnvSpec` of "Id" or "module:Id"; `InputError` if there is none."""
+    module, _, name = env_id.rpartition(":")
+    try:
+        if module:
+            importlib.import_module(module)
+        return gymnasium.spec(name)
+    except (error.Error, ImportError) as unknown:
+        close = difflib.get_close_matches(name, gymnasium.registry, n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]!r}?" if close else "`gymnasium.pprint_registry()` lists what there is."
+        raise InputError(f"Unknown environment {env_id!r} (another package's is 'module:Id'): {hint}") from unknown
+
+
+def environment_identity(vector_env: VectorEnv[Any, Any, Any]) -> tuple[str, dict[str, Any]]:
+    """Id and arguments with which `make_vector_env` makes these environments again."""
+    spec = vector_env.unwrapped.spec
+    if spec is None:
+        return type(vector_env.unwrapped).__name__, {}
+    kwargs = {name: value for name, value in spec.kwargs.items() if name not in _NOT_KWARGS}
+    return spec.id, {name: value if _is_plain(value) else repr(value) for name, value in kwargs.items()}
+
+
+def has_sampled_starts(vector_env: VectorEnv[Any, Any, Any]) -> bool:
+    """Whether ``reset(options={"start": "sampled"})`` means something to these environments."""
+    spec = vector_env.unwrapped.spec
+    return spec is not None and spec.namespace == _NATIVE
+
+
+def _is_plain(value: object) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+@contextmanager
+def _arguments_of(env_id: str, kwargs: Mapping[str, Any]) -> Generator[None]:
+    """Around the making of an environment: what it says against its arguments becomes an `InputError`."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (TypeError, ValueError, AssertionError, ImportError, error.Error) as refusal:
+        raise InputError(f"{env_id} cannot be made with {dict(kwargs)}: {refusal}") from refusal
+
+
+def _make(spec: EnvSpec, kwargs: Mapping[str, Any]) -> ImageEnv:
+    with _arguments_of(spec.id, kwargs):
+        return gymnasium.make(spec, **kwargs)
+
+
+def _make_foreign(spec: EnvSpec, kwargs: dict[str, Any]) -> ImageEnv:
+    """Make it as it is, or so that it renders arrays when it shows no image and nobody said how to render."""
+    env = _make(spec, kwargs)
+    if _is_image(env.observation_space) or env.render_mode is not None:
+        return env
+    modes = env.metadata.get("render_modes", ())
+    env.close()
+    if "rgb_array" not in modes:
+        raise InputError(
+            f"{spec.id} shows {env.observation_space}, which is no uint8 image (H, W, C), and cannot render one "
+            "(no render mode 'rgb_array'): wrap it so that its observation is an image."
+        )
+    return _make(spec, {**kwargs, "render_mode": "rgb_array"})
+
+
+def _is_image(space: Any) -> bool:
+    """(H, W) or (H, W, C) uint8 with at most 4 channels."""
+    if not isinstance(space, spaces.Box) or cast(Any, space).dtype != np.uint8:
+        return False
+    return len(space.shape) == 2 or (len(space.shape) == 3 and space.shape[-1] <= 4)
+
+
+def _with_unit_actions(env: Any, env_id: str) -> ImageEnv:
+    space: Any = env.action_space
+    if not isinstance(space, spaces.Box):
+        raise InputError(
+            f"{env_id} takes {space}: only continuous actions (Box) can be planned, choose such a variant."
+        )
+    if len(space.shape) != 1 or not space.is_bounded():
+        raise InputError(f"{env_id} takes {space}: wrap it so that its actions are one bounded vector.")
+    if np.all(cast(Any, space).low == -1) and np.all(cast(Any, space).high == 1):
+        return env
+    return wrappers.RescaleAction(env, np.float32(-1), np.float32(1))
+
+
+def _with_channel_axis(env: ImageEnv) -> ImageEnv:
+    """(H, W) → (H, W, 1)."""
+    space = env.observation_space
+    if space.shape is None or len(space.shape) == 3:
+        return env
+    return wrappers.TransformObservation(env, _add_channel_axis, spaces.Box(0, 255, (*space.shape, 1), np.uint8))
+
+
+def _join_stack(env: ImageEnv) -> ImageEnv:
+    """(stack, H, W, C) → (H, W, stack * C)."""
+    stack, height, width, channels = cast(tuple[int, ...], env.observation_space.shape)
+    space = spaces.Box(0, 255, (height, width, stack * channels), np.uint8)
+    return wrappers.TransformObservation(env, stack_frames, space)
+
+
+def _add_channel_axis(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return frame[..., None]
+
+
+def _refuse_resizing(env_id: str, *looks: object) -> None:
+    if any(look is not None for look in looks):
+        raise InputError(f"{env_id} draws its own small images: leave out image_size and grayscale.")

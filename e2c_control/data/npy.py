@@ -1,0 +1,75 @@
+"""Plain ``.npy`` files: written by appending, opened with their kind and length checked."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.lib import format as npy_format
+from numpy.typing import DTypeLike, NDArray
+
+from e2c_control.errors import InputError
+from e2c_control.runs.atomic import writing
+
+
+class NpyAppender:
+    """A ``.npy`` file that grows by rows.
+
+    It is written, not memory-mapped: on a full disk a write fails with an error, where a store into a mapping kills
+    the process.
+    """
+
+    def __init__(self, path: Path, row_shape: tuple[int, ...], dtype: DTypeLike) -> None:
+        self.path = path
+        self.rows = 0
+        self._row_shape = row_shape
+        self._dtype = np.dtype(dtype)
+        with writing(path):
+            self._file: BinaryIO = path.open("wb")
+            self._write_header()
+
+    def append(self, rows: NDArray[Any]) -> None:
+        """Add ``rows (n, *row_shape)``."""
+        if rows.shape[1:] != self._row_shape or rows.dtype != self._dtype:
+            raise ValueError(f"{self.path.name} holds {self._dtype}{self._row_shape}, not {rows.dtype}{rows.shape[1:]}")
+        with writing(self.path):
+            self._file.write(np.ascontiguousarray(rows).data)
+        self.rows += len(rows)
+
+    def close(self) -> None:
+        """Write the number of rows into the header, and the file is complete."""
+        with writing(self.path):
+            self._file.seek(0)
+            self._write_header()
+            self._file.close()
+
+    def abandon(self) -> None:
+        """Close the file as it is."""
+        with suppress(OSError):
+            self._file.close()
+
+    def _write_header(self) -> None:
+        # NumPy pads a header so that its length does not depend on the number of rows.
+        shape = (self.rows, *self._row_shape)
+        descr = npy_format.dtype_to_descr(self._dtype)
+        npy_format.write_array_header_1_0(self._file, {"shape": shape, "fortran_order": False, "descr": descr})
+
+
+def open_npy(path: Path, dtype: DTypeLike, ndim: int) -> np.memmap[Any, np.dtype[Any]]:
+    """Map a ``.npy`` file for reading.
+
+    Raises:
+        InputError: the file is missing, truncated, no ``.npy`` file, or of another dtype or number of axes.
+    """
+    remedy = "collect the dataset again, or copy it again from its source"
+    if not path.is_file():
+        raise InputError(f"{path} is missing: {remedy}.")
+    try:
+        array = npy_format.open_memmap(path, mode="r")
+    except (ValueError, EOFError, OSError) as error:
+        raise InputError(f"{path} is truncated or not a .npy file: {remedy}.") from error
+    if array.dtype != np.dtype(dtype) or array.ndim != ndim or not array.flags.c_contiguous:
+        raise InputError(
+            f"{path} holds {array.dtype} with {array.ndim} axes instead of {np.dtype(dtype)} with {ndim}: {remedy}."
+        )
+    return array

@@ -1,0 +1,43 @@
+"""What chooses the actions while transitions are collected."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2c_control.errors import InputError
+
+
+class Policy(Protocol):
+    """Chooses the actions (N, m) float32 in [-1, 1] at the single frames (N, H, W, C) uint8."""
+
+    def __call__(self, frames: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True)
+class UniformPolicy:
+    """Actions drawn evenly from [-scale, scale], with a share of them at the corners of that box.
+
+    Attributes:
+        action_dim: m.
+        scale: largest action, at most 1.
+        corner_share: share of the actions that are as large as can be in every dimension.
+    """
+
+    action_dim: int
+    scale: float = 1.0
+    corner_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (0 < self.scale <= 1 and 0 <= self.corner_share <= 1):
+            raise InputError(
+                f"Action scale {self.scale} and corner share {self.corner_share} must lie in (0, 1] and [0, 1]."
+            )
+
+    def __call__(self, frames: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
+        actions = 2 * rng.random((len(frames), self.action_dim), np.float32) - 1
+        if self.corner_share > 0:
+            at_corner = rng.random((len(frames), 1), np.float32) < self.corner_share
+            actions = np.where(at_corner, np.copysign(np.float32(1), actions), actions)
+        return np.float32(self.scale) * actions

@@ -1,0 +1,125 @@
+"""Batches of windows, drawn at random or in order."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from e2c_control.data.store import FrameStore, open_store
+from e2c_control.data.transitions import Transitions
+from e2c_control.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """N windows of K steps.
+
+    Attributes:
+        frames: (N, stack + K, H, W, C) uint8; the frames k .. k + stack - 1 make the observation after k steps.
+        actions: (N, K, m) float32; action k leads from the observation after k steps to the one after k + 1.
+        states: (N, stack + K, n) float64 at the frames, only where it was asked for.
+    """
+
+    frames: Tensor
+    actions: Tensor
+    states: Tensor | None = None
+
+
+class WindowSampler:
+    """Draws windows evenly, with replacement.
+
+    All that a draw depends on is the generator's state: restore that, and the same batches follow, whether the frames
+    are resident or streamed and whatever the device.
+
+    Args:
+        transitions: the dataset.
+        steps: K.
+        stack: frames in an observation.
+        batch_size: N, of all processes together.
+        device: where batches are put.
+        generator: a CPU generator; for several processes, the same state in each.
+        episodes: sample from these only (see `Transitions.split`).
+        store: frames that another sampler of the same dataset has opened already.
+        budget_bytes: for `open_store`.
+        repeat_first: whether stacks may reach before their episode; see `Transitions.windows`.
+        with_states: whether batches carry the true states.
+        rank, world_size: this process's place: of each global batch it gets the rank-th equal slice.
+
+    Raises:
+        InputError: no window fits, no states are there, or the batch does not divide among the processes.
+    """
+
+    def __init__(
+        self,
+        transitions: Transitions,
+        *,
+        steps: int,
+        stack: int,
+        batch_size: int,
+        device: torch.device | str,
+        generator: torch.Generator,
+        episodes: NDArray[np.int64] | None = None,
+        store: FrameStore | None = None,
+        budget_bytes: int | None = None,
+        repeat_first: bool = True,
+        with_states: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        if batch_size < 1 or batch_size % world_size:
+            raise InputError(f"A batch of {batch_size} does not divide among {world_size}: choose a multiple.")
+        self.transitions = transitions
+        self.steps, self.stack, self.batch_size = steps, stack, batch_size
+        self.device = torch.device(device)
+        self.generator = generator
+        self.starts = transitions.windows(steps, stack, episodes=episodes, repeat_first=repeat_first)
+        self._with_states = with_states
+        self._slice = slice(rank * batch_size // world_size, (rank + 1) * batch_size // world_size)
+        self._check()
+        self.store = store or open_store(transitions, self.device, budget_bytes)
+        self._actions = torch.as_tensor(np.array(transitions.actions)).to(self.device)
+
+    def draw(self) -> Batch:
+        """The next random batch, or this process's share of it."""
+        chosen = torch.randint(len(self.starts), (self.batch_size,), generator=self.generator)
+        return self.gather(self.starts[chosen[self._slice].numpy()])
+
+    def ordered(self, limit: int | None = None) -> Iterator[Batch]:
+        """All windows in order, or ``limit`` of them spread evenly; the last batch may be smaller."""
+        starts = self.starts
+        if limit is not None and limit < len(starts):
+            starts = starts[np.linspace(0, len(starts) - 1, limit).round().astype(np.int64)]
+        for first in range(0, len(starts), self.batch_size):
+            yield self.gather(starts[first : first + self.batch_size])
+
+    def gather(self, starts: NDArray[np.int64]) -> Batch:
+        """The windows at the rows ``starts (N,)``."""
+        rows = self.transitions.window_rows(starts, self.steps, self.stack)
+        frame_rows = torch.as_tensor(rows)
+        action_rows = frame_rows[:, self.stack - 1 : -1] if self.steps else frame_rows[:, :0]
+        return Batch(
+            frames=self.store.gather(frame_rows),
+            actions=self._actions[action_rows.to(self.device, non_blocking=True)],
+            states=self._states(rows),
+        )
+
+    def _states(self, rows: NDArray[np.int64]) -> Tensor | None:
+        if not self._with_states or self.transitions.states is None:
+            return None
+        return torch.as_tensor(self.transitions.states[rows]).to(self.device)
+
+    def _check(self) -> None:
+        path = self.transitions.path
+        if self.steps < 0 or self.stack < 1:
+            raise InputError(f"Cannot sample {self.steps} steps of {self.stack} frames: give at least 0 and 1.")
+        if len(self.starts) == 0:
+            longest = int(np.diff(self.transitions.episodes).max()) - 1
+            raise InputError(
+                f"{path} has no window of {self.steps} steps with {self.stack} frames stacked, its longest episode has "
+                f"{longest} steps: ask for fewer steps or collect longer episodes."
+            )
+        if self._with_states and self.transitions.states is None:
+            raise InputError(f"{path} holds no true states: collect from an environment that tells info['state'].")

@@ -1,0 +1,93 @@
+"""Vector environments as a collection sees them: every autoreset mode alike, every frame checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
+
+from e2c_control.data.policy import Policy, UniformPolicy
+from e2c_control.errors import InputError
+
+Starts = Literal["reset", "sampled"]
+Vectors = VectorEnv[Any, Any, Any]
+Mask = NDArray[np.bool_]
+
+
+class Stepper:
+    """The environments and the policy: resets, steps, and what comes out of them, checked."""
+
+    def __init__(
+        self, vector_env: Vectors, name: str, starts: Starts, policy: Policy | None, rng: np.random.Generator
+    ) -> None:
+        self._vector_env: Any = vector_env
+        self.action_dim = int(self._vector_env.single_action_space.shape[0])
+        self.mode = AutoresetMode(vector_env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP))
+        # Where an environment resets itself, it starts as a reset does: that is only asked for with starts="reset".
+        self.restarts = starts == "reset" or self.mode is AutoresetMode.DISABLED
+        self._name = name
+        self._starts = starts
+        self._policy = policy or UniformPolicy(self.action_dim)
+        self._rng = rng
+        self._has_states = False
+
+    def reset(
+        self, seed: int | None = None, mask: Mask | None = None
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float64] | None]:
+        """Reset all environments, or those in ``mask``; returns frames (N, H, W, C) and states (N, n) or None."""
+        options: dict[str, Any] = {} if self._starts == "reset" else {"start": self._starts}
+        if mask is not None:
+            options["reset_mask"] = mask
+        frames, info = self._vector_env.reset(seed=seed, options=options or None)
+        self._has_states = "state" in info
+        return self._checked(frames), self._states(info)
+
+    def act(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Actions (N, m) in [-1, 1]."""
+        actions = self._policy(frames, self._rng)
+        expected = self._vector_env.action_space.shape
+        if actions.shape != expected or not np.isfinite(actions).all():
+            raise InputError(f"The policy gave actions of shape {actions.shape} or not finite, {expected} is needed.")
+        return np.clip(actions, -1, 1).astype(np.float32, copy=False)
+
+    def step(self, actions: NDArray[np.float32]) -> "Step":
+        """One step of all environments."""
+        frames, _, terminated, truncated, info = self._vector_env.step(actions)
+        frames, ended = self._checked(frames), terminated | truncated
+        states = self._states(info)
+        if self.mode is not AutoresetMode.SAME_STEP or not ended.any():
+            return Step(frames, states, frames, states, ended)
+        # The environments that ended show their next first frame already; their last one is in the info.
+        last_frames = frames.copy()
+        last_frames[ended] = np.stack(list(info["final_obs"][ended]))
+        last_states = None if states is None else states.copy()
+        if last_states is not None:
+            last_states[ended] = info["final_info"]["state"][ended]
+        return Step(last_frames, last_states, frames, states, ended)
+
+    def _checked(self, frames: NDArray[Any]) -> NDArray[np.uint8]:
+        expected = self._vector_env.observation_space.shape
+        if frames.dtype == np.uint8 and frames.shape == expected:
+            return frames
+        if np.issubdtype(frames.dtype, np.inexact) and not np.isfinite(frames).all():
+            raise InputError(f"{self._name} shows pixels that are not finite: repair its observations.")
+        raise InputError(
+            f"{self._name} shows {frames.dtype} frames {frames.shape} instead of uint8 {expected} as its observation "
+            "space says: repair its observations."
+        )
+
+    def _states(self, info: Mapping[str, Any]) -> NDArray[np.float64] | None:
+        return np.asarray(info["state"], np.float64) if self._has_states else None
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a step led: `frames` and `states` end the transition, `next_*` begin the following one."""
+
+    frames: NDArray[np.uint8]
+    states: NDArray[np.float64] | None
+    next_frames: NDArray[np.uint8]
+    next_states: NDArray[np.float64] | None
+    ended: Mask

@@ -1,0 +1,150 @@
+"""Transitions: episodes of frames and actions in a folder of plain ``.npy`` arrays.
+
+frames.npy    (F, H, W, C) uint8    single frames, the episodes one after another
+actions.npy   (F, m)       float32  row i is the action taken at frame i; an episode's last row is zero, never read
+episodes.npy  (E + 1,)     int64    episode e has the rows episodes[e] .. episodes[e + 1] - 1
+states.npy    (F, n)       float64  true states, if the environment tells them: to measure with, never to train on
+dataset.json                        what they are; see `DatasetCard`
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2c_control.data.card import DatasetCard, read_card
+from e2c_control.data.npy import open_npy
+from e2c_control.errors import InputError
+
+_ROWS_AT_ONCE = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Transitions:
+    """A dataset on the disk, mapped for reading. Make one with `collect` or `TransitionsWriter`.
+
+    Attributes:
+        path: the folder.
+        card: what it holds.
+        frames: (F, H, W, C) uint8.
+        actions: (F, m) float32, in [-1, 1].
+        episodes: (E + 1,) int64 offsets.
+        states: (F, n) float64 or None.
+    """
+
+    path: Path
+    card: DatasetCard
+    frames: NDArray[np.uint8]
+    actions: NDArray[np.float32]
+    episodes: NDArray[np.int64]
+    states: NDArray[np.float64] | None
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Map the folder ``path`` and check all but the pixels.
+
+        Raises:
+            InputError: a file is missing, truncated or of another kind, the format version is another one, the
+                offsets do not fit, or an action is not finite.
+        """
+        path = Path(path)
+        card = read_card(path)
+        has_states = card.state_dim is not None
+        dataset = cls(
+            path=path,
+            card=card,
+            frames=open_npy(path / "frames.npy", np.uint8, 4),
+            actions=open_npy(path / "actions.npy", np.float32, 2),
+            episodes=np.array(open_npy(path / "episodes.npy", np.int64, 1)),
+            states=open_npy(path / "states.npy", np.float64, 2) if has_states else None,
+        )
+        dataset._check()
+        return dataset
+
+    def _check(self) -> None:
+        shapes: dict[str, tuple[tuple[int, ...], tuple[int | None, ...]]] = {
+            "frames.npy": (self.frames.shape[1:], self.card.frame_shape),
+            "actions.npy": (self.actions.shape, (len(self.frames), self.card.action_dim)),
+        }
+        if self.states is not None:
+            shapes["states.npy"] = (self.states.shape, (len(self.frames), self.card.state_dim))
+        for name, (found, expected) in shapes.items():
+            if found != expected:
+                raise InputError(f"{self.path / name} has shape {found} instead of {expected}: {_AGAIN}.")
+        ends = self.episodes
+        if len(ends) < 2 or ends[0] != 0 or ends[-1] != len(self.frames) or np.any(np.diff(ends) < 1):
+            raise InputError(f"{self.path / 'episodes.npy'} does not fit the {len(self.frames)} frames: {_AGAIN}.")
+        for start in range(0, len(self.actions), _ROWS_AT_ONCE):
+            if not np.isfinite(self.actions[start : start + _ROWS_AT_ONCE]).all():
+                raise InputError(f"{self.path / 'actions.npy'} holds actions that are not finite: {_AGAIN}.")
+
+    @property
+    def n_episodes(self) -> int:
+        """E."""
+        return len(self.episodes) - 1
+
+    @property
+    def n_transitions(self) -> int:
+        """Steps that were taken: one less than frames in each episode."""
+        return len(self.frames) - self.n_episodes
+
+    def windows(
+        self,
+        steps: int,
+        stack: int = 1,
+        *,
+        episodes: NDArray[np.int64] | None = None,
+        repeat_first: bool = True,
+    ) -> NDArray[np.int64]:
+        """Rows at which a window of ``steps`` transitions may start, ascending: (W,) int64.
+
+        Args:
+            steps: K ≥ 0; a window at row t reaches to the frame t + K of the same episode.
+            stack: frames that an observation joins.
+            episodes: look in these episodes only (default: all).
+            repeat_first: whether a stack may reach before its episode, where the first frame stands in. That is what
+                an environment shows after a reset; without it a window starts ``stack - 1`` frames later.
+        """
+        chosen = np.arange(self.n_episodes) if episodes is None else np.sort(episodes)
+        skipped = 0 if repeat_first else stack - 1
+        first = self.episodes[chosen] + skipped
+        counts = np.maximum(self.episodes[chosen + 1] - steps - first, 0)
+        # Counting up inside each episode: the position among all windows, moved to the episode's first row.
+        before = np.cumsum(counts) - counts
+        return np.arange(counts.sum(), dtype=np.int64) + np.repeat(first - before, counts)
+
+    def window_rows(self, starts: NDArray[np.int64], steps: int, stack: int = 1) -> NDArray[np.int64]:
+        """Rows of the frames of each window: (N,) → (N, stack + steps) int64.
+
+        Columns ``k .. k + stack - 1`` make the observation after k steps, oldest first; before its episode a stack
+        repeats the first frame.
+        """
+        episode = np.searchsorted(self.episodes, starts, side="right") - 1
+        rows = starts[:, None] + np.arange(1 - stack, steps + 1)
+        return np.maximum(rows, self.episodes[episode][:, None])
+
+    def split(self, held_out: float = 0.1, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Episodes to train on and episodes to hold out, each ascending; the same seed gives the same split.
+
+        Args:
+            held_out: share of the episodes, in [0, 1); above 0 at least one episode is held out and one is not.
+            seed: of the choice.
+        """
+        if not 0 <= held_out < 1:
+            raise InputError(f"The held-out share is {held_out}: give a number from 0 to below 1.")
+        if held_out > 0 and self.n_episodes < 2:
+            raise InputError(f"{self.path} has one episode, none can be held out: collect more episodes.")
+        n_held_out = 0 if held_out == 0 else min(max(round(held_out * self.n_episodes), 1), self.n_episodes - 1)
+        order = np.random.default_rng(seed).permutation(self.n_episodes)
+        return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+
+
+def stack_frames(frames: NDArray[Any]) -> NDArray[Any]:
+    """Join a stack (..., stack, H, W, C) into channels (..., H, W, stack * C), oldest first."""
+    *batch, stack, height, width, channels = frames.shape
+    return np.moveaxis(frames, -4, -2).reshape(*batch, height, width, stack * channels)
+
+
+_AGAIN = "collect the dataset again, or copy it again from its source"

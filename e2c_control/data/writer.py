@@ -1,0 +1,100 @@
+"""Writing a dataset: episodes are appended in a hidden folder, which gets its name when all is there."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2c_control.data.card import NAME, DatasetCard
+from e2c_control.data.npy import NpyAppender
+from e2c_control.errors import InputError
+from e2c_control.runs.atomic import new_folder, require_space, writing
+
+
+class TransitionsWriter:
+    """Appends episodes to a dataset that is being made. Get one from `TransitionsWriter.create`."""
+
+    def __init__(self, folder: Path, card: DatasetCard) -> None:
+        self._folder = folder
+        self._card = card
+        self._ends = [np.zeros(1, np.int64)]
+        self._columns = {
+            "frames": NpyAppender(folder / "frames.npy", card.frame_shape, np.uint8),
+            "actions": NpyAppender(folder / "actions.npy", (card.action_dim,), np.float32),
+        }
+        if card.state_dim is not None:
+            self._columns["states"] = NpyAppender(folder / "states.npy", (card.state_dim,), np.float64)
+
+    @classmethod
+    @contextmanager
+    def create(
+        cls, path: Path | str, card: DatasetCard, *, expected_frames: int = 0, overwrite: bool = False
+    ) -> Generator["TransitionsWriter"]:
+        """Context in which to write the dataset ``path``; leaving it without an error makes the dataset appear.
+
+        Args:
+            path: the folder to make.
+            card: what the dataset holds.
+            expected_frames: frames to come; the disk must have room for them before anything starts.
+            overwrite: whether a dataset that is there already may be replaced; nothing else ever is.
+        """
+        path = Path(path)
+        _check_target(path, overwrite)
+        frame_bytes = int(np.prod(card.frame_shape)) + 4 * card.action_dim + 8 * (card.state_dim or 0)
+        require_space(path, expected_frames * frame_bytes)
+        with new_folder(path, replace=path.exists()) as folder:
+            writer = cls(folder, card)
+            try:
+                yield writer
+                writer._finish()
+            finally:
+                for column in writer._columns.values():
+                    column.abandon()
+
+    def append(
+        self,
+        frames: NDArray[np.uint8],
+        actions: NDArray[np.float32],
+        states: NDArray[np.float64] | None = None,
+        lengths: NDArray[np.int64] | None = None,
+    ) -> None:
+        """Add N episodes at once.
+
+        Args:
+            frames: (N, T + 1, H, W, C).
+            actions: (N, T + 1, m); the rows from an episode's last frame on are ignored.
+            states: (N, T + 1, n) if the card names a state dimension.
+            lengths: (N,) transitions in each episode, at most T (default: T).
+        """
+        n_rows = int(frames.shape[1])
+        if lengths is None:
+            lengths = np.repeat(np.int64(n_rows - 1), len(frames))
+        beyond = np.arange(n_rows) >= lengths[:, None]
+        rows: dict[str, NDArray[Any]] = {"frames": frames, "actions": np.where(beyond[..., None], 0, actions)}
+        if states is not None:
+            rows["states"] = states
+        kept = None if (lengths == n_rows - 1).all() else np.arange(n_rows) <= lengths[:, None]
+        for name, column in self._columns.items():
+            values = rows[name]
+            column.append(values.reshape(-1, *values.shape[2:]) if kept is None else values[kept])
+        self._ends.append(self._ends[-1][-1] + np.cumsum(lengths + 1))
+
+    def _finish(self) -> None:
+        for column in self._columns.values():
+            column.close()
+        with writing(self._folder):
+            np.save(self._folder / "episodes.npy", np.concatenate(self._ends))
+            (self._folder / NAME).write_text(self._card.to_json(), encoding="utf-8")
+
+
+def _check_target(path: Path, overwrite: bool) -> None:
+    """A dataset gives way when asked to, an empty folder always, anything else never."""
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not (path / NAME).is_file():
+        raise InputError(f"{path} exists and is not a dataset: choose another path.")
+    if not overwrite:
+        raise InputError(f"The dataset {path} exists already: choose another path or ask to overwrite it.")

@@ -1,0 +1,131 @@
+"""Folders that appear under their name only when they are complete, and storage errors in one sentence."""
+
+import errno
+import os
+import shutil
+import socket
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from e2c_control.errors import InputError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def storage_error(path: Path, error: OSError) -> InputError:
+    """What a user can do about a failed write under ``path``."""
+    if error.errno in _FULL:
+        return InputError(f"No space left to write {path}: free some space or choose another folder.")
+    if error.errno in _FORBIDDEN:
+        return InputError(f"No permission to write {path}: change its permissions or choose another folder.")
+    return InputError(f"Cannot write {path} ({os.strerror(error.errno or 0)}): choose another folder.")
+
+
+@contextmanager
+def writing(path: Path) -> Generator[None]:
+    """Around every write under ``path``: a full or forbidden disk becomes an `InputError`."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def require_space(path: Path, n_bytes: int) -> None:
+    """Raise `InputError` unless the disk that will hold ``path`` has ``n_bytes`` free."""
+    existing = next(folder for folder in path.absolute().parents if folder.exists())
+    with writing(path):
+        free = shutil.disk_usage(existing).free
+    if free < n_bytes:
+        raise InputError(
+            f"{path} needs {n_bytes / 1e6:,.0f} MB and the disk has {free / 1e6:,.0f} MB free: "
+            "free some space, choose another folder or ask for less."
+        )
+
+
+@contextmanager
+def new_folder(path: Path, *, replace: bool = False) -> Generator[Path]:
+    """Give a hidden folder beside ``path`` to write into; on success flush it to the disk and rename it to ``path``.
+
+    On any failure, a kill included, whatever was at ``path`` stays as it was.
+
+    Args:
+        path: the name that the folder gets in the end.
+        replace: whether a folder that is there already may give way; otherwise that is an `InputError`.
+    """
+    path = path.absolute()
+    if path.exists() and not replace:
+        raise InputError(f"{path} exists already: choose another name or ask to replace it.")
+    prefix = f".{path.name}.{socket.gethostname()}-"
+    partial = path.with_name(f"{prefix}{os.getpid()}-{uuid4().hex[:8]}.partial")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent, prefix)
+        partial.mkdir()
+    try:
+        yield partial
+        with writing(path):
+            for entry in partial.rglob("*"):
+                sync(entry)
+            sync(partial)
+            _swap(partial, path)
+            sync(path.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until the file or folder is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a text file so that a reader, or a crash, sees the old content or the new one and nothing between."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with writing(path):
+        try:
+            partial.write_text(text, encoding="utf-8")
+            sync(partial)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _swap(partial: Path, path: Path) -> None:
+    """Rename; a folder that stood there is moved aside first and comes back if that fails."""
+    if not path.exists():
+        partial.rename(path)
+        return
+    old = partial.with_suffix(".replaced")
+    path.rename(old)
+    try:
+        partial.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sweep(folder: Path, prefix: str) -> None:
+    """Remove what killed processes of this machine left behind for the same name."""
+    for entry in folder.iterdir():
+        if entry.name.startswith(prefix) and entry.suffix == ".partial":
+            pid = entry.name.removeprefix(prefix).split("-")[0]
+            if pid.isdigit() and not _alive(int(pid)):
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
