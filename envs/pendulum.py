@@ -1,0 +1,158 @@
+"""The pendulum of the E2C comparisons, seen from the side: balance, swing-up, and pumping with a weak motor."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2c_control.envs.scene import BODY, CONTROL, GOAL_AREA, STONE, Disc, Path, Point, Polygon, Shape, arrow_head
+from e2c_control.envs.system import FloatArray, Frames, System
+from e2c_control.errors import InputError
+
+Float32Array: TypeAlias = NDArray[np.float32]
+
+MASS, LENGTH, GRAVITY = 0.1, 0.5, 9.81  # kg, m, m/s^2
+GRAVITY_TORQUE = MASS * GRAVITY * LENGTH  # N m, with the rod horizontal
+INERTIA = MASS * LENGTH**2 / 3  # kg m^2
+TIME_STEP, SUB_STEPS = 0.02, 4  # s
+PROTOCOL_RATE = 3 * math.pi  # rad/s
+
+SIZE = 48
+ROD_LENGTH, ROD_WIDTH = 22.0, 4.0  # pixels
+PIXELS = (np.arange(SIZE) + 0.5 - SIZE / 2).astype(np.float32)
+BLOCK = 16  # frames drawn at once: what they need fits into a processor's second cache
+
+GOAL_ANGLE = math.radians(30)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pendulum(System):
+    """A rod on a motor.
+
+    State: (angle from upright, rad, clockwise, in [-pi, pi); rate, rad/s). Control: torque, N m, counter-clockwise.
+
+        (m l^2 / 3) theta'' = m g l sin(theta) - torque
+
+    as in the simulators of PCC and PC3: the inertia is that of a rod, but gravity acts at its tip (a rod's own would
+    have half this lever). Classical Runge-Kutta with four sub-steps in 0.02 s; the rate is clipped after the step.
+    """
+
+    torque_limit: float = 0.65
+    max_rate: float = PROTOCOL_RATE
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("torque_limit", "max_rate"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise InputError(f"{name} must be a finite number above 0, but it is {value}.")
+
+    @cached_property
+    def control_limit(self) -> FloatArray:
+        return np.array([self.torque_limit])
+
+    @cached_property
+    def state_low(self) -> FloatArray:
+        return np.array([-math.pi, -self.max_rate])
+
+    @cached_property
+    def state_high(self) -> FloatArray:
+        return np.array([math.pi, self.max_rate])
+
+    @property
+    def frame_shape(self) -> tuple[int, int, int]:
+        return SIZE, SIZE, 1
+
+    @property
+    def frames_per_second(self) -> int:
+        return round(1 / TIME_STEP)
+
+    def advance(self, states: FloatArray, controls: FloatArray, disturbances: FloatArray | None) -> FloatArray:
+        torque = np.clip(controls[:, 0], -self.torque_limit, self.torque_limit)
+        angle, rate = _integrate(states[:, 0].copy(), states[:, 1].copy(), torque)
+        if disturbances is not None:
+            angle, rate = angle + disturbances[:, 0], rate + disturbances[:, 1]
+        return np.stack((wrap(angle), np.clip(rate, -self.max_rate, self.max_rate)), axis=1)
+
+    def render(self, states: FloatArray) -> Frames:
+        frames = np.empty((len(states), SIZE, SIZE), np.uint8)
+        for start in range(0, len(states), BLOCK):
+            draw_rods(states[start : start + BLOCK, 0], out=frames[start : start + BLOCK])
+        return frames[..., None]
+
+    def sample_states(self, n: int, rng: np.random.Generator) -> FloatArray:
+        return rng.uniform(self.state_low, self.state_high, size=(n, 2))
+
+    def features(self, states: FloatArray) -> FloatArray:
+        """Cosine and sine of the angle, and the rate as a fraction of its range."""
+        angle, rate = states[:, 0], states[:, 1]
+        return np.stack((np.cos(angle), np.sin(angle), rate / self.max_rate), axis=1)
+
+    def scene(self, state: FloatArray, goal: FloatArray, control: FloatArray) -> Sequence[Shape]:
+        angle, reach = float(state[0]), 0.4
+        fan = np.linspace(goal[0] - GOAL_ANGLE, goal[0] + GOAL_ANGLE, 40)
+        rod = Path(((0.5, 0.5), _on_circle(angle, reach)), 0.065, BODY)
+        area = Polygon(((0.5, 0.5), *(_on_circle(float(edge), 0.45) for edge in fan)), GOAL_AREA)
+        shapes: list[Shape] = [Disc((0.5, 0.5), 0.45, STONE, width=0.004), area, rod, Disc((0.5, 0.5), 0.022, STONE)]
+        return [*shapes, *_torque_arrow(float(control[0]) / self.torque_limit)]
+
+
+def wrap(angle: FloatArray) -> FloatArray:
+    """The same angle in [-pi, pi)."""
+    return (angle + math.pi) % (2 * math.pi) - math.pi
+
+
+def _acceleration(angle: FloatArray, torque: FloatArray) -> FloatArray:
+    return (GRAVITY_TORQUE * np.sin(angle) - torque) / INERTIA
+
+
+def _integrate(angle: FloatArray, rate: FloatArray, torque: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Angle and rate after one time step, neither wrapped nor clipped."""
+    h = TIME_STEP / SUB_STEPS
+    for _ in range(SUB_STEPS):
+        rate_1, accel_1 = rate, _acceleration(angle, torque)
+        rate_2, accel_2 = rate + h / 2 * accel_1, _acceleration(angle + h / 2 * rate_1, torque)
+        rate_3, accel_3 = rate + h / 2 * accel_2, _acceleration(angle + h / 2 * rate_2, torque)
+        rate_4, accel_4 = rate + h * accel_3, _acceleration(angle + h * rate_3, torque)
+        angle = angle + h / 6 * (rate_1 + 2 * rate_2 + 2 * rate_3 + rate_4)
+        rate = rate + h / 6 * (accel_1 + 2 * accel_2 + 2 * accel_3 + accel_4)
+    return angle, rate
+
+
+def draw_rods(angles: FloatArray, out: Frames) -> None:
+    """White anti-aliased rods on black, from the centre at ``angles`` (N,), into ``out`` (N, 48, 48).
+
+    A pixel is as bright as its distance to the edge of the rod says, from 0 half a pixel outside to 255 half a pixel
+    inside, so that the image is continuous in the angle and a rate can be read from two frames.
+    """
+    sine = np.sin(angles).astype(np.float32)[:, None, None]
+    cosine = np.cos(angles).astype(np.float32)[:, None, None]
+    x, y = 255 * PIXELS[None, None, :], 255 * PIXELS[None, :, None]
+    across = cosine * x + sine * y
+    along = (sine * x - np.float32(255 * ROD_LENGTH / 2)) - cosine * y
+    np.subtract(np.abs(across, out=across), np.float32(255 * ROD_WIDTH / 2), out=across)
+    np.subtract(np.abs(along, out=along), np.float32(255 * ROD_LENGTH / 2), out=along)
+    outside = np.maximum(across, along, out=across)
+    np.subtract(np.float32(128), outside, out=outside)  # half of 255, and a half to round
+    np.copyto(out, np.clip(outside, 0, 255, out=outside), casting="unsafe")
+
+
+def _on_circle(angle: float, radius: float) -> Point:
+    return 0.5 + radius * math.sin(angle), 0.5 - radius * math.cos(angle)
+
+
+def _torque_arrow(effort: float) -> Sequence[Shape]:
+    """An arc around the motor, a third of a turn at full torque; positive torque turns counter-clockwise."""
+    if abs(effort) < 0.02:
+        return ()
+    sweep, radius = -effort * 2 * math.pi / 3, 0.11
+    arc = tuple(_on_circle(math.pi - sweep / 2 + sweep * part / 30, radius) for part in range(31))
+    end = math.pi + sweep / 2
+    turn = math.copysign(1, sweep)
+    direction = (turn * math.cos(end), turn * math.sin(end))
+    tip = (arc[-1][0] + 0.03 * direction[0], arc[-1][1] + 0.03 * direction[1])
+    return Path(arc, 0.012, CONTROL), arrow_head(tip, direction, 0.045, CONTROL)

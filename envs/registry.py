@@ -1,0 +1,72 @@
+"""The list of environments. A new one is a file with a function that makes its task, and a line here."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+
+import gymnasium
+
+from e2c_control.envs.task import Task
+from e2c_control.errors import InputError
+
+# Strings, so that nothing is imported before it is used.
+TASKS: dict[str, str] = {
+    "E2C/Planar-v0": "e2c_control.envs.planar:planar",
+    "E2C/PlanarWalls-v0": "e2c_control.envs.planar_walls:planar_walls",
+    "E2C/PendulumBalance-v0": "e2c_control.envs.pendulum_tasks:balance",
+    "E2C/PendulumSwingUp-v0": "e2c_control.envs.pendulum_tasks:swing_up",
+    "E2C/PendulumPump-v0": "e2c_control.envs.pendulum_tasks:pump",
+}
+
+
+def task_ids() -> tuple[str, ...]:
+    """Ids of all environments."""
+    return tuple(TASKS)
+
+
+def make_task(
+    task: str | Task, *, frame_stack: int | None = None, horizon: int | None = None, **options: float
+) -> Task:
+    """The task behind an environment id.
+
+    Args:
+        task: one of `task_ids`, or a task of your own, which takes no options.
+        frame_stack: frames in an observation, instead of the task's own number.
+        horizon: steps in an episode, instead of the task's own number.
+        options: what the task's maker takes, such as ``noise``.
+    """
+    maker = _maker(task) if isinstance(task, str) else lambda: task
+    known = inspect.signature(maker).parameters
+    for option in options:
+        if option not in known:
+            raise InputError(f"{task} has no option {option!r}; it takes {', '.join(known) or 'none'}.")
+    made = maker(**options)
+    return replace(
+        made,
+        frame_stack=made.frame_stack if frame_stack is None else frame_stack,
+        horizon=made.horizon if horizon is None else horizon,
+    )
+
+
+def _maker(task_id: str) -> Callable[..., Task]:
+    if task_id not in TASKS:
+        raise InputError(f"There is no task {task_id!r}; choose one of {', '.join(TASKS)}.")
+    module, name = TASKS[task_id].split(":")
+    return getattr(import_module(module), name)
+
+
+def register_all() -> None:
+    """Make every task known to `gymnasium.make` and `gymnasium.make_vec`.
+
+    The specs have no ``max_episode_steps``: the environments truncate at the task's horizon by themselves, and a
+    second time limit around them could only disagree.
+    """
+    for task_id in TASKS:
+        if task_id not in gymnasium.registry:
+            gymnasium.register(
+                task_id,
+                entry_point="e2c_control.envs.env:TaskEnv",
+                vector_entry_point="e2c_control.envs.vector_env:TaskVectorEnv",
+                kwargs={"task": task_id},
+            )

@@ -1,0 +1,111 @@
+"""A controlled system: physics and camera as pure, batched functions in physical units."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2c_control.envs.scene import Shape
+from e2c_control.errors import InputError
+
+FloatArray: TypeAlias = NDArray[np.float64]
+BoolArray: TypeAlias = NDArray[np.bool_]
+Frames: TypeAlias = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class System(ABC):
+    """What moves, what it is moved with, and what a camera sees of it.
+
+    States are ``(N, n)`` float64, controls ``(N, m)`` float64, frames ``(N, H, W, C)`` uint8. Every row is treated
+    alone: a batch gives the same bits as its rows one by one. Nothing is kept between calls.
+
+    Attributes:
+        noise: standard deviation of the process noise, ``noise * N(0, 1)`` added to the whole state after a step.
+    """
+
+    noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.noise) and self.noise >= 0):
+            raise InputError(f"noise must be a finite number of at least 0, but it is {self.noise}.")
+
+    @property
+    @abstractmethod
+    def control_limit(self) -> FloatArray:
+        """Largest magnitude of each control, ``(m,)``; `step` clips to it."""
+
+    @property
+    @abstractmethod
+    def state_low(self) -> FloatArray:
+        """Lower end of the state range, ``(n,)``."""
+
+    @property
+    @abstractmethod
+    def state_high(self) -> FloatArray:
+        """Upper end of the state range, ``(n,)``."""
+
+    @property
+    @abstractmethod
+    def frame_shape(self) -> tuple[int, int, int]:
+        """``(H, W, C)`` of a camera image."""
+
+    @property
+    @abstractmethod
+    def frames_per_second(self) -> int:
+        """How many steps make a second on screen."""
+
+    @abstractmethod
+    def advance(self, states: FloatArray, controls: FloatArray, disturbances: FloatArray | None) -> FloatArray:
+        """One step under given disturbances ``(N, n)``, or under none; see `step`."""
+
+    @abstractmethod
+    def render(self, states: FloatArray) -> Frames:
+        """What the camera sees, ``(N, H, W, C)``."""
+
+    @abstractmethod
+    def sample_states(self, n: int, rng: np.random.Generator) -> FloatArray:
+        """States spread over all that the system can do, ``(n, state_size)``."""
+
+    @abstractmethod
+    def features(self, states: FloatArray) -> FloatArray:
+        """Coordinates ``(N, f)`` in which Euclidean distance makes sense: an angle as its cosine and sine."""
+
+    @abstractmethod
+    def scene(self, state: FloatArray, goal: FloatArray, control: FloatArray) -> Sequence[Shape]:
+        """Shapes that show one state ``(n,)``, its goal and the control ``(m,)`` that led to it to a human."""
+
+    def contains(self, states: FloatArray) -> BoolArray:
+        """Which states ``(N, n)`` can occur, ``(N,)``."""
+        return np.asarray(np.all((states >= self.state_low) & (states <= self.state_high), axis=-1))
+
+    def disturbances(self, rngs: Sequence[np.random.Generator]) -> FloatArray | None:
+        """One draw of the process noise for each generator, ``(N, n)``; None when the system has none."""
+        if self.noise == 0:
+            return None
+        return self.noise * np.stack([rng.standard_normal(self.state_size) for rng in rngs])
+
+    def step(self, states: FloatArray, controls: FloatArray, rng: np.random.Generator | None = None) -> FloatArray:
+        """Next states ``(N, n)`` under controls ``(N, m)``, which are clipped to the limits first.
+
+        A system without noise needs no ``rng``.
+        """
+        if self.noise == 0:
+            return self.advance(states, controls, None)
+        if rng is None:
+            raise InputError("A system with noise needs a random generator: pass rng to step.")
+        return self.advance(states, controls, self.noise * rng.standard_normal(states.shape))
+
+    @property
+    def state_size(self) -> int:
+        """Number of state variables n."""
+        return self.state_low.shape[0]
+
+    @property
+    def control_size(self) -> int:
+        """Number of controls m."""
+        return self.control_limit.shape[0]

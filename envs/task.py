@@ -1,0 +1,108 @@
+"""A task: a system together with everything that is asked of it."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from e2c_control.envs.system import BoolArray, FloatArray, Frames, System
+from e2c_control.errors import InputError
+
+PROTOCOL_SEED = 2020
+
+
+class Problem(NamedTuple):
+    """Where an evaluation episode starts and where it should go, each ``(n,)``."""
+
+    start: FloatArray
+    goal: FloatArray
+
+
+class Controller(Protocol):
+    """A hand-made controller that sees the true state."""
+
+    def __call__(self, states: FloatArray, goals: FloatArray, step: int, rng: np.random.Generator) -> FloatArray:
+        """Controls ``(N, m)`` for states and goals ``(N, n)`` after ``step`` steps of an episode."""
+        ...
+
+
+class GoalTest(Protocol):
+    """Membership in the goal region."""
+
+    def __call__(self, states: FloatArray, goals: FloatArray) -> BoolArray:
+        """Which states ``(N, n)`` are in the region of their goals ``(N, n)``: ``(N,)``."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Task:
+    """A system plus start distribution, goals, goal test, horizons and costs. Every environment id is one.
+
+    The cost of a plan is the sum over its steps of ``q |z - z_goal|^2 + r |u|^2``, with the control u in physical
+    units and z the latent state (or `System.features`); the last state has weight q as well.
+
+    Attributes:
+        id: name of the environment.
+        system: physics and camera.
+        start_low: lower end of the uniform start distribution, ``(n,)``.
+        start_high: its upper end, ``(n,)``.
+        goals: the goal states, ``(G, n)``.
+        in_goal: which states are in the region of their goals.
+        horizon: steps in an episode.
+        planning_horizon: steps in a plan.
+        q: weight of the squared distance to the goal.
+        r: weight of the squared control in physical units.
+        frame_stack: frames in an observation.
+        references: hand-made controllers; the task's reference score takes the best of them for each problem.
+    """
+
+    id: str
+    system: System
+    start_low: FloatArray
+    start_high: FloatArray
+    goals: FloatArray
+    in_goal: GoalTest
+    horizon: int
+    planning_horizon: int
+    q: float
+    r: float
+    frame_stack: int
+    references: tuple[Controller, ...]
+
+    def __post_init__(self) -> None:
+        for name in ("horizon", "planning_horizon", "frame_stack"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise InputError(f"{name} must be a whole number of at least 1, but it is {value!r}.")
+
+    @property
+    def observation_shape(self) -> tuple[int, int, int]:
+        """``(H, W, frame_stack * C)``."""
+        height, width, channels = self.system.frame_shape
+        return height, width, channels * self.frame_stack
+
+    @property
+    def action_weight(self) -> FloatArray:
+        """The weight r converted to actions in [-1, 1], ``(m,)``: ``r |u|^2 = sum(action_weight * action^2)``."""
+        return self.r * self.system.control_limit**2
+
+    def sample_starts(self, n: int, rng: np.random.Generator) -> FloatArray:
+        """Start states ``(n, state_size)``."""
+        return rng.uniform(self.start_low, self.start_high, size=(n, self.system.state_size))
+
+    def observe_at_rest(self, states: FloatArray) -> Frames:
+        """Observations ``(N, H, W, frame_stack * C)`` of a system that stands still: one frame, repeated."""
+        return np.tile(self.system.render(states), (1, 1, 1, self.frame_stack))
+
+    def evaluation_problems(self, seed: int = PROTOCOL_SEED, n: int = 10) -> tuple[Problem, ...]:
+        """The protocol's list of problems, the same for every model; tune on other seeds, from 100 up.
+
+        The published evaluations of PCC and PC3 draw it from NumPy's global generator, seeded with 2020: a start, then
+        the index of a goal. The legacy generator is therefore part of the protocol.
+        """
+        draw = np.random.RandomState(seed)
+        problems: list[Problem] = []
+        for _ in range(n):
+            start = draw.uniform(self.start_low, self.start_high)
+            problems.append(Problem(start, self.goals[draw.choice(len(self.goals))].copy()))
+        return tuple(problems)
