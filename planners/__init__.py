@@ -1,1 +1,35 @@
-"""Trajectory optimisers over any dynamics."""
+"""Trajectory optimisers over any dynamics.
+
+Everything here is batched float64 NumPy: N problems at once, each with its own initial state and goal. The compiler of
+the inner loops (numba) is loaded by the first plan, not by this import.
+"""
+
+from e2c_control.planners.costs import Cost, Expansion, QuadraticCost, SmoothCost
+from e2c_control.planners.dynamics import Dynamics, FunctionDynamics, LinearDynamics, Linearization, NoisyDynamics
+from e2c_control.planners.ilqr import ILQR
+from e2c_control.planners.lqr import AffinePolicy, lqr
+from e2c_control.planners.mpc import MPC, Planner, Replan
+from e2c_control.planners.plan import Limits, Plan, StopReason
+from e2c_control.planners.starts import Starts
+
+__all__ = [
+    "ILQR",
+    "MPC",
+    "AffinePolicy",
+    "Cost",
+    "Dynamics",
+    "Expansion",
+    "FunctionDynamics",
+    "Limits",
+    "LinearDynamics",
+    "Linearization",
+    "NoisyDynamics",
+    "Plan",
+    "Planner",
+    "QuadraticCost",
+    "Replan",
+    "SmoothCost",
+    "Starts",
+    "StopReason",
+    "lqr",
+]

@@ -1,0 +1,50 @@
+"""Array types of this room, and the checks at its doors."""
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from e2c_control.errors import InputError
+
+Array: TypeAlias = NDArray[np.float64]
+Bools: TypeAlias = NDArray[np.bool_]
+Ints: TypeAlias = NDArray[np.int64]
+
+
+def real(name: str, value: ArrayLike, shape: tuple[int | None, ...], *, finite: bool = True) -> Array:
+    """``value`` as a contiguous float64 array of ``shape`` (``None``: any length there).
+
+    Raises InputError, naming the thing, when the shape differs or a number is not finite.
+    """
+    try:
+        array = np.ascontiguousarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} must be an array of real numbers, but is {value!r}.") from error
+    given = np.shape(value)
+    if len(given) != len(shape) or any(want not in (None, got) for got, want in zip(given, shape, strict=True)):
+        wanted = ", ".join("any" if want is None else str(want) for want in shape)
+        raise InputError(f"{name} must have shape ({wanted}), but has {given}.")
+    if finite and not np.isfinite(array).all():
+        raise InputError(f"{name} must be finite, but holds NaN or infinity.")
+    return array
+
+
+def weight(name: str, value: ArrayLike, size: int | None = None) -> Array:
+    """``value`` as a symmetric positive semidefinite matrix (size, size), or an InputError."""
+    matrix = real(name, value, (size, size))
+    if matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:
+        raise InputError(f"{name} must be a square matrix, but has shape {matrix.shape}.")
+    scale = float(np.abs(matrix).max())
+    if np.abs(matrix - matrix.T).max() > 1e-9 * scale:
+        raise InputError(f"{name} must be symmetric: use (W + W.T) / 2, which has the same quadratic form.")
+    if np.linalg.eigvalsh(matrix)[0] < -1e-9 * scale:
+        raise InputError(f"{name} must be positive semidefinite, but has a negative eigenvalue.")
+    return matrix
+
+
+def count(name: str, value: int, least: int = 1) -> int:
+    """``value`` as a whole number that is at least ``least``, or an InputError."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"{name} must be a whole number of at least {least}, but is {value!r}.")
+    return int(value)

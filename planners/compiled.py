@@ -1,0 +1,26 @@
+"""Compilation of the inner loops, where numba is installed; without it the same source runs as plain Python."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+def _compiler() -> Callable[[Any], Any] | None:
+    try:
+        from numba import njit  # pyright: ignore[reportUnknownVariableType]
+    except ImportError:
+        warnings.warn("numba is not installed: the planners work, but much slower.", RuntimeWarning, stacklevel=3)
+        return None
+    # The machine code is kept on disk, so that only the first run on a machine waits for it. No parallel=True: its
+    # threads were measured to slow torch down in the same process, and gained nothing here.
+    return cast(Callable[[Any], Any], njit(cache=True))
+
+
+_compile = _compiler()
+
+
+def compiled(kernel: Kernel) -> Kernel:
+    """Decorator: scalar loops over float64 arrays, compiled at their first call."""
+    return kernel if _compile is None else cast(Kernel, _compile(kernel))

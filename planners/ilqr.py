@@ -1,0 +1,93 @@
+"""Iterative LQR with control limits (box-DDP).
+
+Sources: Tassa, Erez, Todorov, "Synthesis and stabilization of complex behaviors through online trajectory
+optimization", IROS 2012 (regularisation, line search); Tassa, Mansard, Todorov, "Control-limited differential dynamic
+programming", ICRA 2014 (limits inside the backward pass).
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from e2c_control.errors import InputError
+from e2c_control.planners.checks import Array, count, real
+from e2c_control.planners.costs import Cost, SmoothCost
+from e2c_control.planners.dynamics import Dynamics
+from e2c_control.planners.plan import Limits, Plan
+from e2c_control.planners.starts import Starts
+
+
+@dataclass(frozen=True)
+class ILQR:
+    """Options of the planner, which is called like a function.
+
+    Each iteration linearises the dynamics along the trajectories, solves the LQ problem within the limits, and tries
+    all ``step_sizes`` of all starts of all problems in one closed-loop rollout: T calls of ``dynamics.step``. Problems
+    and starts that are finished take no further part.
+    """
+
+    iterations: int = 50  # at most; a replan from a good warm start needs few
+    starts: Starts = field(default_factory=Starts)
+    step_sizes: tuple[float, ...] = (1.0, 0.5, 0.25, 0.1, 0.03, 0.01)  # the fewer, the cheaper the rollouts
+    tolerance: float = 1e-7  # stop where a full step promises to gain less than this times 1 + |cost|
+    armijo: float = 1e-4  # least accepted share of the promised gain
+
+    def __post_init__(self) -> None:
+        count("iterations", self.iterations, 0)
+        if not self.step_sizes or not all(0.0 < size <= 1.0 for size in self.step_sizes):
+            raise InputError(f"step_sizes must be numbers in (0, 1], at least one, but are {self.step_sizes!r}.")
+        if not (0.0 <= self.tolerance < np.inf and 0.0 < self.armijo < 1.0):
+            raise InputError("tolerance must be finite and not negative, and armijo between 0 and 1.")
+
+    def __call__(
+        self,
+        dynamics: Dynamics,
+        cost: Cost,
+        initial_states: ArrayLike,
+        horizon: int,
+        limits: Limits,
+        warm_start: Plan | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> Plan:
+        """Plan N problems, from initial states (N, n), over ``horizon`` steps.
+
+        The controls of ``warm_start`` are one of the starts; shift an old plan yourself (``Plan.shift``). Without
+        ``rng`` the random starts come from seed 0. The best of the starts is returned, with gains and residual at that
+        very trajectory. A problem whose initial state is not finite ends as NON_FINITE and disturbs no other.
+
+        Raises InputError when shapes disagree or the cost has no derivatives, before any work.
+        """
+        from e2c_control.planners.search import Search  # loads numba, which only a planner at work needs
+
+        states = checked_problem(dynamics, cost, initial_states, horizon, limits, warm_start)
+        if not isinstance(cost, SmoothCost):
+            raise InputError(f"iLQR needs derivatives: give {type(cost).__name__} a method expand().")
+        rng = np.random.default_rng(0) if rng is None else rng
+        controls = self.starts.controls(len(states), horizon, limits, warm_start, rng)
+        with np.errstate(all="ignore"):  # a candidate that diverges is discarded, and no reason to warn
+            search = Search.begin(dynamics, cost, states, controls, limits)
+            for _ in range(self.iterations):
+                search.linearize()
+                search.backward(self.tolerance)
+                if not search.active.any():
+                    break
+                search.line_search(self.step_sizes, self.armijo)
+            return search.best()
+
+
+def checked_problem(
+    dynamics: Dynamics, cost: Cost, initial_states: ArrayLike, horizon: int, limits: Limits, warm_start: Plan | None
+) -> Array:
+    """The initial states as an array (N, n), once everything that a planner is given fits together."""
+    n, m = dynamics.state_dim, dynamics.control_dim
+    states = real("the initial states", initial_states, (None, n), finite=False)
+    count("the number of problems", len(states))
+    count("horizon", horizon)
+    if len(limits.low) != m:
+        raise InputError(f"The limits are for {len(limits.low)} controls, but the dynamics have {m}.")
+    cost.check(len(states), n, m)
+    if warm_start is not None:
+        guess = real("the warm start's controls", warm_start.controls, (len(states), None, m))
+        count("the warm start's horizon", guess.shape[1])
+    return states

@@ -1,0 +1,82 @@
+"""Finite-horizon linear quadratic regulation, time-varying and affine."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from e2c_control.errors import InputError
+from e2c_control.planners.checks import Array, real
+from e2c_control.planners.costs import Expansion
+from e2c_control.planners.dynamics import Linearization
+
+if TYPE_CHECKING:
+    from e2c_control.planners import kernels
+
+
+@dataclass(frozen=True, eq=False)
+class AffinePolicy:
+    """u_t = K_t z + k_t, optimal for N linear quadratic problems, and the cost-to-go ½ z'P_t z + p_t'z + c of time t.
+
+    The constant is given for t = 0: the cost of a problem is ½ z_0'P_0 z_0 + p_0'z_0 + c.
+    """
+
+    K: Array  # (N, T, m, n)
+    k: Array  # (N, T, m)
+    P: Array  # (N, T + 1, n, n)
+    p: Array  # (N, T + 1, n)
+    c: Array  # (N,)
+
+    def rollout(self, model: Linearization, initial_states: ArrayLike) -> tuple[Array, Array]:
+        """States (N, T + 1, n) and controls (N, T, m) of this policy in ``model`` from initial states (N, n)."""
+        n_problems, horizon, m, n = self.K.shape
+        z = real("the initial states", initial_states, (n_problems, n))
+        states, controls = np.empty((n_problems, horizon + 1, n)), np.empty((n_problems, horizon, m))
+        states[:, 0] = z
+        for t in range(horizon):
+            controls[:, t] = np.einsum("bij,bj->bi", self.K[:, t], states[:, t]) + self.k[:, t]
+            drift = np.einsum("bij,bj->bi", model.A[:, t], states[:, t]) + model.o[:, t]
+            states[:, t + 1] = drift + np.einsum("bij,bj->bi", model.B[:, t], controls[:, t])
+        return states, controls
+
+
+def lqr(model: Linearization, cost: Expansion) -> AffinePolicy:
+    """The policy that minimises ``cost`` subject to z_{t+1} = A_t z_t + B_t u_t + o_t, for N problems and no limits.
+
+    Arguments: ``model`` with A (N, T, n, n), B (N, T, n, m), o (N, T, n); ``cost``, an expansion around zero, with
+    b = N rows. Cost: one Riccati recursion. Raises InputError when the shapes disagree, or when no unique minimum
+    exists because R_t + B'P_{t+1}B is not positive definite at some t.
+    """
+    from e2c_control.planners import kernels  # numba is only loaded when it is needed
+
+    local = _checked(model, cost)
+    n_problems, horizon, n, m = local.B.shape
+    policy = kernels.blank_policy(n_problems, horizon, n, m)
+    scratch = kernels.scratch(n, m)
+    for b in range(n_problems):
+        if not kernels.riccati_pass(local, b, 0.0, policy, scratch):
+            raise InputError(f"LQ problem {b} has no unique minimum: make the control weight positive definite.")
+    return AffinePolicy(policy.K, policy.k, policy.V, policy.v, policy.parts.sum(axis=1))
+
+
+def _checked(model: Linearization, cost: Expansion) -> "kernels.Local":
+    from e2c_control.planners import kernels
+
+    B = real("B of the model", model.B, (None, None, None, None))
+    n_problems, horizon, n, m = B.shape
+    if not B.size:
+        raise InputError(f"The model lacks problems, steps, states or controls: its B has shape {B.shape}.")
+    free = np.full((n_problems, horizon, m), np.inf)
+    return kernels.Local(
+        real("A of the model", model.A, (n_problems, horizon, n, n)),
+        B,
+        real("o of the model", model.o, (n_problems, horizon, n)),
+        real("q of the cost", cost.q, (n_problems, horizon + 1, n)),
+        real("r of the cost", cost.r, (n_problems, horizon, m)),
+        real("Q of the cost", cost.Q, (n_problems, horizon + 1, n, n)),
+        real("R of the cost", cost.R, (n_problems, horizon, m, m)),
+        real("S of the cost", cost.S, (n_problems, horizon, m, n)),
+        -free,
+        free,
+    )

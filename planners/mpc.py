@@ -1,0 +1,127 @@
+"""Model-predictive control: plan, do the first step, plan again."""
+
+import time
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from e2c_control.errors import InputError
+from e2c_control.planners.checks import Array, Bools, Ints, count, real
+from e2c_control.planners.costs import Cost
+from e2c_control.planners.dynamics import Dynamics
+from e2c_control.planners.plan import Limits, Plan, StopReason
+
+
+class Planner(Protocol):
+    """What makes a plan: ILQR, and whatever else has its signature."""
+
+    def __call__(
+        self,
+        dynamics: Dynamics,
+        cost: Cost,
+        initial_states: ArrayLike,
+        horizon: int,
+        limits: Limits,
+        warm_start: Plan | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> Plan: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Replan:
+    """What happened in one replan of N problems."""
+
+    stop_reason: Ints  # (N,), of the planner, before any fallback
+    fallback: Bools  # (N,), where a safe plan took the place of a failed one
+    cost: Array  # (N,), of the plan that is handed out
+    iterations: Ints  # (N,)
+    regularisation: Array  # (N,)
+    at_limit: Array  # (N,), share of the planned controls that lie on a limit
+    cpu_seconds: float  # of this process, for all problems together
+
+    def scalars(self) -> dict[str, float]:
+        """Means over the problems, under the names that TensorBoard shows."""
+        sound = self.cost[np.isfinite(self.cost)]
+        return {
+            "plan/cost": float(sound.mean()) if len(sound) else float("nan"),
+            "plan/iterations": float(self.iterations.mean()),
+            "plan/regularisation": float(self.regularisation.mean()),
+            "plan/at_limit": float(self.at_limit.mean()),
+            "plan/fallbacks": float(self.fallback.sum()),
+            "plan/converged": float((self.stop_reason == StopReason.CONVERGED).mean()),
+            "plan/cpu_milliseconds": 1e3 * self.cpu_seconds,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class MPC:
+    """Receding-horizon control of a batch of problems. It holds no state: the caller carries the plan along."""
+
+    planner: Planner
+    dynamics: Dynamics
+    cost: Cost
+    horizon: int
+    limits: Limits
+
+    def __post_init__(self) -> None:
+        count("horizon", self.horizon)
+
+    def replan(
+        self,
+        states: ArrayLike,
+        previous: Plan | None = None,
+        steps_left: int | None = None,
+        rng: np.random.Generator | None = None,
+        restarted: ArrayLike | None = None,
+    ) -> tuple[Plan, Replan]:
+        """Plan from the states (N, n) that were just observed; do ``plan.controls[:, 0]``, and come back with the plan.
+
+        The plan reaches min(horizon, ``steps_left``) steps. It starts from ``previous`` moved on by one step, except
+        where ``restarted`` (N,) says that an episode has begun anew. A problem whose plan fails, or is not finite,
+        gets the moved plan, clipped, or zeros where there is none; the others keep theirs. The first control is
+        therefore always finite and within the limits.
+        """
+        begun = time.process_time()
+        horizon = self.horizon if steps_left is None else min(self.horizon, count("steps_left", steps_left))
+        states = real("the states", states, (None, self.dynamics.state_dim), finite=False)
+        warm = None if previous is None else self._warm_start(previous, len(states), horizon, restarted)
+        plan = self.planner(self.dynamics, self.cost, states, horizon, self.limits, warm, rng)
+        finite = np.isfinite(plan.cost) & np.isfinite(plan.controls.reshape(len(plan), -1)).all(axis=1)
+        failed, reasons = plan.failed | ~finite, plan.stop_reason
+        if failed.any():
+            plan = self._fall_back(plan, np.flatnonzero(failed), states, warm)
+        at_limit = (plan.controls == self.limits.low) | (plan.controls == self.limits.high)
+        share, seconds = at_limit.reshape(len(plan), -1).mean(axis=1), time.process_time() - begun
+        return plan, Replan(reasons, failed, plan.cost, plan.iterations, plan.regularisation, share, seconds)
+
+    def _warm_start(self, previous: Plan, n_problems: int, horizon: int, restarted: ArrayLike | None) -> Plan:
+        if len(previous) != n_problems:
+            raise InputError(f"The previous plan is for {len(previous)} problems, but {n_problems} states are given.")
+        warm = previous.shift(horizon)
+        controls = self.limits.clip(warm.controls)
+        if restarted is not None:
+            fresh = np.broadcast_to(np.asarray(restarted, dtype=np.bool_), n_problems)
+            controls[fresh] = self.limits.clip(np.zeros(controls.shape[-1:]))
+        return replace(warm, controls=controls)
+
+    def _fall_back(self, plan: Plan, rows: Ints, states: Array, warm: Plan | None) -> Plan:
+        """``plan`` with the safe controls in the named rows, and what the dynamics make of them."""
+        controls = np.broadcast_to(self.limits.clip(np.zeros(plan.controls.shape[-1:])), plan.controls.shape).copy()
+        if warm is not None:
+            controls = warm.controls
+        mixed = {name: getattr(plan, name).copy() for name in ("states", "controls", "cost", "cost_history")}
+        mixed |= {name: getattr(plan, name).copy() for name in ("iterations", "stop_reason", "optimality_residual")}
+        with np.errstate(all="ignore"):
+            predicted = self.dynamics.rollout(states[rows], controls[rows])
+            cost = self.cost.value(predicted, controls[rows], rows)
+        mixed["states"][rows], mixed["controls"][rows] = predicted, controls[rows]
+        mixed["cost"][rows] = np.where(np.isfinite(cost), cost, np.inf)
+        mixed["cost_history"][rows] = mixed["cost"][rows, None]
+        mixed["stop_reason"][rows] = StopReason.FALLBACK
+        mixed["iterations"][rows], mixed["optimality_residual"][rows] = 0, np.inf
+        gains = None if plan.gains is None else plan.gains.copy()
+        if gains is not None:
+            gains[rows] = 0.0
+        return replace(plan, gains=gains, **mixed)

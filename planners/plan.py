@@ -1,0 +1,147 @@
+"""What a planner returns, and the limits that it keeps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from e2c_control.errors import InputError
+from e2c_control.planners.checks import Array, Bools, Ints, count, real
+
+
+class StopReason(IntEnum):
+    """Why the work on a problem ended."""
+
+    CONVERGED = 0  # the step that is left would gain less than the tolerance
+    ITERATIONS = 1  # the iterations are used up; the plan is the best so far
+    REGULARISATION = 2  # no step lowers the cost, however short
+    NON_FINITE = 3  # no start gave a finite trajectory with a finite local model
+    FALLBACK = 4  # planning failed and MPC put a safe plan in its place
+
+
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """Box of allowed controls, low <= u <= high; infinities leave a side open."""
+
+    low: Array  # (m,)
+    high: Array  # (m,)
+
+    def __post_init__(self) -> None:
+        low, high = (real(f"the {name} limit", getattr(self, name), (None,), finite=False) for name in ("low", "high"))
+        if low.shape != high.shape or len(low) == 0:
+            raise InputError(f"The low and high limit differ in shape: {low.shape} and {high.shape}.")
+        if np.isnan(low).any() or np.isnan(high).any() or np.isposinf(low).any() or np.isneginf(high).any():
+            raise InputError("A limit must be a number, or an infinity that leaves its side open.")
+        if (low > high).any():
+            raise InputError(f"Control {int(np.argmax(low > high))} has its low limit above its high limit.")
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+
+    @classmethod
+    def symmetric(cls, bound: ArrayLike, control_dim: int | None = None) -> "Limits":
+        """-bound <= u <= bound, from an array (m,) or from one number and ``control_dim``."""
+        high = np.broadcast_to(np.asarray(bound, dtype=np.float64), np.shape(bound) or (control_dim or 1,))
+        return cls(-high, high)
+
+    @classmethod
+    def none(cls, control_dim: int) -> "Limits":
+        """No limits."""
+        return cls.symmetric(np.inf, control_dim)
+
+    def clip(self, controls: Array) -> Array:
+        """Controls (..., m) moved to the nearest allowed ones."""
+        return np.minimum(np.maximum(controls, self.low), self.high)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Planned trajectories of N problems over T steps."""
+
+    states: Array  # (N, T + 1, n), predicted by the dynamics that were planned with
+    controls: Array  # (N, T, m), always finite and within the limits
+    gains: Array | None  # (N, T, m, n): u = controls + gains (z - states), zero rows where a limit is active
+    cost: Array  # (N,), infinite where nothing finite was found
+    cost_history: Array  # (N, I + 1), before the first and after each iteration; the last value repeats after a stop
+    iterations: Ints  # (N,)
+    stop_reason: Ints  # (N,), values of StopReason
+    optimality_residual: Array  # (N,), max |u - clip(u - dJ/du)|, as exact as the dynamics' local model
+    regularisation: Array  # (N,), Levenberg-Marquardt weight at the stop
+
+    def __len__(self) -> int:
+        return len(self.controls)
+
+    @property
+    def horizon(self) -> int:
+        return self.controls.shape[1]
+
+    @property
+    def failed(self) -> Bools:
+        """(N,): nothing usable was found."""
+        return self.stop_reason == StopReason.NON_FINITE
+
+    @property
+    def reasons(self) -> list[StopReason]:
+        """The stop reasons by name."""
+        return [StopReason(int(reason)) for reason in self.stop_reason]
+
+    @classmethod
+    def guess(cls, controls: ArrayLike, state_dim: int) -> "Plan":
+        """A plan of controls (N, T, m) alone, to start a planner from."""
+        controls = real("the guessed controls", controls, (None, None, None))
+        n_problems, horizon, _ = controls.shape
+        unknown = np.full(n_problems, np.inf)
+        states = np.full((n_problems, horizon + 1, state_dim), np.nan)
+        nothing, reason = np.zeros(n_problems, np.int64), np.full(n_problems, StopReason.ITERATIONS, np.int64)
+        return cls(states, controls, None, unknown, unknown[:, None], nothing, reason, unknown, np.zeros((n_problems,)))
+
+    def select(self, problems: Sequence[int] | Ints | Bools) -> "Plan":
+        """The plan of some of the problems."""
+        rows = np.asarray(problems)
+        gains = None if self.gains is None else self.gains[rows]
+        return Plan(
+            self.states[rows],
+            self.controls[rows],
+            gains,
+            self.cost[rows],
+            self.cost_history[rows],
+            self.iterations[rows],
+            self.stop_reason[rows],
+            self.optimality_residual[rows],
+            self.regularisation[rows],
+        )
+
+    def shift(self, horizon: int | None = None, steps: int = 1) -> "Plan":
+        """What is left of this plan after ``steps`` steps, for a warm start over ``horizon`` steps (T unless given).
+
+        The last control is repeated, or the tail cut off. The states are the old prediction, whose last one repeats: a
+        planner rolls the controls out again from the state that it is given. Cost and residual are the old ones.
+        """
+        horizon = count("horizon", self.horizon if horizon is None else horizon)
+        at = np.minimum(np.arange(count("steps", steps, 0), steps + horizon + 1), self.horizon)
+        during = np.minimum(at[:-1], self.horizon - 1)
+        return Plan(
+            self.states[:, at],
+            self.controls[:, during],
+            None if self.gains is None else self.gains[:, during],
+            self.cost,
+            self.cost_history,
+            self.iterations,
+            self.stop_reason,
+            self.optimality_residual,
+            self.regularisation,
+        )
+
+    def feedback(self, step: int, states: Array, limits: Limits) -> Array:
+        """Controls (N, m) at ``step`` when the states (N, n) differ from the planned ones, clipped to the limits.
+
+        Where the correction is not finite, the planned control stands.
+        """
+        control = self.controls[:, step]
+        if self.gains is None:
+            return limits.clip(control)
+        with np.errstate(all="ignore"):
+            change = np.einsum("bij,bj->bi", self.gains[:, step], states - self.states[:, step])
+        finite = np.isfinite(change).all(axis=1, keepdims=True)
+        return limits.clip(control + np.where(finite, change, 0.0))

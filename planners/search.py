@@ -1,0 +1,202 @@
+"""The state of an iLQR search: many trajectories, of several problems and starts, worked on together."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from e2c_control.errors import InputError
+from e2c_control.planners import kernels
+from e2c_control.planners.checks import Array, Bools, Ints
+from e2c_control.planners.costs import SmoothCost
+from e2c_control.planners.dynamics import Dynamics
+from e2c_control.planners.plan import Limits, Plan, StopReason
+
+WORKING = -1  # the stop reason of a row that has not stopped
+SETTLED = 1e-5  # a small promised gain means convergence only where regularisation has not made it small
+
+
+@dataclass(eq=False)
+class Search:
+    """b = N * S rows: the S starts of a problem are neighbours. Changed in place, iteration by iteration."""
+
+    dynamics: Dynamics
+    cost: SmoothCost
+    limits: Limits
+    problems: Ints  # (b,), the problem of each row
+    states: Array  # (b, T + 1, n)
+    controls: Array  # (b, T, m)
+    value: Array  # (b,), infinite where the trajectory or its cost is not finite
+    reason: Ints  # (b,), WORKING or a StopReason
+    moved: Bools  # (b,), since the last linearisation
+    mu: Array  # (b,)
+    growth: Array  # (b,)
+    iterations: Ints  # (b,)
+    local: kernels.Local
+    policy: kernels.Policy
+    scratch: kernels.Scratch
+    history: list[Array] = field(default_factory=list[Array])  # of value
+
+    @classmethod
+    def begin(
+        cls, dynamics: Dynamics, cost: SmoothCost, initial_states: Array, controls: Array, limits: Limits
+    ) -> "Search":
+        """Roll the start controls (N, S, T, m) out from initial states (N, n)."""
+        n_problems, starts, horizon, m = controls.shape
+        n, b = initial_states.shape[1], n_problems * starts
+        problems = np.repeat(np.arange(int(n_problems)), int(starts))
+        rows = controls.reshape(b, horizon, m)
+        states = np.asarray(dynamics.rollout(initial_states[problems], rows), dtype=np.float64)
+        if states.shape != (b, horizon + 1, n):
+            raise InputError(f"The dynamics' rollout must have shape {(b, horizon + 1, n)}, but has {states.shape}.")
+        value = _value(cost, states, rows, problems)
+        reason = np.where(np.isfinite(value), WORKING, StopReason.NON_FINITE)
+        return cls(
+            dynamics,
+            cost,
+            limits,
+            problems,
+            states,
+            rows,
+            value,
+            reason,
+            moved=np.ones((b,), np.bool_),
+            mu=np.zeros((b,)),
+            growth=np.ones((b,)),
+            iterations=np.zeros((b,), np.int64),
+            local=_blank_local(b, horizon, n, m),
+            policy=kernels.blank_policy(b, horizon, n, m),
+            scratch=kernels.scratch(n, m),
+            history=[value.copy()],
+        )
+
+    @property
+    def active(self) -> Bools:
+        return self.reason == WORKING
+
+    def linearize(self) -> None:
+        """Expand dynamics and cost along the active trajectories that have moved."""
+        rows = np.flatnonzero(self.active & self.moved)
+        if not len(rows):
+            return
+        local, (_, horizon, n, m) = self.local, self.local.B.shape
+        states, controls = self.states[rows], self.controls[rows]
+        model = self.dynamics.linearize(states[:, :-1].reshape(-1, n), controls.reshape(-1, m))
+        local.A[rows] = model.A.reshape(-1, horizon, n, n)
+        local.B[rows] = model.B.reshape(-1, horizon, n, m)
+        expansion = self.cost.expand(states, controls, self.problems[rows])
+        for name in ("q", "r", "Q", "R", "S"):
+            getattr(local, name)[rows] = getattr(expansion, name)
+        local.low[rows] = self.limits.low - controls
+        local.high[rows] = self.limits.high - controls
+        finite = np.ones(len(rows), np.bool_)
+        for part in (local.A, local.B, local.q, local.r, local.Q, local.R, local.S):
+            finite &= np.isfinite(part[rows].reshape(len(rows), -1)).all(axis=1)
+        self.reason[rows[~finite]] = StopReason.NON_FINITE
+        self.moved[rows] = False
+
+    def backward(self, tolerance: float) -> None:
+        """A policy for each active row; stop those that have little left to gain, or no policy."""
+        rows, done = np.flatnonzero(self.active), np.zeros(len(self.value), np.bool_)
+        kernels.backward(rows, self.local, self.mu, self.growth, self.policy, done, self.scratch)
+        gain = -self.policy.parts[rows].sum(axis=1)
+        little = (gain <= tolerance * (1.0 + np.abs(self.value[rows]))) & (self.mu[rows] <= SETTLED)
+        self.reason[rows[little]] = StopReason.CONVERGED
+        self.reason[rows[~done[rows]]] = StopReason.REGULARISATION
+
+    def line_search(self, step_sizes: tuple[float, ...], armijo: float) -> None:
+        """Try all step sizes of all active rows at once, take each row's best accepted one, and adapt mu."""
+        rows, sizes = np.flatnonzero(self.active), np.array(step_sizes)
+        states, controls, value = self._candidates(rows, sizes)
+        promised = -(sizes * self.policy.parts[rows, 1, None] + sizes**2 * self.policy.parts[rows, 2, None])
+        gained = self.value[rows, None] - value
+        accepted = (gained > 0.0) & (gained >= armijo * promised)
+        best = np.where(accepted, value, np.inf).argmin(axis=1)
+        at = np.arange(len(rows))
+        taken = accepted[at, best]
+        moved, source, size = rows[taken], at[taken], best[taken]
+        self.states[moved], self.controls[moved] = states[source, size], controls[source, size]
+        self.value[moved] = value[source, size]
+        self.moved[moved] = True
+        self.iterations[rows] += 1
+        self._adapt(moved, rows[~taken])
+        self.history.append(self.value.copy())
+
+    def _candidates(self, rows: Ints, sizes: Array) -> tuple[Array, Array, Array]:
+        """Closed-loop rollouts u = clip(ū + a k + K (z - z̄)): states (r, a, T + 1, n), controls, costs (r, a)."""
+        (_, horizon, m, n), (r, a) = self.policy.K.shape, (len(rows), len(sizes))
+        K, nominal = self.policy.K[rows], self.states[rows]
+        # Those parts of the controls that do not depend on where the rollout goes.
+        open_loop = self.controls[rows, None] + sizes[:, None, None] * self.policy.k[rows, None]
+        states, controls = np.empty((r, a, horizon + 1, n)), np.empty((r, a, horizon, m))
+        states[:, :, 0] = nominal[:, None, 0]
+        for t in range(horizon):
+            deviation = states[:, :, t] - nominal[:, None, t]
+            controls[:, :, t] = self.limits.clip(open_loop[:, :, t] + np.einsum("rij,raj->rai", K[:, t], deviation))
+            after = self.dynamics.step(states[:, :, t].reshape(-1, n), controls[:, :, t].reshape(-1, m))
+            states[:, :, t + 1] = after.reshape(r, a, n)
+        problems = np.repeat(self.problems[rows], a)
+        value = _value(self.cost, states.reshape(r * a, horizon + 1, n), controls.reshape(r * a, horizon, m), problems)
+        return states, controls, value.reshape(r, a)
+
+    def _adapt(self, better: Ints, stuck: Ints) -> None:
+        """Less regularisation where a step was taken, more where none was (Tassa 2012, section II.F)."""
+        factor, least, most = kernels.GROWTH, kernels.MU_LEAST, kernels.MU_MOST
+        self.growth[better] = np.minimum(1.0 / factor, self.growth[better] / factor)
+        lowered = self.mu[better] * self.growth[better]
+        self.mu[better] = np.where(lowered >= least, lowered, 0.0)
+        self.growth[stuck] = np.maximum(factor, self.growth[stuck] * factor)
+        self.mu[stuck] = np.maximum(least, self.mu[stuck] * self.growth[stuck])
+        self.reason[stuck[self.mu[stuck] > most]] = StopReason.REGULARISATION
+
+    def best(self) -> Plan:
+        """The cheapest trajectory of each problem, with gains and residual there."""
+        starts = len(self.problems) // (int(self.problems[-1]) + 1)
+        rank = np.where(self.reason == StopReason.NON_FINITE, np.inf, self.value).reshape(-1, starts)
+        rows = np.arange(len(rank)) * starts + rank.argmin(axis=1)
+        self.reason[self.active] = StopReason.ITERATIONS
+        reason, mu = self.reason[rows], self.mu[rows]
+        gains, residual = self._certificate(rows)
+        return Plan(
+            states=self.states[rows],
+            controls=self.controls[rows],
+            gains=gains,
+            cost=self.value[rows],
+            cost_history=np.stack(self.history, axis=1)[rows],
+            iterations=self.iterations[rows],
+            stop_reason=reason,
+            optimality_residual=residual,
+            regularisation=mu,
+        )
+
+    def _certificate(self, rows: Ints) -> tuple[Array, Array]:
+        """Gains (N, T, m, n) and residual max |u - clip(u - dJ/du)| (N,) of the named rows."""
+        sound = rows[self.reason[rows] != StopReason.NON_FINITE]
+        self.reason[sound] = WORKING
+        self.linearize()
+        sound = sound[self.reason[sound] == WORKING]  # the last step may have led to where the model is not finite
+        mu, growth, done = np.zeros(len(self.mu)), np.ones(len(self.mu)), np.zeros(len(self.mu), np.bool_)
+        self.policy.K[rows] = 0.0
+        kernels.backward(sound, self.local, mu, growth, self.policy, done, self.scratch)
+        local = kernels.Local(*(part[sound] for part in self.local))
+        gradient = np.empty(local.r.shape)
+        kernels.control_gradient(local, gradient)
+        step = np.minimum(np.maximum(-gradient, local.low), local.high)
+        residual = np.full(len(self.mu), np.inf)
+        residual[sound] = np.abs(step).reshape(len(sound), -1).max(axis=1)
+        return self.policy.K[rows], residual[rows]
+
+
+def _value(cost: SmoothCost, states: Array, controls: Array, problems: Ints) -> Array:
+    """Costs (b,), infinite where they or the trajectory are not finite."""
+    value = np.asarray(cost.value(states, controls, problems), dtype=np.float64)
+    sound = np.isfinite(value) & np.isfinite(states.reshape(len(states), -1)).all(axis=1)
+    return np.where(sound, value, np.inf)
+
+
+def _blank_local(b: int, horizon: int, n: int, m: int) -> kernels.Local:
+    """Room for the local models of b rows. The defect d stays zero: these trajectories obey the dynamics."""
+    shapes = ((n, n), (n, m), (n,))
+    A, B, d = (np.zeros((b, horizon, *shape)) for shape in shapes)
+    q, Q = np.zeros((b, horizon + 1, n)), np.zeros((b, horizon + 1, n, n))
+    r, R, S = (np.zeros((b, horizon, *shape)) for shape in ((m,), (m, m), (m, n)))
+    return kernels.Local(A, B, d, q, r, Q, R, S, np.zeros((b, horizon, m)), np.zeros((b, horizon, m)))

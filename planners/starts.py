@@ -1,0 +1,53 @@
+"""Where a planner starts its search: a cost with several valleys is searched from several control sequences at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from e2c_control.errors import InputError
+from e2c_control.planners.checks import Array, count
+from e2c_control.planners.plan import Limits, Plan
+
+
+@dataclass(frozen=True)
+class Starts:
+    """How many control sequences of each kind a planner starts from, besides the warm start where one is given.
+
+    The random ones are drawn once and shared by all problems of a call, so that the plan of a problem does not depend
+    on the problems beside it.
+    """
+
+    zeros: int = 1  # the allowed control nearest to zero, held
+    uniform: int = 2  # each control uniform between the limits (within ±1 beyond an open side)
+    extreme: int = 2  # a corner of the box, exchanged for another at one random time: bang-bang with one switch
+
+    def __post_init__(self) -> None:
+        for name in ("zeros", "uniform", "extreme"):
+            count(f"the number of {name} starts", getattr(self, name), 0)
+
+    def controls(
+        self, n_problems: int, horizon: int, limits: Limits, warm_start: Plan | None, rng: np.random.Generator
+    ) -> Array:
+        """Start controls (N, S, T, m) within the limits; the warm start, padded or cut to T, comes first."""
+        m = len(limits.low)
+        low, high = _bounded(limits)
+        zeros = np.broadcast_to(limits.clip(np.zeros(m)), (self.zeros, horizon, m))
+        uniform = rng.uniform(low, high, (self.uniform, horizon, m))
+        corners = np.where(rng.random((self.extreme, 2, m)) < 0.5, low, high)
+        late = np.arange(horizon) >= rng.integers(0, horizon, (self.extreme, 1))
+        extreme = np.take_along_axis(corners, late[:, :, None].astype(np.int64), axis=1)
+        shared = np.concatenate((zeros, uniform, extreme))
+        rows = np.broadcast_to(shared, (n_problems, *shared.shape))
+        if warm_start is not None:
+            warm = limits.clip(warm_start.shift(horizon, steps=0).controls)
+            rows = np.concatenate((warm[:, None], rows), axis=1)
+        if rows.shape[1] == 0:
+            raise InputError("There is nothing to start from: ask for at least one start, or give a warm start.")
+        return np.ascontiguousarray(rows)
+
+
+def _bounded(limits: Limits) -> tuple[Array, Array]:
+    """The limits with each open side closed at ±1, or 1 beyond the other side where that is further."""
+    low = np.where(np.isfinite(limits.low), limits.low, np.minimum(-1.0, limits.high - 1.0))
+    high = np.where(np.isfinite(limits.high), limits.high, np.maximum(1.0, low + 1.0))
+    return low, high
