@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from e2c_control.data.card import DatasetCard
-from e2c_control.data.environments import environment_identity, has_sampled_starts
+from e2c_control.data.environments import environment_identity, is_native, own_frame_stack
 from e2c_control.data.policy import Policy
 from e2c_control.data.stepper import Mask, Starts, Step, Stepper, Vectors
 from e2c_control.data.transitions import Transitions
@@ -29,7 +29,7 @@ def collect(
     starts: Starts = "reset",
     policy: Policy | None = None,
     seed: int = 0,
-    frame_stack: int = 1,
+    frame_stack: int | None = None,
     overwrite: bool = False,
     progress: bool = False,
 ) -> Transitions:
@@ -45,7 +45,8 @@ def collect(
         starts: where episodes begin: where a reset puts them, or at states drawn from the System (if it can).
         policy: default `UniformPolicy`.
         seed: of the environments and the policy.
-        frame_stack: how many frames show a state; noted in the dataset for those who train on it.
+        frame_stack: how many frames show a state, noted in the dataset for those who train on it; default: as many as
+            the environment shows by itself.
         overwrite: whether a dataset at ``path`` may be replaced.
         progress: whether to show a bar with the time left.
 
@@ -64,7 +65,7 @@ def collect(
         frame_shape=cast(tuple[int, int, int], frames.shape[1:]),
         action_dim=stepper.action_dim,
         state_dim=None if states is None else states.shape[1],
-        frame_stack=frame_stack,
+        frame_stack=frame_stack or own_frame_stack(vector_env),
         seed=seed,
     )
     expected = transitions + -(-transitions // episode_length)
@@ -89,7 +90,7 @@ def _check_request(vector_env: Any, transitions: int, episode_length: int, start
     box: Any = vector_env.single_action_space
     if not isinstance(box, spaces.Box) or np.any(cast(Any, box).low != -1) or np.any(cast(Any, box).high != 1):
         raise InputError(f"{name} takes {box} instead of actions in [-1, 1]: make it with `make_vector_env`.")
-    if starts == "sampled" and not has_sampled_starts(vector_env):
+    if starts == "sampled" and not is_native(vector_env):
         raise InputError(f"{name} cannot start at sampled states: collect with starts='reset'.")
     needed = vector_env.num_envs * (episode_length + 1) * int(np.prod(space.shape))
     if needed > _MEMORY_LIMIT:

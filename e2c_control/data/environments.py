@@ -34,7 +34,7 @@ _NOT_KWARGS = ("num_envs", "vectorization_mode", "max_episode_steps", "frame_sta
 
 def make_image_env(
     env_id: str,
-    frame_stack: int = 1,
+    frame_stack: int | None = None,
     *,
     image_size: int | None = None,
     grayscale: bool | None = None,
@@ -44,7 +44,8 @@ def make_image_env(
 
     Args:
         env_id: Gymnasium id, or "module:Id" to import the module that registers it first.
-        frame_stack: single frames in an observation; a reset repeats its first frame.
+        frame_stack: single frames in an observation; a reset repeats its first frame. Default: what the environment
+            shows by itself.
         image_size: pixels per side to resize to. Default: 64 for a rendered picture, as it is for an image.
         grayscale: whether to drop colour. Default: yes for a rendered picture, no for an image.
         kwargs: passed to the environment.
@@ -66,13 +67,13 @@ def make_image_env(
     if rendered or image_size is not None:
         size = image_size or _RENDERED_SIZE
         env = wrappers.ResizeObservation(env, (size, size))
-    return _join_stack(wrappers.FrameStackObservation(_with_channel_axis(env), frame_stack))
+    return _join_stack(wrappers.FrameStackObservation(_with_channel_axis(env), frame_stack or 1))
 
 
 def make_vector_env(
     env_id: str,
     n_envs: int,
-    frame_stack: int = 1,
+    frame_stack: int | None = None,
     seed: int | None = None,
     *,
     image_size: int | None = None,
@@ -102,6 +103,7 @@ def make_vector_env(
         makers = [partial(make_image_env, env_id, frame_stack, **spec.kwargs)] * n_envs
         makers[0]().close()  # a mistake shows here, not inside another process
         vector_env = AsyncVectorEnv(makers) if processes else SyncVectorEnv(makers)
+        spec.id = env_id
         vector_env.spec = spec
     if seed is not None:
         vector_env.reset(seed=seed)
@@ -127,17 +129,29 @@ def environment_identity(vector_env: VectorEnv[Any, Any, Any]) -> tuple[str, dic
     spec = vector_env.unwrapped.spec
     if spec is None:
         return type(vector_env.unwrapped).__name__, {}
-    kwargs = {name: value for name, value in spec.kwargs.items() if name not in _NOT_KWARGS}
-    return spec.id, {name: value if _is_plain(value) else repr(value) for name, value in kwargs.items()}
+    registered = gymnasium.registry[spec.id].kwargs if spec.id in gymnasium.registry else {}
+    given = {name: value for name, value in spec.kwargs.items() if repr(value) != repr(registered.get(name))}
+    return spec.id, {
+        name: value if _is_plain(value) else repr(value) for name, value in given.items() if name not in _NOT_KWARGS
+    }
 
 
-def has_sampled_starts(vector_env: VectorEnv[Any, Any, Any]) -> bool:
-    """Whether ``reset(options={"start": "sampled"})`` means something to these environments."""
+def own_frame_stack(vector_env: VectorEnv[Any, Any, Any]) -> int:
+    """How many frames an environment shows when nobody asks for a number; 1 for those that are not this project's."""
+    name, kwargs = environment_identity(vector_env)
+    if not is_native(vector_env):
+        return 1
+    own, single = (make_image_env(name, stack, **kwargs).observation_space.shape for stack in (None, 1))
+    return cast(tuple[int, ...], own)[-1] // cast(tuple[int, ...], single)[-1]
+
+
+def is_native(vector_env: VectorEnv[Any, Any, Any]) -> bool:
+    """Whether these environments are this project's: they can start at sampled states and stack frames themselves."""
     spec = vector_env.unwrapped.spec
     return spec is not None and spec.namespace == _NATIVE
 
 
-def _is_plain(value: object) -> bool:
+def _is_plain(value: Any) -> bool:
     try:
         json.dumps(value)
     except (TypeError, ValueError):

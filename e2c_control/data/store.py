@@ -94,8 +94,6 @@ class MappedFrames:
         self._touched = 0
         self.frame_shape: tuple[int, ...] = shape[1:]
         self.frame_bytes = int(np.prod(self.frame_shape))
-        if hasattr(mmap, "MADV_RANDOM"):
-            self._map.madvise(mmap.MADV_RANDOM)
 
     def take(self, rows: NDArray[np.int64], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """Copy the frames at ``rows`` (any shape) into ``out``, a run of neighbouring rows counting as one touch."""
