@@ -1,0 +1,139 @@
+"""Checkpoints: a folder of safetensors and one JSON file, complete or not there at all. Nothing is ever unpickled."""
+
+import json
+import shutil
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from safetensors import SafetensorError
+from safetensors.torch import load as tensors_from_bytes
+from safetensors.torch import save as bytes_from_tensors
+from torch import Tensor
+
+from e2c_control.errors import InputError
+from e2c_control.runs.atomic import new_folder, writing
+
+FORMAT = "e2c-control checkpoint"
+VERSION = 1
+_META = "checkpoint.json"
+
+Tensors = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What `load_checkpoint` gives back.
+
+    Attributes:
+        path: the folder.
+        tensors: groups of named tensors, on the CPU.
+        meta: the JSON that was saved with them.
+    """
+
+    path: Path
+    tensors: Mapping[str, Tensors]
+    meta: Mapping[str, Any]
+
+
+def save_checkpoint(path: Path, tensors: Mapping[str, Tensors], meta: Mapping[str, Any]) -> None:
+    """Write the folder ``path`` and wait until it is on the disk.
+
+    A checkpoint that is there already is replaced in the end; a failure leaves it as it was.
+
+    Args:
+        path: see `checkpoint_path`.
+        tensors: groups of named tensors, such as {"model": ..., "optimizer": ...}; each becomes one file.
+        meta: JSON to keep with them.
+
+    Raises:
+        InputError: the disk is full or forbids it.
+    """
+    with new_folder(path, replace=True) as folder:
+        files = {f"{group}.safetensors": _write_group(folder, path, group, named) for group, named in tensors.items()}
+        text = {"format": FORMAT, "version": VERSION, "files": files, "meta": dict(meta)}
+        with writing(path):
+            (folder / _META).write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises:
+        InputError: it is missing, truncated, damaged, or of another format version.
+    """
+    text = _read_meta(path)
+    groups = {Path(name).stem: _read_group(path / name, checksum) for name, checksum in text["files"].items()}
+    return Checkpoint(path, groups, text["meta"])
+
+
+def checkpoint_path(checkpoints: Path, step: int) -> Path:
+    """``step-00001000``, so that names sort like steps."""
+    return checkpoints / f"step-{step:08d}"
+
+
+def checkpoint_paths(checkpoints: Path) -> list[Path]:
+    """The complete checkpoints in a folder, oldest first."""
+    if not checkpoints.is_dir():
+        return []
+    found = [path for path in checkpoints.glob("step-*") if path.name[5:].isdigit() and (path / _META).is_file()]
+    return sorted(found, key=lambda path: int(path.name[5:]))
+
+
+def latest(checkpoints: Path) -> Path | None:
+    """The newest complete checkpoint in a folder, or None."""
+    paths = checkpoint_paths(checkpoints)
+    return paths[-1] if paths else None
+
+
+def keep_last(checkpoints: Path, count: int) -> None:
+    """Remove all complete checkpoints but the newest ``count``."""
+    for path in checkpoint_paths(checkpoints)[:-count]:
+        # Without its JSON file it is no checkpoint any more, should the rest not get removed.
+        (path / _META).unlink(missing_ok=True)
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _write_group(folder: Path, path: Path, group: str, named: Tensors) -> int:
+    """Write one file of the checkpoint ``path`` into its hidden folder; returns the checksum."""
+    # A copy of each: safetensors refuses tensors that share memory, as tied weights do.
+    content = bytes_from_tensors({name: _own_copy(tensor) for name, tensor in named.items()})
+    with writing(path):
+        (folder / f"{group}.safetensors").write_bytes(content)
+    return zlib.crc32(content)
+
+
+def _own_copy(tensor: Tensor) -> Tensor:
+    return tensor.detach().to("cpu", copy=True).contiguous()
+
+
+def _read_group(path: Path, checksum: int) -> Tensors:
+    try:
+        content = path.read_bytes()
+        if zlib.crc32(content) != checksum:
+            raise _damaged(path)
+        return tensors_from_bytes(content)
+    except (OSError, SafetensorError) as error:
+        raise _damaged(path) from error
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
+    if not (path / _META).is_file():
+        raise InputError(f"{path} is not a checkpoint, it has no {_META}: check the path.")
+    try:
+        text = cast(dict[str, Any], json.loads((path / _META).read_text(encoding="utf-8")))
+        name, version = text["format"], text["version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(path / _META) from error
+    if (name, version) != (FORMAT, VERSION):
+        raise InputError(
+            f"{path} has format {name!r} version {version}, this version of e2c-control reads {FORMAT!r} version "
+            f"{VERSION}: install the version that wrote it."
+        )
+    return text
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{path} is truncated or damaged: remove {path.parent} to go on from the checkpoint before it.")

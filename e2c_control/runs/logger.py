@@ -1,0 +1,94 @@
+"""What a run reports while it goes: TensorBoard events and ``metrics.jsonl``, step by step the same."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2c_control.errors import InputError
+from e2c_control.runs.atomic import replace_text, writing
+from e2c_control.runs.folder import RunFolder
+
+
+class RunLogger:
+    """Writes the curves of a run.
+
+    Args:
+        run: whose.
+        resume_step: the step of the checkpoint from which the run goes on: what was logged after it is dropped from
+            metrics.jsonl and hidden in TensorBoard, so that the curves continue without overlap.
+    """
+
+    def __init__(self, run: RunFolder, resume_step: int | None = None) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # here, because torch takes seconds to import
+
+        if resume_step is not None:
+            truncate_metrics(run.metrics, resume_step)
+        self._path = run.path
+        with writing(run.path):
+            self._metrics = run.metrics.open("a", encoding="utf-8")
+            purge = None if resume_step is None else resume_step + 1
+            self._events: Any = SummaryWriter(str(run.path), purge_step=purge)
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Log numbers by their tag, such as "loss/reconstruction"."""
+        plain = {tag: float(value) for tag, value in values.items()}
+        with writing(self._path):
+            for tag, value in plain.items():
+                self._events.add_scalar(tag, value, step)
+            # JSON knows no NaN.
+            written = {tag: value if math.isfinite(value) else None for tag, value in plain.items()}
+            self._metrics.write(json.dumps({"step": step, **written}) + "\n")
+            self._metrics.flush()
+
+    def image(self, step: int, tag: str, image: NDArray[np.uint8]) -> None:
+        """Log a picture (H, W), (H, W, 1) or (H, W, 3) uint8; TensorBoard only."""
+        image = image[..., None] if image.ndim == 2 else image
+        with writing(self._path):
+            self._events.add_image(tag, image, step, dataformats="HWC")
+
+    def flush(self) -> None:
+        """Put all on the disk, as before a checkpoint."""
+        with writing(self._path):
+            self._events.flush()
+            self._metrics.flush()
+
+    def close(self) -> None:
+        """Flush and close both files."""
+        with writing(self._path):
+            self._events.close()
+            self._metrics.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The lines of a ``metrics.jsonl``; a last one that a killed process left half written is skipped."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            if number < len(lines):
+                raise InputError(f"{path} is damaged in line {number}: remove that line.") from error
+    return rows
+
+
+def truncate_metrics(path: Path, last_step: int) -> None:
+    """Drop the lines of steps after ``last_step``."""
+    kept = [json.dumps(row) + "\n" for row in read_metrics(path) if row["step"] <= last_step]
+    replace_text(path, "".join(kept))
