@@ -1,0 +1,1 @@
+"""The `e2c` command: builds objects from options and calls one method of theirs."""

@@ -1,0 +1,1 @@
+"""Pictures: the latent map, reconstructions and predictions, planned and driven paths."""

@@ -1,0 +1,1 @@
+"""Numbers about a trained embedding: the quality of its map, and how well it controls."""

@@ -1,0 +1,1 @@
+"""The networks of an embedding, and the Gaussians between them."""

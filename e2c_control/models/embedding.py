@@ -1,0 +1,102 @@
+"""The embedding: an encoder, a decoder and a locally linear transition over one latent space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from e2c_control.errors import InputError
+from e2c_control.models.gaussian import DiagonalGaussian
+from e2c_control.models.local_linear import LocallyLinear, LocallyLinearTransition, MatrixForm
+from e2c_control.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
+from e2c_control.models.pixels import Standardise
+
+
+@dataclass(frozen=True)
+class EmbeddingConfig:
+    """Sizes and kinds of an embedding's networks.
+
+    Attributes:
+        latent_dim: k; 2 for a position in the plane, 3 or more for anything that turns.
+        network: kind of encoder and decoder.
+        encoder_hidden: widths of the encoder's fully connected layers.
+        decoder_hidden: widths of the decoder's fully connected layers.
+        transition_hidden: widths of the transition's hidden layers.
+        matrix_form: form of A, see `LocallyLinearTransition`.
+        rank: columns of V and R for the form "low_rank".
+        process_noise: whether the transition learns a diagonal process noise H.
+        pool: side of the blocks that an MLP encoder averages first; 1 keeps every pixel.
+    """
+
+    latent_dim: int = 2
+    network: Literal["mlp", "conv"] = "mlp"
+    encoder_hidden: tuple[int, ...] = (300, 300)
+    decoder_hidden: tuple[int, ...] = (200, 200)
+    transition_hidden: tuple[int, ...] = (100, 100)
+    matrix_form: MatrixForm = "full"
+    rank: int = 2
+    process_noise: bool = False
+    pool: int = 1
+
+
+class Embedding(nn.Module):
+    """Images in, latents out, and the latent dynamics between them.
+
+    Args:
+        config: sizes and kinds of the networks.
+        observation_shape: (H, W, C) of a stacked observation.
+        action_dim: m.
+        generator: draws the initial weights.
+    """
+
+    def __init__(
+        self,
+        config: EmbeddingConfig,
+        observation_shape: tuple[int, int, int],
+        action_dim: int,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.config, self.observation_shape, self.action_dim = config, observation_shape, action_dim
+        k = config.latent_dim
+        # torch's initialisers read the global generator: lend it our state and give the caller's back afterwards.
+        with torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(generator.get_state())
+            self.pixels = Standardise(observation_shape)
+            if config.network == "mlp":
+                self.encoder = MLPEncoder(observation_shape, k, config.encoder_hidden, config.pool)
+                self.decoder = MLPDecoder(observation_shape, k, config.decoder_hidden)
+            else:
+                self.encoder = ConvEncoder(observation_shape, k, config.encoder_hidden)
+                self.decoder = ConvDecoder(observation_shape, k, config.decoder_hidden)
+            self.transition = LocallyLinearTransition(
+                k, action_dim, config.transition_hidden, config.matrix_form, config.rank, config.process_noise
+            )
+            generator.set_state(torch.get_rng_state())
+
+    def fit_pixels(self, mean: Tensor, deviation: Tensor) -> None:
+        """Take the training set's pixel statistics, each (H, W, C) in [0, 1]."""
+        self.pixels.fit(mean, deviation)
+        self.decoder.start_at(mean)
+
+    def encode(self, observations: Tensor) -> DiagonalGaussian:
+        """q(z | x) of uint8 observations (..., H, W, C)."""
+        if tuple(observations.shape[-3:]) != self.observation_shape:
+            raise InputError(
+                f"The embedding reads observations of shape {self.observation_shape}, not "
+                f"{tuple(observations.shape[-3:])}: make the environment with the frame stack and size of its training."
+            )
+        batch = observations.shape[:-3]
+        q = self.encoder(self.pixels(observations.reshape(-1, *self.observation_shape)))
+        return DiagonalGaussian(q.mean.unflatten(0, batch), q.log_var.unflatten(0, batch))
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Bernoulli logits (..., H, W, C) of latents (..., k)."""
+        return self.decoder(latents)
+
+    def step(self, latents: Tensor) -> LocallyLinear:
+        """The matrices A, B, o at latents (..., k)."""
+        return self.transition(latents)

@@ -1,0 +1,128 @@
+"""A trained transition as planners see it: float64 NumPy, batched, without torch in the loop.
+
+A latent has two to eight dimensions, where the overhead of a torch call is a hundred times its arithmetic. The weights
+are copied once; a rollout is then a few small matrix products per step for all candidates at once.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from e2c_control.models.local_linear import LocallyLinearTransition
+from e2c_control.planners.dynamics import Linearization
+
+Array = NDArray[np.float64]
+
+
+def _sigmoid(x: Array) -> Array:
+    return 0.5 * (1.0 + np.tanh(0.5 * x))
+
+
+class LatentDynamics:
+    """z' = A(z) z + B(z) u + o(z) with u in the environment's action units.
+
+    Args:
+        transition: the trained network; later changes of it are not seen.
+        linearization: "model" takes A, B, o as the network gives them; "jacobian" adds how they change with z.
+    """
+
+    def __init__(
+        self, transition: LocallyLinearTransition, linearization: Literal["model", "jacobian"] = "model"
+    ) -> None:
+        linears = [m for m in transition.body if isinstance(m, nn.Linear)] + [transition.head]
+        self._layers = [(self._copy(layer.weight), self._copy(layer.bias)) for layer in linears]
+        self._layers[-1] = (self._layers[-1][0] * float(transition.locality), self._layers[-1][1])
+        self._k, self._m = transition.latent_dim, transition.action_dim
+        self._rank = None if transition.form == "full" else transition.rank
+        self._exact = linearization == "jacobian"
+        log_var = transition.noise_log_var
+        self._noise = np.zeros(self._k) if log_var is None else np.exp(self._copy(log_var))
+
+    @staticmethod
+    def _copy(tensor: torch.Tensor) -> Array:
+        return tensor.detach().cpu().double().numpy().copy()
+
+    @property
+    def state_dim(self) -> int:
+        return self._k
+
+    @property
+    def control_dim(self) -> int:
+        return self._m
+
+    def step(self, states: Array, controls: Array) -> Array:
+        """Latents (N, k) and actions (N, m) to the next latents (N, k)."""
+        A, B, o = self._matrices(self._parameters(states))
+        return np.einsum("nij,nj->ni", A, states) + np.einsum("nij,nj->ni", B, controls) + o
+
+    def rollout(self, initial_states: Array, controls: Array) -> Array:
+        """Latents (N, k) and actions (N, T, m) to trajectories (N, T + 1, k)."""
+        path = [initial_states]
+        for t in range(controls.shape[1]):
+            path.append(self.step(path[-1], controls[:, t]))
+        return np.stack(path, axis=1)
+
+    def linearize(self, states: Array, controls: Array) -> Linearization:
+        """A (N, k, k), B (N, k, m), o (N, k) at latents (N, k) and actions (N, m)."""
+        A, B, o = self._matrices(self._parameters(states))
+        if not self._exact:
+            return Linearization(A, B, o)
+        jacobian = A + self._drift(states, controls)
+        offset = np.einsum("nij,nj->ni", A - jacobian, states) + o
+        return Linearization(jacobian, B, offset)
+
+    def noise_covariance(self, states: Array, controls: Array) -> Array:
+        """The transition's process noise H, (N, k, k)."""
+        return np.broadcast_to(np.diag(self._noise), (len(states), self._k, self._k))
+
+    def _parameters(self, states: Array) -> Array:
+        h = states
+        for weight, bias in self._layers[:-1]:
+            h = h @ weight.T + bias
+            h *= _sigmoid(h)
+        return h @ self._layers[-1][0].T + self._layers[-1][1]
+
+    def _matrices(self, p: Array) -> tuple[Array, Array, Array]:
+        a, b, o = self._split(p)
+        if self._rank is None:
+            A = a.reshape(-1, self._k, self._k).copy()
+        else:
+            v, r = self._factors(a)
+            A = v @ r.swapaxes(-1, -2)
+        A[:, range(self._k), range(self._k)] += 1.0
+        return A, b.reshape(-1, self._k, self._m), o
+
+    def _split(self, p: Array) -> tuple[Array, Array, Array]:
+        b, o = self._k * self._m, self._k
+        return p[..., : -b - o], p[..., -b - o : -o], p[..., -o:]
+
+    def _factors(self, a: Array) -> tuple[Array, Array]:
+        halves = a.reshape(*a.shape[:-1], 2, self._k, self._rank or 1)
+        return halves[..., 0, :, :], halves[..., 1, :, :]
+
+    def _drift(self, states: Array, controls: Array) -> Array:
+        """(dA/dz) z + (dB/dz) u + do/dz, (N, k, k): what the model's own A leaves out of the Jacobian."""
+        n, k = states.shape
+        tangents = np.broadcast_to(np.eye(k), (n, k, k))  # [sample, input coordinate, unit]
+        h = states
+        for weight, bias in self._layers[:-1]:
+            x = h @ weight.T + bias
+            s = _sigmoid(x)
+            tangents = (tangents @ weight.T) * (s * (1.0 + x * (1.0 - s)))[:, None, :]
+            h = x * s
+        weight, bias = self._layers[-1]
+        da, db, do = self._split(tangents @ weight.T)
+        if self._rank is None:
+            dA = da.reshape(n, k, k, k)
+        else:
+            v, r = self._factors(self._split(h @ weight.T + bias)[0])
+            dv, dr = self._factors(da)
+            dA = np.einsum("nlip,njp->nlij", dv, r) + np.einsum("nip,nljp->nlij", v, dr)
+        change = np.einsum("nlij,nj->nli", dA, states) + do
+        change += np.einsum("nlij,nj->nli", db.reshape(n, k, k, self._m), controls)
+        return change.swapaxes(1, 2)

@@ -1,0 +1,134 @@
+"""Encoders and decoders: from standardised images to a diagonal Gaussian over latents, and back to pixel logits."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from e2c_control.models.gaussian import DiagonalGaussian
+from e2c_control.models.layers import mlp
+
+LOG_VAR_RANGE = (-10.0, 10.0)
+"""Encoded log variances are kept in here: beyond, float32 precision is lost and a single batch can ruin a run."""
+
+
+def _gaussian(parameters: Tensor) -> DiagonalGaussian:
+    mean, log_var = parameters.chunk(2, dim=-1)
+    return DiagonalGaussian(mean, log_var.clamp(*LOG_VAR_RANGE))
+
+
+class MLPEncoder(nn.Module):
+    """Flattened pixels through hidden layers of the given widths.
+
+    Args:
+        observation_shape: (H, W, C).
+        latent_dim: k.
+        hidden: widths of the hidden layers.
+        pool: side of the square blocks whose mean is taken before the first layer; 1 keeps every pixel.
+    """
+
+    def __init__(
+        self, observation_shape: tuple[int, int, int], latent_dim: int, hidden: tuple[int, ...], pool: int = 1
+    ) -> None:
+        super().__init__()
+        height, width, channels = observation_shape
+        self.pool = pool
+        self.net = mlp((height // pool) * (width // pool) * channels, (*hidden, 2 * latent_dim), nn.ReLU)
+
+    def forward(self, images: Tensor) -> DiagonalGaussian:
+        """Standardised images (N, H, W, C) to N Gaussians."""
+        if self.pool > 1:
+            images = nn.functional.avg_pool2d(images.movedim(-1, -3), self.pool)
+        return _gaussian(self.net(images.flatten(1)))
+
+
+class ConvEncoder(nn.Module):
+    """Four 5x5 convolutions of stride 2 and one hidden layer of the first width of `hidden`.
+
+    Args:
+        observation_shape: (H, W, C).
+        latent_dim: k.
+        hidden: widths of the fully connected layers behind the convolutions.
+        channels: feature maps of each convolution.
+    """
+
+    def __init__(
+        self,
+        observation_shape: tuple[int, int, int],
+        latent_dim: int,
+        hidden: tuple[int, ...],
+        channels: tuple[int, ...] = (16, 32, 32, 32),
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        inputs = observation_shape[2]
+        for width in channels:
+            layers += [nn.Conv2d(inputs, width, 5, stride=2, padding=2), nn.ReLU()]
+            inputs = width
+        self.conv = nn.Sequential(*layers)
+        height, width = (-(-side // 2 ** len(channels)) for side in observation_shape[:2])
+        self.net = mlp(height * width * inputs, (*hidden, 2 * latent_dim), nn.ReLU)
+
+    def forward(self, images: Tensor) -> DiagonalGaussian:
+        """Standardised images (N, H, W, C) to N Gaussians."""
+        return _gaussian(self.net(self.conv(images.movedim(-1, -3)).flatten(1)))
+
+
+class MLPDecoder(nn.Module):
+    """Latents to the Bernoulli logits of every pixel.
+
+    The last bias starts at the logits of the mean image, so that training begins with the background explained.
+    """
+
+    def __init__(self, observation_shape: tuple[int, int, int], latent_dim: int, hidden: tuple[int, ...]) -> None:
+        super().__init__()
+        self.observation_shape = observation_shape
+        height, width, channels = observation_shape
+        self.net = mlp(latent_dim, (*hidden, height * width * channels), nn.ReLU)
+
+    def start_at(self, mean_image: Tensor) -> None:
+        """Make the mean image (H, W, C), in [0, 1], what every latent decodes to at first."""
+        last = self.net[-1]
+        assert isinstance(last, nn.Linear)
+        with torch.no_grad():
+            last.weight.mul_(0.1)
+            last.bias.copy_(torch.logit(mean_image.flatten(), eps=1e-3))
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Logits (..., H, W, C) of latents (..., k)."""
+        return self.net(latents).unflatten(-1, self.observation_shape)
+
+
+class ConvDecoder(nn.Module):
+    """A hidden layer, then nearest-neighbour upsampling and 5x5 convolutions, mirroring `ConvEncoder`."""
+
+    def __init__(
+        self,
+        observation_shape: tuple[int, int, int],
+        latent_dim: int,
+        hidden: tuple[int, ...],
+        channels: tuple[int, ...] = (32, 32, 16),
+    ) -> None:
+        super().__init__()
+        height, width, out = observation_shape
+        steps = len(channels)
+        self._grid = (channels[0], -(-height // 2**steps), -(-width // 2**steps))
+        self._size = (height, width)
+        cells = self._grid[0] * self._grid[1] * self._grid[2]
+        self.net = mlp(latent_dim, (*hidden, cells), nn.ReLU, final=True)
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip(channels, (*channels[1:], out), strict=True):
+            layers += [nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 5, padding=2), nn.ReLU()]
+        self.conv = nn.Sequential(*layers[:-1])
+        self.bias = nn.Parameter(torch.zeros(observation_shape))
+
+    def start_at(self, mean_image: Tensor) -> None:
+        """Make the mean image (H, W, C), in [0, 1], the bias of every pixel."""
+        with torch.no_grad():
+            self.bias.copy_(torch.logit(mean_image, eps=1e-3))
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Logits (..., H, W, C) of latents (..., k)."""
+        grid = self.net(latents.flatten(0, -2)).unflatten(-1, self._grid)
+        images = self.conv(grid)[..., : self._size[0], : self._size[1]].movedim(-3, -1)
+        return images.unflatten(0, latents.shape[:-1]) + self.bias

@@ -1,0 +1,1 @@
+"""What an embedding is trained to do: terms, objectives, recipes."""

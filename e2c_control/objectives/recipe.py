@@ -1,0 +1,69 @@
+"""A recipe: everything that decides how an embedding is trained, apart from the data and the seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from e2c_control.models.embedding import EmbeddingConfig
+from e2c_control.objectives.objective import WeightedTerm
+from e2c_control.objectives.unrolled import LatentNoise
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training with one objective and one optimiser.
+
+    The learning rate rises linearly over the first tenth and falls to zero along a cosine.
+
+    Attributes:
+        name: as it appears in logs.
+        steps: optimiser steps.
+        terms: the objective.
+        horizon: K, steps in a training window.
+        batch_size: windows in a batch.
+        learning_rate: Adam's highest.
+        weight_decay: L2 penalty added to gradients.
+        clip: largest norm of the gradient.
+        train: parts of the embedding that are trained: "encoder", "decoder", "transition".
+    """
+
+    name: str
+    steps: int
+    terms: tuple[WeightedTerm, ...]
+    horizon: int = 3
+    batch_size: int = 256
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-3
+    clip: float = 100.0
+    train: tuple[str, ...] = ("encoder", "decoder", "transition")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What an embedding is and how it is trained.
+
+    Attributes:
+        name: as in `e2c train --recipe`.
+        embedding: sizes of the networks.
+        phases: done one after the other.
+        latent_noise: how the next latent is sampled, see `Unrolled`.
+    """
+
+    name: str
+    embedding: EmbeddingConfig
+    phases: tuple[Phase, ...]
+    latent_noise: LatentNoise = "shared"
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of all phases."""
+        return sum(phase.steps for phase in self.phases)
+
+    def phase_at(self, step: int) -> tuple[Phase, int]:
+        """The phase that optimiser step `step`, counted from 0, belongs to, and the number of steps before it."""
+        begin = 0
+        for phase in self.phases:
+            if step < begin + phase.steps:
+                return phase, begin
+            begin += phase.steps
+        return self.phases[-1], begin - self.phases[-1].steps

@@ -1,0 +1,50 @@
+"""Terms that keep the latent space easy to plan in: low curvature, the origin at the centre."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from e2c_control.objectives.term import Term
+from e2c_control.objectives.unrolled import Unrolled
+
+
+class Curvature(Term):
+    """|| f(z + dz, u + du) - f(z, u) - A(z) dz - B(z) du ||^2 for small random dz, du (Levine et al. 2020, equation 8).
+
+    The amortised form: the model's own A and B must predict its response. It lowers curvature and closes the gap
+    between A and the true Jacobian at once, without differentiating through a Jacobian.
+
+    Args:
+        deviation: of the random displacements.
+    """
+
+    def __init__(self, deviation: float = 0.1) -> None:
+        super().__init__()
+        self.deviation = deviation
+
+    def forward(self, unrolled: Unrolled) -> Tensor:
+        z, u, step = unrolled.posterior.mean[:, 0], unrolled.actions[:, 0], unrolled.mean_step
+        dz = self.deviation * unrolled.noise.normal(*z.shape)
+        du = self.deviation * unrolled.noise.normal(*u.shape)
+        moved = unrolled.embedding.step(z + dz).predict(z + dz, u + du)
+        return (moved - step.predict(z + dz, u + du)).square().sum(-1).mean()
+
+
+class Centring(Term):
+    """Squared norm of the mean latent of the batch: the origin stays in the middle of the map."""
+
+    def forward(self, unrolled: Unrolled) -> Tensor:
+        return unrolled.posterior.mean.flatten(0, -2).mean(0).square().sum()
+
+
+class ControlUniformity(Term):
+    """Variance of B(z) over the batch relative to its mean square, between 0 and 1.
+
+    Where one half of the map is a mirror image of the other, B changes sign between them. Asking actions to act alike
+    everywhere forbids the twist while the map is still forming.
+    """
+
+    def forward(self, unrolled: Unrolled) -> Tensor:
+        B = unrolled.mean_step.B
+        deviation = (B - B.mean(0)).square().sum((-2, -1)).mean()
+        return deviation / (B.square().sum((-2, -1)).mean() + 1e-8)

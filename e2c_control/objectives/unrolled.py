@@ -1,0 +1,97 @@
+"""What the terms of an objective look at: one batch, encoded and rolled forward, each part computed once if asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from e2c_control.models.embedding import Embedding
+from e2c_control.models.gaussian import DiagonalGaussian, affine_image
+from e2c_control.models.local_linear import LocallyLinear
+
+LatentNoise = Literal["shared", "independent"]
+
+
+class Noise:
+    """Standard normal noise for a batch, drawn on the device of a passed generator."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self._generator = generator
+
+    def normal(self, *shape: int) -> Tensor:
+        return torch.randn(shape, generator=self._generator, device=self._generator.device)
+
+
+class Unrolled:
+    """A batch of K-step windows seen through an embedding.
+
+    Args:
+        embedding: the model.
+        frames: (N, stack + K, H, W, C) uint8, single frames.
+        actions: (N, K, m).
+        noise: source of every random number.
+        latent_noise: how the next latent is sampled. "shared": z' is the affine image of the very sample z. The next
+            state is a deterministic function of this one, and z' inherits the randomness of z. "independent": z' is
+            drawn anew from the same Gaussian, which adds gradient noise and decouples z' from z; kept for comparison.
+    """
+
+    def __init__(
+        self, embedding: Embedding, frames: Tensor, actions: Tensor, noise: Noise, latent_noise: LatentNoise = "shared"
+    ) -> None:
+        self.embedding, self.frames, self.actions = embedding, frames, actions
+        self.noise, self.latent_noise = noise, latent_noise
+        self.steps = actions.shape[1]
+
+    @cached_property
+    def observations(self) -> Tensor:
+        """Stacked observations (N, K + 1, H, W, stack * C) uint8."""
+        stack = self.frames.shape[1] - self.steps
+        if stack == 1:
+            return self.frames
+        return torch.cat([self.frames[:, i : i + self.steps + 1] for i in range(stack)], dim=-1)
+
+    @cached_property
+    def posterior(self) -> DiagonalGaussian:
+        """q(z_t | x_t) for t = 0..K, batch shape (N, K + 1)."""
+        return self.embedding.encode(self.observations)
+
+    @cached_property
+    def latents(self) -> Tensor:
+        """Samples z_t ~ q(z_t | x_t), (N, K + 1, k)."""
+        return self.posterior.sample(self.noise.normal(*self.posterior.mean.shape))
+
+    @cached_property
+    def first_step(self) -> LocallyLinear:
+        """The matrices at z_0."""
+        return self.embedding.step(self.latents[:, 0])
+
+    @cached_property
+    def predicted(self) -> Tensor:
+        """Samples of the predicted latents z_1..z_K, rolled forward from the sample z_0, (N, K, k)."""
+        if self.latent_noise == "shared":
+            first = self.first_step.predict(self.latents[:, 0], self.actions[:, 0])
+        else:
+            mean, covariance = affine_image(self.posterior[:, 0], self.first_step, self.actions[:, 0])
+            jitter = 1e-6 * torch.eye(mean.shape[-1], device=mean.device)
+            factor = torch.linalg.cholesky(covariance + jitter)
+            first = mean + (factor @ self.noise.normal(*mean.shape).unsqueeze(-1)).squeeze(-1)
+        return self._roll(first)
+
+    @cached_property
+    def mean_step(self) -> LocallyLinear:
+        """The matrices at the mean of q(z_0 | x_0)."""
+        return self.embedding.step(self.posterior.mean[:, 0])
+
+    @cached_property
+    def predicted_mean(self) -> Tensor:
+        """Predicted latents z_1..z_K, rolled forward from the mean of q(z_0 | x_0), (N, K, k)."""
+        return self._roll(self.mean_step.predict(self.posterior.mean[:, 0], self.actions[:, 0]))
+
+    def _roll(self, latents: Tensor) -> Tensor:
+        path = [latents]
+        for t in range(1, self.steps):
+            path.append(self.embedding.step(path[-1]).predict(path[-1], self.actions[:, t]))
+        return torch.stack(path, dim=1)

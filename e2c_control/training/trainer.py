@@ -1,0 +1,162 @@
+"""The training core: one optimiser step after another, by a recipe, on a dataset. It knows no folders and no logs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from e2c_control.data.sampler import Batch, WindowSampler
+from e2c_control.data.store import open_store
+from e2c_control.data.transitions import Transitions
+from e2c_control.models.embedding import Embedding
+from e2c_control.objectives.objective import Objective
+from e2c_control.objectives.recipe import Phase, Recipe
+from e2c_control.objectives.unrolled import Noise, Unrolled
+
+WARM_UP = 0.1
+"""Share of a phase over which the learning rate rises."""
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one optimiser step measured; tensors stay on the device until somebody reads them.
+
+    Attributes:
+        phase: name of the phase.
+        loss: the weighted sum, scalar.
+        terms: every term before weighting, scalars.
+        gradient_norm: before clipping, scalar.
+        learning_rate: of this step.
+    """
+
+    phase: str
+    loss: Tensor
+    terms: dict[str, Tensor]
+    gradient_norm: Tensor
+    learning_rate: float
+
+
+def learning_rate_at(phase: Phase, step: int) -> float:
+    """The learning rate of the phase's step `step`, counted from 0: a linear rise, then a cosine to zero."""
+    progress = (step + 1) / phase.steps
+    if progress < WARM_UP:
+        return phase.learning_rate * progress / WARM_UP
+    return phase.learning_rate * 0.5 * (1.0 + math.cos(math.pi * (progress - WARM_UP) / (1.0 - WARM_UP)))
+
+
+def train_pixel_statistics(
+    transitions: Transitions, episodes: NDArray[np.int64], stack: int, limit: int = 8192
+) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each pixel over at most `limit` frames, in [0, 1], each (H, W, stack * C)."""
+    rows = transitions.windows(0, episodes=episodes)
+    rows = rows[np.linspace(0, len(rows) - 1, min(limit, len(rows))).astype(np.int64)]
+    sums = squares = 0.0
+    for block in np.array_split(rows, -(-len(rows) // 512)):
+        frames = torch.from_numpy(transitions.frames[block]).double() / 255.0
+        sums, squares = sums + frames.sum(0), squares + frames.square().sum(0)
+    mean = torch.as_tensor(sums) / len(rows)
+    deviation = (torch.as_tensor(squares) / len(rows) - mean.square()).clamp(min=0.0).sqrt()
+    return mean.float().repeat(1, 1, stack), deviation.float().repeat(1, 1, stack)
+
+
+class Trainer:
+    """Trains an embedding by a recipe.
+
+    Everything that the next step depends on is in `state_tensors` and `step`; restore both and the same steps follow,
+    to the bit on a CPU.
+
+    Args:
+        recipe: what to train.
+        transitions: the dataset.
+        episodes: those of its episodes to train on.
+        seed: of weights, batches and noise.
+        device: where to train.
+        compile: whether to compile the networks.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        transitions: Transitions,
+        episodes: NDArray[np.int64],
+        *,
+        seed: int,
+        device: torch.device,
+        compile: bool = False,
+    ) -> None:
+        self.recipe, self.device, self.step = recipe, device, 0
+        self._transitions, self._episodes = transitions, episodes
+        weights_seed, batch_seed, noise_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(3))
+        stack = transitions.card.frame_stack
+        height, width, channels = transitions.card.frame_shape
+        self.embedding = Embedding(
+            recipe.embedding,
+            (height, width, channels * stack),
+            transitions.card.action_dim,
+            torch.Generator().manual_seed(weights_seed),
+        )
+        self.embedding.fit_pixels(*train_pixel_statistics(transitions, episodes, stack))
+        self.embedding.to(device)
+        if compile:
+            for part in (self.embedding.encoder, self.embedding.decoder, self.embedding.transition):
+                part.compile()
+        self._batches = torch.Generator().manual_seed(batch_seed)
+        self._noise = torch.Generator(device).manual_seed(noise_seed)
+        self._store = open_store(transitions, device)
+        self._enter_phase()
+
+    def _enter_phase(self) -> None:
+        """A fresh objective, optimiser and sampler for the phase of the current step."""
+        phase, self._phase_begin = self.recipe.phase_at(self.step)
+        self.phase = phase
+        self.objective = Objective(phase.terms).to(self.device)
+        for name in ("encoder", "decoder", "transition"):
+            self.embedding.get_submodule(name).requires_grad_(name in phase.train)
+        self._parameters = [p for p in [*self.embedding.parameters(), *self.objective.parameters()] if p.requires_grad]
+        self.optimiser = torch.optim.Adam(
+            self._parameters, lr=phase.learning_rate, weight_decay=phase.weight_decay, fused=True
+        )
+        self._sampler = WindowSampler(
+            self._transitions,
+            steps=phase.horizon,
+            stack=self._transitions.card.frame_stack,
+            batch_size=phase.batch_size,
+            device=self.device,
+            generator=self._batches,
+            episodes=self._episodes,
+            store=self._store,
+            repeat_first=False,
+        )
+
+    @property
+    def finished(self) -> bool:
+        return self.step >= self.recipe.steps
+
+    def advance(self) -> StepReport:
+        """Take one optimiser step."""
+        if self.step >= self._phase_begin + self.phase.steps:
+            self._enter_phase()
+        within = self.step - self._phase_begin
+        rate = learning_rate_at(self.phase, within)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        loss, terms = self._losses(self._sampler.draw(), within / self.phase.steps)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self._parameters, self.phase.clip)
+        self.optimiser.step()
+        self.step += 1
+        return StepReport(
+            self.phase.name, loss.detach(), {name: value.detach() for name, value in terms.items()}, norm, rate
+        )
+
+    def _losses(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            noise = Noise(self._noise)
+            unrolled = Unrolled(self.embedding, batch.frames, batch.actions, noise, self.recipe.latent_noise)
+            return self.objective(unrolled, progress)
