@@ -96,7 +96,8 @@ class TaskEnv(gymnasium.Env[Frames, NDArray[np.float32]]):
         return self._episodes.frames[0].copy()
 
     def _info(self) -> dict[str, Any]:
-        return {name: value[0] for name, value in self._episodes.info().items()}
+        info = {name: value[0] for name, value in self._episodes.info().items()}
+        return {**info, "is_success": bool(info["is_success"])}
 
     def _show(self) -> None:
         if self.render_mode == "human":

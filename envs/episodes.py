@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from gymnasium.error import ResetNeeded
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Space
 from numpy.typing import ArrayLike, NDArray
 
 from e2c_control.envs.options import check_options, given_goals, given_mask, given_states
@@ -69,19 +69,19 @@ class Episodes:
         controls = self._checked(actions) * self.task.system.control_limit
         live = np.flatnonzero(~restart)
         if live.size:
-            self._step_rows(live, controls[live], [rngs[row] for row in live])
+            self._step_rows(live, controls[live], [rngs[int(row)] for row in live])
         if live.size < self.num_envs:
             self._begin_rows(np.flatnonzero(restart), rngs, None, self._fixed_goals, False)
         rewards = (self.is_success & ~restart).astype(np.float64)
         return Outcome(rewards, truncations=self.steps >= self.task.horizon)
 
     @property
-    def observation_space(self) -> Box:
+    def observation_space(self) -> Space[Any]:
         """Space of one environment's observations."""
         return Box(0, 255, self.task.observation_shape, np.uint8)
 
     @property
-    def action_space(self) -> Box:
+    def action_space(self) -> Space[Any]:
         """Space of one environment's actions."""
         return Box(-1, 1, (self.task.system.control_size,), np.float32)
 
@@ -123,8 +123,9 @@ class Episodes:
     ) -> None:
         draw = self.task.system.sample_states if sampled else self.task.sample_starts
         for row in rows:
-            self.states[row] = draw(1, rngs[row])[0] if starts is None else starts[row]
-            self.goals[row] = self._drawn_goal(rngs[row]) if goals is None else goals[row]
+            rng = rngs[int(row)]
+            self.states[row] = draw(1, rng)[0] if starts is None else starts[row]
+            self.goals[row] = self._drawn_goal(rng) if goals is None else goals[row]
         self.frames[rows] = self.task.observe_at_rest(self.states[rows])
         self.controls[rows] = 0
         self.steps[rows] = 0

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -23,10 +22,11 @@ PROTOCOL_RATE = 3 * math.pi  # rad/s
 
 SIZE = 48
 ROD_LENGTH, ROD_WIDTH = 22.0, 4.0  # pixels
-PIXELS = (np.arange(SIZE) + 0.5 - SIZE / 2).astype(np.float32)
+PIXELS = np.arange(SIZE) + 0.5 - SIZE / 2  # centres of pixels from the image's centre
 BLOCK = 16  # frames drawn at once: what they need fits into a processor's second cache
 
 GOAL_ANGLE = math.radians(30)
+FAN = tuple(GOAL_ANGLE * part / 20 for part in range(-20, 21))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,15 +51,15 @@ class Pendulum(System):
             if not (math.isfinite(value) and value > 0):
                 raise InputError(f"{name} must be a finite number above 0, but it is {value}.")
 
-    @cached_property
+    @property
     def control_limit(self) -> FloatArray:
         return np.array([self.torque_limit])
 
-    @cached_property
+    @property
     def state_low(self) -> FloatArray:
         return np.array([-math.pi, -self.max_rate])
 
-    @cached_property
+    @property
     def state_high(self) -> FloatArray:
         return np.array([math.pi, self.max_rate])
 
@@ -94,9 +94,8 @@ class Pendulum(System):
 
     def scene(self, state: FloatArray, goal: FloatArray, control: FloatArray) -> Sequence[Shape]:
         angle, reach = float(state[0]), 0.4
-        fan = np.linspace(goal[0] - GOAL_ANGLE, goal[0] + GOAL_ANGLE, 40)
         rod = Path(((0.5, 0.5), _on_circle(angle, reach)), 0.065, BODY)
-        area = Polygon(((0.5, 0.5), *(_on_circle(float(edge), 0.45) for edge in fan)), GOAL_AREA)
+        area = Polygon(((0.5, 0.5), *(_on_circle(float(goal[0]) + edge, 0.45) for edge in FAN)), GOAL_AREA)
         shapes: list[Shape] = [Disc((0.5, 0.5), 0.45, STONE, width=0.004), area, rod, Disc((0.5, 0.5), 0.022, STONE)]
         return [*shapes, *_torque_arrow(float(control[0]) / self.torque_limit)]
 
@@ -126,19 +125,29 @@ def _integrate(angle: FloatArray, rate: FloatArray, torque: FloatArray) -> tuple
 def draw_rods(angles: FloatArray, out: Frames) -> None:
     """White anti-aliased rods on black, from the centre at ``angles`` (N,), into ``out`` (N, 48, 48).
 
-    A pixel is as bright as its distance to the edge of the rod says, from 0 half a pixel outside to 255 half a pixel
-    inside, so that the image is continuous in the angle and a rate can be read from two frames.
+    A pixel's brightness is its coverage by the rod, the product of two ramps as wide as the pixel looks from the rod's
+    direction. The image is continuous in the angle, so that a rate can be read from two frames.
     """
-    sine = np.sin(angles).astype(np.float32)[:, None, None]
-    cosine = np.cos(angles).astype(np.float32)[:, None, None]
-    x, y = 255 * PIXELS[None, None, :], 255 * PIXELS[None, :, None]
-    across = cosine * x + sine * y
-    along = (sine * x - np.float32(255 * ROD_LENGTH / 2)) - cosine * y
-    np.subtract(np.abs(across, out=across), np.float32(255 * ROD_WIDTH / 2), out=across)
-    np.subtract(np.abs(along, out=along), np.float32(255 * ROD_LENGTH / 2), out=along)
-    outside = np.maximum(across, along, out=across)
-    np.subtract(np.float32(128), outside, out=outside)  # half of 255, and a half to round
-    np.copyto(out, np.clip(outside, 0, 255, out=outside), casting="unsafe")
+    sine, cosine = np.sin(angles)[:, None, None], np.cos(angles)[:, None, None]
+    scale = 1 / (np.abs(sine) + np.abs(cosine))
+    brightness = _ramp(cosine, sine, 0.0, ROD_WIDTH / 2, scale)
+    brightness *= _ramp(sine, -cosine, ROD_LENGTH / 2, ROD_LENGTH / 2, scale)
+    brightness *= np.float32(255)
+    brightness += np.float32(0.5)  # the cast cuts off: round
+    np.copyto(out, brightness, casting="unsafe")
+
+
+def _ramp(right: FloatArray, down: FloatArray, middle: float, half: float, scale: FloatArray) -> Float32Array:
+    """``clip(1/2 + scale * (half - |right * x + down * y - middle|), 0, 1)`` for all pixels, ``(N, 48, 48)``.
+
+    1 inside a strip across the direction (right, down), 0 outside, in between on its edges.
+    """
+    from_x = ((scale * right) * PIXELS[None, None, :] - scale * middle).astype(np.float32)
+    from_y = ((scale * down) * PIXELS[None, :, None]).astype(np.float32)
+    ramp: Float32Array = from_x + from_y
+    np.abs(ramp, out=ramp)
+    np.subtract((0.5 + scale * half).astype(np.float32), ramp, out=ramp)
+    return np.clip(ramp, np.float32(0), np.float32(1), out=ramp)
 
 
 def _on_circle(angle: float, radius: float) -> Point:

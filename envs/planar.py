@@ -54,22 +54,20 @@ class Planar(System):
     def __post_init__(self) -> None:
         super().__post_init__()
         # The agent's centre keeps its radius from both faces of a wall: it would have to jump that much more.
-        jump = (
-            min((min(bottom - top, right - left) for top, left, bottom, right in self.walls), default=SIZE)
-            + 2 * AGENT_RADIUS
-        )
+        thickness = min((min(bottom - top, right - left) for top, left, bottom, right in self.walls), default=SIZE)
+        jump = thickness + 2 * AGENT_RADIUS
         if not 0 < self.max_step < jump:
             raise InputError(f"max_step must be above 0 and below {jump:g} pixels, but it is {self.max_step}.")
 
-    @cached_property
+    @property
     def control_limit(self) -> FloatArray:
         return np.full(2, self.max_step)
 
-    @cached_property
+    @property
     def state_low(self) -> FloatArray:
         return np.full(2, AGENT_RADIUS)
 
-    @cached_property
+    @property
     def state_high(self) -> FloatArray:
         return np.full(2, SIZE - AGENT_RADIUS)
 

@@ -64,7 +64,7 @@ def register_all() -> None:
     """
     for task_id in TASKS:
         if task_id not in gymnasium.registry:
-            gymnasium.register(
+            gymnasium.register(  # pyright: ignore[reportUnknownMemberType]
                 task_id,
                 entry_point="e2c_control.envs.env:TaskEnv",
                 vector_entry_point="e2c_control.envs.vector_env:TaskVectorEnv",

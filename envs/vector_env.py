@@ -15,6 +15,7 @@ from e2c_control.envs.registry import make_task
 from e2c_control.envs.system import BoolArray, FloatArray, Frames
 from e2c_control.envs.task import Task
 from e2c_control.envs.viewer import Viewer, check_render_mode
+from e2c_control.errors import InputError
 
 
 class TaskVectorEnv(VectorEnv[Frames, NDArray[np.float32], NDArray[Any]]):
@@ -60,10 +61,12 @@ class TaskVectorEnv(VectorEnv[Frames, NDArray[np.float32], NDArray[Any]]):
         self.metadata = {**self.metadata, "render_fps": self.task.system.frames_per_second}
         self._episodes = Episodes(self.task, num_envs, goal)
         self.num_envs = num_envs
-        self.single_observation_space = self._episodes.observation_space
-        self.single_action_space = self._episodes.action_space
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
+        observation_space, action_space = self._episodes.observation_space, self._episodes.action_space
+        self.single_observation_space, self.observation_space = (
+            observation_space,
+            batch_space(observation_space, num_envs),
+        )
+        self.single_action_space, self.action_space = action_space, batch_space(action_space, num_envs)
         self._rngs = [seeding.np_random() for _ in range(num_envs)]
         self._done = np.zeros(num_envs, np.bool_)
         self._viewer = Viewer()
@@ -108,12 +111,13 @@ class TaskVectorEnv(VectorEnv[Frames, NDArray[np.float32], NDArray[Any]]):
         self._viewer.close()
 
     def _seed(self, rows: NDArray[np.intp], seed: int | Sequence[int | None] | None) -> None:
-        seeds = (
-            [None if seed is None else seed + row for row in range(self.num_envs)]
-            if seed is None or isinstance(seed, int)
-            else seed
-        )
-        for row in rows:
+        if seed is None:
+            return
+        seeds: list[int | None] = []
+        seeds += [seed + row for row in range(self.num_envs)] if isinstance(seed, int) else seed
+        if len(seeds) != self.num_envs:
+            raise InputError(f"There must be a seed for each of the {self.num_envs} environments, not {len(seeds)}.")
+        for row in map(int, rows):
             if seeds[row] is not None:
                 self._rngs[row] = seeding.np_random(seeds[row])
 

@@ -1,0 +1,58 @@
+"""The list of environments."""
+
+import inspect
+from importlib import import_module
+
+import gymnasium
+import numpy as np
+import pytest
+
+from e2c_control.envs import make_task, task_ids
+from e2c_control.envs.env import TaskEnv
+from e2c_control.envs.registry import TASKS, register_all
+from e2c_control.errors import InputError
+
+
+@pytest.mark.parametrize("task_id", task_ids())
+def test_ids_tasks_and_pages_agree(task_id):
+    assert make_task(task_id).id == task_id
+    assert gymnasium.spec(task_id).max_episode_steps is None
+    module, name = TASKS[task_id].split(":")
+    page = inspect.getdoc(getattr(import_module(module), name))
+    assert page is not None
+    assert page.startswith(task_id)
+    assert "## Start" in page
+    assert "## Version history" in page
+
+
+def test_unknown_tasks_and_options():
+    with pytest.raises(InputError, match="choose one of E2C/Planar-v0"):
+        make_task("E2C/Planer-v0")
+    with pytest.raises(InputError, match="no option 'max_step'; it takes noise"):
+        make_task("E2C/PendulumPump-v0", max_step=1.0)
+
+
+def test_registering_twice_does_nothing():
+    register_all()
+
+
+def test_module_and_id_form():
+    env = gymnasium.make("e2c_control.envs:E2C/Planar-v0")
+    assert env.unwrapped.spec.id == "E2C/Planar-v0"
+
+
+def test_arguments_reach_the_task():
+    env = gymnasium.make("E2C/Planar-v0", noise=0.5, max_step=2.0, frame_stack=3, horizon=7)
+    task = env.unwrapped.task
+    assert (task.system.noise, task.system.max_step, task.frame_stack, task.horizon) == (0.5, 2.0, 3, 7)
+    env.reset(seed=0)
+    assert env.observation_space.shape == (40, 40, 3)
+    assert [env.step(np.zeros(2, np.float32))[3] for _ in range(7)] == [False] * 6 + [True]
+
+
+def test_a_task_of_ones_own():
+    task = make_task("E2C/PendulumSwingUp-v0", horizon=5)
+    env = TaskEnv(task, frame_stack=1)
+    assert env.reset(seed=0)[0].shape == (48, 48, 1)
+    with pytest.raises(InputError, match="takes none"):
+        make_task(task, noise=1.0)
