@@ -88,12 +88,11 @@ class MPC:
         states = real("the states", states, (None, self.dynamics.state_dim), finite=False)
         warm = None if previous is None else self._warm_start(previous, len(states), horizon, restarted)
         plan = self.planner(self.dynamics, self.cost, states, horizon, self.limits, warm, rng)
-        finite = np.isfinite(plan.cost) & np.isfinite(plan.controls.reshape(len(plan), -1)).all(axis=1)
-        failed, reasons = plan.failed | ~finite, plan.stop_reason
+        failed, reasons = plan.failed | ~np.isfinite(plan.controls).all(axis=(1, 2)), plan.stop_reason
         if failed.any():
             plan = self._fall_back(plan, np.flatnonzero(failed), states, warm)
         at_limit = (plan.controls == self.limits.low) | (plan.controls == self.limits.high)
-        share, seconds = at_limit.reshape(len(plan), -1).mean(axis=1), time.process_time() - begun
+        share, seconds = at_limit.mean(axis=(1, 2)), time.process_time() - begun
         return plan, Replan(reasons, failed, plan.cost, plan.iterations, plan.regularisation, share, seconds)
 
     def _warm_start(self, previous: Plan, n_problems: int, horizon: int, restarted: ArrayLike | None) -> Plan:

@@ -17,7 +17,7 @@ class StopReason(IntEnum):
     CONVERGED = 0  # the step that is left would gain less than the tolerance
     ITERATIONS = 1  # the iterations are used up; the plan is the best so far
     REGULARISATION = 2  # no step lowers the cost, however short
-    NON_FINITE = 3  # no start gave a finite trajectory with a finite local model
+    NON_FINITE = 3  # no start gave a finite trajectory, or (with a finite cost) there is no finite local model along it
     FALLBACK = 4  # planning failed and MPC put a safe plan in its place
 
 
@@ -78,8 +78,8 @@ class Plan:
 
     @property
     def failed(self) -> Bools:
-        """(N,): nothing usable was found."""
-        return self.stop_reason == StopReason.NON_FINITE
+        """(N,): no finite trajectory was found."""
+        return ~np.isfinite(self.cost)
 
     @property
     def reasons(self) -> list[StopReason]:

@@ -44,8 +44,8 @@ class Search:
         n_problems, starts, horizon, m = controls.shape
         n, b = initial_states.shape[1], n_problems * starts
         problems = np.repeat(np.arange(int(n_problems)), int(starts))
-        rows = controls.reshape(b, horizon, m)
-        states = np.asarray(dynamics.rollout(initial_states[problems], rows), dtype=np.float64)
+        rows = controls.reshape(b, horizon, m).copy()
+        states = np.array(dynamics.rollout(initial_states[problems], rows), dtype=np.float64)
         if states.shape != (b, horizon + 1, n):
             raise InputError(f"The dynamics' rollout must have shape {(b, horizon + 1, n)}, but has {states.shape}.")
         value = _value(cost, states, rows, problems)
@@ -151,8 +151,8 @@ class Search:
     def best(self) -> Plan:
         """The cheapest trajectory of each problem, with gains and residual there."""
         starts = len(self.problems) // (int(self.problems[-1]) + 1)
-        rank = np.where(self.reason == StopReason.NON_FINITE, np.inf, self.value).reshape(-1, starts)
-        rows = np.arange(len(rank)) * starts + rank.argmin(axis=1)
+        value = self.value.reshape(-1, starts)
+        rows = np.arange(len(value)) * starts + value.argmin(axis=1)
         self.reason[self.active] = StopReason.ITERATIONS
         reason, mu = self.reason[rows], self.mu[rows]
         gains, residual = self._certificate(rows)
@@ -182,7 +182,7 @@ class Search:
         kernels.control_gradient(local, gradient)
         step = np.minimum(np.maximum(-gradient, local.low), local.high)
         residual = np.full(len(self.mu), np.inf)
-        residual[sound] = np.abs(step).reshape(len(sound), -1).max(axis=1)
+        residual[sound] = np.abs(step).max(axis=(1, 2))
         return self.policy.K[rows], residual[rows]
 
 

@@ -43,7 +43,7 @@ class Starts:
             rows = np.concatenate((warm[:, None], rows), axis=1)
         if rows.shape[1] == 0:
             raise InputError("There is nothing to start from: ask for at least one start, or give a warm start.")
-        return np.ascontiguousarray(rows)
+        return rows.copy()
 
 
 def _bounded(limits: Limits) -> tuple[Array, Array]:

@@ -1,0 +1,90 @@
+"""Each mistake is one InputError with one sentence, before any work."""
+
+import numpy as np
+import pytest
+
+from e2c_control.errors import InputError
+from e2c_control.planners import ILQR, MPC, Cost, FunctionDynamics, Limits, LinearDynamics, Plan, QuadraticCost, Starts
+
+MODEL = LinearDynamics(np.eye(2), np.ones((2, 1)))
+COST = QuadraticCost(np.zeros(2), np.eye(2), np.eye(1))
+LIMITS = Limits.symmetric(1.0, 1)
+STATES = np.zeros((3, 2))
+
+
+class Distance(Cost):
+    """A cost in three lines, without derivatives."""
+
+    def value(self, states, controls, problems):
+        return np.abs(states).sum(axis=(1, 2))
+
+
+def plan(dynamics=MODEL, cost=COST, states=STATES, horizon=4, limits=LIMITS, warm_start=None, planner=None):
+    return (planner or ILQR())(dynamics, cost, states, horizon, limits, warm_start)
+
+
+def quadratic(goal, m=1):
+    return QuadraticCost(goal, np.eye(goal.shape[-1]), np.eye(m))
+
+
+MISTAKES = {
+    "goal is not finite": (lambda: QuadraticCost([np.nan], [[1.0]], [[1.0]]), "the goal must be finite"),
+    "goal of rank 3": (lambda: QuadraticCost(np.zeros((1, 1, 1)), [[1.0]], [[1.0]]), "the goal must have shape"),
+    "words for a goal": (lambda: QuadraticCost(["up"], [[1.0]], [[1.0]]), "array of real numbers"),
+    "weight of another size": (lambda: QuadraticCost([0.0], np.eye(2), [[1.0]]), r"must have shape \(1, 1\)"),
+    "weight that is a vector": (lambda: QuadraticCost([0.0], [1.0], [[1.0]]), "state_weight must have shape"),
+    "control weight not square": (lambda: QuadraticCost([0.0], [[1.0]], np.ones((1, 2))), "must be a square"),
+    "negative weight": (lambda: QuadraticCost([0.0], [[1.0]], [[-1.0]]), "control_weight must be positive"),
+    "indefinite weight": (lambda: QuadraticCost(np.zeros(2), [[0, 1], [1, 0]], [[1.0]]), "positive semidefinite"),
+    "asymmetric weight": (lambda: QuadraticCost(np.zeros(2), [[1, 1], [0, 1]], [[1.0]]), "must be symmetric"),
+    "infinite terminal weight": (lambda: QuadraticCost([0.0], [[1.0]], [[1.0]], [[np.inf]]), "must be finite"),
+    "limits crossed": (lambda: Limits(np.array([0.0, 1.0]), np.array([1.0, 0.0])), "Control 1 has its low limit above"),
+    "limits of two sizes": (lambda: Limits(np.zeros(1), np.ones(2)), "differ in shape"),
+    "limit is NaN": (lambda: Limits(np.array([np.nan]), np.ones(1)), "must be a number"),
+    "limits exclude everything": (lambda: Limits(np.array([np.inf]), np.array([np.inf])), "must be a number"),
+    "limits for other controls": (lambda: plan(limits=Limits.symmetric(1.0, 2)), "limits are for 2 controls"),
+    "horizon zero": (lambda: plan(horizon=0), "horizon must be a whole number of at least 1"),
+    "horizon is a fraction": (lambda: plan(horizon=2.5), "horizon must be a whole number"),
+    "horizon is a truth": (lambda: plan(horizon=True), "horizon must be a whole number"),
+    "MPC with horizon zero": (lambda: MPC(ILQR(), MODEL, COST, 0, LIMITS), "horizon must be a whole number"),
+    "no steps left": (lambda: MPC(ILQR(), MODEL, COST, 3, LIMITS).replan(STATES, None, 0), "steps_left must be"),
+    "states of another size": (lambda: plan(states=np.zeros((3, 4))), r"initial states must have shape \(any, 2\)"),
+    "one state, not a batch": (lambda: plan(states=np.zeros(2)), "initial states must have shape"),
+    "no problems": (lambda: plan(states=np.zeros((0, 2))), "number of problems must be"),
+    "goals for other problems": (lambda: plan(cost=quadratic(np.zeros((2, 2)))), "has 2 goals"),
+    "goal of another size": (lambda: plan(cost=quadratic(np.zeros(3))), "goal has 3 numbers"),
+    "control weight for others": (lambda: plan(cost=quadratic(np.zeros(2), 2)), "is for 2 controls"),
+    "cost without derivatives": (lambda: plan(cost=Distance()), "give Distance a method expand"),
+    "warm start for others": (lambda: plan(warm_start=Plan.guess(np.zeros((2, 4, 1)), 2)), r"shape \(3, any, 1\)"),
+    "warm start is not finite": (lambda: Plan.guess(np.full((3, 4, 1), np.nan), 2), "guessed controls must be finite"),
+    "nothing to start from": (lambda: plan(planner=ILQR(starts=Starts(0, 0, 0))), "nothing to start from"),
+    "negative number of starts": (lambda: Starts(uniform=-1), "number of uniform starts"),
+    "no step sizes": (lambda: ILQR(step_sizes=()), "step_sizes must be numbers in"),
+    "step size above one": (lambda: ILQR(step_sizes=(2.0,)), "step_sizes must be numbers in"),
+    "negative iterations": (lambda: ILQR(iterations=-1), "iterations must be a whole number"),
+    "tolerance is NaN": (lambda: ILQR(tolerance=np.nan), "tolerance must be finite"),
+    "A is not square": (lambda: LinearDynamics(np.zeros((2, 3)), np.zeros((2, 1))), "A of LinearDynamics"),
+    "B has other rows": (lambda: LinearDynamics(np.eye(2), np.zeros((3, 1))), "B of LinearDynamics must have shape"),
+    "A is a number": (lambda: LinearDynamics(1.0, np.zeros((1, 1))), "A of LinearDynamics"),
+    "no states": (lambda: FunctionDynamics(lambda z, u: z, 0, 1), "state_dim must be a whole number"),
+    "shift backwards": (lambda: Plan.guess(np.zeros((1, 2, 1)), 2).shift(2, -1), "steps must be a whole number"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_clear_error(name):
+    mistake, words = MISTAKES[name]
+    with pytest.raises(InputError, match=words) as raised:
+        mistake()
+    message = str(raised.value)
+    assert message.endswith(".")
+    assert "\n" not in message
+
+
+def test_a_rollout_of_the_wrong_shape_is_named():
+    class Short(LinearDynamics):
+        def rollout(self, initial_states, controls):
+            return super().rollout(initial_states, controls)[:, 1:]
+
+    with pytest.raises(InputError, match=r"rollout must have shape \(3, 5, 2\)"):
+        plan(dynamics=Short(np.eye(2), np.ones((2, 1))), planner=ILQR(starts=Starts(1, 0, 0)))

@@ -1,0 +1,50 @@
+"""The same source as plain Python, and how little an import of the package loads."""
+
+import importlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import e2c_control.planners
+from e2c_control.planners import ILQR, Limits, Plan, QuadraticCost, Starts
+
+ROOMS = ("compiled", "kernels", "search")
+
+
+@pytest.fixture
+def without_numba(monkeypatch):
+    """The planners as they load where numba is not installed."""
+    for room in ROOMS:
+        monkeypatch.delitem(sys.modules, f"e2c_control.planners.{room}", raising=False)
+        monkeypatch.delattr(e2c_control.planners, room, raising=False)
+    monkeypatch.setitem(sys.modules, "numba", None)
+    with pytest.warns(RuntimeWarning, match="numba is not installed") as said:
+        importlib.import_module("e2c_control.planners.search")
+    assert len(said) == 1
+
+
+def solve(dynamics):
+    cost = QuadraticCost([[0.0, 0.0], [1.0, 0.0]], np.eye(2), [[0.1]])
+    planner = ILQR(iterations=5, starts=Starts(1, 1, 0))
+    return planner(
+        dynamics, cost, [[2.0, 0.0], [-1.0, 1.0]], 6, Limits.symmetric(1.0, 1), Plan.guess(np.ones((2, 6, 1)), 2)
+    )
+
+
+@pytest.fixture
+def expected(pendulum):
+    return solve(pendulum)
+
+
+def test_plain_python_makes_the_same_plan(pendulum, expected, without_numba):
+    plan = solve(pendulum)
+    for name in ("states", "controls", "gains", "cost", "cost_history", "stop_reason", "regularisation"):
+        np.testing.assert_allclose(getattr(plan, name), getattr(expected, name), rtol=1e-10, atol=1e-12)
+
+
+def test_importing_the_planners_does_not_load_the_compiler():
+    program = "import sys, e2c_control.planners; print(sorted({'numba', 'torch', 'scipy'} & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
