@@ -61,6 +61,7 @@ def make_image_env(
     rendered = not _is_image(env.observation_space)
     if rendered:
         env = wrappers.AddRenderObservation(env)
+    env = wrappers.TransformObservation(env, partial(_checked, env.observation_space, env_id), env.observation_space)
     shape = cast(tuple[int, ...], env.observation_space.shape)
     if (rendered if grayscale is None else grayscale) and shape[2:] == (3,):
         env = wrappers.GrayscaleObservation(env)
@@ -223,6 +224,24 @@ def _join_stack(env: ImageEnv) -> ImageEnv:
     stack, height, width, channels = cast(tuple[int, ...], env.observation_space.shape)
     space = spaces.Box(0, 255, (height, width, stack * channels), np.uint8)
     return wrappers.TransformObservation(env, stack_frames, space)
+
+
+def _checked(space: Any, env_id: str, frame: Any) -> NDArray[np.uint8]:
+    """The frame, if it is what the space says."""
+    pixels: NDArray[Any] = np.asarray(frame)
+    if pixels.dtype == np.uint8 and pixels.shape == space.shape:
+        return pixels
+    raise bad_frames(env_id, pixels, space.shape)
+
+
+def bad_frames(env_id: str, frames: NDArray[Any], expected: tuple[int, ...]) -> InputError:
+    """What is wrong with frames that are not uint8 of the expected shape."""
+    if np.issubdtype(frames.dtype, np.inexact) and not np.isfinite(frames).all():
+        return InputError(f"{env_id} shows pixels that are not finite: repair its observations.")
+    return InputError(
+        f"{env_id} shows {frames.dtype} {frames.shape} instead of uint8 {expected}: make its observations what its "
+        "observation space says."
+    )
 
 
 def _add_channel_axis(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
+from e2c_control.data.environments import bad_frames
 from e2c_control.data.policy import Policy, UniformPolicy
 from e2c_control.errors import InputError
 
@@ -71,12 +72,7 @@ class Stepper:
         expected = self._vector_env.observation_space.shape
         if frames.dtype == np.uint8 and frames.shape == expected:
             return frames
-        if np.issubdtype(frames.dtype, np.inexact) and not np.isfinite(frames).all():
-            raise InputError(f"{self._name} shows pixels that are not finite: repair its observations.")
-        raise InputError(
-            f"{self._name} shows {frames.dtype} frames {frames.shape} instead of uint8 {expected} as its observation "
-            "space says: repair its observations."
-        )
+        raise bad_frames(self._name, frames, expected)
 
     def _states(self, info: Mapping[str, Any]) -> NDArray[np.float64] | None:
         return np.asarray(info["state"], np.float64) if self._has_states else None

@@ -1,0 +1,130 @@
+"""Any environment as image environment: this project's, ones that show images, ones that render."""
+
+import warnings
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from e2c_control.data import make_image_env, make_vector_env
+from e2c_control.data.environments import environment_identity
+from e2c_control.errors import InputError
+
+
+@pytest.fixture(autouse=True)
+def headless(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+
+
+def test_stock_pendulum_from_its_rendering() -> None:
+    env = make_image_env("Pendulum-v1", frame_stack=2, image_size=32)
+    assert env.observation_space == spaces.Box(0, 255, (32, 32, 2), np.uint8)
+    assert env.action_space == spaces.Box(-1, 1, (1,), np.float32)
+    first, _ = env.reset(seed=1)
+    assert first in env.observation_space
+    assert first.min() < first.max(), "something is drawn"
+    assert (first[..., 0] == first[..., 1]).all(), "a reset repeats its first frame"
+    second = env.step(np.ones(1, np.float32))[0]
+    third = env.step(np.ones(1, np.float32))[0]
+    assert (second[..., 0] == first[..., 1]).all()
+    assert (third[..., 0] == second[..., 1]).all(), "oldest first"
+    env.close()
+
+
+def test_actions_are_rescaled_to_the_environments_own() -> None:
+    env = make_image_env("Pendulum-v1", image_size=16)
+    env.reset(seed=0)
+    env.step(np.ones(1, np.float32))
+    assert float(env.unwrapped.last_u) == 2.0  # type: ignore[attr-defined]
+    env.close()
+
+
+def test_colour_stays_when_asked_for() -> None:
+    env = make_image_env("Pendulum-v1", frame_stack=2, image_size=16, grayscale=False)
+    assert env.observation_space.shape == (16, 16, 6)
+    env.close()
+
+
+def test_image_observations_stay_as_they_are(counter_id: str) -> None:
+    env = make_image_env(counter_id, frame_stack=3)
+    assert env.observation_space.shape == (4, 5, 3)
+    env.reset()
+    for _ in range(3):
+        observation = env.step(np.zeros(2, np.float32))[0]
+    assert observation[1, 0].tolist() == [1, 2, 3]
+    assert make_image_env(counter_id, image_size=8).observation_space.shape == (8, 8, 1)
+
+
+def test_seeded_vector_environments_repeat() -> None:
+    frames = []
+    for _ in range(2):
+        vector_env = make_vector_env("Pendulum-v1", 2, frame_stack=1, seed=5, image_size=16)
+        frames.append(vector_env.reset()[0])
+        vector_env.close()
+    assert frames[0].shape == (2, 16, 16, 1)
+    assert np.array_equal(*frames)
+
+
+def test_identity_makes_the_environments_again(counter_id: str) -> None:
+    vector_env = make_vector_env(counter_id, 2, frame_stack=2, image_size=8, limit=3)
+    name, kwargs = environment_identity(vector_env)
+    assert (name, kwargs) == (counter_id, {"image_size": 8, "limit": 3})
+    assert make_vector_env(name, 2, **kwargs).single_observation_space.shape == (8, 8, 1)
+
+
+@pytest.mark.parametrize("env_id", ["E2C/Planar-v0", "e2c_control.envs:E2C/PendulumSwingUp-v0"])
+def test_own_environments_are_native_batches(env_id: str) -> None:
+    vector_env = make_vector_env(env_id, 3, frame_stack=1, seed=0)
+    assert vector_env.num_envs == 3
+    assert not isinstance(vector_env.unwrapped, gymnasium.vector.SyncVectorEnv)
+    assert vector_env.single_observation_space.shape is not None
+    assert vector_env.single_observation_space.shape[-1] == 1
+    assert environment_identity(vector_env) == (env_id.rpartition(":")[2], {})
+    assert make_image_env(env_id, frame_stack=4).observation_space.shape[-1] == 4  # type: ignore[index]
+    with pytest.raises(InputError, match="image_size"):
+        make_image_env(env_id, image_size=32)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "message"),
+    [
+        ("Pendulm-v1", "did you mean 'Pendulum-v1'"),
+        ("Nothing/AtAll-v7", "Unknown environment"),
+        ("no_such_module:Thing-v0", "Unknown environment"),
+        ("not an id", "Unknown environment"),
+        ("MountainCar-v0", "only continuous actions"),
+    ],
+)
+def test_unsuitable_environments(env_id: str, message: str) -> None:
+    for make in (lambda: make_image_env(env_id), lambda: make_vector_env(env_id, 2)):
+        with pytest.raises(InputError, match=message), warnings.catch_warnings():
+            make()
+
+
+def test_unsuitable_spaces(counter_id: str) -> None:
+    with pytest.raises(InputError, match="one bounded vector"):
+        make_image_env(counter_id, actions=spaces.Box(-np.inf, np.inf, (2,), np.float32))
+    with pytest.raises(InputError, match="cannot be made with"):
+        make_image_env(counter_id, wheels=4)
+    with pytest.raises(InputError, match="1 or more"):
+        make_vector_env(counter_id, 0)
+
+
+def test_nothing_to_see() -> None:
+    class Blind(gymnasium.Env[np.ndarray, np.ndarray]):
+        observation_space = spaces.Box(-1, 1, (3,), np.float32)
+        action_space = spaces.Box(-1, 1, (1,), np.float32)
+
+    gymnasium.register("Blind-v0", entry_point=Blind, disable_env_checker=True)
+    try:
+        with pytest.raises(InputError, match="no uint8 image"):
+            make_image_env("Blind-v0")
+    finally:
+        del gymnasium.registry["Blind-v0"]
+
+
+@pytest.mark.parametrize(("pixels", "message"), [("float32", "not finite"), ("int64", "shows int64")])
+def test_observations_that_are_not_what_the_space_says(counter_id: str, pixels: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make_image_env(counter_id, pixels=pixels).reset()

@@ -1,0 +1,156 @@
+"""Batches: the same bits resident and streamed, resumable, sliced for many processes, bounded in memory."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from e2c_control.data import DatasetCard, Transitions, TransitionsWriter
+from e2c_control.data.sampler import WindowSampler
+from e2c_control.data.store import MappedFrames, ResidentFrames, StreamedFrames, open_store
+from e2c_control.errors import InputError
+
+Make = Callable[..., Transitions]
+
+
+def sampler(made: Transitions, **changes: Any) -> WindowSampler:
+    arguments: dict[str, Any] = {"steps": 2, "stack": 2, "batch_size": 8, "device": "cpu"}
+    generator = torch.Generator().manual_seed(1)
+    return WindowSampler(made, **{"generator": generator, **arguments, **changes})
+
+
+def test_batch_is_what_the_arrays_hold(dataset: Make) -> None:
+    made = dataset([4, 1, 3])  # frame i holds i, its action is (i, -i)
+    batch = next(sampler(made, batch_size=100, with_states=True).ordered())
+    assert batch.frames.dtype == torch.uint8
+    assert batch.frames.shape == (5, 4, 2, 3, 1)
+    starts = torch.tensor([0, 1, 2, 7, 8])
+    assert batch.frames[:, 0, 0, 0, 0].tolist() == [0, 0, 1, 7, 7], "the first frame is repeated"
+    assert torch.equal(batch.frames[:, 1:, 1, 2, 0].long(), starts[:, None] + torch.arange(3))
+    assert batch.actions.shape == (5, 2, 2)
+    assert torch.equal(batch.actions[..., 0], (starts[:, None] + torch.arange(2)).float())
+    assert batch.states is not None
+    assert torch.equal(batch.states[:, 1:, 0], (starts[:, None] + torch.arange(3)).double())
+
+
+def test_windows_without_steps_and_without_repeated_frames(dataset: Make) -> None:
+    batch = next(sampler(dataset([2, 0]), steps=0, batch_size=10).ordered())
+    assert batch.frames.shape == (4, 2, 2, 3, 1)
+    assert batch.actions.shape == (4, 0, 2)
+    batch = next(sampler(dataset([2, 0]), steps=1, batch_size=10, repeat_first=False).ordered())
+    assert batch.frames[:, :, 0, 0, 0].tolist() == [[0, 1, 2]]
+
+
+def test_resident_and_streamed_give_the_same_bits(dataset: Make) -> None:
+    made = dataset([7] * 20)
+    resident, streamed = sampler(made), sampler(made, budget_bytes=0)
+    assert isinstance(resident.store, ResidentFrames)
+    assert isinstance(streamed.store, StreamedFrames)
+    for _ in range(20):
+        one, other = resident.draw(), streamed.draw()
+        assert torch.equal(one.frames, other.frames)
+        assert torch.equal(one.actions, other.actions)
+
+
+def test_pages_given_back_do_not_change_the_frames(dataset: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("e2c_control.data.store._RESIDENT_BYTES", 1)
+    made = dataset([50])
+    mapped = MappedFrames(made)
+    for _ in range(3):
+        assert (mapped.take(np.arange(51)) == made.frames).all()
+
+
+def test_generator_state_is_all_there_is_to_resume(dataset: Make) -> None:
+    made = dataset([7] * 20)
+    first = sampler(made)
+    for _ in range(5):
+        first.draw()
+    generator = torch.Generator()
+    generator.set_state(first.generator.get_state())
+    second = sampler(made, generator=generator)
+    assert all(torch.equal(first.draw().frames, second.draw().frames) for _ in range(5))
+
+
+def test_all_windows_are_drawn_evenly(dataset: Make) -> None:
+    drawing = sampler(dataset([3, 2, 5]), steps=1, stack=1, batch_size=1000)
+    first_rows = torch.cat([drawing.draw().frames[:, 0, 0, 0, 0] for _ in range(10)])
+    rows, counts = first_rows.unique(return_counts=True)
+    assert rows.tolist() == [0, 1, 2, 4, 5, 7, 8, 9, 10, 11]
+    assert ((counts - 1000).abs() < 150).all()
+
+
+def test_processes_share_one_batch(dataset: Make) -> None:
+    made = dataset([7] * 20)
+    whole = sampler(made).draw()
+    parts = [sampler(made, rank=rank, world_size=4).draw() for rank in range(4)]
+    assert torch.equal(torch.cat([part.frames for part in parts]), whole.frames)
+    assert torch.equal(torch.cat([part.actions for part in parts]), whole.actions)
+
+
+def test_ordered_windows(dataset: Make) -> None:
+    made = dataset([9, 9])
+    ordered = sampler(made, steps=1, stack=1, episodes=np.array([1]), batch_size=4)
+    batches = list(ordered.ordered())
+    assert [len(batch.frames) for batch in batches] == [4, 4, 1]
+    assert torch.cat([batch.frames[:, 0, 0, 0, 0] for batch in batches]).tolist() == list(range(10, 19))
+    (spread,) = ordered.ordered(limit=3)
+    assert spread.frames[:, 0, 0, 0, 0].tolist() == [10, 14, 18]
+
+
+def test_samplers_can_share_the_frames(dataset: Make) -> None:
+    made = dataset([5, 5])
+    store = open_store(made, "cpu")
+    assert sampler(made, store=store).store is sampler(made, store=store, steps=1).store
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"steps": 9}, "its longest episode has 5 steps"),
+        ({"steps": -1}, "give at least"),
+        ({"batch_size": 9, "world_size": 2}, "choose a multiple"),
+        ({"batch_size": 0}, "choose a multiple"),
+    ],
+)
+def test_refused_requests(dataset: Make, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        sampler(dataset([5, 5]), **changes)
+
+
+def test_states_that_are_not_there(tmp_path: Path) -> None:
+    with TransitionsWriter.create(tmp_path / "d", DatasetCard("Test-v0", {}, (1, 1, 1), 1)) as writer:
+        writer.append(np.zeros((1, 9, 1, 1, 1), np.uint8), np.zeros((1, 9, 1), np.float32))
+    with pytest.raises(InputError, match="no true states"):
+        sampler(Transitions.open(tmp_path / "d"), with_states=True)
+
+
+def test_four_gigabytes_in_one_gigabyte(tmp_path: Path) -> None:
+    """A sparse file costs no disk, and its pages count as resident like any other's."""
+    n_frames, shape = 2_000_000, (48, 48, 1)
+    with TransitionsWriter.create(tmp_path / "d", DatasetCard("Test-v0", {}, shape, 1)) as writer:
+        writer.append(np.zeros((1, 2, *shape), np.uint8), np.zeros((1, 2, 1), np.float32))
+    for name, row, dtype in (("frames", shape, np.uint8), ("actions", (1,), np.float32)):
+        np.lib.format.open_memmap(tmp_path / "d" / f"{name}.npy", "w+", dtype, (n_frames, *row))
+    np.save(tmp_path / "d" / "episodes.npy", np.arange(0, n_frames + 1, 50))
+    script = f"""
+import resource, torch
+from e2c_control.data import Transitions
+from e2c_control.data.sampler import WindowSampler
+made = Transitions.open({str(tmp_path / "d")!r})
+assert made.frames.nbytes > 4 << 30
+torch.set_num_threads(1)
+generator = torch.Generator().manual_seed(0)
+drawing = WindowSampler(made, steps=3, stack=2, batch_size=256, device="cpu", generator=generator)
+network = torch.nn.Linear(48 * 48, 8)
+for _ in range(100):
+    network(drawing.draw().frames[:, 0].flatten(1).float()).sum().backward()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) * 1024 < 600 << 20

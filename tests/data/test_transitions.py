@@ -1,0 +1,218 @@
+"""The dataset folder: what numpy sees in it, which windows it has, and what it says when it is damaged."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from e2c_control.data import DatasetCard, Transitions, TransitionsWriter, stack_frames
+from e2c_control.errors import InputError
+
+Make = Callable[..., Transitions]
+
+
+def test_plain_numpy_opens_the_folder(dataset: Make) -> None:
+    path = dataset([3, 1, 2]).path
+    frames, actions = np.load(path / "frames.npy"), np.load(path / "actions.npy")
+    assert frames.shape == (9, 2, 3, 1)
+    assert frames.dtype == np.uint8
+    assert (frames[:, 0, 0, 0] == np.arange(9)).all()
+    assert np.load(path / "episodes.npy").tolist() == [0, 4, 6, 9]
+    assert np.load(path / "states.npy").shape == (9, 1)
+    # The row of an episode's last frame is zero.
+    assert actions[:, 0].tolist() == [0, 1, 2, 0, 4, 0, 6, 7, 0]
+    card = json.loads((path / "dataset.json").read_text())
+    assert card["environment"] == "Test-v0"
+    assert card["environment_kwargs"] == {"noise": 0.5}
+    assert "numpy" in card["versions"]
+
+
+def test_episodes_of_different_length_written_at_once(tmp_path: Path) -> None:
+    frames = np.arange(2 * 4, dtype=np.uint8).reshape(2, 4, 1, 1, 1)
+    with TransitionsWriter.create(tmp_path / "d", DatasetCard("Test-v0", {}, (1, 1, 1), 1)) as writer:
+        writer.append(frames, np.ones((2, 4, 1), np.float32), lengths=np.array([1, 3]))
+    made = Transitions.open(tmp_path / "d")
+    assert made.frames.ravel().tolist() == [0, 1, 4, 5, 6, 7]
+    assert made.actions.ravel().tolist() == [1, 0, 1, 1, 1, 0]
+    assert made.episodes.tolist() == [0, 2, 6]
+    assert (made.n_episodes, made.n_transitions) == (2, 4)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    lengths=st.lists(st.integers(0, 6), min_size=1, max_size=6),
+    steps=st.integers(0, 5),
+    stack=st.integers(1, 3),
+    repeat_first=st.booleans(),
+)
+def test_windows_are_those_inside_an_episode(lengths: list[int], steps: int, stack: int, repeat_first: bool) -> None:
+    ends = np.cumsum([0, *(length + 1 for length in lengths)])
+    made = _in_memory(ends)
+    episode = np.repeat(np.arange(len(lengths)), np.diff(ends))
+    first = 0 if repeat_first else stack - 1
+    expected = [
+        row
+        for row in range(ends[-1])
+        if row + steps < ends[-1] and episode[row + steps] == episode[row] and row - ends[episode[row]] >= first
+    ]
+    starts = made.windows(steps, stack, repeat_first=repeat_first)
+    assert starts.dtype == np.int64
+    assert starts.tolist() == expected
+    rows = made.window_rows(starts, steps, stack)
+    assert rows.shape == (len(expected), stack + steps)
+    assert (episode[rows] == episode[starts][:, None]).all()
+    assert (rows[:, stack - 1 :] == starts[:, None] + np.arange(steps + 1)).all()
+    before = np.maximum(starts[:, None] - np.arange(stack - 1, 0, -1), ends[episode[starts]][:, None])
+    assert (rows[:, : stack - 1] == before).all()
+
+
+def test_windows_of_chosen_episodes(dataset: Make) -> None:
+    assert dataset([3, 1, 2]).windows(2, episodes=np.array([2, 0])).tolist() == [0, 1, 6]
+
+
+def test_split_is_deterministic_and_complete(dataset: Make) -> None:
+    made = dataset([1] * 20)
+    train, held_out = made.split(0.25, seed=3)
+    assert len(held_out) == 5
+    assert sorted([*train, *held_out]) == list(range(20))
+    assert np.array_equal(held_out, made.split(0.25, seed=3)[1])
+    assert not np.array_equal(held_out, made.split(0.25, seed=4)[1])
+    assert [len(part) for part in made.split(0.0)] == [20, 0]
+    assert [len(part) for part in dataset([1, 1]).split(0.01)] == [1, 1]
+    with pytest.raises(InputError, match="held-out share"):
+        made.split(1.0)
+    with pytest.raises(InputError, match="collect more episodes"):
+        dataset([5]).split(0.1)
+
+
+def test_stack_joins_channels_oldest_first() -> None:
+    frames = np.arange(2 * 3 * 1 * 1 * 2).reshape(2, 3, 1, 1, 2)
+    joined = stack_frames(frames)
+    assert joined.shape == (2, 1, 1, 6)
+    assert joined[1].ravel().tolist() == frames[1].ravel().tolist()
+
+
+def _truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 1)
+
+
+def _edit_card(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no folder": (lambda path: path.rename(path.with_name("moved")), "no dataset at"),
+    "no card": (lambda path: (path / "dataset.json").unlink(), "not a dataset"),
+    "broken card": (lambda path: (path / "dataset.json").write_text("{"), "dataset.json is damaged"),
+    "list as card": (lambda path: (path / "dataset.json").write_text("[1]"), "dataset.json is damaged"),
+    "other version": (lambda path: _edit_card(path / "dataset.json", version=99), "version 99"),
+    "unknown field": (lambda path: _edit_card(path / "dataset.json", colour="red"), "unknown"),
+    "other frame shape": (
+        lambda path: _edit_card(path / "dataset.json", frame_shape=[9, 9, 1]),
+        "frames.npy has shape",
+    ),
+    "no frames": (lambda path: (path / "frames.npy").unlink(), "frames.npy is missing"),
+    "truncated frames": (lambda path: _truncate(path / "frames.npy"), "frames.npy is truncated"),
+    "truncated actions": (lambda path: _truncate(path / "actions.npy"), "actions.npy is truncated"),
+    "truncated header": (lambda path: os.truncate(path / "actions.npy", 20), "actions.npy is truncated"),
+    "empty file": (lambda path: os.truncate(path / "episodes.npy", 0), "episodes.npy is truncated"),
+    "float frames": (lambda path: np.save(path / "frames.npy", np.zeros((9, 2, 3, 1))), "holds float64"),
+    "pickled": (lambda path: np.save(path / "actions.npy", np.array([{}, 1])), "not a .npy file"),
+    "fewer actions": (
+        lambda path: np.save(path / "actions.npy", np.zeros((8, 2), np.float32)),
+        "actions.npy has shape",
+    ),
+    "no states": (lambda path: (path / "states.npy").unlink(), "states.npy is missing"),
+    "offsets beyond": (lambda path: np.save(path / "episodes.npy", np.array([0, 4, 6, 10])), "does not fit"),
+    "offsets backward": (lambda path: np.save(path / "episodes.npy", np.array([0, 6, 4, 9])), "does not fit"),
+    "infinite action": (
+        lambda path: np.save(path / "actions.npy", np.full((9, 2), np.inf, np.float32)),
+        "not finite",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_dataset(dataset: Make, damage: str) -> None:
+    path = dataset([3, 1, 2]).path
+    spoil, message = DAMAGES[damage]
+    spoil(path)
+    with pytest.raises(InputError, match=message) as caught:
+        Transitions.open(path)
+    assert str(caught.value).count("\n") == 0
+    assert str(path) in str(caught.value)
+
+
+def test_writer_refuses_what_is_there(dataset: Make, tmp_path: Path) -> None:
+    made = dataset([1])
+    with pytest.raises(InputError, match="exists already"), TransitionsWriter.create(made.path, made.card):
+        pass
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").write_text("words")
+    for path in (tmp_path / "thesis", tmp_path / "thesis" / "chapter.tex"):
+        with (
+            pytest.raises(InputError, match="is not a dataset"),
+            TransitionsWriter.create(path, made.card, overwrite=True),
+        ):
+            pass
+    assert (tmp_path / "thesis" / "chapter.tex").read_text() == "words"
+
+
+def test_failed_overwrite_leaves_the_old_dataset(dataset: Make, tmp_path: Path) -> None:
+    made = dataset([2])
+    with (
+        pytest.raises(ValueError, match="holds uint8"),
+        TransitionsWriter.create(made.path, made.card, overwrite=True) as writer,
+    ):
+        writer.append(np.zeros((1, 2, 9, 9, 1), np.uint8), np.zeros((1, 2, 2), np.float32), np.zeros((1, 2, 1)))
+    assert Transitions.open(made.path).n_transitions == 2
+    assert [entry.name for entry in tmp_path.iterdir()] == ["dataset"]
+
+
+def test_disk_without_room(dataset: Make) -> None:
+    made = dataset([2])
+    with (
+        pytest.raises(InputError, match="MB free"),
+        TransitionsWriter.create(made.path, made.card, expected_frames=10**15, overwrite=True),
+    ):
+        pass
+    assert Transitions.open(made.path).n_transitions == 2
+
+
+def test_disk_that_fills_up(tmp_path: Path) -> None:
+    """A file size limit makes the kernel refuse a write half way, as a full disk does."""
+    script = f"""
+import resource, signal, numpy as np
+from e2c_control.data import DatasetCard, TransitionsWriter
+from e2c_control.errors import InputError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    with TransitionsWriter.create({str(tmp_path / "d")!r}, DatasetCard("Test-v0", {{}}, (40, 40, 1), 1)) as writer:
+        writer.append(np.zeros((2, 50, 40, 40, 1), np.uint8), np.zeros((2, 50, 1), np.float32))
+except InputError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert "No space left to write" in done.stdout
+    assert not any(tmp_path.iterdir())
+
+
+def test_unwritable_place(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    card = DatasetCard("Test-v0", {}, (1, 1, 1), 1)
+    with pytest.raises(InputError, match="Cannot write"), TransitionsWriter.create(tmp_path / "file" / "d", card):
+        pass
+
+
+def _in_memory(ends: np.ndarray) -> Transitions:
+    card = DatasetCard("Test-v0", {}, (1, 1, 1), 1, versions={})
+    frames = np.zeros((ends[-1], 1, 1, 1), np.uint8)
+    return Transitions(Path(), card, frames, np.zeros((ends[-1], 1), np.float32), ends, None)
