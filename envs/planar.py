@@ -1,6 +1,5 @@
 """The planar world: a square agent among obstacles, seen from above (Watter et al. 2015; PCC, Levine et al. 2020)."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +21,6 @@ from e2c_control.envs.scene import (
     rectangle,
 )
 from e2c_control.envs.system import BoolArray, FloatArray, Frames, System
-from e2c_control.envs.task import Task
 from e2c_control.errors import InputError
 
 Wall: TypeAlias = tuple[int, int, int, int]
@@ -163,72 +161,3 @@ def _move_arrow(start: Point, control: FloatArray) -> Sequence[Shape]:
 def near(states: FloatArray, goals: FloatArray) -> BoolArray:
     """Within two pixels of the goal."""
     return np.asarray(np.linalg.norm(states - goals, axis=1) <= GOAL_RADIUS)
-
-
-@dataclass(frozen=True)
-class Greedy:
-    """Drives straight to the goal; where that is blocked, takes the best of a few random side-steps."""
-
-    system: Planar
-
-    def __call__(self, states: FloatArray, goals: FloatArray, step: int, rng: np.random.Generator) -> FloatArray:
-        limit = self.system.max_step
-        controls = np.clip(goals - states, -limit, limit)
-        for row in np.flatnonzero(self.system.blocked(states + controls)):
-            tries = rng.uniform(-limit, limit, size=(32, 2))
-            landing = self.system.advance(np.repeat(states[row : row + 1], 32, axis=0), tries, None)
-            distance = np.linalg.norm(landing - goals[row], axis=1)
-            distance[np.all(landing == states[row], axis=1)] = math.inf
-            controls[row] = tries[np.argmin(distance)]
-        return controls
-
-
-def planar(*, noise: float = 0.0, max_step: float = 3.0) -> Task:
-    """E2C/Planar-v0: drive a small square past six obstacles to a corner.
-
-    The planar world of Embed to Control (Watter et al., NIPS 2015), with the constants of the later comparisons (PCC,
-    Levine et al., ICLR 2020; PC3, Shu et al., ICML 2020), quirks included.
-
-    ## Action space
-    ``Box(-1, 1, (2,), float32)``: the displacement (row, column), as a fraction of ``max_step`` pixels.
-
-    ## Observation space
-    ``Box(0, 255, (40, 40, 1), uint8)``: obstacles and agent in white, on black, from above. The agent is a square of
-    2 x 2 pixels at the rounded centre.
-
-    ## State
-    ``info["state"]``: (row, column) of the agent's centre, pixels, each in [1.5, 38.5].
-
-    ## Reward
-    1 when the agent is within 2 pixels of the goal after the step, otherwise 0. The return divided by 40 is the
-    protocol's score. The obstacles have no cost: a move that would land on one has no effect. Only the landing point
-    is tested.
-
-    ## Start
-    Row and column uniform in [3, 7]. The goal is one of (37, 37), (37, 3) and (3, 37), with equal chance.
-
-    ## End
-    Truncated after 40 steps, never terminated.
-
-    ## Arguments
-    ``noise``: standard deviation of the process noise, pixels. ``max_step``: largest displacement per axis, pixels.
-    All tasks take ``frame_stack``, ``horizon``, ``goal`` and ``render_mode``: see `e2c_control.envs.env.TaskEnv`.
-
-    ## Version history
-    v0: first version.
-    """
-    system = Planar(noise=noise, max_step=max_step)
-    return Task(
-        id="E2C/Planar-v0",
-        system=system,
-        start_low=np.array([3.0, 3.0]),
-        start_high=np.array([7.0, 7.0]),
-        goals=np.array([[37.0, 37.0], [37.0, 3.0], [3.0, 37.0]]),
-        in_goal=near,
-        horizon=40,
-        planning_horizon=10,
-        q=10.0,
-        r=1.0,
-        frame_stack=1,
-        references=(Greedy(system),),
-    )

@@ -12,8 +12,8 @@ from e2c_control.errors import InputError
 
 # Strings, so that nothing is imported before it is used.
 TASKS: dict[str, str] = {
-    "E2C/Planar-v0": "e2c_control.envs.planar:planar",
-    "E2C/PlanarWalls-v0": "e2c_control.envs.planar_walls:planar_walls",
+    "E2C/Planar-v0": "e2c_control.envs.planar_tasks:planar",
+    "E2C/PlanarWalls-v0": "e2c_control.envs.planar_tasks:planar_walls",
     "E2C/PendulumBalance-v0": "e2c_control.envs.pendulum_tasks:balance",
     "E2C/PendulumSwingUp-v0": "e2c_control.envs.pendulum_tasks:swing_up",
     "E2C/PendulumPump-v0": "e2c_control.envs.pendulum_tasks:pump",

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from e2c_control.envs import make_task
-from e2c_control.envs.planar import PROTOCOL_OBSTACLES, Greedy, Planar
-from e2c_control.envs.planar_walls import OBSTACLES, WALLS, steps_to_goal
+from e2c_control.envs.navigator import steps_to_goal
+from e2c_control.envs.planar import PROTOCOL_OBSTACLES, Planar
+from e2c_control.envs.planar_tasks import OBSTACLES_AMONG_WALLS, WALLS, Greedy
 from e2c_control.envs.reference import drive, time_in_goal
 from e2c_control.errors import InputError
 
-WORLDS = {"open": Planar(), "walls": Planar(obstacles=OBSTACLES, walls=WALLS)}
+WORLDS = {"open": Planar(), "walls": Planar(obstacles=OBSTACLES_AMONG_WALLS, walls=WALLS)}
 every_world = pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
 seeds = st.integers(0, 2**32 - 1)
 
@@ -80,13 +81,15 @@ def test_the_agent_can_jump_over_a_disc_but_over_no_wall():
     assert states[:, 1].max() <= WALLS[0][1] - 1.5
 
 
-def test_sampled_states_cover_the_free_space_evenly():
-    world = WORLDS["walls"]
+@every_world
+def test_sampled_states_cover_the_free_space_evenly(world):
+    grid = np.linspace(1.5, 38.5, 371)
+    places = np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2)
+    free = places[[not landing_is_blocked(world, *place) for place in places]]
     states = world.sample_states(20_000, np.random.default_rng(0))
     assert world.contains(states).all()
-    free = world.sample_states(20_000, np.random.default_rng(1))
-    counts = [np.histogramdd(sample, bins=5, range=[(1.5, 38.5)] * 2)[0] for sample in (states, free)]
-    np.testing.assert_allclose(*counts, rtol=0.3, atol=60)
+    expected, found = (np.histogramdd(x, bins=5, range=[(1.5, 38.5)] * 2)[0] / len(x) for x in (free, states))
+    np.testing.assert_allclose(found, expected, atol=0.008)
 
 
 @every_world

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from e2c_control.envs import make_task, task_ids
-from e2c_control.envs.planar import planar
+from e2c_control.envs.planar_tasks import planar
 from e2c_control.envs.reference import drive, reference_scores, time_in_goal
 
 ORACLE = {"E2C/Planar-v0": 75.5, "E2C/PendulumBalance-v0": 100.0, "E2C/PendulumSwingUp-v0": 84.0}
