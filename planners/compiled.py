@@ -7,20 +7,31 @@ from typing import Any, TypeVar, cast
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
-def _compiler() -> Callable[[Any], Any] | None:
+def _compiler() -> Callable[..., Any] | None:
     try:
         from numba import njit  # pyright: ignore[reportUnknownVariableType]
     except ImportError:
         warnings.warn("numba is not installed: the planners work, but much slower.", RuntimeWarning, stacklevel=3)
         return None
-    # The machine code is kept on disk, so that only the first run on a machine waits for it. No parallel=True: its
-    # threads were measured to slow torch down in the same process, and gained nothing here.
-    return cast(Callable[[Any], Any], njit(cache=True))
+    return cast(Callable[..., Any], njit)
 
 
-_compile = _compiler()
+_njit = _compiler()
 
 
 def compiled(kernel: Kernel) -> Kernel:
-    """Decorator: scalar loops over float64 arrays, compiled at their first call."""
-    return kernel if _compile is None else cast(Kernel, _compile(kernel))
+    """Decorator: scalar loops over float64 arrays, compiled at their first call.
+
+    The machine code is kept on disk, so that only the first run on a machine waits for it. No parallel=True: its
+    threads were measured to slow torch down in the same process, and gained nothing here.
+    """
+    return kernel if _njit is None else cast(Kernel, _njit(cache=True, error_model="numpy")(kernel))
+
+
+def inlined(kernel: Kernel) -> Kernel:
+    """The same, and copied into each kernel that calls it.
+
+    Handing array views from one compiled function to another counts references, which takes longer than what a small
+    kernel does with them: inlining makes a Riccati pass about three times faster.
+    """
+    return kernel if _njit is None else cast(Kernel, _njit(cache=True, error_model="numpy", inline="always")(kernel))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from e2c_control.planners.checks import Array, Bools, Ints
-from e2c_control.planners.compiled import compiled
+from e2c_control.planners.compiled import compiled, inlined
 
 MU_LEAST, MU_MOST = 1e-6, 1e10  # regularisation below the first counts as none; above the second there is no step
 GROWTH = 1.6  # first factor of the regularisation's quadratic schedule (Tassa, Erez, Todorov 2012, section II.F)
@@ -18,14 +18,14 @@ NEWTON_STEPS, HALVINGS = 100, 40  # caps on the loops of the box QP, which usual
 PIVOT, STATIONARY = 1e-13, 1e-13  # relative rounding errors of a Cholesky pivot and of a gradient
 
 
-@compiled
+@inlined
 def copy(x: Array, out: Array) -> None:
     """out = x, for vectors; the assignment of slices costs several times as much when compiled."""
     for i in range(x.shape[0]):
         out[i] = x[i]
 
 
-@compiled
+@inlined
 def copy_matrix(X: Array, out: Array) -> None:
     """out = X, for matrices."""
     for i in range(X.shape[0]):
@@ -33,7 +33,7 @@ def copy_matrix(X: Array, out: Array) -> None:
             out[i, j] = X[i, j]
 
 
-@compiled
+@inlined
 def multiply(X: Array, Y: Array, out: Array) -> None:
     """out = X Y."""
     for i in range(X.shape[0]):
@@ -44,7 +44,7 @@ def multiply(X: Array, Y: Array, out: Array) -> None:
             out[i, j] = total
 
 
-@compiled
+@inlined
 def add_transposed_product(X: Array, Y: Array, factor: float, out: Array) -> None:
     """out += factor X'Y."""
     for i in range(X.shape[1]):
@@ -55,7 +55,7 @@ def add_transposed_product(X: Array, Y: Array, factor: float, out: Array) -> Non
             out[i, j] += factor * total
 
 
-@compiled
+@inlined
 def add_transposed_vector(X: Array, y: Array, out: Array) -> None:
     """out += X'y."""
     for i in range(X.shape[1]):
@@ -87,7 +87,7 @@ def factor_free(H: Array, free: Bools, L: Array) -> bool:
     return True
 
 
-@compiled
+@inlined
 def solve_factored(L: Array, x: Array) -> None:
     """x ← (LL')⁻¹ x."""
     m = x.shape[0]
@@ -137,7 +137,7 @@ def projected_step(H: Array, low: Array, high: Array, w: Array, p: Array, x: Arr
     return False
 
 
-@compiled
+@inlined
 def box_qp(H: Array, g: Array, low: Array, high: Array, x: Array, free: Bools, L: Array, work: Array) -> bool:
     """min_x ½ x'Hx + g'x with low <= x <= high, by projected Newton steps (Tassa, Mansard, Todorov 2014, III.B).
 
@@ -171,7 +171,7 @@ def box_qp(H: Array, g: Array, low: Array, high: Array, x: Array, free: Bools, L
     return True
 
 
-@compiled
+@inlined
 def feedback_gains(F: Array, free: Bools, L: Array, column: Array, K: Array) -> None:
     """K = -H_ff⁻¹ F on the free rows, 0 on the clamped ones."""
     m, n = F.shape
@@ -183,7 +183,7 @@ def feedback_gains(F: Array, free: Bools, L: Array, column: Array, K: Array) -> 
             K[i, j] = column[i]
 
 
-@compiled
+@inlined
 def value_update(G: Array, F: Array, g: Array, K: Array, k: Array, V: Array, v: Array, GK: Array, Gk: Array) -> None:
     """V += K'GK + K'F + F'K,  v += K'Gk + K'g + F'k, where V, v hold Q_zz, Q_z: true for any K and k.
 
@@ -266,7 +266,7 @@ def blank_policy(b: int, horizon: int, n: int, m: int) -> Policy:
     return Policy(np.zeros(K), np.zeros(k), np.zeros(V), np.zeros(v), np.zeros((b, 3)))
 
 
-@compiled
+@inlined
 def stage_model(local: Local, b: int, t: int, V: Array, v: Array, mu: float, z: Scratch) -> bool:
     """Q_zz = Q + A'VA, Q_uz = S + B'VA, Q_uu = R + B'VB, Q_z = q + A'(v + Vd), Q_u = r + B'(v + Vd) at one stage.
 
