@@ -29,7 +29,7 @@ class ILQR:
 
     iterations: int = 50  # at most; a replan from a good warm start needs few
     starts: Starts = field(default_factory=Starts)
-    # A rollout costs in proportion: replans of a few iterations did as well with (1, 0.3, 0.1), swing-ups need them all.
+    # A rollout costs in proportion. Replans of few iterations did as well with (1, 0.3, 0.1); swing-ups need more.
     step_sizes: tuple[float, ...] = (1.0, 0.5, 0.25, 0.1, 0.03, 0.01)
     tolerance: float = 1e-7  # stop where a full step promises to gain less than this times 1 + |cost|
     armijo: float = 1e-4  # least accepted share of the promised gain

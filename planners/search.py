@@ -6,7 +6,7 @@ import numpy as np
 
 from e2c_control.errors import InputError
 from e2c_control.planners import kernels
-from e2c_control.planners.checks import Array, Bools, Ints
+from e2c_control.planners.checks import Array, Bools, Ints, real
 from e2c_control.planners.costs import SmoothCost
 from e2c_control.planners.dynamics import Dynamics
 from e2c_control.planners.plan import Limits, Plan, StopReason
@@ -81,8 +81,10 @@ class Search:
         local, (_, horizon, n, m) = self.local, self.local.B.shape
         states, controls = self.states[rows], self.controls[rows]
         model = self.dynamics.linearize(states[:, :-1].reshape(-1, n), controls.reshape(-1, m))
-        local.A[rows] = model.A.reshape(-1, horizon, n, n)
-        local.B[rows] = model.B.reshape(-1, horizon, n, m)
+        A = real("A of the dynamics' linearize", model.A, (len(rows) * horizon, n, n), finite=False)
+        B = real("B of the dynamics' linearize", model.B, (len(rows) * horizon, n, m), finite=False)
+        local.A[rows] = A.reshape(-1, horizon, n, n)
+        local.B[rows] = B.reshape(-1, horizon, n, m)
         expansion = self.cost.expand(states, controls, self.problems[rows])
         for name in ("q", "r", "Q", "R", "S"):
             getattr(local, name)[rows] = getattr(expansion, name)

@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from e2c_control.errors import InputError
-from e2c_control.planners import ILQR, MPC, Cost, FunctionDynamics, Limits, LinearDynamics, Plan, QuadraticCost, Starts
+from e2c_control.planners import (
+    ILQR,
+    MPC,
+    Cost,
+    FunctionDynamics,
+    Limits,
+    LinearDynamics,
+    Linearization,
+    Plan,
+    QuadraticCost,
+    Starts,
+)
 
 MODEL = LinearDynamics(np.eye(2), np.ones((2, 1)))
 COST = QuadraticCost(np.zeros(2), np.eye(2), np.eye(1))
@@ -88,3 +99,13 @@ def test_a_rollout_of_the_wrong_shape_is_named():
 
     with pytest.raises(InputError, match=r"rollout must have shape \(3, 5, 2\)"):
         plan(dynamics=Short(np.eye(2), np.ones((2, 1))), planner=ILQR(starts=Starts(1, 0, 0)))
+
+
+def test_a_local_model_of_the_wrong_shape_is_named():
+    class Flat(LinearDynamics):
+        def linearize(self, states, controls):
+            local = super().linearize(states, controls)
+            return Linearization(local.A[0], local.B, local.o)
+
+    with pytest.raises(InputError, match=r"A of the dynamics' linearize must have shape \(12, 2, 2\)"):
+        plan(dynamics=Flat(np.eye(2), np.ones((2, 1))), planner=ILQR(starts=Starts(1, 0, 0)))
