@@ -185,3 +185,11 @@ collect(make_vector_env("E2C/Planar-v0", 8, frame_stack=1), {str(path)!r}, 1000,
     made = collect(make_vector_env("E2C/Planar-v0", 8, frame_stack=1), path, 40, 5)
     assert made.n_transitions == 40
     assert [entry.name for entry in tmp_path.iterdir()] == ["planar"], "the next collection clears up"
+
+
+def test_collecting_needs_no_torch() -> None:
+    script = (
+        "import sys, e2c_control.data, e2c_control.runs.folder, e2c_control.runs.logger; print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "False\n"

@@ -129,25 +129,60 @@ def test_states_that_are_not_there(tmp_path: Path) -> None:
         sampler(Transitions.open(tmp_path / "d"), with_states=True)
 
 
-def test_four_gigabytes_in_one_gigabyte(tmp_path: Path) -> None:
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_batches_on_cuda_are_the_same(dataset: Make) -> None:
+    made = dataset([7] * 20)
+    samplers = [sampler(made), sampler(made, device="cuda"), sampler(made, device="cuda", budget_bytes=0)]
+    for _ in range(20):
+        on_cpu, *on_cuda = (drawing.draw() for drawing in samplers)
+        for batch in on_cuda:
+            assert batch.frames.is_cuda
+            assert torch.equal(batch.frames.cpu(), on_cpu.frames)
+            assert torch.equal(batch.actions.cpu(), on_cpu.actions)
+
+
+def _sparse(path: Path, n_frames: int) -> Path:
     """A sparse file costs no disk, and its pages count as resident like any other's."""
-    n_frames, shape = 2_000_000, (48, 48, 1)
-    with TransitionsWriter.create(tmp_path / "d", DatasetCard("Test-v0", {}, shape, 1)) as writer:
+    shape = (48, 48, 1)
+    with TransitionsWriter.create(path, DatasetCard("Test-v0", {}, shape, 1)) as writer:
         writer.append(np.zeros((1, 2, *shape), np.uint8), np.zeros((1, 2, 1), np.float32))
     for name, row, dtype in (("frames", shape, np.uint8), ("actions", (1,), np.float32)):
-        np.lib.format.open_memmap(tmp_path / "d" / f"{name}.npy", "w+", dtype, (n_frames, *row))
-    np.save(tmp_path / "d" / "episodes.npy", np.arange(0, n_frames + 1, 50))
+        np.lib.format.open_memmap(path / f"{name}.npy", "w+", dtype, (n_frames, *row))
+    np.save(path / "episodes.npy", np.arange(0, n_frames + 1, 50))
+    return path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_streaming_gives_pages_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def most_mapped(budget: int) -> int:
+        monkeypatch.setattr("e2c_control.data.store._RESIDENT_BYTES", budget)
+        drawing = sampler(made, batch_size=64, budget_bytes=0)
+        return max(_file_pages() for _ in range(30) if drawing.draw()) - before
+
+    made, before = Transitions.open(_sparse(tmp_path / "d", 50_000)), _file_pages()
+    assert most_mapped(16 << 20) < 20 << 20
+    assert most_mapped(1 << 40) > 40 << 20, "the measurement shows what is not given back"
+
+
+def _file_pages() -> int:
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssFile"))
+    return int(line.split()[1]) * 1024
+
+
+@pytest.mark.slow
+def test_four_gigabytes_in_one_gigabyte(tmp_path: Path) -> None:
     script = f"""
 import resource, torch
 from e2c_control.data import Transitions
 from e2c_control.data.sampler import WindowSampler
-made = Transitions.open({str(tmp_path / "d")!r})
+made = Transitions.open({str(_sparse(tmp_path / "d", 2_000_000))!r})
 assert made.frames.nbytes > 4 << 30
 torch.set_num_threads(1)
 generator = torch.Generator().manual_seed(0)
-drawing = WindowSampler(made, steps=3, stack=2, batch_size=256, device="cpu", generator=generator)
+drawing = WindowSampler(made, steps=3, stack=2, batch_size=128, device="cpu", generator=generator)
 network = torch.nn.Linear(48 * 48, 8)
-for _ in range(100):
+for _ in range(150):
     network(drawing.draw().frames[:, 0].flatten(1).float()).sum().backward()
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """

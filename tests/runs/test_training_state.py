@@ -1,0 +1,78 @@
+"""Optimisers and generators go on from a checkpoint as if they had never stopped, to the bit."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+
+from e2c_control.errors import InputError
+from e2c_control.runs.checkpoint import load_checkpoint, save_checkpoint
+from e2c_control.runs.training_state import (
+    generator_from_tensor,
+    generator_to_tensor,
+    optimizer_from_tensors,
+    optimizer_to_tensors,
+    rng_from_json,
+    rng_to_json,
+)
+
+OPTIMISERS: dict[str, Callable[[torch.nn.Module], Optimizer]] = {
+    "adam": lambda model: Adam(model.parameters(), lr=3e-4, betas=(0.1, 0.2), amsgrad=True),
+    "adamw of two groups": lambda model: AdamW(
+        [{"params": [model.weight], "lr": 0.1}, {"params": [model.bias], "weight_decay": 0.5}]
+    ),
+    "tensor as rate": lambda model: Adam(model.parameters(), lr=torch.tensor(1e-2), foreach=False),
+    "sgd": lambda model: SGD(model.parameters(), lr=0.1, momentum=0.9),
+    "rmsprop": lambda model: RMSprop(model.parameters(), centered=True),
+}
+
+
+def steps(model: torch.nn.Module, optimiser: Optimizer, inputs: torch.Tensor) -> None:
+    for _ in range(3):
+        optimiser.zero_grad()
+        model(inputs).square().mean().backward()
+        optimiser.step()
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_optimiser_goes_on_to_the_bit(tmp_path: Path, name: str) -> None:
+    inputs = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    model = torch.nn.Linear(3, 2)
+    optimiser = OPTIMISERS[name](model)
+    steps(model, optimiser, inputs)
+    tensors, content = optimizer_to_tensors(optimiser)
+    save_checkpoint(tmp_path / "c", {"model": model.state_dict(), "optimizer": tensors}, {"optimizer": content})
+
+    loaded = load_checkpoint(tmp_path / "c")
+    again = torch.nn.Linear(3, 2)
+    again.load_state_dict(dict(loaded.tensors["model"]))
+    other = OPTIMISERS[name](again)
+    optimizer_from_tensors(other, loaded.tensors["optimizer"], loaded.meta["optimizer"])
+    assert repr(other.state_dict()) == repr(optimiser.state_dict())
+    steps(model, optimiser, inputs)
+    steps(again, other, inputs)
+    assert torch.equal(model.weight, again.weight)
+    assert torch.equal(model.bias, again.bias)
+
+
+def test_optimiser_of_another_model() -> None:
+    tensors, content = optimizer_to_tensors(Adam(torch.nn.Linear(3, 2).parameters()))
+    with pytest.raises(InputError, match="does not fit this model"):
+        optimizer_from_tensors(Adam(torch.nn.Linear(3, 2, bias=False).parameters()), tensors, content)
+
+
+def test_generators_go_on() -> None:
+    generator = torch.Generator().manual_seed(5)
+    torch.randn(7, generator=generator)
+    state = generator_to_tensor(generator)
+    assert state.dtype == torch.uint8
+    again = generator_from_tensor(state.clone())
+    assert torch.equal(torch.randn(9, generator=generator), torch.randn(9, generator=again))
+
+    rng = np.random.default_rng(5)
+    rng.integers(0, 10, 3, dtype=np.int32)  # leaves half a word in the generator
+    other = rng_from_json(rng_to_json(rng))
+    assert (rng.integers(0, 10, 9, dtype=np.int32) == other.integers(0, 10, 9, dtype=np.int32)).all()
