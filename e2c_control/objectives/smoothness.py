@@ -48,3 +48,14 @@ class ControlUniformity(Term):
         B = unrolled.mean_step.B
         deviation = (B - B.mean(0)).square().sum((-2, -1)).mean()
         return deviation / (B.square().sum((-2, -1)).mean() + 1e-8)
+
+
+class ControlGain(Term):
+    """Log of the squared size of B relative to the variance of the latents.
+
+    What controls change in one step, a velocity, then takes little of the map beside what they change in the long run.
+    """
+
+    def forward(self, unrolled: Unrolled) -> Tensor:
+        variance = unrolled.posterior.mean.flatten(0, -2).var(0).sum()
+        return (unrolled.mean_step.B.square().sum((-2, -1)).mean() / (variance + 1e-8) + 1e-8).log()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,10 +15,17 @@ from torch import Tensor, nn
 from e2c_control.data.sampler import Batch, WindowSampler
 from e2c_control.data.store import open_store
 from e2c_control.data.transitions import Transitions
+from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.objective import Objective
 from e2c_control.objectives.recipe import Phase, Recipe
 from e2c_control.objectives.unrolled import Noise, Unrolled
+from e2c_control.runs.training_state import (
+    generator_from_tensor,
+    generator_to_tensor,
+    optimizer_from_tensors,
+    optimizer_to_tensors,
+)
 
 WARM_UP = 0.1
 """Share of a phase over which the learning rate rises."""
@@ -67,7 +76,7 @@ def train_pixel_statistics(
 class Trainer:
     """Trains an embedding by a recipe.
 
-    Everything that the next step depends on is in `state_tensors` and `step`; restore both and the same steps follow,
+    Everything that the next step depends on is in `state`; `restore` it and the same steps follow,
     to the bit on a CPU.
 
     Args:
@@ -160,3 +169,34 @@ class Trainer:
             noise = Noise(self._noise)
             unrolled = Unrolled(self.embedding, batch.frames, batch.actions, noise, self.recipe.latent_noise)
             return self.objective(unrolled, progress)
+
+    def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+        """All that the next step depends on: groups of named tensors, and JSON."""
+        optimiser, content = optimizer_to_tensors(self.optimiser)
+        tensors = {
+            "embedding": self.embedding.state_dict(),
+            "objective": self.objective.state_dict(),
+            "optimiser": optimiser,
+            "generators": {"batches": generator_to_tensor(self._batches), "noise": generator_to_tensor(self._noise)},
+        }
+        return tensors, {"step": self.step, "optimiser": content}
+
+    def restore(self, tensors: Mapping[str, Mapping[str, Tensor]], meta: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave.
+
+        Raises:
+            InputError: it belongs to another recipe.
+        """
+        # A checkpoint at a border holds the state of the phase that ended; `advance` begins the next one.
+        self.step = max(int(meta["step"]) - 1, 0)
+        self._enter_phase()
+        self.step = int(meta["step"])
+        try:
+            self.embedding.load_state_dict(dict(tensors["embedding"]))
+            self.objective.load_state_dict(dict(tensors["objective"]))
+        except RuntimeError as error:
+            raise InputError("The checkpoint was made by another recipe: resume with the run's own config.") from error
+        optimizer_from_tensors(self.optimiser, tensors["optimiser"], meta["optimiser"])
+        self._batches = generator_from_tensor(tensors["generators"]["batches"])
+        self._noise = generator_from_tensor(tensors["generators"]["noise"], self.device)
+        self._sampler.generator = self._batches

@@ -1,0 +1,217 @@
+"""A training run: the trainer with a folder around it, for curves, checkpoints, pictures and resuming."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from e2c_control.data.transitions import Transitions
+from e2c_control.errors import InputError
+from e2c_control.models.embedding import Embedding
+from e2c_control.objectives.recipe import Recipe
+from e2c_control.runs.checkpoint import checkpoint_path, keep_last, latest, load_checkpoint, save_checkpoint
+from e2c_control.runs.folder import RunFolder
+from e2c_control.runs.logger import RunLogger
+from e2c_control.training.trainer import StepReport, Trainer
+
+Features = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+Watcher = Callable[[Trainer, RunLogger], None]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All that a training run depends on; its `config.json`.
+
+    Attributes:
+        dataset: folder of transitions.
+        environment: id of the environment that they come from.
+        recipe: what to train.
+        seed: of weights, batches and noise.
+        device: where to train; "auto" takes CUDA where it is.
+        compile: whether to compile the networks.
+        held_out: share of the episodes that is only measured on.
+        log_every: steps between points of the curves.
+        measure_every: steps between measurements of the map, with pictures.
+        checkpoint_every: steps between checkpoints.
+        keep: checkpoints kept.
+    """
+
+    dataset: Path
+    environment: str
+    recipe: Recipe
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    compile: bool = False
+    held_out: float = 0.05
+    log_every: int = 25
+    measure_every: int = 300
+    checkpoint_every: int = 300
+    keep: int = 2
+
+
+def resolve_device(name: str) -> torch.device:
+    """The torch device behind "auto", "cpu" or "cuda"."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("There is no CUDA device here: train with --device cpu.")
+    return torch.device(name)
+
+
+def train(run: RunFolder, config: TrainConfig, *, watch: Watcher | None = None, progress: bool = False) -> Embedding:
+    """Train to the end of the recipe, from the run's newest checkpoint if it has one.
+
+    Ctrl-C finishes the step, writes a checkpoint and raises `KeyboardInterrupt`.
+
+    Args:
+        run: folder that the run lives in.
+        config: what to train on what.
+        watch: called every `measure_every` steps and at the end, to measure and to draw.
+        progress: whether to show a progress bar with the time left.
+
+    Raises:
+        InputError: the dataset or the checkpoint does not fit, or the loss is no longer finite.
+    """
+    transitions = Transitions.open(config.dataset)
+    episodes, _ = transitions.split(config.held_out, seed=0)
+    device = resolve_device(config.device)
+    trainer = Trainer(config.recipe, transitions, episodes, seed=config.seed, device=device, compile=config.compile)
+    newest = latest(run.checkpoints)
+    if newest is not None:
+        checkpoint = load_checkpoint(newest)
+        trainer.restore(checkpoint.tensors, checkpoint.meta["trainer"])
+    bar = tqdm(total=config.recipe.steps, initial=trainer.step, disable=not progress, unit="step", dynamic_ncols=True)
+    with RunLogger(run, resume_step=trainer.step if newest else None) as logger, bar, _interrupt_flag() as interrupted:
+        _loop(trainer, run, config, logger, watch, bar, interrupted)
+    if interrupted():
+        raise KeyboardInterrupt
+    return trainer.embedding
+
+
+def _loop(
+    trainer: Trainer,
+    run: RunFolder,
+    config: TrainConfig,
+    logger: RunLogger,
+    watch: Watcher | None,
+    bar: tqdm[None],
+    interrupted: Callable[[], bool],
+) -> None:
+    window = _Window()
+    while not trainer.finished and not interrupted():
+        window.add(trainer.advance())
+        step = trainer.step
+        if step % config.log_every == 0 or trainer.finished:
+            values = window.close(trainer)
+            logger.scalars(step, values)
+            bar.set_description(f"{trainer.phase.name} {values['loss/total']:.3f}", refresh=False)
+        if watch is not None and (step % config.measure_every == 0 or trainer.finished):
+            watch(trainer, logger)
+            window.restart()
+        if step % config.checkpoint_every == 0 or trainer.finished:
+            _save(trainer, run, config, logger)
+        bar.update()
+    if interrupted() and not trainer.finished:
+        _save(trainer, run, config, logger)
+
+
+def _save(trainer: Trainer, run: RunFolder, config: TrainConfig, logger: RunLogger) -> None:
+    logger.flush()
+    tensors, meta = trainer.state()
+    shape = {"observation_shape": trainer.embedding.observation_shape, "action_dim": trainer.embedding.action_dim}
+    save_checkpoint(checkpoint_path(run.checkpoints, trainer.step), tensors, {"trainer": meta, **shape})
+    keep_last(run.checkpoints, config.keep)
+
+
+def load_embedding(run: RunFolder, device: torch.device | str = "cpu") -> Embedding:
+    """The embedding of a run's newest checkpoint.
+
+    Raises:
+        InputError: the run has none, or it is damaged.
+    """
+    newest = latest(run.checkpoints)
+    if newest is None:
+        raise InputError(f"{run.path} has no checkpoint yet: finish it with `e2c train --resume {run.path}`.")
+    checkpoint = load_checkpoint(newest)
+    height, width, channels = (int(side) for side in checkpoint.meta["observation_shape"])
+    embedding = Embedding(
+        run.config(TrainConfig).recipe.embedding,
+        (height, width, channels),
+        int(checkpoint.meta["action_dim"]),
+        torch.Generator(),
+    )
+    try:
+        embedding.load_state_dict(dict(checkpoint.tensors["embedding"]))
+    except (RuntimeError, KeyError) as error:
+        raise InputError(f"{newest} does not fit the config of its run: restore the run's own files.") from error
+    return embedding.to(device).eval()
+
+
+class _Window:
+    """Means of what was reported since the last point of the curves, kept on the device until then."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Start counting time anew: what came between is not training."""
+        self._sums: dict[str, Tensor] = {}
+        self._count, self._begun = 0, time.perf_counter()
+
+    def add(self, report: StepReport) -> None:
+        values = {"loss/total": report.loss, "train/gradient_norm": report.gradient_norm}
+        values |= {f"loss/{name}": value for name, value in report.terms.items()}
+        if self._count and values.keys() != self._sums.keys():
+            self.restart()  # a new phase has other terms
+        for name, value in values.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+        self._count, self._rate = self._count + 1, report.learning_rate
+
+    def close(self, trainer: Trainer) -> dict[str, float]:
+        """The means by tag; starts a new window. InputError if the loss is not finite."""
+        means = {name: float(value) / self._count for name, value in self._sums.items()}
+        bad = [name for name, value in means.items() if not np.isfinite(value)]
+        if bad:
+            raise InputError(
+                f"{bad[0]} is not finite at step {trainer.step} of phase '{trainer.phase.name}': the last checkpoint is "
+                "intact; look for non-finite numbers in the dataset, or lower the learning rate."
+            )
+        samples = self._count * trainer.phase.batch_size * trainer.phase.horizon
+        means["train/learning_rate"] = self._rate
+        means["time/transitions_per_second"] = samples / max(time.perf_counter() - self._begun, 1e-9)
+        self.restart()
+        return means
+
+
+@contextmanager
+def _interrupt_flag() -> Generator[Callable[[], bool]]:
+    """Turns the first Ctrl-C into a flag, so that no step is left half done; a second one interrupts at once."""
+    pressed = False
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        nonlocal pressed
+        if pressed:
+            raise KeyboardInterrupt
+        pressed = True
+
+    try:
+        previous = signal.signal(signal.SIGINT, note)
+    except ValueError:  # not in the main thread, where signals cannot be caught
+        yield lambda: False
+        return
+    try:
+        yield lambda: pressed
+    finally:
+        signal.signal(signal.SIGINT, previous)
