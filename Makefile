@@ -24,11 +24,11 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# Static checkers cannot follow the folder mapping of pyproject.toml, so they read a tree of links with the layout of
-# the installed package.
+# Static checkers cannot follow the folder mapping of pyproject.toml, nor links to folders, so they read a copy that has
+# the layout of the installed package.
 types: $(READY)
-	rm -rf build/types && mkdir -p build/types/e2c_control
-	ln -s $(CURDIR)/e2c_control/* $(CURDIR)/envs $(CURDIR)/planners $(CURDIR)/agents build/types/e2c_control/
+	rm -rf build/types && mkdir -p build/types
+	cp -r e2c_control build/types/ && cp -r envs planners agents build/types/e2c_control/
 	$(BIN)/pyright
 
 # The wheel must work without the checkout: it is installed beside the pinned dependencies and tested from elsewhere.
