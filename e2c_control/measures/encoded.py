@@ -1,0 +1,47 @@
+"""Images through an embedding, a chunk at a time: what they encode to, and how well latents explain them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from e2c_control.errors import InputError
+from e2c_control.models.embedding import Embedding
+from e2c_control.objectives.pixel_likelihood import pixel_nats
+
+Array = NDArray[np.float64]
+Images = NDArray[np.uint8]
+
+CHUNK = 256
+
+
+@torch.inference_mode()
+def encode_means(embedding: Embedding, observations: Images) -> Array:
+    """Means (N, k) of q(z | x) for observations (N, H, W, C), a chunk at a time."""
+    device = embedding.pixels.mean.device
+    chunks = [
+        embedding.encode(torch.as_tensor(observations[i : i + CHUNK], device=device)).mean.double().cpu().numpy()
+        for i in range(0, len(observations), CHUNK)
+    ]
+    latents = np.concatenate(chunks)
+    if not np.isfinite(latents).all():
+        raise InputError("The embedding gives latents that are not finite: train again with a lower learning rate.")
+    return latents
+
+
+@torch.inference_mode()
+def image_nats(
+    embedding: Embedding,
+    latents: Array,
+    observations: Images,
+    rows: NDArray[np.int64] | None = None,
+) -> float:
+    """Mean of -log p(x | z) in nats, for latents (M, k) and the images (M, H, W, C) at `rows` of the observations."""
+    rows = np.arange(len(latents)) if rows is None else rows
+    device, total = embedding.pixels.mean.device, 0.0
+    for i in range(0, len(latents), CHUNK):
+        logits = embedding.decode(torch.as_tensor(latents[i : i + CHUNK], dtype=torch.float32, device=device))
+        images = torch.as_tensor(observations[rows[i : i + CHUNK]], device=device)
+        total += float(pixel_nats(logits, images).double().sum())
+    return total / len(latents)
