@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -42,6 +43,11 @@ def kl_from_standard_normal(q: DiagonalGaussian) -> Tensor:
     return 0.5 * (q.mean.square() + q.variance - 1.0 - q.log_var).sum(-1)
 
 
+def cholesky(matrix: Tensor) -> Tensor:
+    """The lower factor of a positive definite matrix (..., k, k); torch leaves its own one untyped."""
+    return cast(Tensor, torch.linalg.cholesky(matrix))
+
+
 def affine_image(q: DiagonalGaussian, step: LocallyLinear, actions: Tensor) -> tuple[Tensor, Tensor]:
     """Mean (..., k) and covariance (..., k, k) of z' = A z + B u + o + h for z ~ q and h ~ N(0, diag H)."""
     covariance = (step.A * q.variance.unsqueeze(-2)) @ step.A.mT
@@ -70,7 +76,7 @@ def kl_of_affine_image(
         log_determinant = q.log_var.sum(-1) + 2.0 * step.log_abs_det(LOG_DETERMINANT_FLOOR)
     else:
         image_variance = image_variance + step.noise_log_var.exp()
-        factor = torch.linalg.cholesky(affine_image(q, step, actions)[1])
+        factor = cholesky(affine_image(q, step, actions)[1])
         log_determinant = 2.0 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
     offset = encoded_next.mean - step.predict(q.mean, actions)
     mahalanobis = ((image_variance + offset.square()) * inverse - 1.0).sum(-1)

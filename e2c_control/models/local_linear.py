@@ -44,7 +44,7 @@ class LocallyLinear:
         else:
             core = self.r.mT @ self.v
             core = core + torch.eye(core.shape[-1], dtype=core.dtype, device=core.device)
-        determinant = core.squeeze(-1).squeeze(-1) if core.shape[-1] == 1 else torch.linalg.det(core)
+        determinant = core.squeeze(-1).squeeze(-1) if core.shape[-1] == 1 else torch.det(core)
         return determinant.abs().clamp(min=floor).log()
 
 
@@ -59,6 +59,8 @@ class LocallyLinearTransition(nn.Module):
             A = I + M with every entry free. A rank-one A has k - 1 eigenvalues equal to 1, so it cannot rotate.
         process_noise: whether z' has a learnt diagonal covariance H of its own.
     """
+
+    locality: Tensor
 
     def __init__(
         self,

@@ -10,11 +10,14 @@ from e2c_control.models.embedding import EmbeddingConfig
 from e2c_control.objectives.objective import WeightedTerm
 from e2c_control.objectives.recipe import Phase, Recipe
 
+BLUR = 0.5
+"""Noise on encoded futures. The finer it is, the more a map pays for spreading out, which bends and twists it."""
+
 
 def _unfold_terms() -> tuple[WeightedTerm, ...]:
     return (
-        WeightedTerm("info_nce"),
-        WeightedTerm("latent_consistency"),
+        WeightedTerm("info_nce", options={"noise": BLUR}),
+        WeightedTerm("latent_consistency", options={"noise": BLUR}),
         WeightedTerm("curvature", 7.0),
         WeightedTerm("control_uniformity", 1.0),
         WeightedTerm("centring", 0.1),
@@ -32,7 +35,7 @@ def unfold(embedding: EmbeddingConfig) -> Recipe:
         name="unfold",
         embedding=embedding,
         phases=(
-            Phase("unfold", 1200, _unfold_terms(), train=("encoder", "transition")),
+            Phase("unfold", 600, _unfold_terms(), train=("encoder", "transition")),
             Phase("decode", 300, (WeightedTerm("reconstruction"),), batch_size=128, train=("decoder",)),
         ),
     )

@@ -1,4 +1,4 @@
-"""What the terms of an objective look at: one batch, encoded and rolled forward, each part computed once if asked for."""
+"""What the terms of an objective look at: a batch, encoded and rolled forward, each part computed once if asked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from e2c_control.models.embedding import Embedding
-from e2c_control.models.gaussian import DiagonalGaussian, affine_image
+from e2c_control.models.gaussian import DiagonalGaussian, affine_image, cholesky
 from e2c_control.models.local_linear import LocallyLinear
 
 LatentNoise = Literal["shared", "independent"]
@@ -76,7 +76,7 @@ class Unrolled:
         else:
             mean, covariance = affine_image(self.posterior[:, 0], self.first_step, self.actions[:, 0])
             jitter = 1e-6 * torch.eye(mean.shape[-1], device=mean.device)
-            factor = torch.linalg.cholesky(covariance + jitter)
+            factor = cholesky(covariance + jitter)
             first = mean + (factor @ self.noise.normal(*mean.shape).unsqueeze(-1)).squeeze(-1)
         return self._roll(first)
 

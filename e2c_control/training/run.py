@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Literal
+from typing import Literal, NoReturn
 
 import numpy as np
 import torch
@@ -106,7 +106,7 @@ def _loop(
     config: TrainConfig,
     logger: RunLogger,
     watch: Watcher | None,
-    bar: tqdm[None],
+    bar: tqdm[NoReturn],
     interrupted: Callable[[], bool],
 ) -> None:
     window = _Window()
@@ -185,8 +185,8 @@ class _Window:
         bad = [name for name, value in means.items() if not np.isfinite(value)]
         if bad:
             raise InputError(
-                f"{bad[0]} is not finite at step {trainer.step} of phase '{trainer.phase.name}': the last checkpoint is "
-                "intact; look for non-finite numbers in the dataset, or lower the learning rate."
+                f"{bad[0]} is not finite at step {trainer.step} of phase '{trainer.phase.name}': the last checkpoint "
+                "is intact; look for non-finite numbers in the dataset, or lower the learning rate."
             )
         samples = self._count * trainer.phase.batch_size * trainer.phase.horizon
         means["train/learning_rate"] = self._rate
