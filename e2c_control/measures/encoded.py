@@ -19,7 +19,7 @@ CHUNK = 256
 @torch.inference_mode()
 def encode_means(embedding: Embedding, observations: Images) -> Array:
     """Means (N, k) of q(z | x) for observations (N, H, W, C), a chunk at a time."""
-    device = embedding.pixels.mean.device
+    device = next(embedding.parameters()).device
     chunks = [
         embedding.encode(torch.as_tensor(observations[i : i + CHUNK], device=device)).mean.double().cpu().numpy()
         for i in range(0, len(observations), CHUNK)
@@ -39,7 +39,7 @@ def image_nats(
 ) -> float:
     """Mean of -log p(x | z) in nats, for latents (M, k) and the images (M, H, W, C) at `rows` of the observations."""
     rows = np.arange(len(latents)) if rows is None else rows
-    device, total = embedding.pixels.mean.device, 0.0
+    device, total = next(embedding.parameters()).device, 0.0
     for i in range(0, len(latents), CHUNK):
         logits = embedding.decode(torch.as_tensor(latents[i : i + CHUNK], dtype=torch.float32, device=device))
         images = torch.as_tensor(observations[rows[i : i + CHUNK]], device=device)
