@@ -1,1 +1,109 @@
-"""The `e2c` command: builds objects from options and calls one method of theirs."""
+"""The command `e2c`.
+
+This file knows the names of the commands and nothing else, so that a list of them costs no imports. Each command is a
+frozen dataclass in a file of its own: its fields are the options, its docstring is the help, calling it does the work
+and imports what that needs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from inspect import cleandoc
+from typing import Any, Protocol
+
+from e2c_control.errors import InputError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "quickstart": ("Quickstart", "the whole way on the planar world, in a few minutes: start here"),
+    "collect": ("Collect", "make a dataset of images and actions from any Gymnasium environment"),
+    "train": ("Train", "train an embedding on a dataset, or go on with a run that was stopped"),
+    "plan": ("Plan", "drive to one goal given as an image, and make pictures of it"),
+    "evaluate": ("Evaluate", "drive many problems and compare the scores with the oracle's"),
+}
+
+HELP = """\
+usage: e2c COMMAND [OPTIONS]
+
+Control from pixels: learn a space in which images become states, and plan in it.
+
+commands:
+{commands}
+
+One after the other:
+  e2c collect  --env E2C/Planar-v0 --out datasets/planar
+  e2c train    --dataset datasets/planar
+  e2c plan     --run runs/Planar-v0/NAME
+  e2c evaluate --run runs/Planar-v0/NAME
+
+`e2c COMMAND --help` explains a command. Curves and pictures of all runs: tensorboard --logdir runs
+"""
+
+INPUT_ERROR, INTERRUPTED = 2, 130
+
+
+class Command(Protocol):
+    """What `e2c` can be asked to do."""
+
+    def __call__(self) -> None: ...
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    A user's mistake (`InputError`) is one line on stderr and code 2, Ctrl-C is 130. Anything else is a mistake of this
+    program and keeps its traceback.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        command = parse(given)
+        if command is not None:
+            command()
+    except InputError as error:
+        print(f"e2c: {error}", file=sys.stderr)
+        return INPUT_ERROR
+    except KeyboardInterrupt:
+        print("e2c: stopped by Ctrl-C.", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def parse(arguments: Sequence[str]) -> Command | None:
+    """The command that the arguments ask for; None if they ask for help, which is then printed."""
+    name, options = (arguments[0], list(arguments[1:])) if arguments else ("--help", [])
+    if name in ("-h", "--help", "help"):
+        print(help_text(), end="")
+        return None
+    if name == "--version":
+        from e2c_control import __version__
+
+        print(f"e2c-control {__version__}")
+        return None
+    return parse_options(find_command(name), name, options)
+
+
+def help_text() -> str:
+    """What `e2c --help` says."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {summary}" for name, (_, summary) in COMMANDS.items()]
+    return HELP.format(commands="\n".join(lines))
+
+
+def find_command(name: str) -> type[Command]:
+    """The dataclass of a command."""
+    if name not in COMMANDS:
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else f"the commands are {', '.join(COMMANDS)}."
+        raise InputError(f"There is no command '{name}': {hint}")
+    return getattr(import_module(f"e2c_control.cli.{name}"), COMMANDS[name][0])
+
+
+def parse_options(kind: type[Command], name: str, options: Sequence[str]) -> Command:
+    """Fill a command's fields from its options, or explain them and exit."""
+    import tyro
+
+    description, _, _ = cleandoc(kind.__doc__ or "").partition("\n\nAttributes:")
+    markers: tuple[Any, ...] = (tyro.conf.DisallowNone, tyro.conf.FlagCreatePairsOff)
+    return tyro.cli(kind, prog=f"e2c {name}", description=description, args=options, config=markers)

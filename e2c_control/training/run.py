@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,17 +13,20 @@ from typing import Literal, NoReturn
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from tqdm import tqdm
 
+from e2c_control.data.card import NAME, read_card
 from e2c_control.data.transitions import Transitions
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
+from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.checkpoint import checkpoint_path, keep_last, latest, load_checkpoint, save_checkpoint
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.logger import RunLogger
-from e2c_control.training.trainer import StepReport, Trainer
+from e2c_control.runs.progress import progress_bar
+from e2c_control.training.trainer import Trainer
+from e2c_control.training.window import Window
 
 Features = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 Watcher = Callable[[Trainer, RunLogger], None]
@@ -41,6 +43,7 @@ class TrainConfig:
         seed: of weights, batches and noise.
         device: where to train; "auto" takes CUDA where it is.
         compile: whether to compile the networks.
+        threads: CPU threads; none leaves torch's own number. Another number may change the last bits.
         held_out: share of the episodes that is only measured on.
         log_every: steps between points of the curves.
         measure_every: steps between measurements of the map, with pictures.
@@ -54,6 +57,7 @@ class TrainConfig:
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compile: bool = False
+    threads: int | None = None
     held_out: float = 0.05
     log_every: int = 25
     measure_every: int = 300
@@ -85,23 +89,40 @@ def train(run: RunFolder, config: TrainConfig, *, watch: Watcher | None = None, 
         InputError: the dataset or the checkpoint does not fit, or the loss is no longer finite.
     """
     transitions = Transitions.open(config.dataset)
+    _note_dataset(run, transitions)
     episodes, _ = transitions.split(config.held_out, seed=0)
     device = resolve_device(config.device)
-    trainer = Trainer(config.recipe, transitions, episodes, seed=config.seed, device=device, compile=config.compile)
-    newest = latest(run.checkpoints)
-    if newest is not None:
-        checkpoint = load_checkpoint(newest)
-        trainer.restore(checkpoint.tensors, checkpoint.meta["trainer"])
-    bar = tqdm(total=config.recipe.steps, initial=trainer.step, disable=not progress, unit="step", dynamic_ncols=True)
-    with RunLogger(run, resume_step=trainer.step if newest else None) as logger, bar, _interrupt_flag() as interrupted:
-        _loop(trainer, run, config, logger, watch, bar, interrupted)
+    with _threads(config.threads):
+        trainer = Trainer(config.recipe, transitions, episodes, seed=config.seed, device=device, compile=config.compile)
+        window = Window()
+        newest = latest(run.checkpoints)
+        if newest is not None:
+            checkpoint = load_checkpoint(newest)
+            trainer.restore(checkpoint.tensors, checkpoint.meta["trainer"])
+            window.restore(checkpoint.tensors.get("window", {}), checkpoint.meta.get("window", {}))
+        bar = progress_bar(config.recipe.steps, done=trainer.step, unit="step", enabled=progress)
+        with RunLogger(run, trainer.step if newest else None) as logger, bar, _interrupt_flag() as interrupted:
+            _loop(trainer, window, run, config, logger, watch, bar, interrupted)
     if interrupted():
         raise KeyboardInterrupt
     return trainer.embedding
 
 
+def _note_dataset(run: RunFolder, transitions: Transitions) -> None:
+    """Keep the card of the dataset in the run, which can then be used without the dataset; refuse another one."""
+    note = run.path / NAME
+    if not note.is_file():
+        replace_text(note, transitions.card.to_json())
+    elif read_card(run.path) != transitions.card:
+        raise InputError(
+            f"{transitions.path} is not the dataset that {run.path} began with, see its {NAME}: restore that one, or "
+            "start a new run."
+        )
+
+
 def _loop(
     trainer: Trainer,
+    window: Window,
     run: RunFolder,
     config: TrainConfig,
     logger: RunLogger,
@@ -109,7 +130,7 @@ def _loop(
     bar: tqdm[NoReturn],
     interrupted: Callable[[], bool],
 ) -> None:
-    window = _Window()
+    window.resume()
     while not trainer.finished and not interrupted():
         window.add(trainer.advance())
         step = trainer.step
@@ -118,20 +139,24 @@ def _loop(
             logger.scalars(step, values)
             bar.set_description(f"{trainer.phase.name} {values['loss/total']:.3f}", refresh=False)
         if watch is not None and (step % config.measure_every == 0 or trainer.finished):
+            window.pause()
             watch(trainer, logger)
-            window.restart()
+            window.resume()
         if step % config.checkpoint_every == 0 or trainer.finished:
-            _save(trainer, run, config, logger)
+            _save(trainer, window, run, config, logger)
         bar.update()
     if interrupted() and not trainer.finished:
-        _save(trainer, run, config, logger)
+        _save(trainer, window, run, config, logger)
 
 
-def _save(trainer: Trainer, run: RunFolder, config: TrainConfig, logger: RunLogger) -> None:
+def _save(trainer: Trainer, window: Window, run: RunFolder, config: TrainConfig, logger: RunLogger) -> None:
+    window.check(trainer)  # weights that are no longer numbers must not push out the last good ones
     logger.flush()
     tensors, meta = trainer.state()
+    sums, counted = window.state()
     shape = {"observation_shape": trainer.embedding.observation_shape, "action_dim": trainer.embedding.action_dim}
-    save_checkpoint(checkpoint_path(run.checkpoints, trainer.step), tensors, {"trainer": meta, **shape})
+    content = {"trainer": meta, "window": counted, **shape}
+    save_checkpoint(checkpoint_path(run.checkpoints, trainer.step), {**tensors, "window": sums}, content)
     keep_last(run.checkpoints, config.keep)
 
 
@@ -159,40 +184,15 @@ def load_embedding(run: RunFolder, device: torch.device | str = "cpu") -> Embedd
     return embedding.to(device).eval()
 
 
-class _Window:
-    """Means of what was reported since the last point of the curves, kept on the device until then."""
-
-    def __init__(self) -> None:
-        self.restart()
-
-    def restart(self) -> None:
-        """Start counting time anew: what came between is not training."""
-        self._sums: dict[str, Tensor] = {}
-        self._count, self._begun = 0, time.perf_counter()
-
-    def add(self, report: StepReport) -> None:
-        values = {"loss/total": report.loss, "train/gradient_norm": report.gradient_norm}
-        values |= {f"loss/{name}": value for name, value in report.terms.items()}
-        if self._count and values.keys() != self._sums.keys():
-            self.restart()  # a new phase has other terms
-        for name, value in values.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
-        self._count, self._rate = self._count + 1, report.learning_rate
-
-    def close(self, trainer: Trainer) -> dict[str, float]:
-        """The means by tag; starts a new window. InputError if the loss is not finite."""
-        means = {name: float(value) / self._count for name, value in self._sums.items()}
-        bad = [name for name, value in means.items() if not np.isfinite(value)]
-        if bad:
-            raise InputError(
-                f"{bad[0]} is not finite at step {trainer.step} of phase '{trainer.phase.name}': the last checkpoint "
-                "is intact; look for non-finite numbers in the dataset, or lower the learning rate."
-            )
-        samples = self._count * trainer.phase.batch_size * trainer.phase.horizon
-        means["train/learning_rate"] = self._rate
-        means["time/transitions_per_second"] = samples / max(time.perf_counter() - self._begun, 1e-9)
-        self.restart()
-        return means
+@contextmanager
+def _threads(count: int | None) -> Generator[None]:
+    """Use that many CPU threads inside, and the caller's number again afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if count is None else count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

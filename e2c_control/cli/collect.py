@@ -1,0 +1,107 @@
+"""`e2c collect`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from e2c_control.cli.console import parse_arguments, say, show_bars, suggest
+
+if TYPE_CHECKING:
+    from e2c_control.data.transitions import Transitions
+
+Colours = Literal["auto", "grey", "rgb"]
+SIMULTANEOUS = {True: 100, False: 8}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collect:
+    """Make a dataset from any Gymnasium environment that shows images, or that renders.
+
+    Takes random actions and keeps single frames, as plain .npy files that numpy.load opens.
+      e2c collect --env E2C/Planar-v0 --out datasets/planar
+      e2c collect --env Pendulum-v1 --out datasets/pendulum --image-size 48 --frame-stack 2
+      e2c collect --env my_package:My/Robot-v0 --out datasets/robot --env-args speed=2
+
+    Attributes:
+        env: Gymnasium id; `module:Id` imports the module that registers it first.
+        out: folder to write.
+        transitions: how many steps to take.
+        episode_length: steps after which to start anew; short episodes see more of the world.
+        starts: where episodes begin: where a reset puts them, or anywhere in the world. auto: anywhere if the
+            environment can (E2C/* can).
+        corner_share: share of the actions that are as large as can be; helps where large actions are needed.
+        frame_stack: frames that show a state, noted in the dataset: 2 where speed matters. Default: what the
+            environment shows by itself.
+        image_size: pixels per side to resize pictures to. Default: 64 for rendered ones.
+        colours: grey or rgb. auto: grey for rendered pictures, as they are for images.
+        env_args: arguments of the environment, as name=value.
+        n_envs: environments that run at the same time. Default: 100 for E2C/*, 8 for others.
+        seed: of environments and actions.
+        overwrite: replace a dataset that is there already.
+    """
+
+    env: str
+    out: Path
+    transitions: int = 20_000
+    episode_length: int = 10
+    starts: Literal["auto", "reset", "sampled"] = "auto"
+    corner_share: float = 0.0
+    frame_stack: int | None = None
+    image_size: int | None = None
+    colours: Colours = "auto"
+    env_args: tuple[str, ...] = ()
+    n_envs: int | None = None
+    seed: int = 0
+    overwrite: bool = False
+
+    def __call__(self) -> None:
+        """Collect, and say what to do with it."""
+        describe(self.collect())
+        suggest(f"e2c train --dataset {self.out}")
+
+    def collect(self) -> Transitions:
+        """The dataset, made."""
+        from e2c_control.data import UniformPolicy, collect, make_vector_env
+        from e2c_control.data.environments import find_spec, is_native
+
+        native = find_spec(self.env).namespace == "E2C"
+        vector_env = make_vector_env(
+            self.env,
+            SIMULTANEOUS[native] if self.n_envs is None else self.n_envs,
+            frame_stack=1,
+            image_size=self.image_size,
+            grayscale=None if self.colours == "auto" else self.colours == "grey",
+            **parse_arguments(self.env_args),
+        )
+        starts = self.starts
+        if starts == "auto":
+            starts = "sampled" if is_native(vector_env) else "reset"
+        try:
+            return collect(
+                vector_env,
+                self.out,
+                self.transitions,
+                self.episode_length,
+                starts=starts,
+                policy=UniformPolicy(vector_env.single_action_space.shape[0], corner_share=self.corner_share),
+                seed=self.seed,
+                frame_stack=self.frame_stack,
+                overwrite=self.overwrite,
+                progress=show_bars(),
+            )
+        finally:
+            vector_env.close()
+
+
+def describe(dataset: Transitions) -> None:
+    """Say where a dataset is and what is in it."""
+    height, width, channels = dataset.card.frame_shape
+    megabytes = dataset.frames.nbytes / 1e6
+    say("Dataset", dataset.path)
+    say(
+        "",
+        f"{dataset.n_transitions:,} transitions of {dataset.card.environment} in {dataset.n_episodes:,} episodes, "
+        f"frames {height} x {width} x {channels}, {megabytes:,.0f} MB",
+    )

@@ -1,0 +1,51 @@
+"""How commands talk: what was made, where it is, what to do next."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from e2c_control.errors import InputError
+
+
+def say(label: str, text: object = "") -> None:
+    """A line with a label in front, at once even where the output is a file."""
+    print(f"{label:<9} {text}".rstrip(), flush=True)
+
+
+def suggest(*commands: str) -> None:
+    """What to do next."""
+    for i, command in enumerate(commands):
+        say("Next" if i == 0 else "or", command)
+
+
+def show_bars() -> bool:
+    """Whether progress bars make sense: not in a file or a pipe, where errors should stand alone."""
+    return sys.stderr.isatty()
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of equal length, the first one a heading; the first column to the left, numbers to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(_pad(row, widths)).rstrip() for row in rows]
+    return "\n".join([lines[0], "-" * (sum(widths) + 2 * len(widths) - 2), *lines[1:]])
+
+
+def _pad(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+
+
+def parse_arguments(given: Sequence[str]) -> Mapping[str, Any]:
+    """`("noise=0.5", "name=abc")` as {"noise": 0.5, "name": "abc"}: a Python literal where it is one, else text."""
+    arguments: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise InputError(f"'{text}' is no argument of an environment: write it as name=value.")
+        try:
+            arguments[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            arguments[name] = value
+    return arguments

@@ -1,0 +1,52 @@
+"""A film of an episode: the world, and beside it what the agent sees, what it foresees, and its goal."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
+
+from e2c_control.cli.episode import Episode
+from e2c_control.models.embedding import Embedding
+
+Image = NDArray[np.uint8]
+
+SIDE, LABEL, GAP = 480, 22, 12
+PANEL = (SIDE - 3 * LABEL - 2 * GAP) // 3
+PAPER, INK = 255, 40
+
+
+def film(episode: Episode, embedding: Embedding) -> list[Image]:
+    """Frames (480, w, 3), one for each step; the last one stays for a moment."""
+    foreseen = _decoded(embedding, np.stack([plan[-1] for plan in episode.plans]), episode.goal.shape[-1])
+    last = len(foreseen) - 1
+    frames = [
+        _page(world, {"sees": seen, "expects": foreseen[min(t, last)], "goal": episode.goal})
+        for t, (world, seen) in enumerate(zip(episode.world, episode.seen, strict=True))
+    ]
+    return frames + [frames[-1]] * 10
+
+
+@torch.inference_mode()
+def _decoded(embedding: Embedding, latents: NDArray[np.float64], channels: int) -> Image:
+    """Latents (N, k) as newest frames (N, H, W, C)."""
+    logits = embedding.decode(torch.as_tensor(latents, dtype=torch.float32))[..., -channels:]
+    return (255.0 * torch.sigmoid(logits)).round().to(torch.uint8).numpy()
+
+
+def _page(world: Image, panels: dict[str, Image]) -> Image:
+    page = Pillow.new("RGB", (SIDE + GAP + PANEL, SIDE), (PAPER, PAPER, PAPER))
+    page.paste(_picture(world, SIDE, smooth=world.shape[0] > SIDE), (0, 0))
+    draw, font = ImageDraw.Draw(page), ImageFont.load_default(15)
+    for i, (name, image) in enumerate(panels.items()):
+        top = i * (PANEL + LABEL + GAP)
+        draw.text((SIDE + GAP, top), name, fill=(INK, INK, INK), font=font)
+        page.paste(_picture(image, PANEL), (SIDE + GAP, top + LABEL))
+    return np.asarray(page, np.uint8)
+
+
+def _picture(image: Image, side: int, smooth: bool = False) -> Pillow.Image:
+    picture = Pillow.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert("RGB")
+    return picture.resize((side, side), Pillow.Resampling.LANCZOS if smooth else Pillow.Resampling.NEAREST)

@@ -1,0 +1,209 @@
+"""`e2c plan`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from e2c_control.cli.console import say, suggest
+from e2c_control.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from e2c_control.agents import E2CAgent
+    from e2c_control.cli.episode import Episode
+    from e2c_control.cli.trained import TrainedRun
+    from e2c_control.envs import Problem, Task
+
+    Array = NDArray[np.float64]
+    Image = NDArray[np.uint8]
+
+MAP_POINTS, DRAWN_PLANS, STEPS = 700, 8, 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Drive to one goal, seeing images alone, and make a film and a plot of it.
+
+    The film (videos/) shows the world beside what the agent sees, expects at the end of its plan, and wants. The plot
+    (plots/) shows planned and driven path on the latent map and in the world.
+      e2c plan --run runs/Planar-v0/NAME
+      e2c plan --run runs/Planar-v0/NAME --problem 3
+      e2c plan --run runs/Planar-v0/NAME --start-state 5 5 --goal-state 37 20
+      e2c plan --run runs/PendulumSwingUp-v0/NAME --task E2C/PendulumBalance-v0
+      e2c plan --run runs/Pendulum-v1/NAME --goal picture.png
+
+    Attributes:
+        run: folder that `e2c train` made.
+        task: another task of the same system as the one trained on. E2C/* only.
+        seed: of the list of problems (the published evaluations use 2020: keep it for `e2c evaluate`), and of the
+            environment.
+        problem: which of the list.
+        start_state: start here instead, in the world's units. E2C/* only.
+        goal_state: drive here instead. E2C/* only.
+        goal: picture of the goal. Other environments only; default: where random actions lead.
+        steps: length of the episode. Default: the task's; 100 in other environments.
+        horizon: steps in a plan. Default: the task's; 10 in other environments.
+    """
+
+    run: Path
+    task: str | None = None
+    seed: int = 100
+    problem: int = 0
+    start_state: tuple[float, ...] | None = None
+    goal_state: tuple[float, ...] | None = None
+    goal: Path | None = None
+    steps: int | None = None
+    horizon: int | None = None
+
+    def __call__(self) -> None:
+        """Drive, draw, and say how it went."""
+        from e2c_control.cli.trained import TrainedRun
+
+        trained = TrainedRun.open(self.run)
+        say("Run", self.run)
+        if trained.native:
+            self._in_own_world(trained)
+        else:
+            self._in_foreign_world(trained)
+
+    def _in_own_world(self, trained: TrainedRun) -> None:
+        import numpy as np
+
+        from e2c_control.cli.episode import drive_task
+        from e2c_control.cli.scenery import scenery
+        from e2c_control.envs.reference import reference_scores
+        from e2c_control.figures import Journey, driven_path
+
+        self._refuse("goal")
+        task = trained.task(self.task)
+        if self.steps is not None:
+            task = replace(task, horizon=self.steps)
+        problem = self._problem(task)
+        agent = self._with_horizon(trained.agent(task, self.seed))
+        episode = drive_task(agent, task, problem, self.seed)
+        score, oracle = episode.rewards.mean(), reference_scores(task, [problem])[0]
+        states = np.zeros((0, 0)) if episode.states is None else episode.states
+        points, true_states = sample_views(task, MAP_POINTS, np.random.default_rng(self.seed))
+        looks = scenery(task)
+        plot = driven_path(
+            Journey(
+                episode.latents, _some(episode.plans), episode.goal_latent, states, problem.goal, episode.rewards > 0
+            ),
+            agent.encode(points),
+            true_states,
+            background=looks.background,
+            goal_radius=looks.goal_radius,
+            names=looks.names,
+            title=f"{task.id}: from {_numbers(problem.start)} to {_numbers(problem.goal)}",
+        )
+        scalars = {"plan/time_in_goal": float(score), "plan/oracle": float(oracle), **episode.scalars()}
+        self._write(trained, episode, plot, scalars, task.system.frames_per_second)
+        say("Score", f"{score:.1%} of the steps in the goal, oracle {oracle:.1%}")
+        suggest(f"e2c evaluate --run {self.run}")
+
+    def _in_foreign_world(self, trained: TrainedRun) -> None:
+        import numpy as np
+
+        from e2c_control.agents import E2CAgent, PlanningOptions
+        from e2c_control.cli.episode import drive_foreign, read_goal
+        from e2c_control.figures import Journey, driven_path
+
+        self._refuse("task", "start_state", "goal_state")
+        agent = self._with_horizon(E2CAgent(trained.embedding, PlanningOptions(), self.seed))
+        goal = None if self.goal is None else read_goal(self.goal, trained.card.frame_shape)
+        episode = drive_foreign(agent, trained.card, goal, self.steps or STEPS, self.seed)
+        names = [f"latent {i + 1}" for i in range(episode.latents.shape[1])]
+        nowhere = np.zeros(len(episode.rewards), np.bool_)
+        plot = driven_path(
+            Journey(
+                episode.latents,
+                _some(episode.plans),
+                episode.goal_latent,
+                episode.latents,
+                episode.goal_latent,
+                nowhere,
+            ),
+            episode.latents,
+            names=names,
+            title=trained.card.environment,
+        )
+        scalars = {"plan/return": float(episode.rewards.sum()), **episode.scalars()}
+        self._write(trained, episode, plot, scalars, 25)
+        say("Return", f"{episode.rewards.sum():.1f} in {len(episode.rewards)} steps, by the environment's own reward")
+        suggest(f"e2c plan --run {self.run} --goal picture.png")
+
+    def _refuse(self, *names: str) -> None:
+        for name in names:
+            if getattr(self, name) is not None:
+                raise InputError(f"--{name.replace('_', '-')} means nothing in this environment: leave it out.")
+
+    def _problem(self, task: Task) -> Problem:
+        """The chosen problem, with the given start and goal in place of its own; both must lie in the world."""
+        import numpy as np
+
+        from e2c_control.envs import Problem
+        from e2c_control.envs.options import given_goals, given_states
+
+        if self.problem < 0:
+            raise InputError(f"There is no problem {self.problem}: count from 0.")
+        start, goal = task.evaluation_problems(self.seed, self.problem + 1)[-1]
+        if self.start_state is not None:
+            start = given_states(task, np.asarray(self.start_state), 1, "start")[0]
+        if self.goal_state is not None:
+            goal = given_goals(task, np.asarray(self.goal_state), 1)[0]
+        return Problem(start, goal)
+
+    def _with_horizon(self, agent: E2CAgent) -> E2CAgent:
+        if self.horizon is not None:
+            agent.options = replace(agent.options, horizon=self.horizon)
+        if self.steps is not None:
+            agent.options = replace(agent.options, episode_steps=self.steps)
+        return agent
+
+    def _write(
+        self, trained: TrainedRun, episode: Episode, plot: Image, scalars: dict[str, float], frames_per_second: int
+    ) -> None:
+        from e2c_control.cli.film import film
+        from e2c_control.figures import save_gif, save_png
+        from e2c_control.runs.logger import RunLogger
+
+        name = self._label(trained)
+        film_path, plot_path = trained.folder.videos / f"{name}.gif", trained.folder.plots / f"{name}.png"
+        save_gif(film(episode, trained.embedding), film_path, min(frames_per_second, 25))
+        save_png(plot, plot_path)
+        with RunLogger(trained.folder) as logger:
+            logger.scalars(trained.step, scalars)
+            logger.image(trained.step, "images/plan", plot)
+        say("Film", film_path)
+        say("Plot", plot_path)
+
+    def _label(self, trained: TrainedRun) -> str:
+        task = (self.task or trained.card.environment).rpartition("/")[2]
+        own = self.start_state or self.goal_state or self.goal
+        return f"plan-{task}-{'own' if own else f'{self.seed}-{self.problem}'}"
+
+
+def sample_views(task: Task, n: int, rng: np.random.Generator) -> tuple[Image, Array]:
+    """Observations of states all over the world, each with its states: a stack shows what random controls did."""
+    import numpy as np
+
+    states = task.system.sample_states(n, rng)
+    frames = [task.system.render(states)]
+    for _ in range(task.frame_stack - 1):
+        controls = rng.uniform(-1, 1, (n, task.system.control_size)) * task.system.control_limit
+        states = task.system.step(states, controls, rng)
+        frames.append(task.system.render(states))
+    return np.concatenate(frames, axis=-1), states
+
+
+def _some(plans: list[Array]) -> list[Array]:
+    """A few plans, evenly spread over the episode."""
+    return plans[:: -(-len(plans) // DRAWN_PLANS)]
+
+
+def _numbers(state: Array) -> str:
+    return "(" + ", ".join(f"{value:.3g}" for value in state) + ")"

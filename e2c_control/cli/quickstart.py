@@ -1,0 +1,63 @@
+"""`e2c quickstart`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from e2c_control.cli.collect import Collect, describe
+from e2c_control.cli.console import say, suggest
+from e2c_control.cli.evaluate import Evaluate
+from e2c_control.cli.plan import Plan
+from e2c_control.cli.train import Train
+from e2c_control.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quickstart:
+    """The whole way on the planar world: collect images, train, drive to a goal, score ten drives.
+
+    A controller that has only ever seen 40 x 40 pixels drives a square past obstacles to a goal given as an image.
+      e2c quickstart
+
+    Attributes:
+        seed: of the training.
+        steps_scale: multiplies the number of training steps: 0.01 only shows what happens.
+        datasets: folder of datasets.
+        runs: folder of runs.
+    """
+
+    seed: int = 0
+    steps_scale: float = 1.0
+    datasets: Path = Path("datasets")
+    runs: Path = Path("runs")
+
+    def __call__(self) -> None:
+        """All four steps, each announced as the command that does it alone."""
+        env, dataset = "E2C/Planar-v0", self.datasets / "planar"
+        _headline(1, "Collect random moves as images", f"e2c collect --env {env} --out {dataset}")
+        self._collect(env, dataset)
+        _headline(2, "Learn a map in which an image is a place", f"e2c train --dataset {dataset}")
+        run = Train(dataset=dataset, seed=self.seed, steps_scale=self.steps_scale, runs=self.runs).train()
+        _headline(3, "Drive to a goal that is an image", f"e2c plan --run {run.path}")
+        Plan(run=run.path)()
+        _headline(4, "Score ten drives", f"e2c evaluate --run {run.path}")
+        Evaluate(run=(run.path,))()
+        print()
+        say("Look at", f"{run.plots}/*.png and {run.videos}/*.gif")
+        suggest(f"tensorboard --logdir {self.runs}", "e2c collect --help     for an environment of your own")
+
+    def _collect(self, env: str, dataset: Path) -> None:
+        from e2c_control.data.transitions import Transitions
+
+        if not dataset.exists():
+            describe(Collect(env=env, out=dataset).collect())
+            return
+        found = Transitions.open(dataset)
+        if found.card.environment != env:
+            raise InputError(f"{dataset} is of {found.card.environment}: choose another folder with --datasets.")
+        describe(found)
+
+
+def _headline(number: int, title: str, command: str) -> None:
+    print(f"\n{number}. {title}\n   $ {command}", flush=True)

@@ -1,0 +1,179 @@
+"""`e2c train`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from e2c_control.cli.collect import Collect, describe
+from e2c_control.cli.console import say, suggest, table
+from e2c_control.errors import InputError
+
+if TYPE_CHECKING:
+    from e2c_control.objectives.recipe import Recipe
+    from e2c_control.runs.folder import RunFolder
+    from e2c_control.training.run import TrainConfig
+
+SHOWN = {
+    "map/prediction_error_1": "prediction error after 1 step (1 = no better than no motion)",
+    "map/prediction_error_5": "prediction error after 5 steps",
+    "map/step_rank": "rank correlation of latent distance with steps between frames",
+    "map/neighbour_overlap": "nearest neighbours shared with the true states",
+    "map/far_distance_rank": "rank correlation of far distances with the true ones",
+    "map/jacobian_gap": "gap between A and the model's own Jacobian",
+    "map/state_loss": "nats per reconstructed image",
+    "map/next_state_loss": "nats per predicted image",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train an embedding on a dataset, with curves and pictures in a run folder.
+
+    Stopped by Ctrl-C, a crash or a kill, a run goes on from its last checkpoint, along the same curves.
+      e2c train --dataset datasets/planar
+      e2c train --dataset datasets/planar --recipe e2c-warm --seed 1 --name warm-1
+      e2c train --env E2C/PendulumSwingUp-v0         (collects a dataset first)
+      e2c train --resume runs/Planar-v0/20260131-120000
+
+    Attributes:
+        dataset: folder that `e2c collect` made.
+        env: instead of a dataset: collect one of this environment first, with `e2c collect`'s defaults.
+        resume: run folder to go on with; all options but --device then come from its config.
+        recipe: unfold (the default: map first, then a decoder), e2c (as published) or e2c-warm (unfold, then e2c).
+        latent_dim: dimensions of the latent space. Default: 2 for the planar worlds, 3 for all others.
+        steps_scale: multiplies the recipe's numbers of steps: 0.1 for a quick look, 3 to be thorough.
+        seed: of weights, batches and noise.
+        device: where to train; auto takes CUDA where it is.
+        compile: compile the networks with torch.compile: slower to start, then faster, on CUDA above all.
+        threads: CPU threads. The networks are small: more of them gain little time for much more work, and the last
+            bits of the results depend on their number.
+        runs: folder of all runs.
+        name: of this run. Default: the time.
+        log_every: steps between points of the curves.
+        measure_every: steps between measurements of the map, with pictures.
+        checkpoint_every: steps between checkpoints.
+    """
+
+    dataset: Path | None = None
+    env: str | None = None
+    resume: Path | None = None
+    recipe: str = "unfold"
+    latent_dim: int | None = None
+    steps_scale: float = 1.0
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] | None = None
+    compile: bool = False
+    threads: int = 1
+    runs: Path = Path("runs")
+    name: str | None = None
+    log_every: int = 25
+    measure_every: int = 300
+    checkpoint_every: int = 300
+
+    def __call__(self) -> None:
+        """Train, and say how good the map is and what to do with it."""
+        run = self.train()
+        suggest(f"e2c plan --run {run.path}", f"e2c evaluate --run {run.path}", f"tensorboard --logdir {run.path}")
+
+    def train(self) -> RunFolder:
+        """The run, trained to its end."""
+        self._check()
+        from e2c_control.training.run import TrainConfig, train
+
+        run, config = self._begin() if self.resume is None else self._resume(self.resume)
+        config = config if self.device is None else replace(config, device=self.device)
+        say("Run", run.path)
+        try:
+            train(run, config, watch=_watcher(run, config), progress=True)
+        except KeyboardInterrupt:
+            print(f"\nStopped. Go on with: e2c train --resume {run.path}", file=sys.stderr)
+            raise
+        _report(run)
+        assert isinstance(config, TrainConfig)
+        return run
+
+    def _check(self) -> None:
+        given = [name for name in ("dataset", "env", "resume") if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(f"--{name}" for name in given) or "none of them"
+            raise InputError(f"Give one of --dataset, --env and --resume, not {found}; see e2c train --help.")
+        for name in ("threads", "log_every", "measure_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                option = name.replace("_", "-")
+                raise InputError(f"--{option} is {getattr(self, name)}: give a whole number of at least 1.")
+        if not self.steps_scale > 0:
+            raise InputError(f"--steps-scale is {self.steps_scale}: give a number above 0.")
+
+    def _begin(self) -> tuple[RunFolder, TrainConfig]:
+        from e2c_control.data.transitions import Transitions
+        from e2c_control.runs.folder import RunFolder
+        from e2c_control.training.run import TrainConfig, resolve_device
+
+        resolve_device(self.device or "auto")
+        dataset = Transitions.open(self.dataset or self._collected())
+        card = dataset.card
+        config = TrainConfig(
+            dataset=dataset.path.resolve(),
+            environment=card.environment,
+            recipe=self._recipe(card.environment, card.frame_shape),
+            seed=self.seed,
+            device=self.device or "auto",
+            compile=self.compile,
+            threads=self.threads,
+            log_every=self.log_every,
+            measure_every=self.measure_every,
+            checkpoint_every=self.checkpoint_every,
+        )
+        return RunFolder.create(self.runs, card.environment, config, self.name), config
+
+    def _recipe(self, environment: str, frame_shape: tuple[int, int, int]) -> Recipe:
+        from e2c_control.objectives.recipes import make_recipe
+        from e2c_control.training.presets import default_embedding
+
+        embedding = default_embedding(environment, frame_shape, self.latent_dim)
+        return make_recipe(self.recipe, embedding).scaled(self.steps_scale)
+
+    def _resume(self, path: Path) -> tuple[RunFolder, TrainConfig]:
+        from e2c_control.runs.folder import RunFolder
+        from e2c_control.training.run import TrainConfig
+
+        run = RunFolder.open(path)
+        return run, run.config(TrainConfig)
+
+    def _collected(self) -> Path:
+        """The dataset of --env: made now, unless it is there already."""
+        from e2c_control.data.card import NAME
+
+        env = self.env or ""
+        folder = Path("datasets") / env.rpartition(":")[2].rpartition("/")[2]
+        if not (folder / NAME).is_file():
+            describe(Collect(env=env, out=folder).collect())
+        return folder
+
+
+def _watcher(run: RunFolder, config: TrainConfig):
+    from e2c_control.cli.scenery import scenery
+    from e2c_control.cli.trained import own_task
+    from e2c_control.data.card import read_card
+    from e2c_control.training.watch import MapWatcher
+
+    task = own_task(read_card(config.dataset))
+    if task is None:
+        return MapWatcher(run, config)
+    return MapWatcher(run, config, task.system.features, scenery(task).names)
+
+
+def _report(run: RunFolder) -> None:
+    """The last measurement of the map, as a table."""
+    from e2c_control.runs.logger import read_metrics
+
+    measured = [row for row in read_metrics(run.metrics) if "map/step_rank" in row]
+    if not measured:
+        return
+    rows = [("map on held-out episodes", f"step {measured[-1]['step']}")]
+    rows += [(text, f"{measured[-1][tag]:.3f}") for tag, text in SHOWN.items() if measured[-1].get(tag) is not None]
+    print(table(rows), flush=True)
+    say("Pictures", run.plots)

@@ -1,0 +1,82 @@
+"""Watching a run: the map measured on episodes that it does not train on, and pictures of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from e2c_control.data.sampler import Batch
+from e2c_control.data.transitions import Transitions
+from e2c_control.figures import latent_map, predictions, save_png
+from e2c_control.measures import HeldOut, encode_means, hold_out, measure
+from e2c_control.runs.folder import RunFolder
+from e2c_control.runs.logger import RunLogger
+from e2c_control.training.run import Features, TrainConfig
+from e2c_control.training.trainer import Trainer
+
+PICTURED = 8
+"""Windows whose reconstructions and predictions are shown."""
+HORIZON = 5
+"""Steps ahead that they show, where episodes are long enough."""
+
+
+class MapWatcher:
+    """What `train` calls between steps: writes map/... scalars and pictures, and keeps the newest pictures as PNG.
+
+    It reads and draws nothing at random, so that a watched run and an unwatched one have the same weights.
+
+    Args:
+        run: where the pictures go.
+        config: of the run; its held-out episodes are measured on.
+        features: true states (N, n) to coordinates in which distance makes sense, as `System.features`; without it
+            the states themselves.
+        names: of the state variables.
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        config: TrainConfig,
+        features: Features | None = None,
+        names: Sequence[str] | None = None,
+    ) -> None:
+        self._run, self._names = run, names
+        transitions = Transitions.open(config.dataset)
+        _, episodes = transitions.split(config.held_out, seed=0)
+        held_out = hold_out(transitions, episodes)
+        self._states = held_out.features
+        self._held_out: HeldOut = held_out
+        if features is not None and held_out.features is not None:
+            self._held_out = replace(held_out, features=features(held_out.features))
+        self._windows = _windows(transitions, episodes)
+
+    def __call__(self, trainer: Trainer, logger: RunLogger) -> None:
+        """Measure and draw the trainer's embedding as it is now."""
+        embedding, step = trainer.embedding, trainer.step
+        logger.scalars(step, measure(embedding, self._held_out).scalars())
+        for name, image in self._pictures(trainer).items():
+            logger.image(step, f"images/{name}", image)
+            save_png(image, self._run.plots / f"{name}.png")
+
+    def _pictures(self, trainer: Trainer) -> dict[str, NDArray[np.uint8]]:
+        title = f"step {trainer.step:,} of {trainer.recipe.steps:,}, held-out episodes"
+        latents = encode_means(trainer.embedding, self._held_out.observations)
+        windows = Batch(self._windows.frames.to(trainer.device), self._windows.actions.to(trainer.device))
+        return {
+            "latent_map": latent_map(latents, self._states, names=self._names, title=title),
+            "predictions": predictions(trainer.embedding, windows, count=PICTURED, title=title),
+        }
+
+
+def _windows(transitions: Transitions, episodes: NDArray[np.int64]) -> Batch:
+    """A few windows, spread over the episodes."""
+    stack = transitions.card.frame_stack
+    starts = {k: transitions.windows(k, stack, episodes=episodes, repeat_first=False) for k in range(1, HORIZON + 1)}
+    steps = max(k for k, rows in starts.items() if len(rows))
+    chosen = starts[steps][np.linspace(0, len(starts[steps]) - 1, PICTURED).round().astype(np.int64)]
+    frames = transitions.frames[transitions.window_rows(chosen, steps, stack)]
+    return Batch(torch.as_tensor(frames), torch.as_tensor(transitions.actions[chosen[:, None] + np.arange(steps)]))

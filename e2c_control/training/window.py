@@ -1,0 +1,78 @@
+"""The stretch of steps behind one point of the curves."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from e2c_control.errors import InputError
+from e2c_control.training.trainer import StepReport, Trainer
+
+
+class Window:
+    """Means of what was reported since the last point of the curves, kept on the device until then.
+
+    It goes into checkpoints, so that a run that was stopped between two points still draws the same curves.
+    """
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._count, self._rate, self._seconds = 0, 0.0, 0.0
+
+    def resume(self) -> None:
+        """Count time from now on."""
+        self._since = time.perf_counter()
+
+    def pause(self) -> None:
+        """Stop counting time: what comes now is not training."""
+        if self._since is not None:
+            self._seconds, self._since = self._seconds + time.perf_counter() - self._since, None
+
+    def add(self, report: StepReport) -> None:
+        """Take in one step."""
+        values = {"loss/total": report.loss, "train/gradient_norm": report.gradient_norm}
+        values |= {f"loss/{name}": value for name, value in report.terms.items()}
+        if self._count and values.keys() != self._sums.keys():
+            self._sums, self._count = {}, 0  # a new phase has other terms
+        for name, value in values.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+        self._count, self._rate = self._count + 1, report.learning_rate
+
+    def check(self, trainer: Trainer) -> dict[str, float]:
+        """The means so far by tag; InputError if one is not finite."""
+        means = {name: float(value) / self._count for name, value in self._sums.items()}
+        bad = [name for name, value in means.items() if not math.isfinite(value)]
+        if bad:
+            raise InputError(
+                f"{bad[0]} is not finite at step {trainer.step} of phase '{trainer.phase.name}': the last checkpoint "
+                "is intact; look for non-finite numbers in the dataset, or lower the learning rate."
+            )
+        return means
+
+    def close(self, trainer: Trainer) -> dict[str, float]:
+        """The means by tag, with rates; begins the next window."""
+        means = self.check(trainer)
+        self.pause()
+        samples = self._count * trainer.phase.batch_size * trainer.phase.horizon
+        means["train/learning_rate"] = self._rate
+        means["time/transitions_per_second"] = samples / max(self._seconds, 1e-9)
+        self._clear()
+        self.resume()
+        return means
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Sums by tag, and JSON."""
+        return dict(self._sums), {"count": self._count, "rate": self._rate}
+
+    def restore(self, sums: Mapping[str, Tensor], counted: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self._sums = dict(sums)
+        self._count, self._rate = int(counted.get("count", 0)), float(counted.get("rate", 0.0))
