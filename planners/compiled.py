@@ -29,9 +29,5 @@ def compiled(kernel: Kernel) -> Kernel:
 
 
 def inlined(kernel: Kernel) -> Kernel:
-    """The same, and copied into each kernel that calls it.
-
-    Handing array views from one compiled function to another counts references, which takes longer than what a small
-    kernel does with them: inlining makes a Riccati pass about three times faster.
-    """
+    """The same, and copied into each kernel that calls it, so that sizes known there unroll the loops here."""
     return kernel if _njit is None else cast(Kernel, _njit(cache=True, error_model="numpy", inline="always")(kernel))

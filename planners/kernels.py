@@ -5,7 +5,9 @@ kernels stand in one file, because the cache of compiled code only notices chang
 Importing this module imports numba: do it where a planner is called, not where the package is loaded.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from e2c_control.planners.compiled import compiled, inlined
 
 MU_LEAST, MU_MOST = 1e-6, 1e10  # regularisation below the first counts as none; above the second there is no step
 GROWTH = 1.6  # first factor of the regularisation's quadratic schedule (Tassa, Erez, Todorov 2012, section II.F)
+UNROLLED_STATES, UNROLLED_CONTROLS = 8, 2  # up to these, the kernels are compiled for each size by itself
 NEWTON_STEPS, HALVINGS = 100, 40  # caps on the loops of the box QP, which usually ends after two or three steps
 PIVOT, STATIONARY = 1e-13, 1e-13  # relative rounding errors of a Cholesky pivot and of a gradient
 
@@ -23,36 +26,6 @@ def copy(x: Array, out: Array) -> None:
     """out = x, for vectors; the assignment of slices costs several times as much when compiled."""
     for i in range(x.shape[0]):
         out[i] = x[i]
-
-
-@inlined
-def copy_matrix(X: Array, out: Array) -> None:
-    """out = X, for matrices."""
-    for i in range(X.shape[0]):
-        for j in range(X.shape[1]):
-            out[i, j] = X[i, j]
-
-
-@inlined
-def multiply(X: Array, Y: Array, out: Array) -> None:
-    """out = X Y."""
-    for i in range(X.shape[0]):
-        for j in range(Y.shape[1]):
-            total = 0.0
-            for p in range(X.shape[1]):
-                total += X[i, p] * Y[p, j]
-            out[i, j] = total
-
-
-@inlined
-def add_transposed_product(X: Array, Y: Array, factor: float, out: Array) -> None:
-    """out += factor X'Y."""
-    for i in range(X.shape[1]):
-        for j in range(Y.shape[1]):
-            total = 0.0
-            for p in range(X.shape[0]):
-                total += X[p, i] * Y[p, j]
-            out[i, j] += factor * total
 
 
 @inlined
@@ -137,7 +110,7 @@ def projected_step(H: Array, low: Array, high: Array, w: Array, p: Array, x: Arr
     return False
 
 
-@inlined
+@compiled
 def box_qp(H: Array, g: Array, low: Array, high: Array, x: Array, free: Bools, L: Array, work: Array) -> bool:
     """min_x ½ x'Hx + g'x with low <= x <= high, by projected Newton steps (Tassa, Mansard, Todorov 2014, III.B).
 
@@ -171,41 +144,6 @@ def box_qp(H: Array, g: Array, low: Array, high: Array, x: Array, free: Bools, L
     return True
 
 
-@inlined
-def feedback_gains(F: Array, free: Bools, L: Array, column: Array, K: Array) -> None:
-    """K = -H_ff⁻¹ F on the free rows, 0 on the clamped ones."""
-    m, n = F.shape
-    for j in range(n):
-        for i in range(m):
-            column[i] = -F[i, j] if free[i] else 0.0
-        solve_factored(L, column)
-        for i in range(m):
-            K[i, j] = column[i]
-
-
-@inlined
-def value_update(G: Array, F: Array, g: Array, K: Array, k: Array, V: Array, v: Array, GK: Array, Gk: Array) -> None:
-    """V += K'GK + K'F + F'K,  v += K'Gk + K'g + F'k, where V, v hold Q_zz, Q_z: true for any K and k.
-
-    The short form V = Q_zz + F'K needs K = -G⁻¹F, which regularisation and active limits break.
-    """
-    m, n = F.shape
-    multiply(G, K, GK)
-    for i in range(m):
-        Gk[i] = 0.0
-        for j in range(m):
-            Gk[i] += G[i, j] * k[j]
-    for a in range(n):
-        for i in range(m):
-            v[a] += K[i, a] * (Gk[i] + g[i]) + F[i, a] * k[i]
-        for b in range(a + 1):
-            total = 0.5 * (V[a, b] + V[b, a])
-            for i in range(m):
-                total += K[i, a] * (GK[i, b] + F[i, b]) + F[i, a] * K[i, b]
-            V[a, b] = total
-            V[b, a] = total
-
-
 class Local(NamedTuple):
     """Quadratic model around trajectories of b rows, in deviations from them.
 
@@ -237,27 +175,26 @@ class Policy(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Work space of one stage: n x n, n x m and m x n matrices, and so on."""
+    """Work space of one stage, with p = n + m: states come first, then controls."""
 
-    VA: Array  # (n, n)
-    VB: Array  # (n, m)
-    w: Array  # (n,)
-    G: Array  # (m, m), Q_uu
-    F: Array  # (m, n), Q_uz
-    g: Array  # (m,), Q_u
+    M: Array  # (n, p), [A B]
+    W: Array  # (n, p), V M
+    w: Array  # (n,), v + V d
+    G: Array  # (p, p), the Hessian of the stage, lower half
+    g: Array  # (p,), its gradient
     H: Array  # (m, m), Q_uu regularised
     E: Array  # (m, n), Q_uz regularised
-    L: Array  # (m, m)
+    L: Array  # (m, m), Cholesky factor of H on the free rows
     free: Bools  # (m,)
     work: Array  # (3, m)
-    GK: Array  # (m, n)
 
 
 def scratch(n: int, m: int) -> Scratch:
     """Uninitialised work space for n states and m controls."""
-    shapes = ((n, n), (n, m), (n,), (m, m), (m, n), (m,), (m, m), (m, n), (m, m))
-    nn, nm, n1, mm, mn, m1, mm2, mn2, mm3 = (np.empty(shape) for shape in shapes)
-    return Scratch(nn, nm, n1, mm, mn, m1, mm2, mn2, mm3, np.empty(m, np.bool_), np.empty((3, m)), np.empty((m, n)))
+    p = n + m
+    shapes = ((n, p), (n, p), (n,), (p, p), (p,), (m, m), (m, n), (m, m))
+    M, W, w, G, g, H, E, L = (np.empty(shape) for shape in shapes)
+    return Scratch(M, W, w, G, g, H, E, L, np.empty(m, np.bool_), np.empty((3, m)))
 
 
 def blank_policy(b: int, horizon: int, n: int, m: int) -> Policy:
@@ -266,84 +203,222 @@ def blank_policy(b: int, horizon: int, n: int, m: int) -> Policy:
     return Policy(np.zeros(K), np.zeros(k), np.zeros(V), np.zeros(v), np.zeros((b, 3)))
 
 
-@inlined
-def stage_model(local: Local, b: int, t: int, V: Array, v: Array, mu: float, z: Scratch) -> bool:
-    """Q_zz = Q + A'VA, Q_uz = S + B'VA, Q_uu = R + B'VB, Q_z = q + A'(v + Vd), Q_u = r + B'(v + Vd) at one stage.
+BackwardPass: TypeAlias = Callable[[Ints, Local, Array, Policy, Bools, Scratch], None]
 
-    H and E are Q_uu and Q_uz as if V were V + mu I (Tassa 2012, eq. 10), and H has another mu I: B alone cannot lift a
-    control that moves nothing. False when Q_u is not finite.
+
+@cache
+def backward_pass(fixed_n: int, fixed_m: int) -> BackwardPass:
+    """The backward pass of the named rows, compiled for so many states and controls, or for any where these are 0.
+
+    At each stage k = argmin ½ k'Hk + Q_u'k within the limits, and K is the same on the free set; V and v follow. With
+    mu = 0 and no limits this is the Riccati recursion of affine LQR. ``done`` says where all H are positive definite.
+    One long function, because small ones that share arrays make the compiler take several times as long. Known sizes
+    unroll its loops: for few states that takes a third of the time.
     """
-    A, B = local.A[b, t], local.B[b, t]
-    multiply(V, A, z.VA)
-    multiply(V, B, z.VB)
-    for i in range(v.shape[0]):
-        z.w[i] = v[i]
-        for j in range(v.shape[0]):
-            z.w[i] += V[i, j] * local.d[b, t, j]
-    copy_matrix(local.R[b, t], z.G)
-    copy_matrix(local.S[b, t], z.F)
-    copy(local.r[b, t], z.g)
-    add_transposed_product(B, z.VB, 1.0, z.G)
-    add_transposed_product(B, z.VA, 1.0, z.F)
-    add_transposed_vector(B, z.w, z.g)
-    copy_matrix(z.G, z.H)
-    copy_matrix(z.F, z.E)
-    if mu > 0.0:
-        add_transposed_product(B, B, mu, z.H)
-        add_transposed_product(B, A, mu, z.E)
-    size = 0.0
-    for i in range(z.g.shape[0]):
-        z.H[i, i] += mu
-        size += abs(z.g[i])
-    return size < np.inf
+
+    @compiled
+    def run(rows: Ints, local: Local, mu: Array, policy: Policy, done: Bools, z: Scratch) -> None:
+        A, B, d, q, r, Q, R, S, low, high = local
+        K, k, V, v, parts = policy
+        M, W, w, G, g, H, E, L, free, work = z
+        n = fixed_n if fixed_n > 0 else E.shape[1]
+        m = fixed_m if fixed_m > 0 else E.shape[0]
+        p, horizon = n + m, B.shape[1]
+        for b in rows:
+            c, slope, curvature, damping, definite = 0.0, 0.0, 0.0, mu[b], True
+            for i in range(n):
+                v[b, horizon, i] = q[b, horizon, i]
+                for j in range(n):
+                    V[b, horizon, i, j] = 0.5 * (Q[b, horizon, i, j] + Q[b, horizon, j, i])
+            for t in range(horizon - 1, -1, -1):
+                # M = [A B], W = V M, w = v + V d
+                for i in range(n):
+                    for j in range(n):
+                        M[i, j] = A[b, t, i, j]
+                    for j in range(m):
+                        M[i, n + j] = B[b, t, i, j]
+                for i in range(n):
+                    x = v[b, t + 1, i]
+                    for j in range(p):
+                        W[i, j] = 0.0
+                    for a in range(n):
+                        y = V[b, t + 1, i, a]
+                        x += y * d[b, t, a]
+                        for j in range(p):  # rows are added to rows: the innermost loop runs along memory
+                            W[i, j] += y * M[a, j]
+                    w[i] = x
+                    c += 0.5 * d[b, t, i] * (v[b, t + 1, i] + x)
+                # G = [Q S'; S R] + M'W, its lower half, and g = (q, r) + M'w
+                for i in range(n):
+                    g[i] = q[b, t, i]
+                    for j in range(i + 1):
+                        G[i, j] = Q[b, t, i, j]
+                for i in range(m):
+                    g[n + i] = r[b, t, i]
+                    for j in range(n):
+                        G[n + i, j] = S[b, t, i, j]
+                    for j in range(i + 1):
+                        G[n + i, n + j] = R[b, t, i, j]
+                for a in range(n):
+                    y = w[a]
+                    for i in range(p):
+                        x = M[a, i]
+                        g[i] += x * y
+                        for j in range(i + 1):
+                            G[i, j] += x * W[a, j]
+                # H = Q_uu + mu (B'B + I), E = Q_uz + mu B'A: as if V were V + mu I (Tassa 2012, eq. 10). The other
+                # mu I is there because B alone cannot lift a control that moves nothing.
+                for i in range(m):
+                    for j in range(n):
+                        E[i, j] = G[n + i, j]
+                    for j in range(i + 1):
+                        H[i, j] = G[n + i, n + j]
+                        H[j, i] = H[i, j]
+                if damping > 0.0:
+                    for i in range(m):
+                        for a in range(n):
+                            x = damping * M[a, n + i]
+                            for j in range(n):
+                                E[i, j] += x * M[a, j]
+                            for j in range(m):
+                                H[i, j] += x * M[a, n + j]
+                        H[i, i] += damping
+                # LL' = H, k = -H⁻¹ Q_u
+                for i in range(m):
+                    y = -g[n + i]
+                    for j in range(i):
+                        x = H[i, j]
+                        for a in range(j):
+                            x -= L[i, a] * L[j, a]
+                        x /= L[j, j]
+                        L[i, j] = x
+                        y -= x * k[b, t, j]
+                    x = H[i, i]
+                    for a in range(i):
+                        x -= L[i, a] * L[i, a]
+                    if not (x > PIVOT * abs(H[i, i]) and x < np.inf and abs(y) < np.inf):  # not so for NaN either
+                        definite = False
+                    L[i, i] = np.sqrt(x)
+                    k[b, t, i] = y / L[i, i]
+                    free[i] = True
+                if not definite:
+                    break
+                inside = True
+                for i in range(m - 1, -1, -1):
+                    x = k[b, t, i]
+                    for j in range(i + 1, m):
+                        x -= L[j, i] * k[b, t, j]
+                    x /= L[i, i]
+                    k[b, t, i] = x
+                    if x < low[b, t, i] or x > high[b, t, i]:
+                        inside = False
+                if not inside:
+                    if m == 1:
+                        k[b, t, 0] = min(max(k[b, t, 0], low[b, t, 0]), high[b, t, 0])
+                        free[0] = False
+                    else:
+                        box_qp(H, g[n:], low[b, t], high[b, t], k[b, t], free, L, work)
+                for i in range(m):
+                    slope += k[b, t, i] * g[n + i]
+                    x = 0.5 * k[b, t, i] * G[n + i, n + i]
+                    for j in range(i):
+                        x += G[n + i, n + j] * k[b, t, j]
+                    curvature += x * k[b, t, i]
+                # Y = L⁻¹ E in the place of E, K = -L⁻ᵀ Y, both with zero rows where a limit is active
+                for i in range(m):
+                    x = 1.0 / L[i, i] if free[i] else 0.0
+                    for a in range(i):
+                        y = L[i, a]
+                        for j in range(n):
+                            E[i, j] -= y * E[a, j]
+                    for j in range(n):
+                        E[i, j] *= x
+                for i in range(m - 1, -1, -1):
+                    for j in range(n):
+                        K[b, t, i, j] = -E[i, j]
+                    for a in range(i + 1, m):
+                        x = L[a, i]
+                        for j in range(n):
+                            K[b, t, i, j] -= x * K[b, t, a, j]
+                    x = 1.0 / L[i, i]
+                    for j in range(n):
+                        K[b, t, i, j] *= x
+                # v = Q_z + Q_uz'k + K'(Q_uu k + Q_u) and V = Q_zz + K'Q_uu K + K'Q_uz + Q_uz'K, true for any K and k
+                for a in range(m):
+                    x = k[b, t, a]
+                    for i in range(n):
+                        g[i] += G[n + a, i] * x
+                if damping > 0.0:
+                    for i in range(m):
+                        y = g[n + i]
+                        for j in range(n):
+                            E[i, j] = G[n + i, j]  # Q_uz + ½ Q_uu K
+                        for a in range(m):
+                            x = G[n + max(i, a), n + min(i, a)]
+                            y += x * k[b, t, a]
+                            for j in range(n):
+                                E[i, j] += 0.5 * x * K[b, t, a, j]
+                        for j in range(n):
+                            g[j] += K[b, t, i, j] * y
+                    for a in range(m):
+                        for i in range(n):
+                            for j in range(i + 1):
+                                G[i, j] += E[a, i] * K[b, t, a, j] + K[b, t, a, i] * E[a, j]
+                else:  # where H is Q_uu, V is Q_zz - Y'Y and the last part of v is zero, also on active limits
+                    for a in range(m):
+                        for i in range(n):
+                            x = E[a, i]
+                            for j in range(i + 1):
+                                G[i, j] -= x * E[a, j]
+                for i in range(n):
+                    v[b, t, i] = g[i]
+                    for j in range(i + 1):
+                        V[b, t, i, j] = G[i, j]
+                        V[b, t, j, i] = G[i, j]
+            parts[b, 0], parts[b, 1], parts[b, 2] = c, slope, curvature
+            done[b] = definite and abs(c) + abs(slope) + abs(curvature) < np.inf
+
+    return run
 
 
-@compiled
-def riccati_pass(local: Local, b: int, mu: float, policy: Policy, z: Scratch) -> bool:
-    """Backward pass of one row: at each stage k = argmin ½ k'Hk + Q_u'k within the limits, K the same on the free set.
-
-    With mu = 0 and no limits this is the Riccati recursion of affine LQR. False when some H is not positive definite.
-    """
-    K, k, V, v, parts = policy.K[b], policy.k[b], policy.V[b], policy.v[b], policy.parts[b]
-    horizon, m = k.shape
-    parts[:] = 0.0
-    copy_matrix(local.Q[b, horizon], V[horizon])
-    copy(local.q[b, horizon], v[horizon])
-    for t in range(horizon - 1, -1, -1):
-        if not stage_model(local, b, t, V[t + 1], v[t + 1], mu, z):
-            return False
-        if not box_qp(z.H, z.g, local.low[b, t], local.high[b, t], k[t], z.free, z.L, z.work):
-            return False
-        feedback_gains(z.E, z.free, z.L, z.work[0], K[t])
-        copy_matrix(local.Q[b, t], V[t])
-        copy(local.q[b, t], v[t])
-        add_transposed_product(local.A[b, t], z.VA, 1.0, V[t])
-        add_transposed_vector(local.A[b, t], z.w, v[t])
-        Gk = z.work[0]
-        value_update(z.G, z.F, z.g, K[t], k[t], V[t], v[t], z.GK, Gk)
-        for i in range(v.shape[1]):
-            parts[0] += 0.5 * local.d[b, t, i] * (v[t + 1, i] + z.w[i])
-        for i in range(m):
-            parts[1] += k[t, i] * z.g[i]
-            parts[2] += 0.5 * k[t, i] * Gk[i]
-    return abs(parts[0]) + abs(parts[1]) + abs(parts[2]) < np.inf
-
-
-@compiled
 def backward(rows: Ints, local: Local, mu: Array, growth: Array, policy: Policy, done: Bools, z: Scratch) -> None:
     """Backward passes of the named rows; where one fails, its mu (b,) rises until one succeeds or mu is at its most.
 
     ``growth`` (b,) is the schedule's state. ``done`` (b,) says where the policy was written; elsewhere it is zero.
     """
-    for b in rows:
-        done[b] = riccati_pass(local, b, float(mu[b]), policy, z)
-        while not done[b] and mu[b] < MU_MOST:
-            growth[b] = max(GROWTH, growth[b] * GROWTH)
-            mu[b] = max(MU_LEAST, mu[b] * growth[b])
-            done[b] = riccati_pass(local, b, float(mu[b]), policy, z)
-        if not done[b]:
-            policy.K[b] = 0.0
-            policy.k[b] = 0.0
+    m, n = z.E.shape
+    unrolled = n <= UNROLLED_STATES and m <= UNROLLED_CONTROLS
+    run = backward_pass(n, m) if unrolled else backward_pass(0, 0)
+    run(rows, local, mu, policy, done, z)
+    while not done[rows].all():
+        rows = rows[~done[rows]]
+        policy.K[rows], policy.k[rows] = 0.0, 0.0
+        rows = rows[mu[rows] < MU_MOST]
+        if not len(rows):
+            break
+        growth[rows] = np.maximum(GROWTH, growth[rows] * GROWTH)
+        mu[rows] = np.maximum(MU_LEAST, mu[rows] * growth[rows])
+        run(rows, local, mu, policy, done, z)
+
+
+@compiled
+def affine_rollout(A: Array, B: Array, o: Array, K: Array, k: Array, states: Array, controls: Array) -> None:
+    """u = K z + k, z' = A z + B u + o from states[:, 0], for all rows; writes states (b, T + 1, n), controls."""
+    n = states.shape[2]
+    for b in range(controls.shape[0]):
+        for t in range(controls.shape[1]):
+            for i in range(controls.shape[2]):
+                total = k[b, t, i]
+                for j in range(n):
+                    total += K[b, t, i, j] * states[b, t, j]
+                controls[b, t, i] = total
+            for i in range(n):
+                total = o[b, t, i]
+                for j in range(n):
+                    total += A[b, t, i, j] * states[b, t, j]
+                for j in range(controls.shape[2]):
+                    total += B[b, t, i, j] * controls[b, t, j]
+                states[b, t + 1, i] = total
 
 
 @compiled

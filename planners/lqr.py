@@ -31,13 +31,11 @@ class AffinePolicy:
     def rollout(self, model: Linearization, initial_states: ArrayLike) -> tuple[Array, Array]:
         """States (N, T + 1, n) and controls (N, T, m) of this policy in ``model`` from initial states (N, n)."""
         n_problems, horizon, m, n = self.K.shape
-        z = real("the initial states", initial_states, (n_problems, n))
+        from e2c_control.planners import kernels
+
         states, controls = np.empty((n_problems, horizon + 1, n)), np.empty((n_problems, horizon, m))
-        states[:, 0] = z
-        for t in range(horizon):
-            controls[:, t] = np.einsum("bij,bj->bi", self.K[:, t], states[:, t]) + self.k[:, t]
-            drift = np.einsum("bij,bj->bi", model.A[:, t], states[:, t]) + model.o[:, t]
-            states[:, t + 1] = drift + np.einsum("bij,bj->bi", model.B[:, t], controls[:, t])
+        states[:, 0] = real("the initial states", initial_states, (n_problems, n))
+        kernels.affine_rollout(*_matrices(model, self.K.shape), self.K, self.k, states, controls)
         return states, controls
 
 
@@ -54,24 +52,32 @@ def lqr(model: Linearization, cost: Expansion) -> AffinePolicy:
     n_problems, horizon, n, m = local.B.shape
     policy = kernels.blank_policy(n_problems, horizon, n, m)
     scratch = kernels.scratch(n, m)
-    for b in range(n_problems):
-        if not kernels.riccati_pass(local, b, 0.0, policy, scratch):
-            raise InputError(f"LQ problem {b} has no unique minimum: make the control weight positive definite.")
+    mu, growth, done = np.zeros((n_problems,)), np.ones((n_problems,)), np.zeros(n_problems, np.bool_)
+    kernels.backward(np.arange(n_problems), local, mu, growth, policy, done, scratch)
+    if mu.any():  # a positive one means that the problem itself had no solution
+        raise InputError(
+            f"LQ problem {int(mu.argmax())} has no unique minimum: make the control weight positive definite."
+        )
     return AffinePolicy(policy.K, policy.k, policy.V, policy.v, policy.parts.sum(axis=1))
+
+
+def _matrices(model: Linearization, shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
+    """A, B and o of the model, once they fit gains of ``shape`` (N, T, m, n)."""
+    n_problems, horizon, m, n = shape
+    A = real("A of the model", model.A, (n_problems, horizon, n, n))
+    B = real("B of the model", model.B, (n_problems, horizon, n, m))
+    return A, B, real("o of the model", model.o, (n_problems, horizon, n))
 
 
 def _checked(model: Linearization, cost: Expansion) -> "kernels.Local":
     from e2c_control.planners import kernels
 
-    B = real("B of the model", model.B, (None, None, None, None))
-    n_problems, horizon, n, m = B.shape
-    if not B.size:
-        raise InputError(f"The model lacks problems, steps, states or controls: its B has shape {B.shape}.")
+    n_problems, horizon, n, m = real("B of the model", model.B, (None, None, None, None)).shape
+    if not n_problems * horizon * n * m:
+        raise InputError(f"The model lacks problems, steps, states or controls: its B has shape {model.B.shape}.")
     free = np.full((n_problems, horizon, m), np.inf)
     return kernels.Local(
-        real("A of the model", model.A, (n_problems, horizon, n, n)),
-        B,
-        real("o of the model", model.o, (n_problems, horizon, n)),
+        *_matrices(model, (n_problems, horizon, m, n)),
         real("q of the cost", cost.q, (n_problems, horizon + 1, n)),
         real("r of the cost", cost.r, (n_problems, horizon, m)),
         real("Q of the cost", cost.Q, (n_problems, horizon + 1, n, n)),
