@@ -1,0 +1,166 @@
+"""Every registered term on a tiny embedding, and each by hand."""
+
+import math
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import torch
+from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
+
+from e2c_control.models.gaussian import DiagonalGaussian, affine_image
+from e2c_control.models.local_linear import LocallyLinear
+from e2c_control.objectives.contrastive import InfoNCE, LatentConsistency
+from e2c_control.objectives.objective import TERMS
+from e2c_control.objectives.smoothness import Centring, ControlUniformity, Curvature
+from e2c_control.objectives.unrolled import Noise, Unrolled
+
+Unroll = Callable[..., Unrolled]
+
+
+@pytest.mark.parametrize("name", TERMS)
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("latent_noise", ["shared", "independent"])
+@pytest.mark.parametrize("form", ["rank1", "full"])
+def test_every_term_is_a_finite_scalar_with_a_gradient(
+    unroll: Unroll, name: str, steps: int, latent_noise: str, form: str
+) -> None:
+    term = TERMS[name]()
+    unrolled = unroll(steps=steps, latent_noise=latent_noise, matrix_form=form)
+    value = term(unrolled)
+    assert value.shape == ()
+    assert value.isfinite()
+    value.backward()
+    gradients = [p.grad for p in (*unrolled.embedding.parameters(), *term.parameters()) if p.grad is not None]
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    assert sum(gradient.abs().sum().item() for gradient in gradients) > 0
+    assert all(p.grad is not None and p.grad.abs() > 0 for p in term.parameters())
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_a_term_depends_on_the_passed_generator_alone(unroll: Unroll, name: str) -> None:
+    before = torch.get_rng_state()
+    assert torch.equal(TERMS[name]()(unroll()), TERMS[name]()(unroll()))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def seen(**parts: Any) -> Unrolled:
+    """An unrolled batch of which only some parts are known."""
+    return cast(Unrolled, SimpleNamespace(noise=Noise(torch.Generator().manual_seed(0)), **parts))
+
+
+def futures(predicted: list[float], target: list[float]) -> Unrolled:
+    """One step of one-dimensional latents."""
+    mean = torch.stack([torch.zeros(len(target)), torch.tensor(target)]).unsqueeze(-1)
+    posterior = DiagonalGaussian(mean, torch.zeros_like(mean))
+    return seen(posterior=posterior, predicted_mean=torch.tensor(predicted).reshape(1, -1, 1))
+
+
+def test_info_nce_by_hand() -> None:
+    # Squared distances: own 0 and 0, others 1 and 1.
+    value = InfoNCE(noise=0.0)(futures([0.0, 1.0], [0.0, 1.0]))
+    assert value.item() == pytest.approx(math.log(1 + math.exp(-0.5)))
+    # Own 4 and 0; the first is as far from the other's future as 1.
+    value = InfoNCE(noise=0.0)(futures([0.0, 1.0], [2.0, 1.0]))
+    first, second = math.log(1 + math.exp(-0.5 + 2.0)), math.log(1 + math.exp(-0.5))
+    assert value.item() == pytest.approx((first + second) / 2)
+
+
+def test_info_nce_of_one_window_is_zero_and_of_a_collapsed_map_chance() -> None:
+    assert InfoNCE(noise=0.0)(futures([3.0], [5.0])).item() == 0.0
+    assert InfoNCE(noise=0.0)(futures([0.0] * 8, [0.0] * 8)).item() == pytest.approx(math.log(8))
+
+
+def test_info_nce_is_the_mean_over_steps() -> None:
+    g = torch.Generator().manual_seed(0)
+    mean, predicted = torch.randn(4, 5, 2, generator=g), torch.randn(3, 5, 2, generator=g)
+    together = InfoNCE(noise=0.0)(seen(posterior=DiagonalGaussian(mean, mean), predicted_mean=predicted))
+    apart = [
+        InfoNCE(noise=0.0)(
+            seen(posterior=DiagonalGaussian(mean[[0, t + 1]], mean), predicted_mean=predicted[t : t + 1])
+        )
+        for t in range(3)
+    ]
+    torch.testing.assert_close(together, torch.stack(apart).mean())
+
+
+@pytest.mark.parametrize("log_precision", [0.0, 1.5])
+def test_latent_consistency_is_a_gaussian_density(log_precision: float) -> None:
+    g = torch.Generator().manual_seed(0)
+    mean, predicted = torch.randn(4, 5, 2, generator=g), torch.randn(3, 5, 2, generator=g)
+    term = LatentConsistency(noise=0.0)
+    torch.nn.init.constant_(term.log_precision, log_precision)
+    density = Normal(predicted, math.exp(-0.5 * log_precision))
+    expected = -density.log_prob(mean[1:]).sum(-1).mean()
+    torch.testing.assert_close(term(seen(posterior=DiagonalGaussian(mean, mean), predicted_mean=predicted)), expected)
+
+
+def test_curvature_by_hand() -> None:
+    def step(z: torch.Tensor) -> LocallyLinear:  # f(z, u) = (1 + z) z + 3 u in one dimension
+        return LocallyLinear((1 + z).unsqueeze(-1), torch.full((*z.shape, 1), 3.0), torch.zeros_like(z))
+
+    z = torch.tensor([[0.5], [-2.0]])
+    posterior = DiagonalGaussian(z[None], z[None])
+    value = Curvature(deviation=0.1)(
+        seen(
+            posterior=posterior,
+            actions=torch.ones(1, 2, 1),
+            mean_step=step(z),
+            embedding=SimpleNamespace(step=step),
+        )
+    )
+    dz = 0.1 * torch.randn(2, 1, generator=torch.Generator().manual_seed(0))
+    # (1 + z + dz)(z + dz) - (1 + z)(z + dz)
+    assert value.item() == pytest.approx((dz * (z + dz)).square().mean().item(), rel=1e-4)
+
+
+def test_a_linear_model_has_no_curvature(unroll: Unroll) -> None:
+    unrolled = unroll()
+    torch.nn.init.zeros_(unrolled.embedding.transition.head.weight)
+    assert Curvature()(unrolled).item() == pytest.approx(0.0, abs=1e-10)
+
+
+def test_centring_by_hand() -> None:
+    mean = torch.tensor([[[1.0, 0.0], [3.0, 2.0]]])
+    assert Centring()(seen(posterior=DiagonalGaussian(mean, mean))).item() == pytest.approx(2.0**2 + 1.0**2)
+
+
+@pytest.mark.parametrize(("controls", "expected"), [([1.0, 1.0], 0.0), ([1.0, -1.0], 1.0), ([1.0, 3.0], 0.2)])
+def test_control_uniformity_by_hand(controls: list[float], expected: float) -> None:
+    B = torch.tensor(controls).reshape(2, 1, 1)
+    step = LocallyLinear(torch.ones(2, 1, 1), B, torch.zeros(2, 1))
+    assert ControlUniformity()(seen(mean_step=step)).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_images_have_bernoulli_likelihoods(unroll: Unroll) -> None:
+    unrolled = unroll(stack=2)
+    embedding, x = unrolled.embedding, unrolled.pixels
+    for name, latents, targets in [
+        ("reconstruction", unrolled.latents[0], x[0]),
+        ("prediction", unrolled.predicted, x[1:]),
+    ]:
+        pixels = Bernoulli(logits=embedding.decode(latents), validate_args=False)
+        expected = -pixels.log_prob(targets).sum((-3, -2, -1)).mean()
+        torch.testing.assert_close(TERMS[name]()(unrolled), expected, rtol=1e-5, atol=1e-4)
+
+
+def test_gradients_of_the_image_likelihood(unroll: Unroll) -> None:
+    unrolled = unroll()
+    decoder = list(unrolled.embedding.decoder.parameters())
+    found = torch.autograd.grad(TERMS["prediction"]()(unrolled), decoder, retain_graph=True)
+    pixels = Bernoulli(logits=unrolled.embedding.decode(unrolled.predicted), validate_args=False)
+    nats = -pixels.log_prob(unrolled.pixels[1:]).sum((-3, -2, -1)).mean()
+    for mine, theirs in zip(found, torch.autograd.grad(nats, decoder), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_divergences_are_torchs(unroll: Unroll) -> None:
+    unrolled = unroll()
+    q = unrolled.posterior
+    prior = kl_divergence(Normal(q.mean[0], q.variance[0].sqrt()), Normal(0.0, 1.0)).sum(-1).mean()
+    torch.testing.assert_close(TERMS["prior_kl"]()(unrolled), prior)
+    mean, covariance = affine_image(q[0], unrolled.first_step, unrolled.actions[0])
+    encoded = MultivariateNormal(q.mean[1], torch.diag_embed(q.variance[1]))
+    consistency = kl_divergence(MultivariateNormal(mean, covariance), encoded).mean()
+    torch.testing.assert_close(TERMS["consistency_kl"]()(unrolled), consistency, rtol=1e-4, atol=1e-5)
