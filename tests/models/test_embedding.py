@@ -25,7 +25,7 @@ KINDS = [{"network": "mlp"}, {"network": "mlp", "pool": 2}, {"network": "conv"}]
 
 @pytest.mark.parametrize("options", KINDS)
 @pytest.mark.parametrize("shape", [(16, 16, 1), (40, 40, 1), (37, 29, 3), (13, 17, 2), (48, 48, 2)])
-@pytest.mark.parametrize("batch", [(4,), (2, 3), (1,)])
+@pytest.mark.parametrize("batch", [(), (1,), (4,), (2, 3), (0,)])
 def test_shapes(options: dict[str, Any], shape: tuple[int, int, int], batch: tuple[int, ...]) -> None:
     embedding = make(shape, **options)
     q = embedding.encode(images(*batch, *shape))
