@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
+import gymnasium
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.vec_env import VecEnv
 
+from e2c_control.agents.learning import Callback, LearningOptions, Stopped, as_callback, collect_and_train
 from e2c_control.agents.planning import PlanningOptions
+from e2c_control.agents.saved import SavedAgent
+from e2c_control.agents.world import EnvSource, Vectors, World, goal_source, world_of
 from e2c_control.errors import InputError
-from e2c_control.models.embedding import Embedding, EmbeddingConfig
+from e2c_control.models.embedding import Embedding
+from e2c_control.objectives.recipe import Recipe
+from e2c_control.objectives.recipes import make_recipe
 from e2c_control.planners import MPC, Plan
 from e2c_control.planners.mpc import Replan
-from e2c_control.runs.checkpoint import load_checkpoint, save_checkpoint
-from e2c_control.runs.config import from_json, to_json
+from e2c_control.training.presets import default_embedding
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,27 +41,162 @@ class PlanState:
 
 
 class E2CAgent:
-    """Embed to Control (Watter et al. 2015) with stable-baselines3's `predict`, `save` and `load`.
+    """Embed to Control (Watter et al. 2015) with stable-baselines3's `learn`, `predict`, `save` and `load`.
+
+    Made from a trained embedding it drives; made by `E2CAgent.create` from an environment it learns first.
 
     Args:
         embedding: trained, for observations of the environments that will be shown.
         options: how to plan.
-        seed: of the random starts of each replan.
+        seed: of the random starts of each replan, and of learning.
     """
 
     def __init__(self, embedding: Embedding, options: PlanningOptions | None = None, seed: int = 0) -> None:
         self.embedding = embedding.eval()
         self.options = options or PlanningOptions()
         self.seed = seed
+        self.num_timesteps = 0
+        self.logger = Logger(None, [])
         self.last_replan: Replan | None = None
         self._goal_images: NDArray[np.uint8] | None = None
+        self._goal_source: Callable[[], NDArray[np.uint8]] | None = None
         self._mpc: MPC | None = None
+        self._world: World | None = None
+        self._learning: LearningOptions | None = None
+
+    @classmethod
+    def create(
+        cls,
+        env: EnvSource,
+        recipe: str | Recipe = "unfold",
+        *,
+        latent_dim: int | None = None,
+        frame_stack: int | None = None,
+        steps_scale: float = 1.0,
+        episode_length: int = 10,
+        device: Literal["auto", "cpu", "cuda"] = "auto",
+        folder: Path | str | None = None,
+        options: PlanningOptions | None = None,
+        seed: int = 0,
+    ) -> Self:
+        """An agent that has learnt nothing yet: call `learn`.
+
+        Args:
+            env: Gymnasium id, environment or vector of environments, or a stable-baselines3 `DummyVecEnv`.
+            recipe: name of a recipe, or one of your own with its own sizes.
+            latent_dim: of the latent space, for a recipe given by name; default: what suits the environment.
+            frame_stack: frames in an observation; default: what the environment shows by itself.
+            steps_scale: multiplies the recipe's numbers of optimiser steps.
+            episode_length: steps after which a collection starts anew.
+            device: where to train.
+            folder: where dataset and run are kept; without it they are thrown away.
+            options: how to plan; default: what the environment's task says.
+            seed: of everything.
+        """
+        world = world_of(env, frame_stack)
+        if isinstance(recipe, str):
+            recipe = make_recipe(recipe, default_embedding(world.name, world.frame_shape, latent_dim))
+        weights = torch.Generator().manual_seed(seed)
+        embedding = Embedding(recipe.embedding, world.observation_shape, world.action_dim, weights)
+        if options is None and world.task is not None:
+            options = PlanningOptions.for_task(world.task)
+        agent = cls(embedding, options, seed)
+        agent._world = world
+        kept = None if folder is None else Path(folder)
+        agent._learning = LearningOptions(recipe.scaled(steps_scale), episode_length, device, kept)
+        return agent
+
+    def learn(
+        self,
+        total_timesteps: int,
+        callback: Callback = None,
+        log_interval: int = 1,
+        tb_log_name: str = "E2CAgent",
+        reset_num_timesteps: bool = True,
+        progress_bar: bool = False,
+    ) -> Self:
+        """Collect transitions with random actions, then train the embedding on them, from fresh weights.
+
+        A callback sees `on_step` after every step of the environments, while nothing is trained yet: what evaluates
+        the agent belongs after `learn`. `on_rollout_end` follows the collection, `on_training_end` the training. A
+        callback that returns False ends `learn` at once, and the embedding stays as it was.
+
+        Args:
+            total_timesteps: transitions to collect; more steps may be taken where environments run side by side.
+            callback: as stable-baselines3 takes it.
+            log_interval, tb_log_name: accepted for stable-baselines3. Give `create` a folder for curves.
+            reset_num_timesteps: whether `num_timesteps` starts at 0.
+            progress_bar: whether to show bars with the time left.
+
+        Raises:
+            InputError: the agent was not made by `create`, or the environment cannot be learnt in.
+        """
+        if self._world is None or self._learning is None:
+            raise InputError("This agent has no environment to learn in: make it with E2CAgent.create(env).")
+        self.num_timesteps = 0 if reset_num_timesteps else self.num_timesteps
+        # A second call sees other actions than the first.
+        seed = self.seed + self.num_timesteps
+        watcher = as_callback(callback)
+        watcher.init_callback(self)  # pyright: ignore[reportArgumentType]
+        watcher.on_training_start(locals(), globals())
+        watcher.on_rollout_start()
+
+        def after_step(happened: dict[str, Any]) -> bool:
+            self.num_timesteps += len(happened["dones"])
+            watcher.update_locals(happened)
+            return watcher.on_step()
+
+        try:
+            self.embedding, quality = collect_and_train(
+                self._world, self._learning, total_timesteps, seed, after_step, watcher.on_rollout_end, progress_bar
+            )
+            self.embedding = self.embedding.cpu().eval()
+            self._forget_plans()
+            for name, value in quality.items():
+                self.logger.record(name, value)
+            self.logger.dump(self.num_timesteps)
+        except Stopped:
+            pass
+        watcher.on_training_end()
+        return self
+
+    def get_env(self) -> VecEnv | None:
+        """The environments that it learns in, as stable-baselines3 sees them."""
+        return None if self._world is None else self._world.own()
+
+    def get_vec_normalize_env(self) -> None:
+        """None: images are standardised inside the embedding."""
+
+    def set_logger(self, logger: Logger) -> None:
+        """Where `learn` reports the quality of the map."""
+        self.logger = logger
 
     def set_goal(self, images: ArrayLike) -> None:
         """Drive to an image (H, W, C), or one for each environment (N, H, W, C), all uint8."""
         goals = self._checked(np.asarray(images), "The goal")
-        self._goal_images = goals
+        self._goal_images, self._goal_source = goals, None
         self._mpc = self.options.controller(self.embedding, self.encode(goals))
+
+    def follow_goals(self, env: gymnasium.Env[Any, Any] | Vectors | VecEnv) -> None:
+        """Drive to whatever is the goal of the episode: `goal_observation` of these environments, read at each reset.
+
+        For environments that draw a goal for every episode, as this project's do unless one is fixed.
+        """
+        self._goal_source = goal_source(env)
+
+    def _forget_plans(self) -> None:
+        """Goals encoded and matrices copied belong to the embedding of then."""
+        self._mpc = None
+        if self._goal_images is not None:
+            source = self._goal_source
+            self.set_goal(self._goal_images)
+            self._goal_source = source
+
+    def _read_goals(self) -> None:
+        source = self._goal_source
+        if source is not None:
+            self.set_goal(source())
+            self._goal_source = source
 
     def encode(self, observations: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Mean latents (N, k) of observations (N, H, W, C)."""
@@ -84,11 +227,13 @@ class E2CAgent:
             InputError: no goal is set, or the observation is of another shape or type than the embedding's.
         """
         observations = self._checked(np.asarray(observation), "The observation")
-        mpc = self._controller(len(observations))
         steps = np.zeros(len(observations), np.int64)
         if state is not None:
             started = np.zeros(len(steps), np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_)
             steps = np.where(started, 0, state.steps + 1)
+        if (steps == 0).any():
+            self._read_goals()
+        mpc = self._controller(len(observations))
         left = None if self.options.episode_steps is None else max(self.options.episode_steps - int(steps.min()), 1)
         plan, self.last_replan = mpc.replan(
             self.encode(observations),
@@ -120,35 +265,27 @@ class E2CAgent:
 
     def save(self, path: Path | str) -> None:
         """Write a folder of JSON and safetensors; nothing is pickled."""
-        tensors: dict[str, dict[str, torch.Tensor]] = {"embedding": dict(self.embedding.state_dict())}
-        if self._goal_images is not None:
-            tensors["goals"] = {"images": torch.from_numpy(self._goal_images)}
-        meta = {
-            "agent": "E2CAgent",
-            "embedding": to_json(self.embedding.config),
-            "observation_shape": self.embedding.observation_shape,
-            "action_dim": self.embedding.action_dim,
-            "options": to_json(self.options),
-            "seed": self.seed,
-        }
-        save_checkpoint(Path(path), tensors, meta)
+        stack = None if self._world is None else self._world.frame_stack
+        SavedAgent(
+            self.embedding, self.options, self._learning, stack, self.seed, self.num_timesteps, self._goal_images
+        ).write(Path(path))
 
     @classmethod
-    def load(cls, path: Path | str, device: torch.device | str = "cpu") -> Self:
-        """An agent that `save` wrote.
+    def load(cls, path: Path | str, env: EnvSource | None = None, device: torch.device | str = "cpu") -> Self:
+        """An agent that `save` wrote, with its goal.
+
+        Args:
+            path: the folder.
+            env: where it may learn again, for an agent that learns.
+            device: where it encodes.
 
         Raises:
             InputError: the folder is missing or damaged, or holds something else.
         """
-        checkpoint = load_checkpoint(Path(path))
-        meta = checkpoint.meta
-        if meta.get("agent") != "E2CAgent":
-            raise InputError(f"{path} holds no E2CAgent: give the folder that E2CAgent.save wrote.")
-        height, width, channels = (int(side) for side in meta["observation_shape"])
-        config: EmbeddingConfig = from_json(EmbeddingConfig, meta["embedding"])
-        embedding = Embedding(config, (height, width, channels), int(meta["action_dim"]), torch.Generator())
-        embedding.load_state_dict(dict(checkpoint.tensors["embedding"]))
-        agent = cls(embedding.to(device), from_json(PlanningOptions, meta["options"]), int(meta["seed"]))
-        if "goals" in checkpoint.tensors:
-            agent.set_goal(checkpoint.tensors["goals"]["images"].numpy())
+        saved = SavedAgent.read(Path(path))
+        agent = cls(saved.embedding.to(device), saved.options, saved.seed)
+        agent.num_timesteps, agent._learning = saved.num_timesteps, saved.learning
+        agent._world = None if env is None else world_of(env, saved.frame_stack)
+        if saved.goals is not None:
+            agent.set_goal(saved.goals)
         return agent

@@ -75,6 +75,7 @@ class Collect:
             grayscale=None if self.colours == "auto" else self.colours == "grey",
             **parse_arguments(self.env_args),
         )
+        action_dim = (vector_env.single_action_space.shape or (0,))[0]
         starts = self.starts
         if starts == "auto":
             starts = "sampled" if is_native(vector_env) else "reset"
@@ -85,7 +86,7 @@ class Collect:
                 self.transitions,
                 self.episode_length,
                 starts=starts,
-                policy=UniformPolicy(vector_env.single_action_space.shape[0], corner_share=self.corner_share),
+                policy=UniformPolicy(action_dim, corner_share=self.corner_share),
                 seed=self.seed,
                 frame_stack=self.frame_stack,
                 overwrite=self.overwrite,

@@ -1,0 +1,111 @@
+"""Learning as stable-baselines3's users know it: timesteps, callbacks, a logger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import numpy as np
+from gymnasium.vector import VectorEnv, VectorWrapper
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
+
+from e2c_control.agents.world import AT_ONCE, World
+from e2c_control.data import Transitions, collect
+from e2c_control.measures import measure_map
+from e2c_control.models.embedding import Embedding
+from e2c_control.objectives.recipe import Recipe
+from e2c_control.runs.folder import RunFolder
+from e2c_control.training.run import TrainConfig, train
+
+Callback = BaseCallback | list[BaseCallback] | Callable[[dict[str, Any], dict[str, Any]], bool] | None
+
+
+@dataclass(frozen=True)
+class LearningOptions:
+    """How an agent learns.
+
+    Attributes:
+        recipe: what to train.
+        episode_length: steps after which a collection starts anew.
+        device: where to train.
+        folder: where dataset and run are kept; none throws them away in the end.
+    """
+
+    recipe: Recipe
+    episode_length: int = 10
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    folder: Path | None = None
+
+
+class Stopped(Exception):
+    """A callback asked to stop."""
+
+
+class Counted(VectorWrapper[Any, Any, Any]):
+    """Tells somebody about every step of a vector of environments."""
+
+    def __init__(self, env: VectorEnv[Any, Any, Any], after_step: Callable[[dict[str, Any]], bool]) -> None:
+        super().__init__(env)
+        self._after_step = after_step
+
+    def step(self, actions: Any) -> Any:
+        result = self.env.step(actions)
+        _, rewards, terminated, truncated, infos = result
+        if not self._after_step({"rewards": rewards, "dones": terminated | truncated, "infos": infos}):
+            raise Stopped
+        return result
+
+
+def as_callback(callback: Callback) -> BaseCallback:
+    """One callback of none, one, a list of them or a function."""
+    if isinstance(callback, list):
+        return CallbackList(callback)
+    return callback if isinstance(callback, BaseCallback) else ConvertCallback(callback)
+
+
+def collect_and_train(
+    world: World,
+    options: LearningOptions,
+    timesteps: int,
+    seed: int,
+    after_step: Callable[[dict[str, Any]], bool],
+    after_collection: Callable[[], None],
+    progress: bool,
+) -> tuple[Embedding, dict[str, float]]:
+    """An embedding of `timesteps` random transitions, and map/... on episodes held out of them."""
+    with ExitStack() as stack:
+        folder = options.folder or Path(stack.enter_context(TemporaryDirectory(prefix="e2c-")))
+        transitions = _collect(world, options, folder / "dataset", timesteps, seed, after_step, progress)
+        after_collection()
+        config = TrainConfig(transitions.path, world.name, options.recipe, seed=seed, device=options.device)
+        embedding = train(RunFolder.create(folder / "runs", world.name, config), config, progress=progress)
+        _, held_out = transitions.split(config.held_out, seed=0)
+        features = None if world.task is None else world.task.system.features
+        return embedding, measure_map(embedding, transitions, held_out, features=features).scalars()
+
+
+def _collect(
+    world: World,
+    options: LearningOptions,
+    path: Path,
+    timesteps: int,
+    seed: int,
+    after_step: Callable[[dict[str, Any]], bool],
+    progress: bool,
+) -> Transitions:
+    # No more environments than there are episodes to come: steps that nobody keeps would be taken for nothing.
+    count = int(np.clip(-(-timesteps // options.episode_length), 1, AT_ONCE[world.native]))
+    return collect(
+        Counted(world.vectors(count), after_step),
+        path,
+        timesteps,
+        options.episode_length,
+        starts="sampled" if world.native else "reset",
+        seed=seed,
+        frame_stack=world.frame_stack,
+        progress=progress,
+    )
