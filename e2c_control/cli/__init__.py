@@ -8,6 +8,7 @@ and imports what that needs.
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -57,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     program and keeps its traceback.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    # Pictures are drawn into arrays alone: SDL need not look for a screen, nor complain that there is none.
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     try:
         command = parse(given)
         if command is not None:

@@ -15,7 +15,7 @@ Image = NDArray[np.uint8]
 
 SIDE, LABEL, GAP = 480, 22, 12
 PANEL = (SIDE - 3 * LABEL - 2 * GAP) // 3
-PAPER, INK = 255, 40
+PAPER, FAINT, INK = 255, 190, 40
 
 
 def film(episode: Episode, embedding: Embedding) -> list[Image]:
@@ -44,6 +44,7 @@ def _page(world: Image, panels: dict[str, Image]) -> Image:
         top = i * (PANEL + LABEL + GAP)
         draw.text((SIDE + GAP, top), name, fill=(INK, INK, INK), font=font)
         page.paste(_picture(image, PANEL), (SIDE + GAP, top + LABEL))
+        draw.rectangle((SIDE + GAP, top + LABEL, SIDE + GAP + PANEL - 1, top + LABEL + PANEL - 1), outline=(FAINT,) * 3)
     return np.asarray(page, np.uint8)
 
 

@@ -106,8 +106,6 @@ class Plan:
         suggest(f"e2c evaluate --run {self.run}")
 
     def _in_foreign_world(self, trained: TrainedRun) -> None:
-        import numpy as np
-
         from e2c_control.agents import E2CAgent, PlanningOptions
         from e2c_control.cli.episode import drive_foreign, read_goal
         from e2c_control.figures import Journey, driven_path
@@ -117,7 +115,6 @@ class Plan:
         goal = None if self.goal is None else read_goal(self.goal, trained.card.frame_shape)
         episode = drive_foreign(agent, trained.card, goal, self.steps or STEPS, self.seed)
         names = [f"latent {i + 1}" for i in range(episode.latents.shape[1])]
-        nowhere = np.zeros(len(episode.rewards), np.bool_)
         plot = driven_path(
             Journey(
                 episode.latents,
@@ -125,11 +122,11 @@ class Plan:
                 episode.goal_latent,
                 episode.latents,
                 episode.goal_latent,
-                nowhere,
+                None,
             ),
             episode.latents,
             names=names,
-            title=trained.card.environment,
+            title=f"{trained.card.environment}, its latents over time",
         )
         scalars = {"plan/return": float(episode.rewards.sum()), **episode.scalars()}
         self._write(trained, episode, plot, scalars, 25)

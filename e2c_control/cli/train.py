@@ -75,8 +75,12 @@ class Train:
 
     def __call__(self) -> None:
         """Train, and say how good the map is and what to do with it."""
+        from e2c_control.cli.trained import own_task
+        from e2c_control.data.card import read_card
+
         run = self.train()
-        suggest(f"e2c plan --run {run.path}", f"e2c evaluate --run {run.path}", f"tensorboard --logdir {run.path}")
+        evaluate = [f"e2c evaluate --run {run.path}"] if own_task(read_card(run.path)) else []
+        suggest(f"e2c plan --run {run.path}", *evaluate, f"tensorboard --logdir {run.path}")
 
     def train(self) -> RunFolder:
         """The run, trained to its end."""

@@ -63,11 +63,11 @@ def make_image_env(
         env = wrappers.AddRenderObservation(env)
     env = wrappers.TransformObservation(env, partial(_checked, env.observation_space, env_id), env.observation_space)
     shape = cast(tuple[int, ...], env.observation_space.shape)
-    if (rendered if grayscale is None else grayscale) and shape[2:] == (3,):
-        env = wrappers.GrayscaleObservation(env)
     if rendered or image_size is not None:
         size = image_size or _RENDERED_SIZE
         env = wrappers.ResizeObservation(env, (size, size))
+    if (rendered if grayscale is None else grayscale) and shape[2:] == (3,):
+        env = wrappers.GrayscaleObservation(env)  # of the small picture: that of a large one costs more than a step
     return _join_stack(wrappers.FrameStackObservation(_with_channel_axis(env), frame_stack or 1))
 
 

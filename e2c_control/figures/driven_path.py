@@ -40,7 +40,7 @@ class Journey:
         goal_latent: the encoded goal, (k,).
         states: true states (H + 1, n).
         goal: the goal state, (n,).
-        in_goal: membership after each step, (H,).
+        in_goal: membership after each step, (H,); none where nobody can tell.
     """
 
     latents: Array
@@ -48,7 +48,12 @@ class Journey:
     goal_latent: Array
     states: Array
     goal: Array
-    in_goal: NDArray[np.bool_]
+    in_goal: NDArray[np.bool_] | None
+
+    @property
+    def title(self) -> str:
+        """Of the picture of the world."""
+        return "World" if self.in_goal is None else f"World: {self.in_goal.mean():.0%} of the steps in the goal"
 
 
 def driven_path(
@@ -117,7 +122,7 @@ def _in_the_world(
     if goal_radius is not None:
         axes.add_patch(Circle((goal[0], goal[1]), goal_radius, color=GREEN, alpha=0.45, linewidth=0))
     _path(axes, path, goal, colour=ORANGE)
-    dress(axes, f"World: {journey.in_goal.mean():.0%} of the steps in the goal", names[1], names[0])
+    dress(axes, journey.title, names[1], names[0])
     axes.legend(fontsize=9.5, framealpha=0.85, edgecolor="none")
 
 
@@ -127,11 +132,11 @@ def _over_time(figure: Figure, place: SubplotSpec, journey: Journey, names: Sequ
     for i in range(n):
         axes = figure.add_subplot(rows[i])
         values = _unbroken(journey.states[:, i], float(journey.goal[i]))
-        _shade(axes, journey.in_goal)
+        if journey.in_goal is not None:
+            _shade(axes, journey.in_goal)
         axes.axhline(journey.goal[i], color=GREEN, linewidth=1.4, label="goal")
         axes.plot(values, color=INK, linewidth=1.8, label="driven")
-        share = f"World: {journey.in_goal.mean():.0%} of the steps in the goal"
-        dress(axes, "" if i else share, "" if i < n - 1 else "step", names[i])
+        dress(axes, "" if i else journey.title, "" if i < n - 1 else "step", names[i])
         axes.grid(color=FAINT, linewidth=0.4, alpha=0.6)
         axes.set_xlim(0, len(values) - 1)
         if i == 0:
