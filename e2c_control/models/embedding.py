@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from e2c_control.errors import InputError
 from e2c_control.models.gaussian import DiagonalGaussian
+from e2c_control.models.layers import last_linear, standardise_outputs
 from e2c_control.models.local_linear import LocallyLinear, LocallyLinearTransition, MatrixForm
 from e2c_control.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
-from e2c_control.models.pixels import Standardise
+from e2c_control.models.pixels import Standardise, unit_pixels
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,11 @@ class Embedding(nn.Module):
         self.pixels.fit(mean, deviation)
         self.decoder.start_at(mean)
 
+    def scale_latents(self, observations: Tensor, deviation: float) -> None:
+        """Rescale the encoder's last layer so that mean latents of observations (N, H, W, C) have this deviation."""
+        with torch.no_grad():
+            standardise_outputs(last_linear(self.encoder.net), self.encode(observations).mean, deviation)
+
     def encode(self, observations: Tensor) -> DiagonalGaussian:
         """q(z | x) of uint8 observations (..., H, W, C)."""
         if tuple(observations.shape[-3:]) != self.observation_shape:
@@ -89,9 +95,16 @@ class Embedding(nn.Module):
                 f"The embedding reads observations of shape {self.observation_shape}, not "
                 f"{tuple(observations.shape[-3:])}: make the environment with the frame stack and size of its training."
             )
-        batch = observations.shape[:-3]
-        q = self.encoder(self.pixels(observations.reshape(-1, *self.observation_shape)))
-        return DiagonalGaussian(q.mean.unflatten(0, batch), q.log_var.unflatten(0, batch))
+        if observations.dtype != torch.uint8:
+            raise InputError(f"The embedding reads uint8 observations, not {observations.dtype}: do not scale them.")
+        return self.encode_pixels(unit_pixels(observations, self.pixels.scale.dtype))
+
+    def encode_pixels(self, pixels: Tensor) -> DiagonalGaussian:
+        """q(z | x) of images (..., H, W, C) in [0, 1]."""
+        batch = pixels.shape[:-3]
+        q = self.encoder(self.pixels(pixels.reshape(-1, *self.observation_shape)))
+        shape = (*batch, self.config.latent_dim)
+        return DiagonalGaussian(q.mean.reshape(shape), q.log_var.reshape(shape))
 
     def decode(self, latents: Tensor) -> Tensor:
         """Bernoulli logits (..., H, W, C) of latents (..., k)."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 
 def mlp(inputs: int, widths: Sequence[int], activation: Callable[[], nn.Module], final: bool = False) -> nn.Sequential:
@@ -16,3 +17,19 @@ def mlp(inputs: int, widths: Sequence[int], activation: Callable[[], nn.Module],
             layers.append(activation())
         inputs = width
     return nn.Sequential(*layers)
+
+
+def last_linear(net: nn.Sequential) -> nn.Linear:
+    """The layer that ends a network made by `mlp` without a final activation."""
+    last = net[-1]
+    assert isinstance(last, nn.Linear)
+    return last
+
+
+@torch.no_grad()
+def standardise_outputs(layer: nn.Linear, outputs: Tensor, deviation: float) -> None:
+    """Rescale a linear layer's first d outputs, seen as (N, d) on some data, to mean 0 and the given deviation."""
+    mean, factor = outputs.mean(0), deviation / outputs.std(0).clamp(min=1e-6)
+    size = len(mean)
+    layer.weight[:size].mul_(factor.unsqueeze(1))
+    layer.bias[:size].sub_(mean).mul_(factor)

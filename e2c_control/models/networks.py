@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from e2c_control.models.gaussian import DiagonalGaussian
-from e2c_control.models.layers import mlp
+from e2c_control.models.layers import last_linear, mlp
 
 LOG_VAR_RANGE = (-10.0, 10.0)
 """Encoded log variances are kept in here: beyond, float32 precision is lost and a single batch can ruin a run."""
@@ -88,8 +88,7 @@ class MLPDecoder(nn.Module):
 
     def start_at(self, mean_image: Tensor) -> None:
         """Make the mean image (H, W, C), in [0, 1], what every latent decodes to at first."""
-        last = self.net[-1]
-        assert isinstance(last, nn.Linear)
+        last = last_linear(self.net)
         with torch.no_grad():
             last.weight.mul_(0.1)
             last.bias.copy_(torch.logit(mean_image.flatten(), eps=1e-3))
@@ -129,6 +128,6 @@ class ConvDecoder(nn.Module):
 
     def forward(self, latents: Tensor) -> Tensor:
         """Logits (..., H, W, C) of latents (..., k)."""
-        grid = self.net(latents.flatten(0, -2)).unflatten(-1, self._grid)
+        grid = self.net(latents.reshape(-1, latents.shape[-1])).unflatten(-1, self._grid)
         images = self.conv(grid)[..., : self._size[0], : self._size[1]].movedim(-3, -1)
-        return images.unflatten(0, latents.shape[:-1]) + self.bias
+        return images.reshape(*latents.shape[:-1], *images.shape[1:]) + self.bias

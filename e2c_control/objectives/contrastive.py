@@ -17,8 +17,8 @@ from e2c_control.objectives.unrolled import Unrolled
 
 
 def noisy_targets(unrolled: Unrolled, scale: float) -> Tensor:
-    """Encoded next latents blurred by fixed noise, (N, K, k): without it the latent scale has no floor."""
-    target = unrolled.posterior.mean[:, 1:]
+    """Encoded next latents blurred by fixed noise, (K, N, k): without it the latent scale has no floor."""
+    target = unrolled.posterior.mean[1:]
     return target + scale * unrolled.noise.normal(*target.shape)
 
 
@@ -38,8 +38,8 @@ class InfoNCE(Term):
         self.log_precision = nn.Parameter(torch.zeros(()))
 
     def forward(self, unrolled: Unrolled) -> Tensor:
-        predicted = unrolled.predicted_mean.transpose(0, 1)
-        target = noisy_targets(unrolled, self.noise).transpose(0, 1)
+        predicted = unrolled.predicted_mean
+        target = noisy_targets(unrolled, self.noise)
         distances = (
             predicted.square().sum(-1)[..., :, None]
             + target.square().sum(-1)[..., None, :]

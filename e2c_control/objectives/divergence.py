@@ -13,7 +13,7 @@ class PriorKL(Term):
     """KL(q(z_0 | x_0) || N(0, I)), nats."""
 
     def forward(self, unrolled: Unrolled) -> Tensor:
-        return kl_from_standard_normal(unrolled.posterior[:, 0]).mean()
+        return kl_from_standard_normal(unrolled.posterior[0]).mean()
 
 
 class ConsistencyKL(Term):
@@ -21,4 +21,4 @@ class ConsistencyKL(Term):
 
     def forward(self, unrolled: Unrolled) -> Tensor:
         q = unrolled.posterior
-        return kl_of_affine_image(q[:, 0], unrolled.first_step, unrolled.actions[:, 0], q[:, 1]).mean()
+        return kl_of_affine_image(q[0], unrolled.first_step, unrolled.actions[0], q[1]).mean()

@@ -5,40 +5,51 @@ The first two terms of the E2C objective, Watter et al. 2015, equation 11.
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from e2c_control.objectives.term import Term
 from e2c_control.objectives.unrolled import Unrolled
 
 
-def pixel_nats(logits: Tensor, observations: Tensor) -> Tensor:
-    """-log p(x | logits) summed over pixels: logits and uint8 observations (..., H, W, C) to (...,) nats."""
-    target = observations.to(logits.dtype) / 255.0
-    return binary_cross_entropy_with_logits(logits, target, reduction="none").sum((-3, -2, -1))
+class _BernoulliNats(torch.autograd.Function):
+    """sum(softplus(l) - x l) with gradient sigmoid(l) - x, in as few passes over the pixels as that takes."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, pixels: Tensor) -> Tensor:
+        ctx.save_for_backward(logits, pixels)
+        # softplus(l) = max(l, 0) - ln sigmoid(|l|): the same to the last digits, at half its cost.
+        log_sum = torch.sigmoid(logits.abs()).log_().sum()
+        return logits.clamp(min=0.0).sum() - log_sum - torch.dot(logits.flatten(), pixels.flatten())
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        logits, pixels = ctx.saved_tensors
+        return torch.sigmoid(logits).sub_(pixels).mul_(gradients[0]), None
+
+
+def pixel_nats(logits: Tensor, pixels: Tensor) -> Tensor:
+    """-log p(x | logits) in nats, summed over pixels, mean over images.
+
+    Args:
+        logits: (..., H, W, C).
+        pixels: x in [0, 1], of the same shape.
+    """
+    total: Tensor = _BernoulliNats.apply(logits.float(), pixels)  # pyright: ignore[reportUnknownVariableType]
+    return total / logits[..., 0, 0, 0].numel()
 
 
 class Reconstruction(Term):
-    """-log p(x_0 | z_0), nats per image.
-
-    Args:
-        detach: whether the encoder is shielded from this term, so that only the decoder learns from it.
-        images: how many of the batch's images are decoded; 0 decodes all.
-    """
-
-    def __init__(self, detach: bool = False, images: int = 0) -> None:
-        super().__init__()
-        self.detach, self.images = detach, images or None
+    """-log p(x_0 | z_0), nats per image."""
 
     def forward(self, unrolled: Unrolled) -> Tensor:
-        latents = unrolled.latents[: self.images, 0]
-        logits = unrolled.embedding.decode(latents.detach() if self.detach else latents)
-        return pixel_nats(logits, unrolled.observations[: self.images, 0]).mean()
+        return pixel_nats(unrolled.logits[0], unrolled.pixels[0])
 
 
 class Prediction(Term):
     """-log p(x_t | predicted z_t), nats per image, mean over t = 1..K."""
 
     def forward(self, unrolled: Unrolled) -> Tensor:
-        logits = unrolled.embedding.decode(unrolled.predicted)
-        return pixel_nats(logits, unrolled.observations[:, 1:]).mean()
+        return pixel_nats(unrolled.logits[1:], unrolled.pixels[1:])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from e2c_control.models.embedding import EmbeddingConfig
 from e2c_control.objectives.objective import WeightedTerm
@@ -22,8 +22,6 @@ class Phase:
         horizon: K, steps in a training window.
         batch_size: windows in a batch.
         learning_rate: Adam's highest.
-        weight_decay: L2 penalty added to gradients.
-        clip: largest norm of the gradient.
         train: parts of the embedding that are trained: "encoder", "decoder", "transition".
     """
 
@@ -33,8 +31,6 @@ class Phase:
     horizon: int = 3
     batch_size: int = 256
     learning_rate: float = 2e-3
-    weight_decay: float = 1e-3
-    clip: float = 100.0
     train: tuple[str, ...] = ("encoder", "decoder", "transition")
 
 
@@ -46,18 +42,25 @@ class Recipe:
         name: as in `e2c train --recipe`.
         embedding: sizes of the networks.
         phases: done one after the other.
+        start_deviation: deviation that latents have at the very start; none leaves it to the network's initial weights.
         latent_noise: how the next latent is sampled, see `Unrolled`.
     """
 
     name: str
     embedding: EmbeddingConfig
     phases: tuple[Phase, ...]
+    start_deviation: float | None = None
     latent_noise: LatentNoise = "shared"
 
     @property
     def steps(self) -> int:
         """Optimiser steps of all phases."""
         return sum(phase.steps for phase in self.phases)
+
+    def scaled(self, factor: float) -> Recipe:
+        """The same recipe with every phase `factor` times as long."""
+        phases = tuple(replace(phase, steps=max(round(factor * phase.steps), 1)) for phase in self.phases)
+        return replace(self, phases=phases)
 
     def phase_at(self, step: int) -> tuple[Phase, int]:
         """The phase that optimiser step `step`, counted from 0, belongs to, and the number of steps before it."""

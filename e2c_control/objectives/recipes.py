@@ -14,12 +14,18 @@ BLUR = 0.5
 """Noise on encoded futures. The finer it is, the more a map pays for spreading out, which bends and twists it."""
 
 
+START = 0.1
+"""Deviation of the latents at the start. Far below the blur, so that nothing of the random initial map survives: what
+grows out of it first is what predicts best, the coarse shape of the world."""
+
+
 def _unfold_terms() -> tuple[WeightedTerm, ...]:
     return (
         WeightedTerm("info_nce", options={"noise": BLUR}),
         WeightedTerm("latent_consistency", options={"noise": BLUR}),
         WeightedTerm("curvature", 7.0),
         WeightedTerm("control_uniformity", 1.0),
+        WeightedTerm("decorrelation", 0.3),
         WeightedTerm("centring", 0.1),
     )
 
@@ -34,9 +40,10 @@ def unfold(embedding: EmbeddingConfig) -> Recipe:
     return Recipe(
         name="unfold",
         embedding=embedding,
+        start_deviation=START,
         phases=(
-            Phase("unfold", 600, _unfold_terms(), train=("encoder", "transition")),
-            Phase("decode", 300, (WeightedTerm("reconstruction"),), batch_size=128, train=("decoder",)),
+            Phase("unfold", 1000, _unfold_terms(), train=("encoder", "transition")),
+            Phase("decode", 300, (WeightedTerm("reconstruction"),), horizon=0, batch_size=128, train=("decoder",)),
         ),
     )
 
@@ -62,10 +69,11 @@ def e2c(embedding: EmbeddingConfig) -> Recipe:
 
 def e2c_warm(embedding: EmbeddingConfig) -> Recipe:
     """E2C's own objective after the map was unfolded: topology first, then pixels."""
-    warm = Phase("unfold", 800, _unfold_terms(), train=("encoder", "transition"))
+    warm = Phase("unfold", 1000, _unfold_terms(), train=("encoder", "transition"))
     return Recipe(
         name="e2c-warm",
         embedding=replace(embedding, matrix_form="rank1"),
+        start_deviation=START,
         phases=(warm, _e2c_phase(3000, 1e-3)),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from e2c_control.objectives.term import Term
@@ -23,7 +24,7 @@ class Curvature(Term):
         self.deviation = deviation
 
     def forward(self, unrolled: Unrolled) -> Tensor:
-        z, u, step = unrolled.posterior.mean[:, 0], unrolled.actions[:, 0], unrolled.mean_step
+        z, u, step = unrolled.posterior.mean[0], unrolled.actions[0], unrolled.mean_step
         dz = self.deviation * unrolled.noise.normal(*z.shape)
         du = self.deviation * unrolled.noise.normal(*u.shape)
         moved = unrolled.embedding.step(z + dz).predict(z + dz, u + du)
@@ -50,12 +51,15 @@ class ControlUniformity(Term):
         return deviation / (B.square().sum((-2, -1)).mean() + 1e-8)
 
 
-class ControlGain(Term):
-    """Log of the squared size of B relative to the variance of the latents.
+class Decorrelation(Term):
+    """-ln det of the correlation matrix of the batch's latents: 0 where they are uncorrelated.
 
-    What controls change in one step, a velocity, then takes little of the map beside what they change in the long run.
+    Two latents that grow along the same direction of the data would make a map of one dimension; their scales are
+    left free.
     """
 
     def forward(self, unrolled: Unrolled) -> Tensor:
-        variance = unrolled.posterior.mean.flatten(0, -2).var(0).sum()
-        return (unrolled.mean_step.B.square().sum((-2, -1)).mean() / (variance + 1e-8) + 1e-8).log()
+        z = unrolled.posterior.mean.flatten(0, -2).float()
+        z = (z - z.mean(0)) / (z.std(0) + 1e-6)
+        correlation = z.mT @ z / len(z)
+        return -torch.logdet(correlation + 1e-3 * torch.eye(z.shape[-1], device=z.device))

@@ -26,7 +26,7 @@ class Noise:
 
 
 class Unrolled:
-    """A batch of K-step windows seen through an embedding.
+    """A batch of K-step windows seen through an embedding. Time comes first in everything that it gives.
 
     Args:
         embedding: the model.
@@ -41,57 +41,62 @@ class Unrolled:
     def __init__(
         self, embedding: Embedding, frames: Tensor, actions: Tensor, noise: Noise, latent_noise: LatentNoise = "shared"
     ) -> None:
-        self.embedding, self.frames, self.actions = embedding, frames, actions
-        self.noise, self.latent_noise = noise, latent_noise
-        self.steps = actions.shape[1]
+        self.embedding, self.noise, self.latent_noise = embedding, noise, latent_noise
+        self.actions = actions.transpose(0, 1)
+        self.steps = len(self.actions)
+        self._frames = frames
 
     @cached_property
-    def observations(self) -> Tensor:
-        """Stacked observations (N, K + 1, H, W, stack * C) uint8."""
-        stack = self.frames.shape[1] - self.steps
-        if stack == 1:
-            return self.frames
-        return torch.cat([self.frames[:, i : i + self.steps + 1] for i in range(stack)], dim=-1)
+    def pixels(self) -> Tensor:
+        """Stacked observations in [0, 1], (K + 1, N, H, W, stack * C)."""
+        frames = self._frames.transpose(0, 1)
+        stack = len(frames) - self.steps
+        joined = torch.cat([frames[i : i + self.steps + 1] for i in range(stack)], dim=-1)
+        return joined.to(torch.float32, memory_format=torch.contiguous_format).mul_(1.0 / 255.0)
 
     @cached_property
     def posterior(self) -> DiagonalGaussian:
-        """q(z_t | x_t) for t = 0..K, batch shape (N, K + 1)."""
-        return self.embedding.encode(self.observations)
+        """q(z_t | x_t) for t = 0..K, batch shape (K + 1, N)."""
+        return self.embedding.encode_pixels(self.pixels)
 
     @cached_property
     def latents(self) -> Tensor:
-        """Samples z_t ~ q(z_t | x_t), (N, K + 1, k)."""
+        """Samples z_t ~ q(z_t | x_t), (K + 1, N, k)."""
         return self.posterior.sample(self.noise.normal(*self.posterior.mean.shape))
 
     @cached_property
     def first_step(self) -> LocallyLinear:
-        """The matrices at z_0."""
-        return self.embedding.step(self.latents[:, 0])
+        """The matrices at the sample z_0."""
+        return self.embedding.step(self.latents[0])
 
     @cached_property
     def predicted(self) -> Tensor:
-        """Samples of the predicted latents z_1..z_K, rolled forward from the sample z_0, (N, K, k)."""
+        """Samples of the predicted latents z_1..z_K, rolled forward from the sample z_0, (K, N, k)."""
+        if self.steps == 0:
+            return self.latents[1:]
         if self.latent_noise == "shared":
-            first = self.first_step.predict(self.latents[:, 0], self.actions[:, 0])
-        else:
-            mean, covariance = affine_image(self.posterior[:, 0], self.first_step, self.actions[:, 0])
-            jitter = 1e-6 * torch.eye(mean.shape[-1], device=mean.device)
-            factor = cholesky(covariance + jitter)
-            first = mean + (factor @ self.noise.normal(*mean.shape).unsqueeze(-1)).squeeze(-1)
-        return self._roll(first)
+            return self._roll(self.first_step.predict(self.latents[0], self.actions[0]))
+        mean, covariance = affine_image(self.posterior[0], self.first_step, self.actions[0])
+        factor = cholesky(covariance + 1e-6 * torch.eye(mean.shape[-1], device=mean.device))
+        return self._roll(mean + (factor @ self.noise.normal(*mean.shape).unsqueeze(-1)).squeeze(-1))
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """Decoded pixels of the sample z_0 and of the predicted z_1..z_K, (K + 1, N, H, W, stack * C)."""
+        return self.embedding.decode(torch.cat([self.latents[:1], self.predicted]))
 
     @cached_property
     def mean_step(self) -> LocallyLinear:
         """The matrices at the mean of q(z_0 | x_0)."""
-        return self.embedding.step(self.posterior.mean[:, 0])
+        return self.embedding.step(self.posterior.mean[0])
 
     @cached_property
     def predicted_mean(self) -> Tensor:
-        """Predicted latents z_1..z_K, rolled forward from the mean of q(z_0 | x_0), (N, K, k)."""
-        return self._roll(self.mean_step.predict(self.posterior.mean[:, 0], self.actions[:, 0]))
+        """Predicted latents z_1..z_K, rolled forward from the mean of q(z_0 | x_0), (K, N, k)."""
+        return self._roll(self.mean_step.predict(self.posterior.mean[0], self.actions[0]))
 
     def _roll(self, latents: Tensor) -> Tensor:
         path = [latents]
-        for t in range(1, self.steps):
-            path.append(self.embedding.step(path[-1]).predict(path[-1], self.actions[:, t]))
-        return torch.stack(path, dim=1)
+        for actions in self.actions[1:]:
+            path.append(self.embedding.step(path[-1]).predict(path[-1], actions))
+        return torch.stack(path)

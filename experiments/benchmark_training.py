@@ -1,0 +1,150 @@
+"""Training speed: the project's trainer against a plain float64 port of the peers' loop, same networks and batch.
+
+The port is what the public E2C implementations do: float64 throughout, images as float64 in memory, the two images of a
+transition encoded and decoded one after the other, binary cross-entropy of a sigmoid, torch's default Adam. Both sides
+train 1600-150-150-150-(2+2) encoders, 2-200-200-1600 decoders and 2-100-100 transitions with A = I + v r' on batches of
+128 transitions. Rounds of both are interleaved in one process on one thread and compared by CPU time, so that a busy
+machine slows both alike.
+
+    python experiments/benchmark_training.py             # writes experiments/results/benchmark_training.json
+    python experiments/benchmark_training.py --quick     # a few seconds, writes nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from e2c_control.data import Transitions, collect
+from e2c_control.data.environments import make_vector_env
+from e2c_control.models.embedding import EmbeddingConfig
+from e2c_control.objectives.recipes import make_recipe
+from e2c_control.runs.atomic import replace_text
+from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.training.trainer import Trainer
+
+RESULT = Path(__file__).parent / "results" / "benchmark_training.json"
+BATCH = 128
+SIZES = EmbeddingConfig(latent_dim=2, encoder_hidden=(150, 150, 150), decoder_hidden=(200, 200), matrix_form="rank1")
+
+
+def layers(*widths: int) -> nn.Sequential:
+    """Linear layers with rectifiers between them."""
+    made: list[nn.Module] = []
+    for inputs, outputs in itertools.pairwise(widths):
+        made += [nn.Linear(inputs, outputs), nn.ReLU()]
+    return nn.Sequential(*made[:-1])
+
+
+class PeerLoop(nn.Module):
+    """One-step E2C in float64."""
+
+    def __init__(self, images: Tensor, next_images: Tensor, actions: Tensor) -> None:
+        super().__init__()
+        self.encoder, self.decoder = layers(1600, 150, 150, 150, 4), layers(2, 200, 200, 1600)
+        self.body, self.heads = nn.Sequential(layers(2, 100, 100), nn.ReLU()), nn.Linear(100, 2 + 2 + 4 + 2)
+        self.double()
+        self.images, self.next_images, self.actions = images, next_images, actions
+        self.optimiser = torch.optim.Adam(self.parameters(), lr=1e-4)
+
+    def step(self) -> None:
+        """One optimiser step on a random batch."""
+        rows = torch.randint(len(self.images), (BATCH,))
+        x, x_next, u = self.images[rows], self.next_images[rows], self.actions[rows]
+        mean, log_var = self.encoder(x).chunk(2, 1)
+        mean_next, log_var_next = self.encoder(x_next).chunk(2, 1)
+        z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
+        v, r, b, o = self.heads(self.body(z)).split((2, 2, 4, 2), 1)
+        A = torch.eye(2, dtype=z.dtype) + v.unsqueeze(2) @ r.unsqueeze(1)
+        B = b.view(-1, 2, 2)
+        step: Callable[[Tensor], Tensor] = lambda s: (A @ s.unsqueeze(2) + B @ u.unsqueeze(2)).squeeze(2) + o  # noqa: E731
+        bce = nn.functional.binary_cross_entropy
+        loss = bce(torch.sigmoid(self.decoder(z)), x, reduction="sum") / BATCH
+        loss = loss + bce(torch.sigmoid(self.decoder(step(z))), x_next, reduction="sum") / BATCH
+        loss = loss + 0.5 * (mean**2 + log_var.exp() - 1 - log_var).sum(1).mean()
+        spread = (A**2 * log_var.exp().unsqueeze(1)).sum(2)
+        gap = (spread + (mean_next - step(mean)) ** 2) / log_var_next.exp() - 1
+        log_det = log_var.sum(1) + 2 * (1 + (v * r).sum(1)).abs().log()
+        loss = loss + 0.25 * 0.5 * (gap.sum(1) + log_var_next.sum(1) - log_det).mean()
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+
+
+def multiply_rate(seconds: float) -> float:
+    """float32 operations a CPU-second of 1024 x 1024 matrix products."""
+    a, b, count, begun = torch.rand(1024, 1024), torch.rand(1024, 1024), 0, time.process_time()
+    while time.process_time() - begun < seconds:
+        a @ b
+        count += 1
+    return count * 2 * 1024**3 / (time.process_time() - begun)
+
+
+def operations(trainer: Trainer) -> float:
+    """float32 operations of the matrix products of one step: forward, and twice that backward.
+
+    Two images encoded and two latents decoded for each transition, one transition evaluated; the first layer needs no
+    gradient of its input.
+    """
+    weights = {
+        name: sum(p.numel() for p in trainer.embedding.get_submodule(name).parameters() if p.ndim == 2)
+        for name in ("encoder", "decoder", "transition")
+    }
+    products = 3 * (2 * weights["encoder"] + 2 * weights["decoder"] + weights["transition"]) - 2 * 1600 * 150
+    return 2.0 * BATCH * products
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a few seconds, writes nothing")
+    options = parser.parse_args()
+    rounds, steps = (3, 5) if options.quick else (15, 30)
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory() as folder:
+        environments = make_vector_env("E2C/Planar-v0", 256, frame_stack=1)
+        data: Transitions = collect(environments, Path(folder) / "data", 5_000, 1, starts="sampled", seed=0)
+        recipe = make_recipe("e2c", SIZES)
+        recipe = replace(recipe, phases=tuple(replace(p, steps=10**6, batch_size=BATCH) for p in recipe.phases))
+        ours = Trainer(recipe, data, data.split(0.0)[0], seed=0, device=torch.device("cpu"))
+        images = torch.from_numpy(data.frames.reshape(-1, 2, 1600) / 255.0)
+        peer = PeerLoop(images[:, 0], images[:, 1], torch.from_numpy(data.actions[::2].astype(np.float64)))
+        seconds: dict[str, list[float]] = {"peer": [], "ours": []}
+        for _ in range(rounds):
+            for name, step in (("peer", peer.step), ("ours", ours.advance)):
+                begun = time.process_time()
+                for _ in range(steps):
+                    step()
+                seconds[name].append((time.process_time() - begun) / steps)
+    ratios = np.array(seconds["peer"]) / np.array(seconds["ours"])
+    ours_median = float(np.median(seconds["ours"]))
+    rate = multiply_rate(0.2 if options.quick else 2.0)
+    result = {
+        "peer_transitions_per_cpu_second": BATCH / float(np.median(seconds["peer"])),
+        "ours_transitions_per_cpu_second": BATCH / ours_median,
+        "ratio_median": float(np.median(ratios)),
+        "ratio_quartiles": np.percentile(ratios, [25, 75]).tolist(),
+        "multiply_rate_gflops": rate / 1e9,
+        "share_of_multiply_rate": operations(ours) / ours_median / rate,
+        "commit": source_commit(),
+        "versions": package_versions(),
+        "machine": platform.machine(),
+    }
+    print(json.dumps(result, indent=1))
+    if not options.quick:
+        replace_text(RESULT, json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
