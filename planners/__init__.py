@@ -7,6 +7,7 @@ the inner loops (numba) is loaded by the first plan, not by this import.
 from e2c_control.planners.costs import Cost, Expansion, QuadraticCost, SmoothCost
 from e2c_control.planners.dynamics import Dynamics, FunctionDynamics, LinearDynamics, Linearization, NoisyDynamics
 from e2c_control.planners.ilqr import ILQR
+from e2c_control.planners.lowered import LowerableDynamics, Lowered
 from e2c_control.planners.lqr import AffinePolicy, lqr
 from e2c_control.planners.mpc import MPC, Planner, Replan
 from e2c_control.planners.plan import Limits, Plan, StopReason
@@ -23,6 +24,8 @@ __all__ = [
     "Limits",
     "LinearDynamics",
     "Linearization",
+    "LowerableDynamics",
+    "Lowered",
     "NoisyDynamics",
     "Plan",
     "Planner",

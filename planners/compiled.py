@@ -31,3 +31,29 @@ def compiled(kernel: Kernel) -> Kernel:
 def inlined(kernel: Kernel) -> Kernel:
     """The same, and copied into each kernel that calls it, so that sizes known there unroll the loops here."""
     return kernel if _njit is None else cast(Kernel, _njit(cache=True, error_model="numpy", inline="always")(kernel))
+
+
+def _pointers() -> Callable[[Callable[..., None], str], Any] | None:
+    if _njit is None:
+        return None
+    from numba import cfunc, types  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
+
+    reals, whole, table = types.float64[::1], types.int64[::1], types.float64[:, ::1]
+    signatures = {
+        "vectors": types.void(reals, whole, reals, reals, reals),
+        "matrices": types.void(reals, whole, reals, reals, table, table),
+    }
+
+    def make(kernel: Callable[..., None], outputs: str) -> Any:
+        options: dict[str, Any] = {"error_model": "numpy"}
+        try:
+            return cast(Any, cfunc)(signatures[outputs], cache=True, **options)(kernel)
+        except (RuntimeError, ImportError):  # typed at a prompt, or the machine code on disk is another program's
+            return cast(Any, cfunc)(signatures[outputs], **options)(kernel)
+
+    return make
+
+
+# Compiles pointer(kernel, outputs): a pointer to a function of (parameters, sizes, state, control, ...) that writes a
+# vector ("vectors") or two matrices ("matrices"). None without numba.
+pointer = _pointers()

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from e2c_control.planners.checks import Array, count, real
+from e2c_control.planners.lowered import Lowered
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +110,7 @@ class FunctionDynamics:
     Arguments: ``step`` takes states (b, n) and controls (b, m) to the next states (b, n). The local model comes from
     central differences, all of them in one call of ``step`` with b * (2 (n + m) + 1) rows; ``difference`` is their
     half-width, relative to a coordinate's size where that exceeds 1. The default balances rounding against truncation.
+    ``lowered`` is the same step for the compiled engine.
     """
 
     def __init__(
@@ -117,11 +119,13 @@ class FunctionDynamics:
         state_dim: int,
         control_dim: int,
         difference: float = float(np.finfo(np.float64).eps) ** (1 / 3),
+        lowered: Lowered | None = None,
     ) -> None:
         self._step = step
         self._state_dim = count("state_dim", state_dim)
         self._control_dim = count("control_dim", control_dim)
         self._difference = difference
+        self._lowered = lowered
 
     @property
     def state_dim(self) -> int:
@@ -136,6 +140,9 @@ class FunctionDynamics:
 
     def rollout(self, initial_states: Array, controls: Array) -> Array:
         return rollout_by_steps(self.step, initial_states, controls)
+
+    def lower(self) -> Lowered | None:
+        return self._lowered
 
     def linearize(self, states: Array, controls: Array) -> Linearization:
         n, size = self._state_dim, self._state_dim + self._control_dim

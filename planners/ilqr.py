@@ -59,7 +59,9 @@ class ILQR:
 
         Raises InputError when shapes disagree or the cost has no derivatives, before any work.
         """
-        from e2c_control.planners.search import Search  # loads numba, which only a planner at work needs
+        from e2c_control.planners.quadratic_search import (
+            begin_search,
+        )  # loads numba, which only a planner at work needs
 
         states = checked_problem(dynamics, cost, initial_states, horizon, limits, warm_start)
         if not isinstance(cost, SmoothCost):
@@ -67,7 +69,7 @@ class ILQR:
         rng = np.random.default_rng(0) if rng is None else rng
         controls = self.starts.controls(len(states), horizon, limits, warm_start, rng)
         with np.errstate(all="ignore"):  # a candidate that diverges is discarded, and no reason to warn
-            search = Search.begin(dynamics, cost, states, controls, limits)
+            search = begin_search(dynamics, cost, states, controls, limits)
             for _ in range(self.iterations):
                 search.linearize()
                 search.backward(self.tolerance)

@@ -1,14 +1,14 @@
 """The state of an iLQR search: many trajectories, of several problems and starts, worked on together."""
 
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 
-from e2c_control.errors import InputError
 from e2c_control.planners import kernels
-from e2c_control.planners.checks import Array, Bools, Ints, real
+from e2c_control.planners.checks import Array, Bools, Ints
 from e2c_control.planners.costs import SmoothCost
-from e2c_control.planners.dynamics import Dynamics
+from e2c_control.planners.engine import Engine
 from e2c_control.planners.plan import Limits, Plan, StopReason
 
 WORKING = -1  # the stop reason of a row that has not stopped
@@ -19,7 +19,7 @@ SETTLED = 1e-5  # a small promised gain means convergence only where regularisat
 class Search:
     """b = N * S rows: the S starts of a problem are neighbours. Changed in place, iteration by iteration."""
 
-    dynamics: Dynamics
+    engine: Engine
     cost: SmoothCost
     limits: Limits
     problems: Ints  # (b,), the problem of each row
@@ -37,21 +37,17 @@ class Search:
     history: list[Array] = field(default_factory=list[Array])  # of value
 
     @classmethod
-    def begin(
-        cls, dynamics: Dynamics, cost: SmoothCost, initial_states: Array, controls: Array, limits: Limits
-    ) -> "Search":
+    def begin(cls, engine: Engine, cost: SmoothCost, initial_states: Array, controls: Array, limits: Limits) -> Self:
         """Roll the start controls (N, S, T, m) out from initial states (N, n)."""
         n_problems, starts, horizon, m = controls.shape
         n, b = initial_states.shape[1], n_problems * starts
         problems = np.repeat(np.arange(int(n_problems)), int(starts))
         rows = controls.reshape(b, horizon, m).copy()
-        states = np.array(dynamics.rollout(initial_states[problems], rows), dtype=np.float64)
-        if states.shape != (b, horizon + 1, n):
-            raise InputError(f"The dynamics' rollout must have shape {(b, horizon + 1, n)}, but has {states.shape}.")
+        states = engine.rollout(initial_states[problems], rows)
         value = _value(cost, states, rows, problems)
         reason = np.where(np.isfinite(value), WORKING, StopReason.NON_FINITE)
         return cls(
-            dynamics,
+            engine,
             cost,
             limits,
             problems,
@@ -78,13 +74,8 @@ class Search:
         rows = np.flatnonzero(self.active & self.moved)
         if not len(rows):
             return
-        local, (_, horizon, n, m) = self.local, self.local.B.shape
-        states, controls = self.states[rows], self.controls[rows]
-        model = self.dynamics.linearize(states[:, :-1].reshape(-1, n), controls.reshape(-1, m))
-        A = real("A of the dynamics' linearize", model.A, (len(rows) * horizon, n, n), finite=False)
-        B = real("B of the dynamics' linearize", model.B, (len(rows) * horizon, n, m), finite=False)
-        local.A[rows] = A.reshape(-1, horizon, n, n)
-        local.B[rows] = B.reshape(-1, horizon, n, m)
+        local, states, controls = self.local, self.states[rows], self.controls[rows]
+        local.A[rows], local.B[rows] = self.engine.linearize(states, controls)
         expansion = self.cost.expand(states, controls, self.problems[rows])
         for name in ("q", "r", "Q", "R", "S"):
             getattr(local, name)[rows] = getattr(expansion, name)
@@ -106,39 +97,34 @@ class Search:
         self.reason[rows[~done[rows]]] = StopReason.REGULARISATION
 
     def line_search(self, step_sizes: tuple[float, ...], armijo: float) -> None:
-        """Try all step sizes of all active rows at once, take each row's best accepted one, and adapt mu."""
-        rows, sizes = np.flatnonzero(self.active), np.array(step_sizes)
-        states, controls, value = self._candidates(rows, sizes)
-        promised = -(sizes * self.policy.parts[rows, 1, None] + sizes**2 * self.policy.parts[rows, 2, None])
-        gained = self.value[rows, None] - value
-        accepted = (gained > 0.0) & (gained >= armijo * promised)
-        best = np.where(accepted, value, np.inf).argmin(axis=1)
-        at = np.arange(len(rows))
-        taken = accepted[at, best]
-        moved, source, size = rows[taken], at[taken], best[taken]
-        self.states[moved], self.controls[moved] = states[source, size], controls[source, size]
-        self.value[moved] = value[source, size]
-        self.moved[moved] = True
+        """Give each active row the longest step whose gain is a fair share of what was promised, and adapt mu."""
+        rows = np.flatnonzero(self.active)
+        left = rows
+        for sizes in self.engine.waves(step_sizes):
+            left = left[~self._take_first(left, sizes, armijo)]
+            if not len(left):
+                break
         self.iterations[rows] += 1
-        self._adapt(moved, rows[~taken])
+        self._adapt(rows[self.moved[rows]], left)
         self.history.append(self.value.copy())
 
-    def _candidates(self, rows: Ints, sizes: Array) -> tuple[Array, Array, Array]:
-        """Closed-loop rollouts u = clip(ū + a k + K (z - z̄)): states (r, a, T + 1, n), controls, costs (r, a)."""
-        (_, horizon, m, n), (r, a) = self.policy.K.shape, (len(rows), len(sizes))
-        K, nominal = self.policy.K[rows], self.states[rows]
-        # Those parts of the controls that do not depend on where the rollout goes.
-        open_loop = self.controls[rows, None] + sizes[:, None, None] * self.policy.k[rows, None]
-        states, controls = np.empty((r, a, horizon + 1, n)), np.empty((r, a, horizon, m))
-        states[:, :, 0] = nominal[:, None, 0]
-        for t in range(horizon):
-            deviation = states[:, :, t] - nominal[:, None, t]
-            controls[:, :, t] = self.limits.clip(open_loop[:, :, t] + np.einsum("rij,raj->rai", K[:, t], deviation))
-            after = self.dynamics.step(states[:, :, t].reshape(-1, n), controls[:, :, t].reshape(-1, m))
-            states[:, :, t + 1] = after.reshape(r, a, n)
-        problems = np.repeat(self.problems[rows], a)
-        value = _value(self.cost, states.reshape(r * a, horizon + 1, n), controls.reshape(r * a, horizon, m), problems)
-        return states, controls, value.reshape(r, a)
+    def _take_first(self, rows: Ints, sizes: Array, armijo: float) -> Bools:
+        """Move the named rows by the first of the step sizes that is accepted; which were moved (r,)."""
+        K, k = self.policy.K[rows], self.policy.k[rows]
+        z, u = self.engine.closed_loop(self.states[rows], self.controls[rows], K, k, sizes, self.limits)
+        flat, problems = (len(rows) * len(sizes), -1), np.repeat(self.problems[rows], len(sizes))
+        value = _value(self.cost, z.reshape(*flat, z.shape[-1]), u.reshape(*flat, u.shape[-1]), problems)
+        value = value.reshape(len(rows), len(sizes))
+        promised = -(sizes * self.policy.parts[rows, 1, None] + sizes**2 * self.policy.parts[rows, 2, None])
+        gained = self.value[rows, None] - value
+        accepted: Bools = (gained > 0.0) & (gained >= armijo * promised)
+        taken: Bools = np.any(accepted, axis=1)
+        first = accepted.argmax(axis=1)
+        at, moved = np.flatnonzero(taken), rows[taken]
+        self.states[moved], self.controls[moved] = z[at, first[taken]], u[at, first[taken]]
+        self.value[moved] = value[at, first[taken]]
+        self.moved[moved] = True
+        return taken
 
     def _adapt(self, better: Ints, stuck: Ints) -> None:
         """Less regularisation where a step was taken, more where none was (Tassa 2012, section II.F)."""

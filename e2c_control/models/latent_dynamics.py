@@ -15,12 +15,50 @@ from torch import nn
 
 from e2c_control.models.local_linear import LocallyLinearTransition
 from e2c_control.planners.dynamics import Linearization
+from e2c_control.planners.lowered import Lowered
 
 Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 def _sigmoid(x: Array) -> Array:
     return 0.5 * (1.0 + np.tanh(0.5 * x))
+
+
+def latent_step(parameters: Array, sizes: Ints, state: Array, control: Array, after: Array) -> None:
+    """z' = A(z) z + B(z) u + o(z) of one latent, in the subset of Python that the compiled engine takes.
+
+    ``sizes`` is the rank of A - I (0 if it is full) and then the widths of all layers from latent to head;
+    ``parameters`` holds each layer's transposed weight (in, out) and bias (out,), one after another.
+    """
+    k, m, rank, last, at = state.shape[0], control.shape[0], sizes[0], sizes.shape[0] - 1, 0
+    h = state
+    for layer in range(1, last):
+        n_in, n_out = sizes[layer], sizes[layer + 1]
+        bias = at + n_in * n_out
+        W, x = parameters[at:bias].reshape(n_in, n_out), parameters[bias : bias + n_out].copy()
+        for i in range(n_in):  # rows of the transposed weight: the inner loop runs along memory
+            y = h[i]
+            for j in range(n_out):
+                x[j] += y * W[i, j]
+        if layer < last - 1:
+            for j in range(n_out):
+                x[j] /= 1.0 + np.exp(-x[j])
+        h, at = x, bias + n_out
+    B, o = h.shape[0] - k - k * m, h.shape[0] - k
+    for i in range(k):
+        after[i] = state[i] + h[o + i]
+        for j in range(m):
+            after[i] += h[B + i * m + j] * control[j]
+        if rank == 0:
+            for j in range(k):
+                after[i] += h[i * k + j] * state[j]
+    for p in range(rank):  # A = I + V R' with V and R (k, rank)
+        y = 0.0
+        for j in range(k):
+            y += h[(k + j) * rank + p] * state[j]
+        for i in range(k):
+            after[i] += h[i * rank + p] * y
 
 
 class LatentDynamics:
@@ -67,6 +105,12 @@ class LatentDynamics:
             path.append(self.step(path[-1], controls[:, t]))
         return np.stack(path, axis=1)
 
+    def lower(self) -> Lowered:
+        """The step for the compiled engine; local models stay with NumPy, one batched call for all of a plan."""
+        widths = [weight.shape[1] for weight, _ in self._layers] + [len(self._layers[-1][1])]
+        flat = [part.ravel() for weight, bias in self._layers for part in (weight.T, bias)]
+        return Lowered(latent_step, np.concatenate(flat), np.array([self._rank or 0, *widths], np.int64))
+
     def linearize(self, states: Array, controls: Array) -> Linearization:
         """A (N, k, k), B (N, k, m), o (N, k) at latents (N, k) and actions (N, m)."""
         A, B, o = self._matrices(self._parameters(states))
@@ -89,11 +133,8 @@ class LatentDynamics:
 
     def _matrices(self, p: Array) -> tuple[Array, Array, Array]:
         a, b, o = self._split(p)
-        if self._rank is None:
-            A = a.reshape(-1, self._k, self._k).copy()
-        else:
-            v, r = self._factors(a)
-            A = v @ r.swapaxes(-1, -2)
+        v, r = (a, a) if self._rank is None else self._factors(a)
+        A = a.reshape(-1, self._k, self._k).copy() if self._rank is None else v @ r.swapaxes(-1, -2)
         A[:, range(self._k), range(self._k)] += 1.0
         return A, b.reshape(-1, self._k, self._m), o
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from e2c_control.planners import Expansion, FunctionDynamics, Linearization, QuadraticCost
+from e2c_control.planners import Expansion, FunctionDynamics, Linearization, Lowered, QuadraticCost
 
 LinearQuadratic = tuple[Linearization, Expansion, np.ndarray]
 
@@ -43,9 +43,28 @@ def pendulum_step(states: np.ndarray, controls: np.ndarray) -> np.ndarray:
     return np.stack((angle + 0.05 * speed, speed), axis=1)
 
 
+def pendulum_kernel(parameters, sizes, state, control, after):
+    after[1] = state[1] + 0.05 * (parameters[0] * np.sin(state[0]) + 3 * control[0])
+    after[0] = state[0] + 0.05 * after[1]
+
+
+def pendulum_derivatives(parameters, sizes, state, control, A, B):
+    slope = 0.05 * parameters[0] * np.cos(state[0])
+    A[0, 0], A[0, 1], A[1, 0], A[1, 1] = 1 + 0.05 * slope, 0.05, slope, 1.0
+    B[0, 0], B[1, 0] = 0.0075, 0.15
+
+
 @pytest.fixture
 def pendulum() -> FunctionDynamics:
     return FunctionDynamics(pendulum_step, 2, 1)
+
+
+@pytest.fixture(params=[True, False], ids=["with derivatives", "by differences"])
+def compiled_pendulum(request) -> FunctionDynamics:
+    """The same for the compiled engine."""
+    derivatives = pendulum_derivatives if request.param else None
+    lowered = Lowered(pendulum_kernel, np.array([15.0]), np.zeros(0, np.int64), derivatives)
+    return FunctionDynamics(pendulum_step, 2, 1, lowered=lowered)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from e2c_control.planners import (
     StopReason,
     lqr,
 )
+from e2c_control.planners.engine import Engine
 from e2c_control.planners.search import Search
 
 ONE_START = Starts(zeros=1, uniform=0, extreme=0)
@@ -62,11 +63,11 @@ def test_a_linear_problem_takes_one_iteration_to_the_lqr_solution():
 
 def test_on_a_linear_problem_the_promised_gain_is_the_gain():
     rng = np.random.default_rng(0)
-    search = Search.begin(LINEAR, COST, STATES, rng.normal(size=(3, 4, 12, 2)), Limits.none(2))
+    search = Search.begin(Engine(LINEAR), COST, STATES, rng.normal(size=(3, 4, 12, 2)), Limits.none(2))
     search.linearize()
     search.backward(0.0)
     promised, before = -search.policy.parts.sum(axis=1), search.value.copy()
-    search.line_search((0.5, 1.0, 0.25), 1e-4)
+    search.line_search((1.0, 0.5), 1e-4)
     np.testing.assert_allclose(before - search.value, promised, rtol=1e-12)
 
 

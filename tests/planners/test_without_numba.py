@@ -10,7 +10,7 @@ import pytest
 import e2c_control.planners
 from e2c_control.planners import ILQR, Limits, Plan, QuadraticCost, Starts
 
-ROOMS = ("compiled", "kernels", "search")
+ROOMS = ("compiled", "kernels", "rollouts", "engine", "search", "quadratic_search")
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def without_numba(monkeypatch):
         monkeypatch.delattr(e2c_control.planners, room, raising=False)
     monkeypatch.setitem(sys.modules, "numba", None)
     with pytest.warns(RuntimeWarning, match="numba is not installed") as said:
-        importlib.import_module("e2c_control.planners.search")
+        importlib.import_module("e2c_control.planners.quadratic_search")
     assert len(said) == 1
 
 

@@ -1,0 +1,37 @@
+"""The protocol by which dynamics hand their inner loop to the compiled engine."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from e2c_control.planners.checks import Array, Ints
+
+Kernel: TypeAlias = Callable[..., None]
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """Dynamics as functions that numba can compile, and the numbers that they work with.
+
+    ``step(parameters, sizes, state, control, after)`` writes the next state of one row: ``parameters`` (p,) float64
+    and ``sizes`` (s,) int64 are those given here, ``state`` (n,), ``control`` (m,) and ``after`` (n,) float64.
+    ``derivatives(parameters, sizes, state, control, A, B)``, where given, writes the local model at one row, A (n, n)
+    and B (n, m); else the engine asks ``Dynamics.linearize``.
+
+    Both are plain functions of a module, written with scalars, NumPy arrays and loops, and must agree with the
+    Dynamics that they belong to. They are compiled once per machine, whatever the parameters are.
+    """
+
+    step: Kernel
+    parameters: Array  # (p,)
+    sizes: Ints  # (s,)
+    derivatives: Kernel | None = None
+
+
+@runtime_checkable
+class LowerableDynamics(Protocol):
+    """Dynamics that the compiled engine can run without leaving machine code."""
+
+    def lower(self) -> Lowered | None:
+        """The kernels, or None where these dynamics have none after all."""
+        ...

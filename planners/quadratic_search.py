@@ -1,0 +1,189 @@
+"""The search in machine code from end to end: dynamics that lower, and a quadratic cost.
+
+A small problem's iteration takes a few microseconds, much less than the NumPy calls that would drive it. What is done
+is what ``Search`` does.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from e2c_control.planners.checks import Array, Bools, Ints
+from e2c_control.planners.compiled import compiled
+from e2c_control.planners.costs import QuadraticCost, SmoothCost
+from e2c_control.planners.dynamics import Dynamics
+from e2c_control.planners.engine import CompiledEngine, engine_for
+from e2c_control.planners.kernels import GROWTH, MU_LEAST, MU_MOST, Local, Policy
+from e2c_control.planners.lowered import Kernel
+from e2c_control.planners.plan import Limits, StopReason
+from e2c_control.planners.search import Search
+
+NON_FINITE, REGULARISATION = int(StopReason.NON_FINITE), int(StopReason.REGULARISATION)
+
+
+class Weights(NamedTuple):
+    """J = Σ_t (z_t - g)'Q(z_t - g) + Σ_t u_t'R u_t + (z_T - g)'P(z_T - g) within limits."""
+
+    g: Array  # (b, n)
+    Q: Array  # (n, n)
+    R: Array  # (m, m)
+    P: Array  # (n, n)
+    low: Array  # (m,)
+    high: Array  # (m,)
+
+
+class Trajectories(NamedTuple):
+    """The arrays of a Search that change from iteration to iteration."""
+
+    states: Array  # (b, T + 1, n)
+    controls: Array  # (b, T, m)
+    value: Array  # (b,)
+    reason: Ints  # (b,)
+    moved: Bools  # (b,)
+    mu: Array  # (b,)
+    growth: Array  # (b,)
+    iterations: Ints  # (b,)
+
+
+@compiled
+def expand(rows: Ints, weights: Weights, path: Trajectories, local: Local) -> None:
+    """q = 2 Q (z - g), r = 2 R u and the limits of du along the named rows; rows that are not finite stop."""
+    g, Q, R, P, low, high = weights
+    horizon, m = path.controls.shape[1], path.controls.shape[2]
+    n, states, controls = g.shape[1], path.states, path.controls
+    for b in rows:
+        size = 0.0
+        for t in range(horizon + 1):
+            W = Q if t < horizon else P
+            for i in range(n):
+                x = 0.0
+                for j in range(n):
+                    x += 2.0 * W[i, j] * (states[b, t, j] - g[b, j])
+                local.q[b, t, i] = x
+                size += abs(x)
+        for t in range(horizon):
+            for i in range(m):
+                x = 0.0
+                for j in range(m):
+                    x += 2.0 * R[i, j] * controls[b, t, j]
+                local.r[b, t, i] = x
+                local.low[b, t, i] = low[i] - controls[b, t, i]
+                local.high[b, t, i] = high[i] - controls[b, t, i]
+                size += abs(x)
+            for i in range(n):
+                for j in range(n):
+                    size += abs(local.A[b, t, i, j])
+                for j in range(m):
+                    size += abs(local.B[b, t, i, j])
+        path.moved[b] = False
+        if not size < np.inf:
+            path.reason[b] = NON_FINITE
+
+
+@compiled
+def line_search(
+    step: Kernel,
+    parameters: Array,
+    sizes: Ints,
+    rows: Ints,
+    weights: Weights,
+    path: Trajectories,
+    policy: Policy,
+    step_sizes: Array,
+    armijo: float,
+) -> None:
+    """Move each named row by the first of the step sizes whose gain is a fair share of its promise, and adapt mu."""
+    g, Q, R, P, low, high = weights
+    K, k, parts = policy.K, policy.k, policy.parts
+    states, controls, value, reason, moved, mu, growth, iterations = path
+    horizon, m, n = K.shape[1], K.shape[2], K.shape[3]
+    z, u = np.empty((horizon + 1, n)), np.empty((horizon, m))
+    now, control, after = np.empty(n), np.empty(m), np.empty(n)  # rows of z and u by themselves: views take longer
+    for b in rows:
+        iterations[b] += 1
+        total = value[b]
+        for a in step_sizes:
+            total = 0.0
+            for i in range(n):
+                z[0, i] = now[i] = states[b, 0, i]
+                for j in range(n):
+                    total += Q[i, j] * (states[b, 0, i] - g[b, i]) * (states[b, 0, j] - g[b, j])
+            for t in range(horizon):
+                for i in range(m):
+                    x = controls[b, t, i] + a * k[b, t, i]
+                    for j in range(n):
+                        x += K[b, t, i, j] * (now[j] - states[b, t, j])
+                    u[t, i] = control[i] = min(max(x, low[i]), high[i])
+                    for j in range(i + 1):
+                        total += (2.0 if i > j else 1.0) * R[i, j] * control[i] * control[j]
+                step(parameters, sizes, now, control, after)
+                W = Q if t + 1 < horizon else P
+                for i in range(n):
+                    z[t + 1, i] = now[i] = after[i]
+                    for j in range(i + 1):
+                        weight = W[i, i] if i == j else 2.0 * W[i, j]
+                        total += weight * (now[i] - g[b, i]) * (now[j] - g[b, j])
+                if not total < value[b]:  # and no later term is negative
+                    break
+            gained, promised = value[b] - total, -(a * parts[b, 1] + a * a * parts[b, 2])
+            if gained > 0.0 and gained >= armijo * promised:  # not so for NaN
+                moved[b] = True
+                break
+        if moved[b]:
+            value[b] = total
+            for t in range(horizon):
+                for i in range(m):
+                    controls[b, t, i] = u[t, i]
+                for i in range(n):
+                    states[b, t + 1, i] = z[t + 1, i]
+            growth[b] = min(1.0 / GROWTH, growth[b] / GROWTH)
+            mu[b] = mu[b] * growth[b] if mu[b] * growth[b] >= MU_LEAST else 0.0
+        else:
+            growth[b] = max(GROWTH, growth[b] * GROWTH)
+            mu[b] = max(MU_LEAST, mu[b] * growth[b])
+            if mu[b] > MU_MOST:
+                reason[b] = REGULARISATION
+
+
+@dataclass(eq=False)
+class QuadraticSearch(Search):
+    """``Search`` with its phases replaced by kernels."""
+
+    weights: Weights = field(init=False)
+    path: Trajectories = field(init=False)
+
+    def __post_init__(self) -> None:
+        cost, local = self.cost, self.local
+        assert isinstance(cost, QuadraticCost)
+        goals = np.ascontiguousarray(np.broadcast_to(cost.goal, (int(self.problems[-1]) + 1, cost.goal.shape[-1])))
+        matrices = (cost.state_weight, cost.control_weight, cost.terminal_weight)
+        self.weights = Weights(goals[self.problems], *matrices, self.limits.low, self.limits.high)
+        local.Q[:, :-1], local.Q[:, -1] = 2 * cost.state_weight, 2 * cost.terminal_weight
+        local.R[:] = 2 * cost.control_weight
+        arrays = (self.states, self.controls, self.value, self.reason, self.moved, self.mu, self.growth)
+        self.path = Trajectories(*arrays, self.iterations)
+
+    def linearize(self) -> None:
+        rows = np.flatnonzero(self.active & self.moved)
+        if not len(rows):
+            return
+        assert isinstance(self.engine, CompiledEngine)
+        self.engine.linearize_into(rows, self.states, self.controls, self.local.A, self.local.B)
+        expand(rows, self.weights, self.path, self.local)
+
+    def line_search(self, step_sizes: tuple[float, ...], armijo: float) -> None:
+        assert isinstance(self.engine, CompiledEngine)
+        rows = np.flatnonzero(self.active)
+        kernel = (*self.engine.kernel, rows, self.weights, self.path, self.policy)
+        line_search(*kernel, np.array(step_sizes), armijo)
+        self.history.append(self.value.copy())
+
+
+def begin_search(
+    dynamics: Dynamics, cost: SmoothCost, initial_states: Array, controls: Array, limits: Limits
+) -> Search:
+    """The fastest search that dynamics and cost allow, with the start controls (N, S, T, m) rolled out."""
+    engine = engine_for(dynamics)
+    compiled = isinstance(engine, CompiledEngine) and type(cost) is QuadraticCost
+    return (QuadraticSearch if compiled else Search).begin(engine, cost, initial_states, controls, limits)

@@ -1,0 +1,56 @@
+"""Inner loops of the compiled engine: trajectories and local models of dynamics that come as function pointers.
+
+Pointers, so that these loops are compiled once and not again for each dynamics; a call through one takes 2 ns.
+"""
+
+from e2c_control.planners.checks import Array, Ints
+from e2c_control.planners.compiled import compiled
+from e2c_control.planners.lowered import Kernel
+
+
+@compiled
+def open_loop(step: Kernel, parameters: Array, sizes: Ints, controls: Array, states: Array) -> None:
+    """z' = f(z, u) from states[:, 0]; writes states (b, T + 1, n) from controls (b, T, m)."""
+    for b in range(controls.shape[0]):
+        for t in range(controls.shape[1]):
+            step(parameters, sizes, states[b, t], controls[b, t], states[b, t + 1])
+
+
+@compiled
+def local_models(
+    derivatives: Kernel, parameters: Array, sizes: Ints, rows: Ints, states: Array, controls: Array, A: Array, B: Array
+) -> None:
+    """A (b, T, n, n) and B (b, T, n, m) along the named rows of states (b, T + 1, n) and controls (b, T, m)."""
+    for b in rows:
+        for t in range(controls.shape[1]):
+            derivatives(parameters, sizes, states[b, t], controls[b, t], A[b, t], B[b, t])
+
+
+@compiled
+def closed_loop(
+    step: Kernel,
+    parameters: Array,
+    sizes: Ints,
+    states: Array,
+    controls: Array,
+    K: Array,
+    k: Array,
+    step_sizes: Array,
+    low: Array,
+    high: Array,
+    z: Array,
+    u: Array,
+) -> None:
+    """u_t = clip(ū_t + a k_t + K_t (z_t - z̄_t)), z_{t+1} = f(z_t, u_t) for each trajectory and each step size a."""
+    horizon, m, n = K.shape[1], K.shape[2], K.shape[3]
+    for r in range(K.shape[0]):
+        for a in range(step_sizes.shape[0]):
+            for i in range(n):
+                z[r, a, 0, i] = states[r, 0, i]
+            for t in range(horizon):
+                for i in range(m):
+                    x = controls[r, t, i] + step_sizes[a] * k[r, t, i]
+                    for j in range(n):
+                        x += K[r, t, i, j] * (z[r, a, t, j] - states[r, t, j])
+                    u[r, a, t, i] = min(max(x, low[i]), high[i])
+                step(parameters, sizes, z[r, a, t], u[r, a, t], z[r, a, t + 1])
