@@ -36,7 +36,11 @@ def given_states(task: Task, value: Any, num_envs: int, name: str) -> FloatArray
     states = np.broadcast_to(states, (num_envs, size)).copy()
     inside = task.system.contains(states)
     if not inside.all():
-        raise InputError(f"The {name} {states[~inside][0].tolist()} lies outside the world of {task.id}.")
+        low, high = task.system.state_low.round(3).tolist(), task.system.state_high.round(3).tolist()
+        raise InputError(
+            f"The {name} {states[~inside][0].tolist()} lies outside the world of {task.id}: choose one between {low} and "
+            f"{high} where nothing else is."
+        )
     return states
 
 

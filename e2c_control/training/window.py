@@ -61,7 +61,7 @@ class Window:
         """The means by tag, with rates; begins the next window."""
         means = self.check(trainer)
         self.pause()
-        samples = self._count * trainer.phase.batch_size * trainer.phase.horizon
+        samples = self._count * trainer.phase.batch_size * max(trainer.phase.horizon, 1)
         means["train/learning_rate"] = self._rate
         means["time/transitions_per_second"] = samples / max(self._seconds, 1e-9)
         self._clear()

@@ -1,0 +1,319 @@
+"""What a user may get wrong: one sentence that names the thing and the remedy, exit code 2, and nothing is lost."""
+
+import json
+import re
+import resource
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from subprocess import Popen
+
+import numpy as np
+import pytest
+
+from e2c_control.data.transitions import Transitions
+from e2c_control.objectives.recipes import make_recipe
+from e2c_control.runs.folder import RunFolder
+from e2c_control.training.presets import default_embedding
+from e2c_control.training.run import TrainConfig
+
+Refused = Callable[..., str]
+Fingerprint = Callable[[Path], dict[str, str]]
+
+ODD = """
+import gymnasium, numpy as np
+from gymnasium import spaces
+
+class Odd(gymnasium.Env):
+    metadata = {"render_modes": []}
+    action_space = spaces.Box(-1, 1, (1,), np.float32)
+    observation_space = spaces.Box(0, 255, (8, 8, 1), np.uint8)
+    def __init__(self, frame): self.frame = frame
+    def reset(self, *, seed=None, options=None): return self.frame, {}
+    def step(self, action): return self.frame, 0.0, False, False, {}
+
+shapes = {"Tall": np.zeros((9, 8, 1), np.uint8), "Float": np.zeros((8, 8, 1)), "Nan": np.full((8, 8, 1), np.nan)}
+for name, frame in shapes.items():
+    gymnasium.register(f"Odd{name}-v0", entry_point=Odd, kwargs={"frame": frame}, disable_env_checker=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("env", "sentence"),
+    [
+        ("E2C/Plana-v0", "Unknown environment 'E2C/Plana-v0'.*did you mean 'E2C/Planar-v0'"),
+        ("no_such_module:Env-v0", "Unknown environment 'no_such_module:Env-v0'"),
+        ("CartPole-v1", "only continuous actions"),
+        ("odd_worlds:OddTall-v0", r"shows uint8 \(9, 8, 1\) instead of uint8 \(8, 8, 1\)"),
+        ("odd_worlds:OddFloat-v0", r"shows float64 \(8, 8, 1\) instead of uint8"),
+        ("odd_worlds:OddNan-v0", "pixels that are not finite: repair its observations"),
+    ],
+)
+def test_environments(
+    tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch, env: str, sentence: str
+) -> None:
+    (tmp_path / "odd_worlds.py").write_text(ODD)
+    monkeypatch.syspath_prepend(tmp_path)
+    out = tmp_path / "data"
+    said = refused("collect", "--env", env, "--out", out, "--transitions", 10)
+    assert re.search(sentence, said), said
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--transitions", 0), "give 1 or more"),
+        (("--corner-share", 2), "corner share 2"),
+        (("--env-args", "noise"), "write it as name=value"),
+        (("--env-args", "weight=1"), "has no option 'weight'"),
+        (("--env-args", "noise=-1"), "noise must be"),
+        (("--image-size", 20), "leave out image_size"),
+        (("--transitions", 10**9), "free some space"),
+    ],
+)
+def test_options_of_collect(tmp_path: Path, refused: Refused, options: tuple[object, ...], sentence: str) -> None:
+    assert sentence in refused("collect", "--env", "E2C/Planar-v0", "--out", tmp_path / "data", *options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dataset_is_never_replaced_unasked(planar: Path, refused: Refused, fingerprint: Fingerprint) -> None:
+    before = fingerprint(planar)
+    assert "choose another path" in refused("collect", "--env", "E2C/Planar-v0", "--out", planar)
+    assert "not a dataset" in refused("collect", "--env", "E2C/Planar-v0", "--out", planar.parent, "--overwrite")
+    assert fingerprint(planar) == before
+
+
+def test_unwritable_folders(planar: Path, tmp_path: Path, refused: Refused) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert "Cannot write" in refused("collect", "--env", "E2C/Planar-v0", "--out", tmp_path / "file" / "data")
+    assert "Cannot write" in refused("train", "--dataset", planar, "--runs", tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def spoil_actions(path: Path) -> None:
+    actions = np.load(path)
+    actions[7] = np.nan
+    np.save(path, actions)
+
+
+def other_version(path: Path) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), "version": 99}))
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "sentence"),
+    [
+        ("frames.npy", cut, "frames.npy is truncated.*collect the dataset again"),
+        ("actions.npy", Path.unlink, "actions.npy is missing.*collect the dataset again"),
+        ("actions.npy", spoil_actions, "actions that are not finite.*collect the dataset again"),
+        ("dataset.json", cut, "dataset.json is damaged.*collect the dataset again"),
+        ("dataset.json", other_version, "version 99.*install the version that wrote it"),
+        ("dataset.json", Path.unlink, "is not a dataset.*check the path"),
+    ],
+)
+def test_damaged_datasets(
+    planar: Path, tmp_path: Path, refused: Refused, file: str, damage: Callable[[Path], None], sentence: str
+) -> None:
+    shutil.copytree(planar, tmp_path / "data")
+    damage(tmp_path / "data" / file)
+    said = refused("train", "--dataset", tmp_path / "data", "--runs", tmp_path / "runs")
+    assert re.search(sentence, said), said
+    assert not (tmp_path / "runs").exists(), "nothing begins"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ((), "Give one of --dataset, --env and --resume"),
+        (("--dataset", "nowhere"), "no dataset at nowhere: check the path, or make one with `e2c collect`"),
+        (("--dataset", "nowhere", "--env", "E2C/Planar-v0"), "not --dataset and --env"),
+        (("--env", "E2C/Planet-v0"), "did you mean"),
+        (("--resume", "nowhere"), "nowhere is not a run"),
+        (("--dataset", "PLANAR", "--recipe", "unfolded"), "the recipes are"),
+        (("--dataset", "PLANAR", "--latent-dim", 0), "give 1 or more"),
+        (("--dataset", "PLANAR", "--steps-scale", 0), "--steps-scale is 0"),
+        (("--dataset", "PLANAR", "--threads", 0), "--threads is 0"),
+        (("--dataset", "PLANAR", "--checkpoint-every", 0), "--checkpoint-every is 0"),
+    ],
+)
+def test_options_of_train(
+    planar: Path,
+    tmp_path: Path,
+    refused: Refused,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[object, ...],
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert sentence in refused("train", *(planar if option == "PLANAR" else option for option in options))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_cuda_device(planar: Path, tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    said = refused("train", "--dataset", planar, "--device", "cuda", "--runs", tmp_path / "runs")
+    assert "train with --device cpu" in said
+    assert not (tmp_path / "runs").exists()
+
+
+def older_config(run: Path) -> None:
+    path = run / "config.json"
+    text = json.loads(path.read_text())
+    del text["config"]["recipe"]["phases"][0]["terms"]
+    path.write_text(json.dumps(text))
+
+
+def cut_checkpoint(run: Path) -> None:
+    cut(max((run / "checkpoints").iterdir()) / "embedding.safetensors")
+
+
+DAMAGED_RUNS = [
+    (lambda run: other_version(run / "config.json"), "version 99.*start the run again or install the version"),
+    (older_config, "written for another version of e2c-control"),
+    (lambda run: cut(run / "config.json"), "config.json is damaged: start the run again"),
+    (lambda run: (run / "config.json").unlink(), "is not a run"),
+    (cut_checkpoint, "embedding.safetensors is truncated or damaged: remove .*step-"),
+]
+
+
+@pytest.mark.parametrize(("damage", "sentence"), DAMAGED_RUNS)
+@pytest.mark.parametrize("command", [("train", "--resume"), ("plan", "--run"), ("evaluate", "--run")])
+def test_damaged_runs(
+    whole: Path,
+    tmp_path: Path,
+    refused: Refused,
+    fingerprint: Fingerprint,
+    damage: Callable[[Path], None],
+    sentence: str,
+    command: tuple[str, str],
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    damage(run)
+    before = fingerprint(run)
+    said = refused(*command, run)
+    assert re.search(sentence, said), said
+    assert fingerprint(run) == before
+
+
+def test_a_damaged_checkpoint_can_be_removed_as_told(whole: Path, tmp_path: Path, succeed: Callable[..., None]) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    shutil.rmtree(max((run / "checkpoints").iterdir()))
+    succeed("train", "--resume", run)
+
+
+def test_another_dataset_under_a_run(
+    whole: Path, planar: Path, tmp_path: Path, refused: Refused, succeed: Callable[..., None]
+) -> None:
+    run, data = tmp_path / "run", tmp_path / "data"
+    succeed("collect", "--env", "E2C/Planar-v0", "--out", data, "--transitions", 100, "--seed", 5)
+    shutil.copytree(whole, run)
+    config = (run / "config.json").read_text()
+    (run / "config.json").write_text(config.replace(str(planar), str(data)))
+    assert "is not the dataset" in refused("train", "--resume", run)
+    (run / "config.json").write_text(config.replace(str(planar), str(tmp_path / "gone")))
+    assert "no dataset at" in refused("train", "--resume", run)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--goal-state", 50, 50), "goal [50.0, 50.0] lies outside the world of E2C/Planar-v0: choose"),
+        (("--start-state", 20.5, 20.5, "--goal-state", 20.5, 5.5), "lies outside the world"),
+        (("--goal-state", "nan", 3), "lies outside the world"),
+        (("--goal-state", 3), "must have shape (2,)"),
+        (("--problem", -1), "no problem -1"),
+        (("--steps", 0), "horizon must be a whole number of at least 1"),
+        (("--goal", "x.png"), "--goal means nothing in this environment"),
+        (("--task", "E2C/Flat-v0"), "There is no task 'E2C/Flat-v0'; choose one of"),
+        (("--task", "E2C/PendulumBalance-v0"), "choose a task of the same system as E2C/Planar-v0"),
+    ],
+)
+def test_options_of_plan(
+    whole: Path, refused: Refused, fingerprint: Fingerprint, options: tuple[object, ...], sentence: str
+) -> None:
+    before = fingerprint(whole)
+    assert sentence in refused("plan", "--run", whole, *options)
+    assert fingerprint(whole) == before
+
+
+def test_runs_that_cannot_be_used_yet(planar: Path, rendered: Path, tmp_path: Path, refused: Refused) -> None:
+    recipe = make_recipe("unfold", default_embedding("E2C/Planar-v0", (40, 40, 1)))
+    run = RunFolder.create(tmp_path, "E2C/Planar-v0", TrainConfig(planar, "E2C/Planar-v0", recipe), "new")
+    for command in ("plan", "evaluate"):
+        assert f"e2c train --resume {run.path}" in refused(command, "--run", run.path)
+    assert "has no goals to score by" in refused("evaluate", "--run", rendered)
+    assert "give at least one" in refused("evaluate", "--run", rendered, "--problems", 0)
+
+
+def test_pictures_of_goals(rendered: Path, tmp_path: Path, refused: Refused) -> None:
+    from PIL import Image
+
+    Image.new("L", (40, 20)).save(tmp_path / "wide.png")
+    (tmp_path / "text.png").write_text("no picture")
+    assert "There is no picture" in refused("plan", "--run", rendered, "--goal", tmp_path / "none.png")
+    assert "40 x 20 pixels, frames are 32 x 32" in refused("plan", "--run", rendered, "--goal", tmp_path / "wide.png")
+    assert "is no picture that can be read" in refused("plan", "--run", rendered, "--goal", tmp_path / "text.png")
+
+
+def test_non_finite_loss_keeps_the_last_checkpoint(
+    planar: Path, tmp_path: Path, refused: Refused, fingerprint: Fingerprint
+) -> None:
+    card = Transitions.open(planar).card
+    recipe = make_recipe("unfold", default_embedding(card.environment, card.frame_shape)).scaled(0.01)
+    good, bad = recipe.phases[0], replace(recipe.phases[0], name="wild", learning_rate=1e30)
+    recipe = replace(recipe, phases=(good, bad))
+    # Points of the curves are rarer than checkpoints: a loss must be looked at before its weights are kept.
+    config = TrainConfig(
+        planar, card.environment, recipe, log_every=1000, measure_every=1000, checkpoint_every=good.steps
+    )
+    run = RunFolder.create(tmp_path, card.environment, config, "wild")
+    said = refused("train", "--resume", run.path)
+    assert "is not finite" in said
+    assert "the last checkpoint is intact" in said
+    kept = fingerprint(run.checkpoints)
+    assert {Path(name).parts[0] for name in kept} == {f"step-{good.steps:08d}"}
+    assert "is not finite" in refused("train", "--resume", run.path)
+    assert fingerprint(run.checkpoints) == kept
+
+
+def small_files() -> None:
+    """No file may grow beyond 100 kB: what a full disk looks like to a program."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+
+@pytest.mark.parametrize("command", ["collect", "train", "plan"])
+def test_full_disk(
+    whole: Path,
+    planar: Path,
+    tmp_path: Path,
+    start: Callable[..., "Popen[str]"],
+    fingerprint: Fingerprint,
+    command: str,
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    before = fingerprint(tmp_path)
+    options = {
+        "collect": ("--env", "E2C/Planar-v0", "--out", "data"),
+        "train": ("--dataset", planar, "--steps-scale", 0.01),
+        "plan": ("--run", run),
+    }[command]
+    process = start(tmp_path, command, *options, preexec_fn=small_files)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2, err
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].startswith("e2c: No space left to write")
+    after = fingerprint(tmp_path)
+    # A run's curves may have grown; whatever else was there is as it was, and nothing half-written has a name.
+    for name, content in before.items():
+        assert after[name] == content or "metrics" in name
+    assert not (tmp_path / "data").exists()
+    assert not list(tmp_path.rglob("step-*/*.partial"))

@@ -1,0 +1,85 @@
+"""Help is fast, complete and true: every example in it is a command that parses."""
+
+import re
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from e2c_control.cli import COMMANDS, find_command, main, parse
+
+HEAVY = ("torch", "stable_baselines3", "pygame", "matplotlib", "numba")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
+def test_the_list_of_commands(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert all(f"\n  {name}" in said for name in COMMANDS)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert re.fullmatch(r"e2c-control \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_explains_every_option(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([name, "--help"])
+    said = capsys.readouterr().out
+    kind = find_command(name)
+    for option in kind.__dataclass_fields__:  # type: ignore[attr-defined]
+        assert f"--{option.replace('_', '-')}" in said
+        assert re.search(rf"^ +{option}: ", kind.__doc__ or "", re.MULTILINE), f"{option} has no explanation"
+    assert f"e2c {name}" in said
+
+
+def examples() -> list[str]:
+    """The commands in the help texts."""
+    texts = "\n".join(find_command(name).__doc__ or "" for name in COMMANDS)
+    return [match.group(1).strip() for match in re.finditer(r"^ +(e2c [^(\n]*)", texts, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("example", examples())
+def test_examples_parse(example: str) -> None:
+    assert parse(example.split()[1:]) is not None
+
+
+def test_a_wrong_command_or_option_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evalute"]) == 2
+    assert capsys.readouterr().err == "e2c: There is no command 'evalute': did you mean 'evaluate'?\n"
+    assert main(["zzz"]) == 2
+    assert "the commands are quickstart, collect" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["plan"])
+    assert "--run" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "--datasets", "x"])
+    assert "--dataset" in capsys.readouterr().err
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("e2c_control.cli.collect.Collect.collect", broken)
+    with pytest.raises(KeyError):
+        main(["collect", "--env", "E2C/Planar-v0", "--out", str(tmp_path / "data")])
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["quickstart", "--help"]])
+def test_help_is_fast_and_imports_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom e2c_control.cli import main\n"
+        f"try: main({arguments!r})\nexcept SystemExit: pass\n"
+        f"print('LOADED', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, text=True, capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.stdout.splitlines()[-1] == "LOADED []"
+    # The user's limit is a second; CPU time is what a busy machine does not change.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
