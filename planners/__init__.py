@@ -4,18 +4,30 @@ Everything here is batched float64 NumPy: N problems at once, each with its own 
 the inner loops (numba) is loaded by the first plan, not by this import.
 """
 
+from e2c_control.planners.aico import AICO
+from e2c_control.planners.cem import CEM
 from e2c_control.planners.costs import Cost, Expansion, QuadraticCost, SmoothCost
 from e2c_control.planners.dynamics import Dynamics, FunctionDynamics, LinearDynamics, Linearization, NoisyDynamics
+from e2c_control.planners.icem import ICEM
 from e2c_control.planners.ilqr import ILQR
 from e2c_control.planners.lowered import LowerableDynamics, Lowered
 from e2c_control.planners.lqr import AffinePolicy, lqr
+from e2c_control.planners.lqr_planner import LQR
 from e2c_control.planners.mpc import MPC, Planner, Replan
+from e2c_control.planners.mppi import MPPI
 from e2c_control.planners.plan import Limits, Plan, StopReason
+from e2c_control.planners.registry import PLANNERS, make_planner
 from e2c_control.planners.starts import Starts
 
 __all__ = [
+    "AICO",
+    "CEM",
+    "ICEM",
     "ILQR",
+    "LQR",
     "MPC",
+    "MPPI",
+    "PLANNERS",
     "AffinePolicy",
     "Cost",
     "Dynamics",
@@ -35,4 +47,5 @@ __all__ = [
     "Starts",
     "StopReason",
     "lqr",
+    "make_planner",
 ]

@@ -30,7 +30,7 @@ class Starts:
     ) -> Array:
         """Start controls (N, S, T, m) within the limits; the warm start, padded or cut to T, comes first."""
         m = len(limits.low)
-        low, high = _bounded(limits)
+        low, high = bounded(limits)
         zeros = np.broadcast_to(limits.clip(np.zeros(m)), (self.zeros, horizon, m))
         uniform = rng.uniform(low, high, (self.uniform, horizon, m))
         corners = np.where(rng.random((self.extreme, 2, m)) < 0.5, low, high)
@@ -46,7 +46,7 @@ class Starts:
         return rows.copy()
 
 
-def _bounded(limits: Limits) -> tuple[Array, Array]:
+def bounded(limits: Limits) -> tuple[Array, Array]:
     """The limits with each open side closed at ±1, or 1 beyond the other side where that is further."""
     low = np.where(np.isfinite(limits.low), limits.low, np.minimum(-1.0, limits.high - 1.0))
     high = np.where(np.isfinite(limits.high), limits.high, np.maximum(1.0, low + 1.0))

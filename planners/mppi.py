@@ -1,0 +1,73 @@
+"""Model-predictive path integral control.
+
+Source: Williams et al., "Information theoretic MPC for model-based reinforcement learning", ICRA 2017.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from e2c_control.errors import InputError
+from e2c_control.planners.cem import check_population
+from e2c_control.planners.checks import Array
+from e2c_control.planners.costs import Cost
+from e2c_control.planners.dynamics import Dynamics
+from e2c_control.planners.plan import Limits, Plan
+from e2c_control.planners.sampling import Population
+
+
+@dataclass(frozen=True)
+class MPPI:
+    """Options of the planner, which is called like a function; a cost needs no derivatives.
+
+    Each iteration perturbs the nominal sequence with normal noise, clips to the limits, and takes the mean of all
+    candidates with weights exp(-(cost - least cost) / (temperature * spread)), where the spread is the standard
+    deviation of the costs: the temperature then means the same for every cost. The better of the nominal sequence and
+    the best sample is the plan.
+    """
+
+    iterations: int = 5
+    samples: int = 200
+    deviation: float = 0.4  # in halves of the allowed range
+    temperature: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_population(self.iterations, self.samples, 1)
+        if not (0.0 < self.deviation < np.inf and 0.0 < self.temperature < np.inf):
+            raise InputError("deviation and temperature must be positive and finite.")
+
+    def __call__(
+        self,
+        dynamics: Dynamics,
+        cost: Cost,
+        initial_states: ArrayLike,
+        horizon: int,
+        limits: Limits,
+        warm_start: Plan | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> Plan:
+        """Plan N problems, from initial states (N, n), over ``horizon`` steps; see ``ILQR``."""
+        rng = np.random.default_rng(0) if rng is None else rng
+        search = Population.begin(dynamics, cost, initial_states, horizon, limits, warm_start)
+        nominal = search.mean
+        for _ in range(self.iterations):
+            noise = self.deviation * search.width * rng.standard_normal((self.samples, *nominal.shape[1:]))
+            controls = np.concatenate((limits.clip(nominal[:, None] + noise), nominal[:, None]), axis=1)
+            value = search.evaluate(controls)
+            weights = self._weights(value)
+            total = weights.sum(axis=1)[:, None, None]
+            mixed = np.einsum("np,nptm->ntm", weights, controls) / np.maximum(total, 1.0)
+            nominal = np.where(total > 0.0, limits.clip(mixed), nominal)  # all zero where no candidate is finite
+        search.evaluate(nominal[:, None])
+        return search.plan(self.iterations)
+
+    def _weights(self, value: Array) -> Array:
+        """exp(-(cost - least) / (temperature * spread)) (N, P), zero where a cost is not finite."""
+        sound = np.isfinite(value)
+        least = np.where(sound.any(axis=1), value.min(axis=1), 0.0)[:, None]
+        excess = np.where(sound, value - least, 0.0)
+        size = np.maximum(sound.sum(axis=1, keepdims=True), 1)
+        mean = excess.sum(axis=1, keepdims=True) / size
+        spread = np.sqrt((np.where(sound, excess - mean, 0.0) ** 2).sum(axis=1, keepdims=True) / size)
+        return np.where(sound, np.exp(-excess / (self.temperature * spread + np.finfo(np.float64).tiny)), 0.0)
