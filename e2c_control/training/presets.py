@@ -26,6 +26,6 @@ def default_embedding(
     """
     if latent_dim is not None and latent_dim < 1:
         raise InputError(f"An embedding cannot have {latent_dim} dimensions: give 1 or more.")
-    planar = environment in _PLANAR
+    planar = environment.rpartition(":")[2] in _PLANAR
     pool = 1 if planar else -(-max(frame_shape[:2]) // POOLED_SIDE)
     return EmbeddingConfig(latent_dim=latent_dim or (2 if planar else 3), pool=pool)

@@ -132,7 +132,8 @@ def _loop(
 ) -> None:
     window.resume()
     while not trainer.finished and not interrupted():
-        window.add(trainer.advance())
+        report = trainer.advance()
+        window.add(report, trainer.phase.batch_size * max(trainer.phase.horizon, 1))
         step = trainer.step
         if step % config.log_every == 0 or trainer.finished:
             values = window.close(trainer)

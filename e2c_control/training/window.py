@@ -25,7 +25,8 @@ class Window:
 
     def _clear(self) -> None:
         self._sums: dict[str, Tensor] = {}
-        self._count, self._rate, self._seconds = 0, 0.0, 0.0
+        self._count, self._rate = 0, 0.0
+        self._samples, self._seconds = 0, 0.0
 
     def resume(self) -> None:
         """Count time from now on."""
@@ -36,8 +37,8 @@ class Window:
         if self._since is not None:
             self._seconds, self._since = self._seconds + time.perf_counter() - self._since, None
 
-    def add(self, report: StepReport) -> None:
-        """Take in one step."""
+    def add(self, report: StepReport, samples: int) -> None:
+        """Take in one step, which trained on so many transitions."""
         values = {"loss/total": report.loss, "train/gradient_norm": report.gradient_norm}
         values |= {f"loss/{name}": value for name, value in report.terms.items()}
         if self._count and values.keys() != self._sums.keys():
@@ -45,6 +46,7 @@ class Window:
         for name, value in values.items():
             self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._count, self._rate = self._count + 1, report.learning_rate
+        self._samples += samples
 
     def check(self, trainer: Trainer) -> dict[str, float]:
         """The means so far by tag; InputError if one is not finite."""
@@ -61,9 +63,8 @@ class Window:
         """The means by tag, with rates; begins the next window."""
         means = self.check(trainer)
         self.pause()
-        samples = self._count * trainer.phase.batch_size * max(trainer.phase.horizon, 1)
         means["train/learning_rate"] = self._rate
-        means["time/transitions_per_second"] = samples / max(self._seconds, 1e-9)
+        means["time/transitions_per_second"] = self._samples / max(self._seconds, 1e-9)
         self._clear()
         self.resume()
         return means

@@ -1,0 +1,180 @@
+"""A run around the core: curves, checkpoints, watching, threads, embeddings read back."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from e2c_control.data import Transitions
+from e2c_control.errors import InputError
+from e2c_control.objectives.recipe import Recipe
+from e2c_control.runs.checkpoint import checkpoint_paths, latest, load_checkpoint
+from e2c_control.runs.folder import RunFolder
+from e2c_control.runs.logger import RunLogger, read_metrics
+from e2c_control.training.presets import default_embedding
+from e2c_control.training.run import TrainConfig, load_embedding, resolve_device, train
+from e2c_control.training.trainer import Trainer
+from e2c_control.training.watch import MapWatcher
+
+
+@pytest.fixture
+def config(dataset: Path, recipe: Recipe) -> TrainConfig:
+    return TrainConfig(
+        dataset, "Dots-v0", recipe, log_every=4, measure_every=5, checkpoint_every=3, keep=100, held_out=0.2
+    )
+
+
+def begin(folder: Path, config: TrainConfig) -> RunFolder:
+    return RunFolder.create(folder, "Dots-v0", config, "run")
+
+
+def curves(run: RunFolder) -> list[dict[str, Any]]:
+    return [{tag: v for tag, v in row.items() if not tag.startswith("time/")} for row in read_metrics(run.metrics)]
+
+
+def final(run: RunFolder) -> dict[str, bytes]:
+    newest = latest(run.checkpoints)
+    assert newest is not None
+    groups = load_checkpoint(newest).tensors.items()
+    return {f"{g}/{name}": tensor.numpy().tobytes() for g, tensors in groups for name, tensor in tensors.items()}
+
+
+@pytest.fixture
+def whole(tmp_path: Path, config: TrainConfig) -> RunFolder:
+    run = begin(tmp_path / "whole", config)
+    train(run, config)
+    return run
+
+
+def test_from_every_checkpoint_the_same_curves(whole: RunFolder, config: TrainConfig, tmp_path: Path) -> None:
+    """Points of the curves are 4 steps apart and checkpoints 3: most checkpoints lie between two points."""
+    for path in checkpoint_paths(whole.checkpoints)[:-1]:
+        copy = RunFolder(tmp_path / path.name)
+        shutil.copytree(whole.path, copy.path)
+        for later in checkpoint_paths(copy.checkpoints):
+            if later.name > path.name:
+                shutil.rmtree(later)
+        train(copy, config)
+        assert curves(copy) == curves(whole)
+        assert final(copy) == final(whole)
+
+
+def test_ctrl_c_between_points_of_the_curves(whole: RunFolder, config: TrainConfig, tmp_path: Path) -> None:
+    run = begin(tmp_path / "cut", config)
+
+    def press(trainer: Trainer, logger: RunLogger) -> None:
+        if trainer.step == 5:
+            signal_self()
+
+    with pytest.raises(KeyboardInterrupt):
+        train(run, config, watch=press)
+    assert latest(run.checkpoints) == run.checkpoints / "step-00000005"
+    train(run, config)
+    assert curves(run) == curves(whole)
+    assert final(run) == final(whole)
+
+
+def signal_self() -> None:
+    import os
+    import signal
+
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_watching_changes_no_bit(whole: RunFolder, config: TrainConfig, tmp_path: Path) -> None:
+    run = begin(tmp_path / "watched", config)
+    train(run, config, watch=MapWatcher(run, config, features=lambda states: states / 7, names=("row", "column")))
+    assert final(run) == final(whole)
+    training = [row for row in curves(run) if "loss/total" in row]
+    assert training == curves(whole)
+    measured = [row for row in curves(run) if "map/step_rank" in row]
+    steps = config.recipe.steps
+    assert [row["step"] for row in measured] == [*range(5, steps, 5), steps]
+    assert {"map/neighbour_overlap", "map/prediction_error_5", "map/jacobian_gap", "map/state_loss"} <= measured[
+        0
+    ].keys()
+    assert all((run.plots / f"{name}.png").is_file() for name in ("latent_map", "predictions"))
+    events = EventAccumulator(str(run.path), size_guidance={"images": 0, "scalars": 0}).Reload()
+    assert [event.step for event in events.Images("images/predictions")] == [row["step"] for row in measured]
+    shown = [event.value for event in events.Scalars("map/step_rank")]
+    assert np.allclose(shown, [row["map/step_rank"] for row in measured])
+
+
+def test_rates_do_not_count_the_watching(config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    def spend(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    advance = Trainer.advance
+    monkeypatch.setattr("e2c_control.training.window.time.perf_counter", lambda: now)
+    monkeypatch.setattr(Trainer, "advance", lambda trainer: (spend(1.0), advance(trainer))[1])
+    run = begin(tmp_path, config)
+    train(run, config, watch=lambda trainer, logger: spend(1000.0))
+    rates = [row["time/transitions_per_second"] for row in read_metrics(run.metrics) if "loss/total" in row]
+    per_step = [phase.batch_size * max(phase.horizon, 1) for phase in config.recipe.phases]
+    assert min(per_step) <= min(rates), "a step takes a second"
+    assert max(rates) <= max(per_step)
+
+
+def test_threads_are_given_back(config: TrainConfig, tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    seen: list[int] = []
+    config = replace(config, threads=before + 1)
+    train(begin(tmp_path, config), config, watch=lambda trainer, logger: seen.append(torch.get_num_threads()))
+    assert set(seen) == {before + 1}
+    assert torch.get_num_threads() == before
+
+
+def test_an_embedding_is_read_back(whole: RunFolder, config: TrainConfig, transitions: Transitions) -> None:
+    embedding = load_embedding(whole)
+    stored = final(whole)
+    for name, tensor in embedding.state_dict().items():
+        assert tensor.numpy().tobytes() == stored[f"embedding/{name}"]
+    assert embedding.observation_shape == (8, 8, 1)
+    assert not embedding.training
+
+
+def test_checkpoints_are_thinned_out(config: TrainConfig, tmp_path: Path) -> None:
+    config = replace(config, keep=2)
+    run = begin(tmp_path, config)
+    train(run, config)
+    assert len(checkpoint_paths(run.checkpoints)) == 2
+
+
+def test_a_checkpoint_of_another_recipe(whole: RunFolder, config: TrainConfig) -> None:
+    embedding = replace(config.recipe.embedding, encoder_hidden=(9,))
+    other = replace(config, recipe=replace(config.recipe, embedding=embedding))
+    before = final(whole)
+    shutil.rmtree(latest(whole.checkpoints) or Path())
+    with pytest.raises(InputError, match="another recipe"):
+        train(whole, other)
+    assert final(whole) != before, "the newest was removed by the test alone"
+
+
+def test_devices() -> None:
+    assert resolve_device("cpu") == torch.device("cpu")
+    assert resolve_device("auto").type in ("cpu", "cuda")
+
+
+@pytest.mark.parametrize(
+    ("environment", "shape", "latents", "pooled"),
+    [
+        ("E2C/Planar-v0", (40, 40, 1), 2, 40),
+        ("e2c_control.envs:E2C/PlanarWalls-v0", (40, 40, 1), 2, 40),
+        ("E2C/PendulumSwingUp-v0", (48, 48, 1), 3, 24),
+        ("Pendulum-v1", (64, 64, 1), 3, 21),
+        ("Small-v0", (16, 12, 3), 3, 16),
+    ],
+)
+def test_presets(environment: str, shape: tuple[int, int, int], latents: int, pooled: int) -> None:
+    config = default_embedding(environment, shape)
+    assert config.latent_dim == latents
+    assert shape[0] // config.pool == pooled
+    assert default_embedding(environment, shape, 7).latent_dim == 7
