@@ -175,7 +175,9 @@ class E2CAgent:
         """Drive to an image (H, W, C), or one for each environment (N, H, W, C), all uint8."""
         goals = self._checked(np.asarray(images), "The goal")
         self._goal_images, self._goal_source = goals, None
-        self._mpc = self.options.controller(self.embedding, self.encode(goals))
+        latents = self.encode(goals)
+        # One goal is everybody's, however many they are.
+        self._mpc = self.options.controller(self.embedding, latents[0] if len(latents) == 1 else latents)
 
     def follow_goals(self, env: gymnasium.Env[Any, Any] | Vectors | VecEnv) -> None:
         """Drive to whatever is the goal of the episode: `goal_observation` of these environments, read at each reset.

@@ -44,7 +44,7 @@ class PlanningOptions:
         )
 
     def controller(self, embedding: Embedding, goals: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> MPC:
-        """A receding-horizon controller to the latent goals (N, k)."""
+        """A receding-horizon controller to the latent goal (k,) of all, or one for each (N, k)."""
         k, m = embedding.config.latent_dim, embedding.action_dim
         weights = np.broadcast_to(np.asarray(self.action_weight), (m,))
         cost = QuadraticCost(goals, self.state_weight * np.eye(k), np.diag(weights))

@@ -1,0 +1,148 @@
+"""Acting: stable-baselines3's own evaluation, goals for each environment, warm starts that travel in the state."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import DummyVecEnv
+
+from e2c_control.agents import E2CAgent, drive
+from e2c_control.envs import make_task
+from e2c_control.errors import InputError
+
+
+def planar(goal: int | None = None, horizon: int = 5) -> "gym.Env[np.ndarray, np.ndarray]":
+    return Monitor(gym.make("E2C/Planar-v0", goal=goal, horizon=horizon))
+
+
+def images(count: int, seed: int = 0) -> np.ndarray:
+    task = make_task("E2C/Planar-v0")
+    return task.observe_at_rest(task.system.sample_states(count, np.random.default_rng(seed)))
+
+
+def test_evaluate_policy_on_one_environment(agent: E2CAgent) -> None:
+    env = planar(goal=1)
+    env.reset()
+    agent.set_goal(env.get_wrapper_attr("goal_observation"))
+    mean, deviation = evaluate_policy(agent, env, n_eval_episodes=2)
+    assert (mean, deviation) == (0.0, 0.0)
+
+
+def test_evaluate_policy_on_several_with_a_goal_each(agent: E2CAgent) -> None:
+    vec_env = DummyVecEnv([lambda goal=goal: planar(goal) for goal in range(3)])
+    vec_env.reset()
+    agent.set_goal(np.stack(vec_env.get_attr("goal_observation")))
+    rewards, lengths = evaluate_policy(agent, vec_env, n_eval_episodes=6, return_episode_rewards=True)
+    assert lengths == [5] * 6
+    assert len(rewards) == 6
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_goals_that_change_with_every_episode(agent: E2CAgent, several: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = DummyVecEnv([planar, planar]) if several else planar()
+    shown: list[np.ndarray] = []
+    set_goal = E2CAgent.set_goal
+
+    def note(self: E2CAgent, goals: np.ndarray) -> None:
+        shown.append(goals)
+        set_goal(self, goals)
+
+    monkeypatch.setattr(E2CAgent, "set_goal", note)
+    agent.follow_goals(env)
+    evaluate_policy(agent, env, n_eval_episodes=8)
+    assert len(shown) == (4 if several else 8)
+    task = make_task("E2C/Planar-v0")
+    known = {goal.tobytes() for goal in task.observe_at_rest(task.goals)}
+    seen = {goal.tobytes() for goals in shown for goal in goals}
+    assert len(seen) > 1
+    assert seen <= known
+
+
+def test_one_and_many_observations(agent: E2CAgent) -> None:
+    observations = images(3)
+    agent.set_goal(images(1)[0])
+    many, _ = agent.predict(observations)
+    assert many.shape == (3, 2)
+    assert many.dtype == np.float32
+    assert (np.abs(many) <= 1).all()
+    one, _ = agent.predict(observations[0])
+    assert one.shape == (2,)
+    again, _ = agent.predict(observations)
+    assert (again == many).all(), "nothing is kept between calls but what the caller carries"
+
+
+def test_each_environment_has_its_own_goal_and_plan(agent: E2CAgent) -> None:
+    """A batch plans each problem as if it were alone."""
+    observations, goals = images(3, seed=1), images(3, seed=2)
+    agent.set_goal(goals)
+    together, state = agent.predict(observations)
+    for i in range(3):
+        agent.set_goal(goals[i])
+        _, alone = agent.predict(observations[i])
+        assert alone.plan.states[0, 0] == pytest.approx(state.plan.states[i, 0])
+    assert len({tuple(row) for row in together.tolist()}) > 1
+
+
+def test_the_warm_start_travels_and_ends_with_the_episode(agent: E2CAgent) -> None:
+    observations = images(2)
+    agent.set_goal(images(2, seed=3))
+    agent.options = agent.options.__class__(horizon=6, iterations=0)
+    agent.set_goal(images(2, seed=3))
+    _, first = agent.predict(observations)
+    assert first.steps.tolist() == [0, 0]
+    first.plan.controls[:] = 0.5  # a plan that no replan of zero iterations would find by itself
+    _, second = agent.predict(observations, first, np.array([False, False]))
+    assert second.steps.tolist() == [1, 1]
+    _, third = agent.predict(observations, second, np.array([False, True]))
+    assert third.steps.tolist() == [2, 0], "an episode that begins anew counts from 0"
+
+
+def test_plans_end_with_the_episode(agent: E2CAgent) -> None:
+    task = make_task("E2C/Planar-v0", horizon=4)
+    agent.options = agent.options.for_task(task)
+    driven = drive(agent, task, task.evaluation_problems(100, 3))
+    assert [plan.shape[1] - 1 for plan in driven.plans] == [4, 3, 2, 1]
+    assert driven.states.shape == (5, 3, 2)
+    assert driven.latents.shape == (5, 3, 2)
+    assert driven.scores.shape == (3,)
+    assert (driven.scores == driven.in_goal.mean(0)).all()
+    assert len(driven.replans) == 4
+    goals = np.stack([problem.goal for problem in task.evaluation_problems(100, 3)])
+    inside = np.stack([task.in_goal(states, goals) for states in driven.states[1:]])
+    assert (inside == driven.in_goal).all()
+
+
+def test_same_seed_same_drive(agent: E2CAgent) -> None:
+    task = make_task("E2C/Planar-v0", horizon=5, noise=0.3)
+    problems = task.evaluation_problems(100, 2)
+    actions = [drive(agent, task, problems, seed).actions for seed in (1, 1, 2)]
+    assert (actions[0] == actions[1]).all()
+    assert (actions[0] != actions[2]).any()
+
+
+@pytest.mark.parametrize(
+    "observation",
+    [
+        np.zeros((40, 40, 1)),
+        np.zeros((40, 40, 2), np.uint8),
+        np.zeros((40, 40), np.uint8),
+        np.zeros((2, 3, 40, 40, 1), np.uint8),
+        np.zeros((40, 40, 1), np.int64),
+        np.full((40, 40, 1), np.nan),
+    ],
+)
+def test_observations_of_another_shape_or_type(agent: E2CAgent, observation: np.ndarray) -> None:
+    agent.set_goal(images(1)[0])
+    with pytest.raises(InputError, match=r"The observation must be uint8 of shape \(40, 40, 1\)"):
+        agent.predict(observation)
+    with pytest.raises(InputError, match="The goal must be uint8"):
+        agent.set_goal(observation)
+
+
+def test_goals_are_needed_and_counted(agent: E2CAgent) -> None:
+    with pytest.raises(InputError, match="call set_goal"):
+        agent.predict(images(1))
+    agent.set_goal(images(2))
+    with pytest.raises(InputError, match="2 goals and 3 observations"):
+        agent.predict(images(3))
