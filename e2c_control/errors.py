@@ -2,4 +2,4 @@
 
 
 class InputError(ValueError):
-    """One sentence that names the thing and the remedy. The command line prints it without a traceback and exits with 2."""
+    """One sentence that names the thing and the remedy; the command line prints it without a traceback, exit code 2."""

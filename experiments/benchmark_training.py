@@ -1,8 +1,9 @@
 """Training speed: the project's trainer against a plain float64 port of the peers' loop, same networks and batch.
 
-The port is what the public E2C implementations do: float64 throughout, images as float64 in memory, the two images of a
-transition encoded and decoded one after the other, binary cross-entropy of a sigmoid, torch's default Adam. Both sides
-train 1600-150-150-150-(2+2) encoders, 2-200-200-1600 decoders and 2-100-100 transitions with A = I + v r' on batches of
+The port is what the public E2C implementations do: float64 throughout, a shuffling DataLoader over images that are float64
+in memory, the two images of a transition encoded and decoded one after the other, binary cross-entropy of a sigmoid,
+torch's default Adam. The trainer takes its 128 transitions as 32 windows of four steps, in which an image that ends one
+transition and begins the next is encoded once. Both sides train 1600-150-150-150-(2+2) encoders, 2-200-200-1600 decoders and 2-100-100 transitions with A = I + v r' on batches of
 128 transitions. Rounds of both are interleaved in one process on one thread and compared by CPU time, so that a busy
 machine slows both alike.
 
@@ -25,6 +26,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from e2c_control.data import Transitions, collect
 from e2c_control.data.environments import make_vector_env
@@ -36,6 +38,7 @@ from e2c_control.training.trainer import Trainer
 
 RESULT = Path(__file__).parent / "results" / "benchmark_training.json"
 BATCH = 128
+WINDOW = 4
 SIZES = EmbeddingConfig(latent_dim=2, encoder_hidden=(150, 150, 150), decoder_hidden=(200, 200), matrix_form="rank1")
 
 
@@ -55,13 +58,18 @@ class PeerLoop(nn.Module):
         self.encoder, self.decoder = layers(1600, 150, 150, 150, 4), layers(2, 200, 200, 1600)
         self.body, self.heads = nn.Sequential(layers(2, 100, 100), nn.ReLU()), nn.Linear(100, 2 + 2 + 4 + 2)
         self.double()
-        self.images, self.next_images, self.actions = images, next_images, actions
+        data = TensorDataset(images, next_images, actions)
+        self.loader = DataLoader(data, BATCH, shuffle=True, drop_last=True)
+        self.batches = iter(self.loader)
         self.optimiser = torch.optim.Adam(self.parameters(), lr=1e-4)
 
     def step(self) -> None:
-        """One optimiser step on a random batch."""
-        rows = torch.randint(len(self.images), (BATCH,))
-        x, x_next, u = self.images[rows], self.next_images[rows], self.actions[rows]
+        """One optimiser step on the next batch."""
+        try:
+            x, x_next, u = next(self.batches)
+        except StopIteration:
+            self.batches = iter(self.loader)
+            x, x_next, u = next(self.batches)
         mean, log_var = self.encoder(x).chunk(2, 1)
         mean_next, log_var_next = self.encoder(x_next).chunk(2, 1)
         z = mean + (0.5 * log_var).exp() * torch.randn_like(mean)
@@ -94,14 +102,16 @@ def multiply_rate(seconds: float) -> float:
 def operations(trainer: Trainer) -> float:
     """float32 operations of the matrix products of one step: forward, and twice that backward.
 
-    Two images encoded and two latents decoded for each transition, one transition evaluated; the first layer needs no
-    gradient of its input.
+    For each transition 1 + 1/WINDOW images are encoded, two latents decoded and the matrices evaluated once; the first
+    layer needs no gradient of its input.
     """
     weights = {
         name: sum(p.numel() for p in trainer.embedding.get_submodule(name).parameters() if p.ndim == 2)
         for name in ("encoder", "decoder", "transition")
     }
-    products = 3 * (2 * weights["encoder"] + 2 * weights["decoder"] + weights["transition"]) - 2 * 1600 * 150
+    encoded = 1 + 1 / WINDOW
+    products = 3 * (encoded * weights["encoder"] + 2 * weights["decoder"] + weights["transition"])
+    products -= encoded * 1600 * SIZES.encoder_hidden[0]
     return 2.0 * BATCH * products
 
 
@@ -114,12 +124,14 @@ def main() -> None:
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         environments = make_vector_env("E2C/Planar-v0", 256, frame_stack=1)
-        data: Transitions = collect(environments, Path(folder) / "data", 5_000, 1, starts="sampled", seed=0)
+        data: Transitions = collect(environments, Path(folder) / "data", 5_000, WINDOW, starts="sampled", seed=0)
         recipe = make_recipe("e2c", SIZES)
-        recipe = replace(recipe, phases=tuple(replace(p, steps=10**6, batch_size=BATCH) for p in recipe.phases))
+        windows = {"steps": 10**6, "horizon": WINDOW, "batch_size": BATCH // WINDOW}
+        recipe = replace(recipe, phases=tuple(replace(p, **windows) for p in recipe.phases))
         ours = Trainer(recipe, data, data.split(0.0)[0], seed=0, device=torch.device("cpu"))
-        images = torch.from_numpy(data.frames.reshape(-1, 2, 1600) / 255.0)
-        peer = PeerLoop(images[:, 0], images[:, 1], torch.from_numpy(data.actions[::2].astype(np.float64)))
+        first = data.windows(1)
+        images = torch.from_numpy(data.frames.reshape(-1, 1600) / 255.0)
+        peer = PeerLoop(images[first], images[first + 1], torch.from_numpy(data.actions[first].astype(np.float64)))
         seconds: dict[str, list[float]] = {"peer": [], "ours": []}
         for _ in range(rounds):
             for name, step in (("peer", peer.step), ("ours", ours.advance)):

@@ -10,15 +10,15 @@ from e2c_control.objectives.unrolled import Unrolled
 
 
 class PriorKL(Term):
-    """KL(q(z_0 | x_0) || N(0, I)), nats."""
+    """KL(q(z_t | x_t) || N(0, I)), nats."""
 
     def forward(self, unrolled: Unrolled) -> Tensor:
-        return kl_from_standard_normal(unrolled.posterior[0]).mean()
+        return kl_from_standard_normal(unrolled.posterior[:-1]).mean()
 
 
 class ConsistencyKL(Term):
-    """KL(N(A mu + B u + o, C) || q(z_1 | x_1)), nats: predicted and encoded next latent must agree."""
+    """KL(N(A mu + B u + o, C) || q(z_t | x_t)), nats, mean over t = 1..K: predicted and encoded next latent must agree."""
 
     def forward(self, unrolled: Unrolled) -> Tensor:
         q = unrolled.posterior
-        return kl_of_affine_image(q[0], unrolled.first_step, unrolled.actions[0], q[1]).mean()
+        return kl_of_affine_image(q[:-1], unrolled.local, unrolled.actions, q[1:]).mean()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from e2c_control.errors import InputError
 from e2c_control.objectives.contrastive import InfoNCE, LatentConsistency
 from e2c_control.objectives.divergence import ConsistencyKL, PriorKL
-from e2c_control.objectives.pixel_likelihood import Prediction, Reconstruction
+from e2c_control.objectives.pixel_likelihood import Display, Prediction, Reconstruction
 from e2c_control.objectives.smoothness import Centring, ControlUniformity, Curvature, Decorrelation
 from e2c_control.objectives.term import Term
 from e2c_control.objectives.unrolled import Unrolled
@@ -18,6 +18,7 @@ from e2c_control.objectives.unrolled import Unrolled
 TERMS: Mapping[str, Callable[..., Term]] = {
     "reconstruction": Reconstruction,
     "prediction": Prediction,
+    "display": Display,
     "prior_kl": PriorKL,
     "consistency_kl": ConsistencyKL,
     "info_nce": InfoNCE,

@@ -19,15 +19,16 @@ class _BernoulliNats(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, pixels: Tensor) -> Tensor:
-        ctx.save_for_backward(logits, pixels)
-        # softplus(l) = max(l, 0) - ln sigmoid(|l|): the same to the last digits, at half its cost.
-        log_sum = torch.sigmoid(logits.abs()).log_().sum()
+        probability = torch.sigmoid(logits)
+        ctx.save_for_backward(probability, pixels)
+        # softplus(l) = max(l, 0) - ln sigmoid(|l|), and sigmoid(|l|) is the larger of the two probabilities.
+        log_sum = torch.maximum(probability, 1.0 - probability).log_().sum()
         return logits.clamp(min=0.0).sum() - log_sum - torch.dot(logits.flatten(), pixels.flatten())
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        logits, pixels = ctx.saved_tensors
-        return torch.sigmoid(logits).sub_(pixels).mul_(gradients[0]), None
+        probability, pixels = ctx.saved_tensors
+        return (probability - pixels).mul_(gradients[0]), None
 
 
 def pixel_nats(logits: Tensor, pixels: Tensor) -> Tensor:
@@ -42,14 +43,30 @@ def pixel_nats(logits: Tensor, pixels: Tensor) -> Tensor:
 
 
 class Reconstruction(Term):
-    """-log p(x_0 | z_0), nats per image."""
+    """-log p(x_t | z_t), nats per image, mean over the images from which something is predicted."""
 
     def forward(self, unrolled: Unrolled) -> Tensor:
-        return pixel_nats(unrolled.logits[0], unrolled.pixels[0])
+        return pixel_nats(unrolled.logits[0], unrolled.pixels[:-1])
 
 
 class Prediction(Term):
-    """-log p(x_t | predicted z_t), nats per image, mean over t = 1..K."""
+    """-log p(x_t | predicted z_t), nats per image, mean over t = 1..K.
+
+    Args:
+        rollout: whether all K are predicted from the first image, rather than each from the image before it.
+    """
+
+    def __init__(self, rollout: bool = False) -> None:
+        super().__init__()
+        self.rollout = rollout
 
     def forward(self, unrolled: Unrolled) -> Tensor:
-        return pixel_nats(unrolled.logits[1:], unrolled.pixels[1:])
+        logits = unrolled.embedding.decode(unrolled.rolled) if self.rollout else unrolled.logits[1]
+        return pixel_nats(logits, unrolled.pixels[1:])
+
+
+class Display(Term):
+    """-log p(x_0 | z_0), nats per image, with nothing predicted: what teaches a decoder to show a finished map."""
+
+    def forward(self, unrolled: Unrolled) -> Tensor:
+        return pixel_nats(unrolled.embedding.decode(unrolled.latents), unrolled.pixels)

@@ -43,7 +43,7 @@ def unfold(embedding: EmbeddingConfig) -> Recipe:
         start_deviation=START,
         phases=(
             Phase("unfold", 1000, _unfold_terms(), train=("encoder", "transition")),
-            Phase("decode", 300, (WeightedTerm("reconstruction"),), horizon=0, batch_size=128, train=("decoder",)),
+            Phase("decode", 300, (WeightedTerm("display"),), horizon=0, batch_size=128, train=("decoder",)),
         ),
     )
 

@@ -65,25 +65,29 @@ class Unrolled:
         return self.posterior.sample(self.noise.normal(*self.posterior.mean.shape))
 
     @cached_property
-    def first_step(self) -> LocallyLinear:
-        """The matrices at the sample z_0."""
-        return self.embedding.step(self.latents[0])
+    def local(self) -> LocallyLinear:
+        """The matrices at the samples z_0..z_{K-1}, batch shape (K, N)."""
+        return self.embedding.step(self.latents[:-1])
 
     @cached_property
     def predicted(self) -> Tensor:
-        """Samples of the predicted latents z_1..z_K, rolled forward from the sample z_0, (K, N, k)."""
-        if self.steps == 0:
-            return self.latents[1:]
+        """Samples of z_1..z_K, each predicted over one step from the sample before it, (K, N, k)."""
         if self.latent_noise == "shared":
-            return self._roll(self.first_step.predict(self.latents[0], self.actions[0]))
-        mean, covariance = affine_image(self.posterior[0], self.first_step, self.actions[0])
+            return self.local.predict(self.latents[:-1], self.actions)
+        mean, covariance = affine_image(self.posterior[:-1], self.local, self.actions)
         factor = cholesky(covariance + 1e-6 * torch.eye(mean.shape[-1], device=mean.device))
-        return self._roll(mean + (factor @ self.noise.normal(*mean.shape).unsqueeze(-1)).squeeze(-1))
+        return mean + (factor @ self.noise.normal(*mean.shape).unsqueeze(-1)).squeeze(-1)
 
     @cached_property
-    def logits(self) -> Tensor:
-        """Decoded pixels of the sample z_0 and of the predicted z_1..z_K, (K + 1, N, H, W, stack * C)."""
-        return self.embedding.decode(torch.cat([self.latents[:1], self.predicted]))
+    def rolled(self) -> Tensor:
+        """Samples of z_1..z_K, all rolled forward from the sample z_0, (K, N, k)."""
+        return self._roll(self.predicted[0])
+
+    @cached_property
+    def logits(self) -> tuple[Tensor, Tensor]:
+        """Decoded pixels of the samples z_0..z_{K-1} and of `predicted`, each (K, N, H, W, stack * C)."""
+        encoded, predicted = self.embedding.decode(torch.stack([self.latents[:-1], self.predicted]))
+        return encoded, predicted
 
     @cached_property
     def mean_step(self) -> LocallyLinear:

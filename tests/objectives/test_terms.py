@@ -137,8 +137,9 @@ def test_images_have_bernoulli_likelihoods(unroll: Unroll) -> None:
     unrolled = unroll(stack=2)
     embedding, x = unrolled.embedding, unrolled.pixels
     for name, latents, targets in [
-        ("reconstruction", unrolled.latents[0], x[0]),
+        ("reconstruction", unrolled.latents[:-1], x[:-1]),
         ("prediction", unrolled.predicted, x[1:]),
+        ("display", unrolled.latents, x),
     ]:
         pixels = Bernoulli(logits=embedding.decode(latents), validate_args=False)
         expected = -pixels.log_prob(targets).sum((-3, -2, -1)).mean()
@@ -158,9 +159,9 @@ def test_gradients_of_the_image_likelihood(unroll: Unroll) -> None:
 def test_divergences_are_torchs(unroll: Unroll) -> None:
     unrolled = unroll()
     q = unrolled.posterior
-    prior = kl_divergence(Normal(q.mean[0], q.variance[0].sqrt()), Normal(0.0, 1.0)).sum(-1).mean()
+    prior = kl_divergence(Normal(q.mean[:-1], q.variance[:-1].sqrt()), Normal(0.0, 1.0)).sum(-1).mean()
     torch.testing.assert_close(TERMS["prior_kl"]()(unrolled), prior)
-    mean, covariance = affine_image(q[0], unrolled.first_step, unrolled.actions[0])
-    encoded = MultivariateNormal(q.mean[1], torch.diag_embed(q.variance[1]))
+    mean, covariance = affine_image(q[:-1], unrolled.local, unrolled.actions)
+    encoded = MultivariateNormal(q.mean[1:], torch.diag_embed(q.variance[1:]))
     consistency = kl_divergence(MultivariateNormal(mean, covariance), encoded).mean()
     torch.testing.assert_close(TERMS["consistency_kl"]()(unrolled), consistency, rtol=1e-4, atol=1e-5)

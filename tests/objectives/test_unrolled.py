@@ -69,7 +69,8 @@ def test_independent_noise_draws_anew(unroll: Unroll) -> None:
 def test_both_have_the_same_marginal(latent_noise: str) -> None:
     unrolled = one_image_often(latent_noise)
     with torch.no_grad():
-        mean, covariance = affine_image(unrolled.posterior[0], unrolled.first_step, unrolled.actions[0])
+        step = unrolled.embedding.step(unrolled.latents[0])
+        mean, covariance = affine_image(unrolled.posterior[0], step, unrolled.actions[0])
         found = unrolled.predicted[0]
         size = covariance[0].diagonal().max().item()
         torch.testing.assert_close(found.mean(0), mean[0], atol=0.03 * size**0.5, rtol=0)
