@@ -8,11 +8,14 @@ from e2c_control.planners.aico import AICO
 from e2c_control.planners.cem import CEM
 from e2c_control.planners.costs import Cost, Expansion, QuadraticCost, SmoothCost
 from e2c_control.planners.dynamics import Dynamics, FunctionDynamics, LinearDynamics, Linearization, NoisyDynamics
+from e2c_control.planners.ensemble import DisagreementCost, Ensemble, EnsembleDynamics
 from e2c_control.planners.icem import ICEM
 from e2c_control.planners.ilqr import ILQR
+from e2c_control.planners.kalman import Belief
 from e2c_control.planners.lowered import LowerableDynamics, Lowered
 from e2c_control.planners.lqr import AffinePolicy, lqr
 from e2c_control.planners.lqr_planner import LQR
+from e2c_control.planners.more_costs import ControlRateCost, FunctionCost, ObstacleCost, RememberControl, SumCost
 from e2c_control.planners.mpc import MPC, Planner, Replan
 from e2c_control.planners.mppi import MPPI
 from e2c_control.planners.plan import Limits, Plan, StopReason
@@ -29,9 +32,15 @@ __all__ = [
     "MPPI",
     "PLANNERS",
     "AffinePolicy",
+    "Belief",
+    "ControlRateCost",
     "Cost",
+    "DisagreementCost",
     "Dynamics",
+    "Ensemble",
+    "EnsembleDynamics",
     "Expansion",
+    "FunctionCost",
     "FunctionDynamics",
     "Limits",
     "LinearDynamics",
@@ -39,13 +48,16 @@ __all__ = [
     "LowerableDynamics",
     "Lowered",
     "NoisyDynamics",
+    "ObstacleCost",
     "Plan",
     "Planner",
     "QuadraticCost",
+    "RememberControl",
     "Replan",
     "SmoothCost",
     "Starts",
     "StopReason",
+    "SumCost",
     "lqr",
     "make_planner",
 ]

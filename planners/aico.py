@@ -186,7 +186,7 @@ def backward_sweep(A: Array, B: Array, d: Array, C: Array, cost: Expansion, damp
 def _stage_policy(
     V: Array, v: Array, A: Array, B: Array, d: Array, r: Array, R: Array, S: Array
 ) -> tuple[Array, Array, Array, Array, Bools]:
-    """K = -G⁻¹F, k = -G⁻¹(r + B'w) with w = v + V d; these, F, w, and where G is positive definite (else K, k = -F, -g)."""
+    """K = -G⁻¹F, k = -G⁻¹(r + B'w) with w = v + V d; these, F, w, and where G is positive definite."""
     w = v + _times(V, d)
     G, F = R + _transposed(B) @ V @ B, S + _transposed(B) @ V @ A
     right = np.concatenate((F, (r + _times(_transposed(B), w))[..., None]), axis=2)

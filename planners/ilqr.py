@@ -5,7 +5,7 @@ optimization", IROS 2012 (regularisation, line search); Tassa, Mansard, Todorov,
 programming", ICRA 2014 (limits inside the backward pass).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from e2c_control.errors import InputError
 from e2c_control.planners.checks import Array, count, real
 from e2c_control.planners.costs import Cost, SmoothCost
-from e2c_control.planners.dynamics import Dynamics
+from e2c_control.planners.dynamics import Dynamics, FunctionDynamics
 from e2c_control.planners.plan import Limits, Plan
 from e2c_control.planners.starts import Starts
 
@@ -33,6 +33,7 @@ class ILQR:
     step_sizes: tuple[float, ...] = (1.0, 0.5, 0.25, 0.1, 0.03, 0.01)
     tolerance: float = 1e-7  # stop where a full step promises to gain less than this times 1 + |cost|
     armijo: float = 1e-4  # least accepted share of the promised gain
+    report_gap: bool = False  # whether plans tell how far the dynamics' A is from their exact Jacobian (``model_gap``)
 
     def __post_init__(self) -> None:
         count("iterations", self.iterations, 0)
@@ -76,7 +77,22 @@ class ILQR:
                 if not search.active.any():
                     break
                 search.line_search(self.step_sizes, self.armijo)
-            return search.best()
+            plan = search.best()
+            return replace(plan, model_gap=linearization_gap(dynamics, plan)) if self.report_gap else plan
+
+
+def linearization_gap(dynamics: Dynamics, plan: Plan) -> Array:
+    """|J - A| / |J| (N,), Frobenius over all times: A from ``linearize``, J from central differences of ``step``.
+
+    Zero up to rounding for dynamics with exact derivatives. For learned A(z) it says how much of the Jacobian they
+    leave out, and so how far the planner's steps are from Newton's.
+    """
+    (n_problems, _, m), n = plan.controls.shape, plan.states.shape[2]
+    states, controls = plan.states[:, :-1].reshape(-1, n), plan.controls.reshape(-1, m)
+    J = FunctionDynamics(dynamics.step, n, m).linearize(states, controls).A
+    A = dynamics.linearize(states, controls).A
+    missing, whole = (np.sqrt((X**2).reshape(n_problems, -1).sum(axis=1)) for X in (J - A, J))
+    return missing / np.maximum(whole, np.finfo(np.float64).tiny)
 
 
 def checked_problem(

@@ -40,11 +40,13 @@ class Replan:
     regularisation: Array  # (N,)
     at_limit: Array  # (N,), share of the planned controls that lie on a limit
     cpu_seconds: float  # of this process, for all problems together
+    model_gap: Array | None = None  # (N,), where the planner reports it
 
     def scalars(self) -> dict[str, float]:
         """Means over the problems, under the names that TensorBoard shows."""
         sound = self.cost[np.isfinite(self.cost)]
-        return {
+        gap = {} if self.model_gap is None else {"plan/model_gap": float(self.model_gap.mean())}
+        return gap | {
             "plan/cost": float(sound.mean()) if len(sound) else float("nan"),
             "plan/iterations": float(self.iterations.mean()),
             "plan/regularisation": float(self.regularisation.mean()),
@@ -93,7 +95,9 @@ class MPC:
             plan = self._fall_back(plan, np.flatnonzero(failed), states, warm)
         at_limit = (plan.controls == self.limits.low) | (plan.controls == self.limits.high)
         share, seconds = at_limit.mean(axis=(1, 2)), time.process_time() - begun
-        return plan, Replan(reasons, failed, plan.cost, plan.iterations, plan.regularisation, share, seconds)
+        return plan, Replan(
+            reasons, failed, plan.cost, plan.iterations, plan.regularisation, share, seconds, plan.model_gap
+        )
 
     def _warm_start(self, previous: Plan, n_problems: int, horizon: int, restarted: ArrayLike | None) -> Plan:
         if len(previous) != n_problems:

@@ -1,7 +1,7 @@
 """What a planner returns, and the limits that it keeps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -68,6 +68,7 @@ class Plan:
     stop_reason: Ints  # (N,), values of StopReason
     optimality_residual: Array  # (N,), max |u - clip(u - dJ/du)|, as exact as the dynamics' local model
     regularisation: Array  # (N,), Levenberg-Marquardt weight at the stop
+    model_gap: Array | None = None  # (N,), |J - A| / |J| over the plan, J the exact Jacobian, where it was asked for
 
     def __len__(self) -> int:
         return len(self.controls)
@@ -110,6 +111,7 @@ class Plan:
             self.stop_reason[rows],
             self.optimality_residual[rows],
             self.regularisation[rows],
+            None if self.model_gap is None else self.model_gap[rows],
         )
 
     def shift(self, horizon: int | None = None, steps: int = 1) -> "Plan":
@@ -121,17 +123,8 @@ class Plan:
         horizon = count("horizon", self.horizon if horizon is None else horizon)
         at = np.minimum(np.arange(count("steps", steps, 0), steps + horizon + 1), self.horizon)
         during = np.minimum(at[:-1], self.horizon - 1)
-        return Plan(
-            self.states[:, at],
-            self.controls[:, during],
-            None if self.gains is None else self.gains[:, during],
-            self.cost,
-            self.cost_history,
-            self.iterations,
-            self.stop_reason,
-            self.optimality_residual,
-            self.regularisation,
-        )
+        gains = None if self.gains is None else self.gains[:, during]
+        return replace(self, states=self.states[:, at], controls=self.controls[:, during], gains=gains)
 
     def feedback(self, step: int, states: Array, limits: Limits) -> Array:
         """Controls (N, m) at ``step`` when the states (N, n) differ from the planned ones, clipped to the limits.

@@ -1,0 +1,101 @@
+"""Several models of one system: their mean to plan with, and their disagreement as a cost.
+
+Source: Chua et al., NeurIPS 2018, for ensembles of dynamics; the disagreement (variance of the members' predictions)
+as in Pathak, Gandhi, Gupta, "Self-supervised exploration via disagreement", ICML 2019, here to be avoided.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from e2c_control.errors import InputError
+from e2c_control.planners.checks import Array, Ints
+from e2c_control.planners.costs import Expansion, SmoothCost
+from e2c_control.planners.dynamics import Dynamics, Linearization, rollout_by_steps
+
+
+@runtime_checkable
+class EnsembleDynamics(Dynamics, Protocol):
+    """Dynamics that offer several predictions."""
+
+    def predictions(self, states: Array, controls: Array) -> Array:
+        """Next states (E, b, n), one set by each member, from states (b, n) and controls (b, m)."""
+        ...
+
+    def local_models(self, states: Array, controls: Array) -> list[Linearization]:
+        """The local model of each member."""
+        ...
+
+
+class Ensemble:
+    """The mean of several Dynamics of the same size."""
+
+    def __init__(self, members: Sequence[Dynamics]) -> None:
+        sizes = {(member.state_dim, member.control_dim) for member in members}
+        if len(sizes) != 1:
+            raise InputError(f"An ensemble needs members of one size, but has the sizes {sorted(sizes)}.")
+        self.members = tuple(members)
+
+    @property
+    def state_dim(self) -> int:
+        return self.members[0].state_dim
+
+    @property
+    def control_dim(self) -> int:
+        return self.members[0].control_dim
+
+    def predictions(self, states: Array, controls: Array) -> Array:
+        return np.stack([member.step(states, controls) for member in self.members])
+
+    def local_models(self, states: Array, controls: Array) -> list[Linearization]:
+        return [member.linearize(states, controls) for member in self.members]
+
+    def step(self, states: Array, controls: Array) -> Array:
+        return self.predictions(states, controls).mean(axis=0)
+
+    def rollout(self, initial_states: Array, controls: Array) -> Array:
+        return rollout_by_steps(self.step, initial_states, controls)
+
+    def linearize(self, states: Array, controls: Array) -> Linearization:
+        models = self.local_models(states, controls)
+        A, B, o = (np.mean([getattr(model, name) for model in models], axis=0) for name in "ABo")
+        return Linearization(A, B, o)
+
+
+class DisagreementCost(SmoothCost):
+    """w Σ_t mean_e |f_e(z_t, u_t) - mean_e f_e(z_t, u_t)|²: keeps plans where the members agree.
+
+    Arguments: ``dynamics`` with the members, ``height`` w. The Hessian is that of Gauss and Newton, positive
+    semidefinite, from the members' local models.
+    """
+
+    def __init__(self, dynamics: EnsembleDynamics, height: float) -> None:
+        if not isinstance(dynamics, EnsembleDynamics):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError("DisagreementCost needs dynamics with several predictions, such as Ensemble.")
+        if not 0.0 <= height < np.inf:
+            raise InputError(f"The height of DisagreementCost must be finite and not negative, but is {height}.")
+        self.dynamics, self.height = dynamics, height
+
+    def value(self, states: Array, controls: Array, problems: Ints) -> Array:
+        spread = self._spread(states, controls)
+        return self.height * (spread**2).sum(axis=(2, 3)).mean(axis=0)
+
+    def expand(self, states: Array, controls: Array, problems: Ints) -> Expansion:
+        (b, horizon, m), n = controls.shape, states.shape[2]
+        e = self._spread(states, controls).reshape(-1, b * horizon, n)
+        models = self.dynamics.local_models(states[:, :-1].reshape(-1, n), controls.reshape(-1, m))
+        jacobians = np.stack([np.concatenate((model.A, model.B), axis=2) for model in models])
+        J = jacobians - jacobians.mean(axis=0)
+        scale = 2 * self.height / len(J)
+        g = (scale * np.einsum("ebij,ebi->bj", J, e)).reshape(b, horizon, n + m)
+        H = (scale * np.einsum("ebij,ebik->bjk", J, J)).reshape(b, horizon, n + m, n + m)
+        q, Q = np.zeros((b, horizon + 1, n)), np.zeros((b, horizon + 1, n, n))
+        q[:, :-1], Q[:, :-1] = g[..., :n], H[..., :n, :n]
+        return Expansion(q, g[..., n:], Q, H[..., n:, n:], H[..., n:, :n])
+
+    def _spread(self, states: Array, controls: Array) -> Array:
+        """Each member's distance from the mean, (E, b, T, n)."""
+        (b, horizon, m), n = controls.shape, states.shape[2]
+        after = self.dynamics.predictions(states[:, :-1].reshape(-1, n), controls.reshape(-1, m))
+        return (after - after.mean(axis=0)).reshape(len(after), b, horizon, n)
