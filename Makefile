@@ -31,13 +31,17 @@ types: $(READY)
 	cp -r e2c_control build/types/ && cp -r envs planners agents build/types/e2c_control/
 	$(BIN)/pyright
 
-# The wheel must work without the checkout: it is installed beside the pinned dependencies and tested from elsewhere.
+# The wheel must work without the checkout: it is installed beside the pinned dependencies, and the tests run on it from
+# a copy elsewhere. WHEEL_TESTS=tests/cli tests a part.
+WHEEL_TESTS ?= tests
+
 wheel: $(READY)
-	rm -rf build/wheel && mkdir -p build/wheel
+	rm -rf build/wheel build/lib build/bdist.* && mkdir -p build/wheel
 	$(BIN)/pip wheel -q --no-deps --no-build-isolation -w build/wheel .
 	$(BIN)/pip install -q --no-deps --target build/wheel/site build/wheel/*.whl
 	cp -r tests build/wheel/tests
-	cd build/wheel && PYTHONPATH=site ../../$(BIN)/python -P -m pytest -c ../../pyproject.toml --rootdir . -q tests/test_package.py
+	cd build/wheel && PYTHONPATH=$(CURDIR)/build/wheel/site $(CURDIR)/$(BIN)/python -P -m pytest \
+		-c $(CURDIR)/pyproject.toml --rootdir . -p no:cacheprovider -q $(WHEEL_TESTS)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

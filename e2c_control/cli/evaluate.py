@@ -63,14 +63,17 @@ class Evaluate:
     problems: int = 10
 
     def __call__(self) -> None:
-        """Drive, and print the table."""
-        results = self.evaluate()
+        """Drive, print the table, and say what to do next."""
+        self.report(self.evaluate())
+        suggest(f"e2c plan --run {self.run[0]}" + (f" --task {self.task}" if self.task else ""))
+
+    def report(self, results: list[Evaluation]) -> None:
+        """The table of scores, and where they are written."""
         rows = [("run", "time in goal", "worst", "oracle", "ms per plan"), *(_row(result) for result in results)]
         if len(results) > 1:
             rows.append(_mean_row(results))
         print(table(rows), flush=True)
         say("Scores", ", ".join(str(self._result_path(result)) for result in results))
-        suggest(f"e2c plan --run {self.run[0]}" + (f" --task {self.task}" if self.task else ""))
 
     def evaluate(self) -> list[Evaluation]:
         """All runs, each written down as soon as it is done."""

@@ -60,15 +60,21 @@ class Plan:
     horizon: int | None = None
 
     def __call__(self) -> None:
-        """Drive, draw, and say how it went."""
+        """Drive, draw, and say how it went and what to do next."""
+        say("Run", self.run)
+        native = self.drive()
+        suggest(f"e2c evaluate --run {self.run}" if native else f"e2c plan --run {self.run} --goal picture.png")
+
+    def drive(self) -> bool:
+        """Drive, draw, and say how it went; returns whether it was in a world of this project."""
         from e2c_control.cli.trained import TrainedRun
 
         trained = TrainedRun.open(self.run)
-        say("Run", self.run)
         if trained.native:
             self._in_own_world(trained)
         else:
             self._in_foreign_world(trained)
+        return trained.native
 
     def _in_own_world(self, trained: TrainedRun) -> None:
         import numpy as np
@@ -103,7 +109,6 @@ class Plan:
         scalars = {"plan/time_in_goal": float(score), "plan/oracle": float(oracle), **episode.scalars()}
         self._write(trained, episode, plot, scalars, task.system.frames_per_second)
         say("Score", f"{score:.1%} of the steps in the goal, oracle {oracle:.1%}")
-        suggest(f"e2c evaluate --run {self.run}")
 
     def _in_foreign_world(self, trained: TrainedRun) -> None:
         from e2c_control.agents import E2CAgent, PlanningOptions
@@ -131,7 +136,6 @@ class Plan:
         scalars = {"plan/return": float(episode.rewards.sum()), **episode.scalars()}
         self._write(trained, episode, plot, scalars, 25)
         say("Return", f"{episode.rewards.sum():.1f} in {len(episode.rewards)} steps, by the environment's own reward")
-        suggest(f"e2c plan --run {self.run} --goal picture.png")
 
     def _refuse(self, *names: str) -> None:
         for name in names:

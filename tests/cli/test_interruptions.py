@@ -1,5 +1,6 @@
 """Killed, interrupted, resumed: real processes, real signals, and the same bits in the end."""
 
+import os
 import shutil
 import signal
 import time
@@ -61,7 +62,7 @@ def slowed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "            window.Window.add = lambda *a: (time.sleep(0.02), add(*a))[1]\n"
         "sys.meta_path.insert(0, Slow())\n"
     )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
 
 
 def interrupted_run(
