@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from gymnasium.vector import VectorEnv, VectorWrapper
@@ -63,7 +63,7 @@ class Counted(VectorWrapper[Any, Any, Any]):
 def as_callback(callback: Callback) -> BaseCallback:
     """One callback of none, one, a list of them or a function."""
     if isinstance(callback, list):
-        return CallbackList(callback)
+        return CallbackList(cast(list[BaseCallback], callback))
     return callback if isinstance(callback, BaseCallback) else ConvertCallback(callback)
 
 

@@ -68,8 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"e2c: {error}", file=sys.stderr)
         return INPUT_ERROR
-    except KeyboardInterrupt:
-        print("e2c: stopped by Ctrl-C.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        # On a line of its own, below the ^C that a terminal shows and the bar that stood there.
+        print("\ne2c: stopped" + "".join(f"; {hint}" for hint in stop.args) + ".", file=sys.stderr)
         return INTERRUPTED
     return 0
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -39,9 +38,9 @@ class Train:
       e2c train --resume runs/Planar-v0/20260131-120000
 
     Attributes:
-        dataset: folder that `e2c collect` made.
+        dataset: folder that `e2c collect` made; with --resume, where it is now, if it was moved.
         env: instead of a dataset: collect one of this environment first, with `e2c collect`'s defaults.
-        resume: run folder to go on with; all options but --device then come from its config.
+        resume: run folder to go on with, by its own config; beside it only --device and --dataset may be given.
         recipe: unfold (the default: map first, then a decoder), e2c (as published) or e2c-warm (unfold, then e2c).
         latent_dim: dimensions of the latent space. Default: 2 for the planar worlds, 3 for all others.
         steps_scale: multiplies the recipe's numbers of steps: 0.1 for a quick look, 3 to be thorough.
@@ -92,22 +91,24 @@ class Train:
         say("Run", run.path)
         try:
             train(run, config, watch=_watcher(run, config), progress=True)
-        except KeyboardInterrupt:
-            print(f"\nStopped. Go on with: e2c train --resume {run.path}", file=sys.stderr)
-            raise
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(f"go on with `e2c train --resume {run.path}`") from stop
         _report(run)
         assert isinstance(config, TrainConfig)
         return run
 
     def _check(self) -> None:
-        given = [name for name in ("dataset", "env", "resume") if getattr(self, name) is not None]
-        if len(given) != 1:
-            found = " and ".join(f"--{name}" for name in given) or "none of them"
-            raise InputError(f"Give one of --dataset, --env and --resume, not {found}; see e2c train --help.")
+        given = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
+        if self.resume is not None:
+            idle = [_option(name) for name in given if name not in ("resume", "dataset", "device")]
+            if idle:
+                raise InputError(f"{idle[0]} means nothing beside --resume: the run goes on by its own config.")
+        elif (self.dataset is None) == (self.env is None):
+            found = "both" if self.dataset else "neither"
+            raise InputError(f"Give --dataset, --env or --resume, not {found} of the first two; see e2c train --help.")
         for name in ("threads", "log_every", "measure_every", "checkpoint_every"):
             if getattr(self, name) < 1:
-                option = name.replace("_", "-")
-                raise InputError(f"--{option} is {getattr(self, name)}: give a whole number of at least 1.")
+                raise InputError(f"{_option(name)} is {getattr(self, name)}: give a whole number of at least 1.")
         if not self.steps_scale > 0:
             raise InputError(f"--steps-scale is {self.steps_scale}: give a number above 0.")
 
@@ -145,7 +146,8 @@ class Train:
         from e2c_control.training.run import TrainConfig
 
         run = RunFolder.open(path)
-        return run, run.config(TrainConfig)
+        config = run.config(TrainConfig)
+        return run, config if self.dataset is None else replace(config, dataset=self.dataset.resolve())
 
     def _collected(self) -> Path:
         """The dataset of --env: made now, unless it is there already."""
@@ -156,6 +158,10 @@ class Train:
         if not (folder / NAME).is_file():
             describe(Collect(env=env, out=folder).collect())
         return folder
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _watcher(run: RunFolder, config: TrainConfig):

@@ -12,8 +12,8 @@ import pytest
 
 from e2c_control.cli import main
 
-# A twentieth of the default recipe: it crosses the border of phases, and learns nothing.
-TRAINING = ("--steps-scale", 0.05, "--log-every", 4, "--measure-every", 30, "--checkpoint-every", 10)
+# A little of the default recipe: it crosses the border of phases, and learns nothing.
+TRAINING = ("--steps-scale", 0.04, "--log-every", 4, "--measure-every", 30, "--checkpoint-every", 10)
 
 
 @pytest.fixture(scope="session")

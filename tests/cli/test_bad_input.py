@@ -130,9 +130,11 @@ def test_damaged_datasets(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ((), "Give one of --dataset, --env and --resume"),
+        ((), "Give --dataset, --env or --resume"),
+        (("--resume", "nowhere", "--seed", 3), "--seed means nothing beside --resume"),
+        (("--resume", "nowhere", "--env", "E2C/Planar-v0"), "--env means nothing beside --resume"),
         (("--dataset", "nowhere"), "no dataset at nowhere: check the path, or make one with `e2c collect`"),
-        (("--dataset", "nowhere", "--env", "E2C/Planar-v0"), "not --dataset and --env"),
+        (("--dataset", "nowhere", "--env", "E2C/Planar-v0"), "not both"),
         (("--env", "E2C/Planet-v0"), "did you mean"),
         (("--resume", "nowhere"), "nowhere is not a run"),
         (("--dataset", "PLANAR", "--recipe", "unfolded"), "the recipes are"),
@@ -220,6 +222,8 @@ def test_another_dataset_under_a_run(
     assert "is not the dataset" in refused("train", "--resume", run)
     (run / "config.json").write_text(config.replace(str(planar), str(tmp_path / "gone")))
     assert "no dataset at" in refused("train", "--resume", run)
+    assert "is not the dataset" in refused("train", "--resume", run, "--dataset", data)
+    succeed("train", "--resume", run, "--dataset", planar)
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def slowed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "            sys.meta_path.remove(self)\n"
         "            import e2c_control.training.window as window\n"
         "            add = window.Window.add\n"
-        "            window.Window.add = lambda *a: (time.sleep(0.02), add(*a))[1]\n"
+        "            window.Window.add = lambda *a: (time.sleep(0.01), add(*a))[1]\n"
         "sys.meta_path.insert(0, Slow())\n"
     )
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
@@ -112,7 +112,8 @@ def test_ctrl_c_says_how_to_go_on(
     run, process, out, err = interrupted_run(tmp_path, planar, training, start, signal.SIGINT)
     assert process.returncode == 130
     assert "Traceback" not in err
-    command = err.split("Go on with: e2c ")[1].splitlines()[0].split()
+    assert err.splitlines()[-1].startswith("e2c: stopped; go on with `e2c train --resume ")
+    command = err.split("`")[1].split()[1:]
     stopped_at = int(checkpoint_paths(run / "checkpoints")[-1].name[5:])
     assert 20 < stopped_at < curves(whole)[-1]["step"]
     monkeypatch.chdir(tmp_path)

@@ -177,18 +177,13 @@ def test_any_environment_that_renders(rendered: Path, tmp_path: Path, succeed: S
     assert load_embedding(RunFolder.open(run)).observation_shape == (32, 32, 2)
 
 
-def test_quickstart_goes_the_whole_way(
-    tmp_path: Path, succeed: Succeed, monkeypatch: pytest.MonkeyPatch, capsys: Output
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    succeed("quickstart", "--steps-scale", 0.002)
+def test_quickstart_goes_the_whole_way(planar: Path, tmp_path: Path, succeed: Succeed, capsys: Output) -> None:
+    """With a dataset that is there already, as the second time."""
+    succeed("quickstart", "--steps-scale", 0.002, "--datasets", planar.parent, "--runs", tmp_path)
     said = capsys.readouterr().out
-    run = next((tmp_path / "runs" / "Planar-v0").iterdir())
+    run = next((tmp_path / "Planar-v0").iterdir())
     assert list(run.glob("videos/*.gif"))
     assert (run / "evaluation-Planar-v0-2020.json").is_file()
-    for line in said.splitlines():
-        if line.startswith("   $ "):
-            assert parse(line.split()[2:]) is not None, "every announced command is one"
-    capsys.readouterr()
-    succeed("quickstart", "--steps-scale", 0.002)
-    assert len(list((tmp_path / "runs" / "Planar-v0").iterdir())) == 2, "a second time: a second run, the same dataset"
+    announced = [line.split()[2:] for line in said.splitlines() if line.startswith("   $ ")]
+    assert [command[0] for command in announced] == ["collect", "train", "plan", "evaluate"]
+    assert all(parse(command) is not None for command in announced)
