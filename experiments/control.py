@@ -61,6 +61,7 @@ class Suite:
     transitions: int = 20_000
 
 
+EPISODE = 12
 PLANAR = EmbeddingConfig(latent_dim=2)
 PENDULUM = EmbeddingConfig(latent_dim=3, pool=2)
 BALANCE, SWING_UP = "E2C/PendulumBalance-v0", "E2C/PendulumSwingUp-v0"
@@ -73,11 +74,11 @@ SUITES = {
 
 
 def collect_for(suite: Suite, path: Path, seed: int, transitions: int) -> None:
-    """Random transitions from states all over the world, in episodes of ten steps."""
+    """Random transitions from states all over the world, in short episodes."""
     environments = make_vector_env(suite.environment, 256, frame_stack=1)
     actions = environments.single_action_space.shape or (1,)
     policy = UniformPolicy(actions[0])
-    collect(environments, path, transitions, 10, starts="sampled", policy=policy, seed=seed, overwrite=True)
+    collect(environments, path, transitions, EPISODE, starts="sampled", policy=policy, seed=seed, overwrite=True)
     environments.close()
 
 

@@ -45,7 +45,7 @@ class Collect:
     env: str
     out: Path
     transitions: int = 20_000
-    episode_length: int = 10
+    episode_length: int = 12
     starts: Literal["auto", "reset", "sampled"] = "auto"
     corner_share: float = 0.0
     frame_stack: int | None = None

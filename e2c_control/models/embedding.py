@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from e2c_control.errors import InputError
 from e2c_control.models.gaussian import DiagonalGaussian
-from e2c_control.models.layers import last_linear, standardise_outputs
 from e2c_control.models.local_linear import LocallyLinear, LocallyLinearTransition, MatrixForm
 from e2c_control.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 from e2c_control.models.pixels import Standardise, unit_pixels
@@ -82,11 +81,6 @@ class Embedding(nn.Module):
         """Take the training set's pixel statistics, each (H, W, C) in [0, 1]."""
         self.pixels.fit(mean, deviation)
         self.decoder.start_at(mean)
-
-    def scale_latents(self, observations: Tensor, deviation: float) -> None:
-        """Rescale the encoder's last layer so that mean latents of observations (N, H, W, C) have this deviation."""
-        with torch.no_grad():
-            standardise_outputs(last_linear(self.encoder.net), self.encode(observations).mean, deviation)
 
     def encode(self, observations: Tensor) -> DiagonalGaussian:
         """q(z | x) of uint8 observations (..., H, W, C)."""

@@ -74,7 +74,6 @@ class LatentDynamics:
     ) -> None:
         linears = [m for m in transition.body if isinstance(m, nn.Linear)] + [transition.head]
         self._layers = [(self._copy(layer.weight), self._copy(layer.bias)) for layer in linears]
-        self._layers[-1] = (self._layers[-1][0] * float(transition.locality), self._layers[-1][1])
         self._k, self._m = transition.latent_dim, transition.action_dim
         self._rank = None if transition.form == "full" else transition.rank
         self._exact = linearization == "jacobian"

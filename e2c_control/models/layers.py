@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 
 def mlp(inputs: int, widths: Sequence[int], activation: Callable[[], nn.Module], final: bool = False) -> nn.Sequential:
@@ -24,12 +23,3 @@ def last_linear(net: nn.Sequential) -> nn.Linear:
     last = net[-1]
     assert isinstance(last, nn.Linear)
     return last
-
-
-@torch.no_grad()
-def standardise_outputs(layer: nn.Linear, outputs: Tensor, deviation: float) -> None:
-    """Rescale a linear layer's first d outputs, seen as (N, d) on some data, to mean 0 and the given deviation."""
-    mean, factor = outputs.mean(0), deviation / outputs.std(0).clamp(min=1e-6)
-    size = len(mean)
-    layer.weight[:size].mul_(factor.unsqueeze(1))
-    layer.bias[:size].sub_(mean).mul_(factor)

@@ -60,8 +60,6 @@ class LocallyLinearTransition(nn.Module):
         process_noise: whether z' has a learnt diagonal covariance H of its own.
     """
 
-    locality: Tensor
-
     def __init__(
         self,
         latent_dim: int,
@@ -78,7 +76,6 @@ class LocallyLinearTransition(nn.Module):
         a_size = latent_dim * latent_dim if form == "full" else 2 * latent_dim * self.rank
         self._sizes = [a_size, latent_dim * action_dim, latent_dim]
         self.head = nn.Linear(hidden[-1], sum(self._sizes))
-        self.register_buffer("locality", torch.ones(()))
         self.noise_log_var = nn.Parameter(torch.full((latent_dim,), -4.0)) if process_noise else None
         # Start near z' = z, where every later latent is a small step away.
         with torch.no_grad():
@@ -90,7 +87,7 @@ class LocallyLinearTransition(nn.Module):
     def forward(self, latents: Tensor) -> LocallyLinear:
         """Matrices at latents (..., k)."""
         k, batch = self.latent_dim, latents.shape[:-1]
-        a, b, o = self.head(self.locality * self.body(latents)).split(self._sizes, dim=-1)
+        a, b, o = self.head(self.body(latents)).split(self._sizes, dim=-1)
         identity = torch.eye(k, dtype=latents.dtype, device=latents.device)
         v = r = None
         if self.form == "full":

@@ -17,7 +17,7 @@ class PriorKL(Term):
 
 
 class ConsistencyKL(Term):
-    """KL(N(A mu + B u + o, C) || q(z_t | x_t)), nats, mean over t = 1..K: predicted and encoded next latent must agree."""
+    """KL(N(A mu + B u + o, C) || q(z_t | x_t)), nats, mean over t: predicted and encoded next must agree."""
 
     def forward(self, unrolled: Unrolled) -> Tensor:
         q = unrolled.posterior

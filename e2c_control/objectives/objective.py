@@ -11,7 +11,7 @@ from e2c_control.errors import InputError
 from e2c_control.objectives.contrastive import InfoNCE, LatentConsistency
 from e2c_control.objectives.divergence import ConsistencyKL, PriorKL
 from e2c_control.objectives.pixel_likelihood import Display, Prediction, Reconstruction
-from e2c_control.objectives.smoothness import Centring, ControlUniformity, Curvature, Decorrelation
+from e2c_control.objectives.smoothness import Centring, ControlUniformity, Curvature
 from e2c_control.objectives.term import Term
 from e2c_control.objectives.unrolled import Unrolled
 
@@ -25,7 +25,6 @@ TERMS: Mapping[str, Callable[..., Term]] = {
     "latent_consistency": LatentConsistency,
     "curvature": Curvature,
     "centring": Centring,
-    "decorrelation": Decorrelation,
     "control_uniformity": ControlUniformity,
 }
 

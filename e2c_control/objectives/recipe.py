@@ -22,6 +22,7 @@ class Phase:
         horizon: K, steps in a training window.
         batch_size: windows in a batch.
         learning_rate: Adam's highest.
+        weight_decay: L2 penalty, added to gradients.
         train: parts of the embedding that are trained: "encoder", "decoder", "transition".
     """
 
@@ -31,6 +32,7 @@ class Phase:
     horizon: int = 3
     batch_size: int = 256
     learning_rate: float = 2e-3
+    weight_decay: float = 1e-3
     train: tuple[str, ...] = ("encoder", "decoder", "transition")
 
 
@@ -42,14 +44,12 @@ class Recipe:
         name: as in `e2c train --recipe`.
         embedding: sizes of the networks.
         phases: done one after the other.
-        start_deviation: deviation that latents have at the very start; none leaves it to the network's initial weights.
         latent_noise: how the next latent is sampled, see `Unrolled`.
     """
 
     name: str
     embedding: EmbeddingConfig
     phases: tuple[Phase, ...]
-    start_deviation: float | None = None
     latent_noise: LatentNoise = "shared"
 
     @property

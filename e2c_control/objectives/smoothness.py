@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from e2c_control.objectives.term import Term
@@ -49,17 +48,3 @@ class ControlUniformity(Term):
         B = unrolled.mean_step.B
         deviation = (B - B.mean(0)).square().sum((-2, -1)).mean()
         return deviation / (B.square().sum((-2, -1)).mean() + 1e-8)
-
-
-class Decorrelation(Term):
-    """-ln det of the correlation matrix of the batch's latents: 0 where they are uncorrelated.
-
-    Two latents that grow along the same direction of the data would make a map of one dimension; their scales are
-    left free.
-    """
-
-    def forward(self, unrolled: Unrolled) -> Tensor:
-        z = unrolled.posterior.mean.flatten(0, -2).float()
-        z = (z - z.mean(0)) / (z.std(0) + 1e-6)
-        correlation = z.mT @ z / len(z)
-        return -torch.logdet(correlation + 1e-3 * torch.eye(z.shape[-1], device=z.device))

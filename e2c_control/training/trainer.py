@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from e2c_control.data.sampler import Batch, WindowSampler
 from e2c_control.data.store import open_store
-from e2c_control.data.transitions import Transitions, stack_frames
+from e2c_control.data.transitions import Transitions
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.objective import Objective
@@ -110,8 +110,6 @@ class Trainer:
             torch.Generator().manual_seed(weights_seed),
         )
         self.embedding.fit_pixels(*train_pixel_statistics(transitions, episodes, stack))
-        if recipe.start_deviation is not None:
-            self.embedding.scale_latents(self._some_observations(512), recipe.start_deviation)
         self.embedding.to(device)
         if compile:
             for part in (self.embedding.encoder, self.embedding.decoder, self.embedding.transition):
@@ -129,7 +127,9 @@ class Trainer:
         for name in ("encoder", "decoder", "transition"):
             self.embedding.get_submodule(name).requires_grad_(name in phase.train)
         self._parameters = [p for p in [*self.embedding.parameters(), *self.objective.parameters()] if p.requires_grad]
-        self.optimiser = torch.optim.Adam(self._parameters, lr=phase.learning_rate, fused=True)
+        self.optimiser = torch.optim.Adam(
+            self._parameters, lr=phase.learning_rate, weight_decay=phase.weight_decay, fused=True
+        )
         self._sampler = WindowSampler(
             self._transitions,
             steps=phase.horizon,
@@ -141,13 +141,6 @@ class Trainer:
             store=self._store,
             repeat_first=False,
         )
-
-    def _some_observations(self, count: int) -> Tensor:
-        """Observations (count, H, W, stack * C) uint8, spread evenly over the training episodes."""
-        stack = self._transitions.card.frame_stack
-        starts = self._transitions.windows(0, stack, episodes=self._episodes, repeat_first=False)
-        starts = starts[np.linspace(0, len(starts) - 1, min(count, len(starts))).astype(np.int64)]
-        return torch.from_numpy(stack_frames(self._transitions.frames[self._transitions.window_rows(starts, 0, stack)]))
 
     @property
     def finished(self) -> bool:

@@ -16,7 +16,6 @@ def make(form: MatrixForm, k: int = 3, m: int = 2) -> LatentDynamics:
     with torch.no_grad():
         transition.head.weight.mul_(10)
         transition.head.bias.normal_(std=0.1)
-        transition.locality.fill_(0.7)
     return LatentDynamics(transition, "jacobian")
 
 
