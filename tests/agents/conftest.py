@@ -26,6 +26,6 @@ def quick() -> Callable[..., E2CAgent]:
     """Makes agents that learn in a few steps."""
 
     def make(env: object, **options: object) -> E2CAgent:
-        return E2CAgent.create(env, **{"steps_scale": 0.003, "episode_length": 6, **options})  # type: ignore[arg-type]
+        return E2CAgent.create(env, **{"steps_scale": 0.003, **options})  # type: ignore[arg-type]
 
     return make

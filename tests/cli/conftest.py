@@ -91,7 +91,7 @@ def whole(planar: Path, tmp_path_factory: pytest.TempPathFactory, succeed: Calla
 def rendered(tmp_path_factory: pytest.TempPathFactory, succeed: Callable[..., None]) -> Path:
     """A run on Gymnasium's own pendulum, seen through its rendering."""
     folder = tmp_path_factory.mktemp("rendered")
-    length = ("--transitions", 60, "--episode-length", 6, "--n-envs", 2)
+    length = ("--transitions", 100, "--n-envs", 2)
     look = ("--image-size", 32, "--frame-stack", 2)
     succeed("collect", "--env", "Pendulum-v1", "--out", folder / "data", *length, *look)
     succeed("train", "--dataset", folder / "data", "--runs", folder, "--name", "r", "--steps-scale", 0.005)
