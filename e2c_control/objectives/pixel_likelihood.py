@@ -21,8 +21,8 @@ class _BernoulliNats(torch.autograd.Function):
     def forward(ctx: Any, logits: Tensor, pixels: Tensor) -> Tensor:
         probability = torch.sigmoid(logits)
         ctx.save_for_backward(probability, pixels)
-        # softplus(l) = max(l, 0) - ln sigmoid(|l|), and sigmoid(|l|) is the larger of the two probabilities.
-        log_sum = torch.maximum(probability, 1.0 - probability).log_().sum()
+        # softplus(l) = max(l, 0) - ln sigmoid(|l|), and sigmoid(|l|) is the larger of p and 1 - p.
+        log_sum = (probability - 0.5).abs_().add_(0.5).log_().sum()
         return logits.clamp(min=0.0).sum() - log_sum - torch.dot(logits.flatten(), pixels.flatten())
 
     @staticmethod
