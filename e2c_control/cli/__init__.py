@@ -42,7 +42,7 @@ One after the other:
 `e2c COMMAND --help` explains a command. Curves and pictures of all runs: tensorboard --logdir runs
 """
 
-INPUT_ERROR, INTERRUPTED = 2, 130
+INPUT_ERROR, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
 
 
 class Command(Protocol):
@@ -72,6 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # On a line of its own, below the ^C that a terminal shows and the bar that stood there.
         print("\ne2c: stopped" + "".join(f"; {hint}" for hint in stop.args) + ".", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough. What Python flushes at its end must not complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
     return 0
 
 

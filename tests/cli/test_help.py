@@ -4,6 +4,7 @@ import re
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,15 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     monkeypatch.setattr("e2c_control.cli.collect.Collect.collect", broken)
     with pytest.raises(KeyError):
         main(["collect", "--env", "E2C/Planar-v0", "--out", str(tmp_path / "data")])
+
+
+def test_a_reader_that_leaves_early_is_no_bug(tmp_path: Path, start: Callable[..., "subprocess.Popen[str]"]) -> None:
+    process = start(tmp_path, "collect", "--env", "E2C/Planar-v0", "--out", "data", "--transitions", 10)
+    process.stdout.close()  # type: ignore[union-attr]
+    assert process.wait(60) == 141
+    assert process.stderr.read() == ""  # type: ignore[union-attr]
+    process.stderr.close()  # type: ignore[union-attr]
+    assert (tmp_path / "data" / "dataset.json").is_file()
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["quickstart", "--help"]])
