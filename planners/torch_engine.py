@@ -1,0 +1,271 @@
+"""Batched iLQR in torch: for a GPU, and for gradients through the plan.
+
+The plan is a function of whatever dynamics and cost are made of: weights, goals, a network's parameters. Its derivative
+does not need the iterations: at the solution the gradient of the cost with respect to each control that is not held by
+a limit is zero, and stays so (the implicit function theorem; Amos et al., "Differentiable MPC for end-to-end planning
+and control", NeurIPS 2018, through an LQ model; here with the exact Hessian of the rolled-out cost). This is the only
+module of the planners that imports torch: import it by its full name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from e2c_control.errors import InputError
+
+# Rows of states (b, n) and controls (b, m) to the next states (b, n), differentiable.
+TorchStep = Callable[[Tensor, Tensor], Tensor]
+# Trajectories (N, T + 1, n) and controls (N, T, m) to costs (N,), differentiable, a sum over time.
+TorchCost = Callable[[Tensor, Tensor], Tensor]
+
+MU_LEAST, MU_MOST = 1e-6, 1e3  # regularisation; at the second, only rounding is left to gain
+
+
+@dataclass(frozen=True, eq=False)
+class TorchPlan:
+    """Planned trajectories of N problems; differentiable where ``plan`` was asked for it."""
+
+    states: Tensor  # (N, T + 1, n)
+    controls: Tensor  # (N, T, m), within the limits
+    cost: Tensor  # (N,)
+    converged: Tensor  # (N,) bool: no control can move further than the tolerance
+
+
+@dataclass(frozen=True, eq=False)
+class _Local:
+    """Expansion along trajectories, in deviations."""
+
+    A: Tensor  # (N, T, n, n)
+    B: Tensor  # (N, T, n, m)
+    q: Tensor  # (N, T + 1, n)
+    r: Tensor  # (N, T, m)
+    Q: Tensor  # (N, T + 1, n, n)
+    R: Tensor  # (N, T, m, m)
+
+
+@dataclass(frozen=True)
+class TorchILQR:
+    """Options of the planner, which is called like a function.
+
+    Gradients and stage Hessians of the cost come from autograd; its Hessian must be block diagonal in time, without
+    cross terms of state and control, and convex. All problems are worked on until the last is done.
+    """
+
+    iterations: int = 100
+    tolerance: float = 1e-6  # stop where max |u - clip(u - dJ/du)| is less
+    step_sizes: tuple[float, ...] = (1.0, 0.5, 0.25, 0.1, 0.03, 0.01)
+
+    def __call__(
+        self,
+        step: TorchStep,
+        cost: TorchCost,
+        initial_states: Tensor,
+        controls: Tensor,
+        low: Tensor,
+        high: Tensor,
+        differentiable: bool = False,
+    ) -> TorchPlan:
+        """Plan from states (N, n), starting at controls (N, T, m), within low <= u <= high (m,).
+
+        With ``differentiable``, the result carries gradients to all that ``step``, ``cost`` and ``initial_states``
+        depend on, first order, exact where the plan has converged and no limit is about to be reached or left.
+        """
+        _check(initial_states, controls, low, high)
+        z0, u = initial_states.detach(), controls.detach().clamp(low, high)
+        with torch.no_grad():
+            z = rollout(step, z0, u)
+            value, mu = cost(z, u), z0.new_zeros(len(z0))
+            for _ in range(self.iterations):
+                local = _expand(step, cost, z, u)
+                move = (u - _gradient(local)).clamp(low, high) - u
+                if bool(((move.abs().amax((1, 2)) <= self.tolerance) | (mu >= MU_MOST)).all()):
+                    break
+                K, k, definite = _backward(local, mu, low - u, high - u)
+                z, u, value, better = self._line_search(step, cost, z, u, value, K, k, low, high)
+                better &= definite
+                mu = torch.where(better, mu / 4, (4 * mu).clamp(min=MU_LEAST))
+                mu = torch.where(mu < MU_LEAST, torch.zeros_like(mu), mu)
+            move = (u - _gradient(_expand(step, cost, z, u))).clamp(low, high) - u
+        converged = move.abs().amax((1, 2)) <= self.tolerance
+        if not differentiable:
+            return TorchPlan(z, u, value, converged)
+        u = attach_gradients(step, cost, initial_states, u, low, high)
+        z = rollout(step, initial_states, u)
+        return TorchPlan(z, u, cost(z, u), converged)
+
+    def _line_search(
+        self,
+        step: TorchStep,
+        cost: TorchCost,
+        z: Tensor,
+        u: Tensor,
+        value: Tensor,
+        K: Tensor,
+        k: Tensor,
+        low: Tensor,
+        high: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The cheapest of u = clip(ū + a k + K (z - z̄)) over all step sizes a, where that is an improvement."""
+        a = len(self.step_sizes)
+        sizes = u.new_tensor(self.step_sizes).repeat_interleave(len(u))  # size major: rows a N + i
+        now, states, controls = z[:, 0].repeat(a, 1), [z[:, 0].repeat(a, 1)], list[Tensor]()
+        for t in range(u.shape[1]):
+            away = (K[:, t].repeat(a, 1, 1) @ (now - z[:, t].repeat(a, 1)).unsqueeze(-1)).squeeze(-1)
+            control = (u[:, t].repeat(a, 1) + sizes[:, None] * k[:, t].repeat(a, 1) + away).clamp(low, high)
+            now = step(now, control)
+            states.append(now)
+            controls.append(control)
+        paths, tried = torch.stack(states, 1), torch.stack(controls, 1)
+        found = cost(paths, tried).reshape(a, -1).nan_to_num(torch.inf, torch.inf)
+        best = found.argmin(0)
+        rows = best * len(u) + torch.arange(len(u), device=u.device)
+        better = found.amin(0) < value
+        take = better[:, None, None]
+        chosen = torch.where(take, paths[rows], z), torch.where(take, tried[rows], u)
+        return *chosen, torch.where(better, found.amin(0), value), better
+
+
+def rollout(step: TorchStep, initial_states: Tensor, controls: Tensor) -> Tensor:
+    """Trajectories (N, T + 1, n) from states (N, n) under controls (N, T, m)."""
+    states = [initial_states]
+    for t in range(controls.shape[1]):
+        states.append(step(states[-1], controls[:, t]))
+    return torch.stack(states, 1)
+
+
+def attach_gradients(
+    step: TorchStep, cost: TorchCost, initial_states: Tensor, controls: Tensor, low: Tensor, high: Tensor
+) -> Tensor:
+    """Controls (N, T, m) with the derivative of the optimum: du = -H_ff⁻¹ d(dJ/du)_f on the free set f.
+
+    This is one Newton step, which near the optimum also squares what error the iterations have left; where it would
+    not help, only its derivative is taken. H is the Hessian of the whole rolled-out cost, T m square: meant for plans
+    of some hundred numbers.
+    """
+    N, T, m = controls.shape
+    with torch.enable_grad():
+        u = controls.detach().requires_grad_()
+        total = cost(rollout(step, initial_states, u), u)
+        (gradient,) = torch.autograd.grad(total.sum(), u, create_graph=True)
+        flat = gradient.reshape(N, T * m)
+        rows = [torch.autograd.grad(flat[:, i].sum(), u, retain_graph=True)[0].reshape(N, -1) for i in range(T * m)]
+        whole = torch.stack(rows, 1).detach()
+        held = ((u <= low) & (gradient > 0)) | ((u >= high) & (gradient < 0))
+        free = (~held).reshape(N, -1).detach()
+        change = -_solve(_restricted(whole, free), (flat * free).unsqueeze(-1)).reshape(N, T, m)
+        after = (controls.detach() + change).clamp(low, high)
+        with torch.no_grad():
+            worse = cost(rollout(step, initial_states, after), after) > total + 1e-12 * total.abs()
+        stay = controls.detach() + change - change.detach()
+        return torch.where(worse[:, None, None], stay, after)
+
+
+def _expand(step: TorchStep, cost: TorchCost, z: Tensor, u: Tensor) -> _Local:
+    """Derivatives of step and cost along the trajectories; one backward pass for each state and control."""
+    with torch.enable_grad():
+        x, w = z.detach().requires_grad_(), u.detach().requires_grad_()
+        N, T, m = w.shape
+        after = step(x[:, :-1].reshape(N * T, -1), w.reshape(N * T, m))
+        rows = [torch.autograd.grad(after[:, i].sum(), (x, w), retain_graph=True) for i in range(x.shape[2])]
+        A, B = torch.stack([row[0][:, :-1] for row in rows], 2), torch.stack([row[1] for row in rows], 2)
+        q, r = torch.autograd.grad(cost(x, w).sum(), (x, w), create_graph=True)
+        return _Local(A, B, q.detach(), r.detach(), _blocks(q, x), _blocks(r, w))
+
+
+def _blocks(gradient: Tensor, x: Tensor) -> Tensor:
+    """Diagonal blocks (N, T, k, k) of the Hessian from the gradient (N, T, k)."""
+    if not gradient.requires_grad:
+        return x.new_zeros(*x.shape, x.shape[-1])
+    columns: list[Tensor] = []
+    for i in range(x.shape[-1]):
+        columns += torch.autograd.grad(
+            gradient[..., i].sum(), x, retain_graph=True, allow_unused=True, materialize_grads=True
+        )
+    return torch.stack(columns, -2).detach()
+
+
+def _gradient(local: _Local) -> Tensor:
+    """dJ/du_t = r + B'p_{t+1} with p_t = q + A'p_{t+1}, (N, T, m)."""
+    p, rows = local.q[:, -1], list[Tensor]()
+    for t in range(local.r.shape[1] - 1, -1, -1):
+        rows.append(local.r[:, t] + (local.B[:, t].mT @ p.unsqueeze(-1)).squeeze(-1))
+        p = local.q[:, t] + (local.A[:, t].mT @ p.unsqueeze(-1)).squeeze(-1)
+    return torch.stack(rows[::-1], 1)
+
+
+def _backward(local: _Local, mu: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Q_uu = R + B'VB + mu I, k = argmin ½ k'Q_uu k + Q_u'k within (low, high) (N, T, m), K = -Q_uu,ff⁻¹ Q_uz.
+
+    Returns K (N, T, m, n), k (N, T, m), and where all Q_uu were positive definite (N,).
+    """
+    ahead = local.Q[:, -1], local.q[:, -1].unsqueeze(-1)
+    eye, definite = torch.eye(local.r.shape[2], dtype=mu.dtype, device=mu.device), torch.ones_like(mu, dtype=torch.bool)
+    gains, steps = list[Tensor](), list[Tensor]()
+    for t in range(local.r.shape[1] - 1, -1, -1):
+        A, B, (V, v) = local.A[:, t], local.B[:, t], ahead
+        G, F = local.R[:, t] + B.mT @ V @ B, B.mT @ V @ A
+        g = local.r[:, t].unsqueeze(-1) + B.mT @ v
+        raised = G + mu[:, None, None] * eye
+        sound = _definite(raised)
+        definite &= sound
+        H = torch.where(sound[:, None, None], raised, eye)
+        k, free = box_qp(H, g.squeeze(-1), low[:, t], high[:, t])
+        K = -_solve(_restricted(H, free), F * free.unsqueeze(-1))
+        k = k.unsqueeze(-1)
+        before = local.q[:, t].unsqueeze(-1) + A.mT @ v + K.mT @ (G @ k + g) + F.mT @ k
+        P = local.Q[:, t] + A.mT @ V @ A + K.mT @ G @ K + K.mT @ F + F.mT @ K
+        ahead = 0.5 * (P + P.mT), before
+        gains.append(K)
+        steps.append(k.squeeze(-1))
+    return torch.stack(gains[::-1], 1), torch.stack(steps[::-1], 1), definite
+
+
+def box_qp(H: Tensor, g: Tensor, low: Tensor, high: Tensor, iterations: int = 20) -> tuple[Tensor, Tensor]:
+    """min ½ x'Hx + g'x with low <= x <= high for N problems of m numbers: x (N, m) and what is free there (N, m) bool.
+
+    Projected Newton steps (Tassa, Mansard, Todorov 2014), each the best of several lengths for each problem.
+    """
+    x = (-_solve(H, g.unsqueeze(-1)).squeeze(-1)).clamp(low, high)
+    lengths = 0.5 ** torch.arange(12, dtype=H.dtype, device=H.device)[:, None, None]
+    for _ in range(iterations if H.shape[1] > 1 else 1):  # one number: clipping is the solution
+        w = g + (H @ x.unsqueeze(-1)).squeeze(-1)
+        free = ~(((x <= low) & (w > 0)) | ((x >= high) & (w < 0)))
+        p = -_solve(_restricted(H, free), (w * free).unsqueeze(-1)).squeeze(-1)
+        tried = (x + lengths * p).clamp(low, high)
+        value = (tried * (0.5 * (H @ tried.unsqueeze(-1)).squeeze(-1) + g)).sum(-1)
+        best = tried[value.argmin(0), torch.arange(len(x), device=x.device)]
+        if torch.equal(best, x):
+            break
+        x = best
+    w = g + (H @ x.unsqueeze(-1)).squeeze(-1)
+    return x, ~(((x <= low) & (w > 0)) | ((x >= high) & (w < 0)))
+
+
+def _solve(matrix: Tensor, right: Tensor) -> Tensor:
+    return cast(Tensor, torch.linalg.solve(matrix, right))  # pyright: ignore[reportUnknownMemberType]
+
+
+def _definite(matrix: Tensor) -> Tensor:
+    """Where (N,) the matrices (N, m, m) are positive definite."""
+    return cast(Tensor, torch.linalg.cholesky_ex(matrix)[1]) == 0  # pyright: ignore[reportUnknownMemberType]
+
+
+def _restricted(H: Tensor, free: Tensor) -> Tensor:
+    """H on the free rows and columns, the identity on the others."""
+    f = free.to(H.dtype)
+    return H * f.unsqueeze(-1) * f.unsqueeze(-2) + torch.diag_embed(1 - f)
+
+
+def _check(initial_states: Tensor, controls: Tensor, low: Tensor, high: Tensor) -> None:
+    if initial_states.ndim != 2 or controls.ndim != 3 or len(initial_states) != len(controls) or not controls.numel():
+        given = f"{tuple(initial_states.shape)} and {tuple(controls.shape)}"
+        raise InputError(f"States (N, n) and controls (N, T, m) must fit together, but have shapes {given}.")
+    if low.shape != controls.shape[2:] or high.shape != low.shape or not bool((low <= high).all()):
+        raise InputError("The limits must have one low and one high number for each control, low <= high.")
+    if not bool(torch.isfinite(initial_states).all()):
+        raise InputError("The initial states must be finite.")
