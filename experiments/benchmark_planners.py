@@ -1,8 +1,8 @@
 """Planner speed: Riccati passes against Crocoddyl and mpc.pytorch, the pendulum swing-up, and one latent replan.
 
 Both sides solve the same random LQ problems, in two processes that take turns; CPU time of each process, one thread,
-lower quartile of the rounds. Crocoddyl is timed over calcDiff, backward and forward pass of its DDP solver; mpc.pytorch over
-one call with lqr_iter=1, which is its smallest unit. The peers need an environment of their own:
+lower quartile of the rounds. Crocoddyl is timed over calcDiff, backward and forward pass of its DDP solver on one thread,
+mpc.pytorch over one call with lqr_iter=1, which is its smallest unit. The peers need an environment of their own:
 
     python -m venv build/peers
     build/peers/bin/pip install crocoddyl==3.2.1 pin==4.1.0 torch && build/peers/bin/pip install --no-deps mpc==0.0.6
@@ -89,6 +89,7 @@ def crocoddyl_side(cell: tuple[int, int, int], batch: int) -> tuple[Callable[[],
                 crocoddyl.ActionModelLQR(A, B, np.eye(n), np.eye(m), np.zeros((n, m)), np.zeros(n), data["q"][b, t], r)
             )
         problem = crocoddyl.ShootingProblem(data["z0"][b], stages[:-1], stages[-1])
+        problem.nthreads = 1  # its two threads take 8 ms of CPU a call, most of it waiting
         solver, us = crocoddyl.SolverDDP(problem), [np.zeros(m)] * T
         xs = list(problem.rollout(us))
         solver.setCandidate(xs, us, True)
@@ -152,7 +153,8 @@ def riccati(cells: list[tuple[int, int, int]], batches: list[int], rounds: int, 
         for _ in range(rounds):
             row["ours"].append(timed(run))
             for name in ("crocoddyl", "mpc") if process and cell[0] <= 8 else ("crocoddyl",) if process else ():
-                assert process is not None and process.stdin is not None
+                assert process is not None
+                assert process.stdin is not None
                 assert process.stdout is not None
                 print(json.dumps([name, cell, batch]), file=process.stdin, flush=True)
                 spent, controls = json.loads(process.stdout.readline())
