@@ -16,7 +16,7 @@ from e2c_control.planners.compiled import compiled, inlined
 
 MU_LEAST, MU_MOST = 1e-6, 1e10  # regularisation below the first counts as none; above the second there is no step
 GROWTH = 1.6  # first factor of the regularisation's quadratic schedule (Tassa, Erez, Todorov 2012, section II.F)
-UNROLLED_STATES, UNROLLED_CONTROLS = 8, 2  # up to these, the kernels are compiled for each size by itself
+UNROLLED_STATES, UNROLLED_CONTROLS = 8, 4  # up to these, the kernels are compiled for each size by itself
 NEWTON_STEPS, HALVINGS = 100, 40  # caps on the loops of the box QP, which usually ends after two or three steps
 PIVOT, STATIONARY = 1e-13, 1e-13  # relative rounding errors of a Cholesky pivot and of a gradient
 
