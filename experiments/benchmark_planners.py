@@ -2,7 +2,7 @@
 
 Both sides solve the same random LQ problems, in two processes that take turns; CPU time of each process, one thread,
 lower quartile of the rounds. Crocoddyl is timed over calcDiff, backward and forward pass of its DDP solver, on one
-thread, mpc.pytorch over one call with lqr_iter=1, which is its smallest unit. The peers need an environment of their own:
+thread, mpc.pytorch over one call with lqr_iter=1, its smallest unit. The peers need an environment of their own:
 
     python -m venv build/peers
     build/peers/bin/pip install crocoddyl==3.2.1 pin==4.1.0 torch && build/peers/bin/pip install --no-deps mpc==0.0.6
