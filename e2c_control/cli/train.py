@@ -41,8 +41,14 @@ class Train:
         dataset: folder that `e2c collect` made; with --resume, where it is now, if it was moved.
         env: instead of a dataset: collect one of this environment first, with `e2c collect`'s defaults.
         resume: run folder to go on with, by its own config; beside it only --device and --dataset may be given.
-        recipe: unfold (the default: map first, then a decoder), e2c (as published) or e2c-warm (unfold, then e2c).
+        recipe: unfold (the default: map first, then a decoder), e2c (as published), e2c-multistep (with K-step
+            prediction and a rising KL weight) or e2c-warm (unfold, then e2c).
         latent_dim: dimensions of the latent space. Default: 2 for the planar worlds, 3 for all others.
+        network: kind of encoder and decoder. Default: mlp.
+        matrix_form: form of A: I + v r' (rank1), I + V R' (low_rank) or every entry free (full). Default: the recipe's.
+        process_noise: learn a diagonal process noise H of the transition as well.
+        latent_noise: how the next latent is sampled: the affine image of this one (shared), or drawn anew from the same
+            Gaussian (independent), the mistake that is kept for comparison.
         steps_scale: multiplies the recipe's numbers of steps: 0.1 for a quick look, 3 to be thorough.
         seed: of weights, batches and noise.
         device: where to train; auto takes CUDA where it is.
@@ -61,6 +67,10 @@ class Train:
     resume: Path | None = None
     recipe: str = "unfold"
     latent_dim: int | None = None
+    network: Literal["mlp", "conv"] | None = None
+    matrix_form: Literal["rank1", "low_rank", "full"] | None = None
+    process_noise: bool = False
+    latent_noise: Literal["shared", "independent"] = "shared"
     steps_scale: float = 1.0
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] | None = None
@@ -139,7 +149,11 @@ class Train:
         from e2c_control.training.presets import default_embedding
 
         embedding = default_embedding(environment, frame_shape, self.latent_dim)
-        return make_recipe(self.recipe, embedding).scaled(self.steps_scale)
+        recipe = make_recipe(self.recipe, replace(embedding, network=self.network or embedding.network))
+        sizes = replace(recipe.embedding, process_noise=self.process_noise)
+        if self.matrix_form is not None:
+            sizes = replace(sizes, matrix_form=self.matrix_form)
+        return replace(recipe, embedding=sizes, latent_noise=self.latent_noise).scaled(self.steps_scale)
 
     def _resume(self, path: Path) -> tuple[RunFolder, TrainConfig]:
         from e2c_control.runs.folder import RunFolder

@@ -5,7 +5,7 @@ The first two terms of the E2C objective, Watter et al. 2015, equation 11.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -38,7 +38,7 @@ def pixel_nats(logits: Tensor, pixels: Tensor) -> Tensor:
         logits: (..., H, W, C).
         pixels: x in [0, 1], of the same shape.
     """
-    total: Tensor = _BernoulliNats.apply(logits.float(), pixels)  # pyright: ignore[reportUnknownVariableType]
+    total = cast(Tensor, _BernoulliNats.apply(logits.float(), pixels))
     return total / logits[..., 0, 0, 0].numel()
 
 

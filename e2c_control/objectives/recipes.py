@@ -36,27 +36,47 @@ def unfold(embedding: EmbeddingConfig) -> Recipe:
     return Recipe("unfold", embedding, (_unfold(800), display))
 
 
-def _e2c_phase(steps: int, learning_rate: float) -> Phase:
+def _e2c(steps: int) -> Phase:
     terms = (
         WeightedTerm("reconstruction"),
         WeightedTerm("prediction"),
         WeightedTerm("prior_kl"),
         WeightedTerm("consistency_kl", 0.25),
     )
-    return Phase("e2c", steps, terms, horizon=1, batch_size=128, learning_rate=learning_rate)
+    return Phase("e2c", steps, terms, horizon=1, batch_size=128, learning_rate=1e-3)
 
 
 def e2c(embedding: EmbeddingConfig) -> Recipe:
     """E2C as published (Watter et al. 2015): one step, A = I + v r', its four terms, nothing before."""
-    return Recipe("e2c", replace(embedding, matrix_form="rank1"), (_e2c_phase(6000, 1e-3),))
+    return Recipe("e2c", replace(embedding, matrix_form="rank1"), (_e2c(6000),))
+
+
+def e2c_multistep(embedding: EmbeddingConfig) -> Recipe:
+    """E2C with two of the tricks that its blog post names: prediction over several steps, and KL weights that rise.
+
+    The third, large control steps, is a matter of the data: `e2c collect --corner-share`, or `max_step` of the world.
+    """
+    terms = (
+        WeightedTerm("reconstruction"),
+        WeightedTerm("prediction", options={"rollout": True}),
+        WeightedTerm("prior_kl", 1.0, start=0.01, ramp=0.5),
+        WeightedTerm("consistency_kl", 0.25, start=0.01, ramp=0.5),
+    )
+    phase = Phase("e2c-multistep", 4000, terms, horizon=4, batch_size=64, learning_rate=1e-3)
+    return Recipe("e2c-multistep", replace(embedding, matrix_form="rank1"), (phase,))
 
 
 def e2c_warm(embedding: EmbeddingConfig) -> Recipe:
     """E2C's own objective after the map was unfolded: topology first, then pixels."""
-    return Recipe("e2c-warm", replace(embedding, matrix_form="rank1"), (_unfold(800), _e2c_phase(3000, 1e-3)))
+    return Recipe("e2c-warm", replace(embedding, matrix_form="rank1"), (_unfold(800), _e2c(3000)))
 
 
-RECIPES: Mapping[str, Callable[[EmbeddingConfig], Recipe]] = {"unfold": unfold, "e2c": e2c, "e2c-warm": e2c_warm}
+RECIPES: Mapping[str, Callable[[EmbeddingConfig], Recipe]] = {
+    "unfold": unfold,
+    "e2c": e2c,
+    "e2c-multistep": e2c_multistep,
+    "e2c-warm": e2c_warm,
+}
 
 
 def make_recipe(name: str, embedding: EmbeddingConfig) -> Recipe:
