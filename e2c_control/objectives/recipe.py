@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from e2c_control.models.embedding import EmbeddingConfig
@@ -24,6 +25,8 @@ class Phase:
         learning_rate: Adam's highest.
         weight_decay: L2 penalty, added to gradients.
         train: parts of the embedding that are trained: "encoder", "decoder", "transition".
+        judge: makes the phase a candidate, which starts from new weights: terms and weights of the score, the less the
+            better, by which the phase after a row of candidates chooses whose embedding it goes on with.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Phase:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
     train: tuple[str, ...] = ("encoder", "decoder", "transition")
+    judge: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from e2c_control.runs.training_state import (
     optimizer_from_tensors,
     optimizer_to_tensors,
 )
+from e2c_control.training.candidates import JUDGED, Candidates
 
 WARM_UP = 0.1
 """Share of a phase over which the learning rate rises."""
@@ -101,19 +102,22 @@ class Trainer:
         self.recipe, self.device, self.step = recipe, device, 0
         self._transitions, self._episodes = transitions, episodes
         weights_seed, batch_seed, noise_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(3))
+        weights = torch.Generator().manual_seed(weights_seed)
         stack = transitions.card.frame_stack
         height, width, channels = transitions.card.frame_shape
         self.embedding = Embedding(
             recipe.embedding,
             (height, width, channels * stack),
             transitions.card.action_dim,
-            torch.Generator().manual_seed(weights_seed),
+            weights,
         )
         self.embedding.fit_pixels(*train_pixel_statistics(transitions, episodes, stack))
         self.embedding.to(device)
         if compile:
             for part in (self.embedding.encoder, self.embedding.decoder, self.embedding.transition):
                 part.compile()
+        self._weights = weights
+        self._candidates = Candidates()
         self._batches = torch.Generator().manual_seed(batch_seed)
         self._noise = torch.Generator(device).manual_seed(noise_seed)
         self._store = open_store(transitions, device)
@@ -142,6 +146,24 @@ class Trainer:
             repeat_first=False,
         )
 
+    def _leave_phase(self) -> None:
+        """Between phases: judge a candidate, and give the next phase new weights or the best candidate's."""
+        following, _ = self.recipe.phase_at(self.step)
+        if self.phase.judge is not None:
+            self._candidates.close(self.embedding.state_dict())
+        if following.judge is not None:
+            self._candidates.begin()
+            self._renew(following.train)
+        elif self.phase.judge is not None:
+            self.embedding.load_state_dict(self._candidates.take_best())
+
+    def _renew(self, parts: tuple[str, ...]) -> None:
+        """New initial weights for some parts of the embedding."""
+        shape, actions = self.embedding.observation_shape, self.embedding.action_dim
+        fresh = Embedding(self.recipe.embedding, shape, actions, self._weights)
+        for name in parts:
+            self.embedding.get_submodule(name).load_state_dict(fresh.get_submodule(name).state_dict())
+
     @property
     def finished(self) -> bool:
         return self.step >= self.recipe.steps
@@ -149,6 +171,7 @@ class Trainer:
     def advance(self) -> StepReport:
         """Take one optimiser step."""
         if self.step >= self._phase_begin + self.phase.steps:
+            self._leave_phase()
             self._enter_phase()
         within = self.step - self._phase_begin
         rate = learning_rate_at(self.phase, within)
@@ -160,6 +183,8 @@ class Trainer:
         norm = nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
         self.optimiser.step()
         self.step += 1
+        if self.phase.judge is not None and within >= (1.0 - JUDGED) * self.phase.steps:
+            self._candidates.note(self.phase.judge, terms)
         return StepReport(
             self.phase.name, loss.detach(), {name: value.detach() for name, value in terms.items()}, norm, rate
         )
@@ -177,7 +202,12 @@ class Trainer:
             "embedding": self.embedding.state_dict(),
             "objective": self.objective.state_dict(),
             "optimiser": optimiser,
-            "generators": {"batches": generator_to_tensor(self._batches), "noise": generator_to_tensor(self._noise)},
+            "candidates": self._candidates.state(),
+            "generators": {
+                "weights": generator_to_tensor(self._weights),
+                "batches": generator_to_tensor(self._batches),
+                "noise": generator_to_tensor(self._noise),
+            },
         }
         return tensors, {"step": self.step, "optimiser": content}
 
@@ -197,6 +227,8 @@ class Trainer:
         except RuntimeError as error:
             raise InputError("The checkpoint was made by another recipe: resume with the run's own config.") from error
         optimizer_from_tensors(self.optimiser, tensors["optimiser"], meta["optimiser"])
+        self._candidates.restore(tensors["candidates"])
+        self._weights = generator_from_tensor(tensors["generators"]["weights"])
         self._batches = generator_from_tensor(tensors["generators"]["batches"])
         self._noise = generator_from_tensor(tensors["generators"]["noise"], self.device)
         self._sampler.generator = self._batches
