@@ -6,7 +6,7 @@ killed run goes on where it was. The oracle, a hand-made controller that sees th
 
     python experiments/control.py planar --seeds 0 1 2            # the shipped default on the planar world
     python experiments/control.py planar-e2c --seeds 0            # E2C as published
-    python experiments/control.py pendulum --seeds 100 --problems 100 --out /tmp/tuning.json
+    python experiments/control.py pendulum --seeds 100 --problems 100 --out tuning.json
     python experiments/control.py planar --quick                  # a minute, to see it work; writes nothing
 
 Seeds 0-9 and the problems of seed 2020 are run once, last; tuning uses others.
@@ -109,7 +109,7 @@ def run_seed(suite: Suite, folder: Path, seed: int, problems: int, quick: bool) 
 
 
 def summary(rows: list[dict[str, Any]], tasks: dict[str, Task], problems: int) -> dict[str, Any]:
-    """Percent of steps in the goal: over all seeds and problems, and for the worst seed; the oracle beside it."""
+    """Percent of steps in the goal: over all seeds, with its standard error, and the worst seed; the oracle beside."""
     table: dict[str, Any] = {}
     for name, task in tasks.items():
         scores = 100 * np.array([row["tasks"][name]["scores"] for row in rows])
@@ -117,7 +117,8 @@ def summary(rows: list[dict[str, Any]], tasks: dict[str, Task], problems: int) -
         table[name] = {
             "seeds": len(scores),
             "mean": scores.mean(),
-            "standard_error": scores.std() / np.sqrt(scores.size),
+            # Over seeds: the problems of one model share its map and are not independent.
+            "standard_error": float(scores.mean(1).std(ddof=1) / np.sqrt(len(scores))) if len(scores) > 1 else None,
             "worst_seed": scores.mean(1).min(),
             "median_seed": float(np.median(scores.mean(1))),
             "oracle": oracle.mean(),
@@ -130,7 +131,7 @@ def show(name: str, found: dict[str, Any]) -> None:
     """The summary as lines of text."""
     for task, line in found["tasks"].items():
         print(
-            f"{name:>16} {task:<24} mean {line['mean']:5.1f} ± {line['standard_error']:.1f} %   worst seed "
+            f"{name:>16} {task:<24} mean {line['mean']:5.1f} ± {line['standard_error'] or 0:.1f} %   worst seed "
             f"{line['worst_seed']:5.1f}   oracle {line['oracle']:5.1f}   {line['seeds']} seeds, "
             f"{found['train_cpu_seconds_median']:.0f} CPU-s each"
         )
@@ -153,15 +154,16 @@ def main() -> None:
             show(options.suite, summary([run_seed(suite, Path(work), 100, 100, True)], tasks, 100))
         return
     out: Path = options.out or RESULTS / f"control_{options.suite}.json"
-    result: dict[str, Any] = json.loads(out.read_text()) if out.exists() else {"rows": []}
+    result: dict[str, Any] = json.loads(out.read_text()) if out.exists() else {"rows": [], "problems": options.problems}
+    if result["problems"] != options.problems:
+        parser.error(f"{out} holds scores on the problems of seed {result['problems']}: choose another --out.")
     for seed in options.seeds:
         if all(row["seed"] != seed for row in result["rows"]):
             row = run_seed(suite, options.work / options.suite, seed, options.problems, False)
-            row |= {"commit": source_commit(), "versions": package_versions(), "machine": platform.processor()}
+            row |= {"commit": source_commit(), "versions": package_versions(), "machine": platform.machine()}
             result["rows"] = sorted([*result["rows"], row], key=lambda row: row["seed"])
-            result |= {"suite": options.suite, "problems": options.problems}
-            result["summary"] = summary(result["rows"], tasks, options.problems)
-            replace_text(out, json.dumps(result, indent=1) + "\n")
+        result |= {"suite": options.suite, "summary": summary(result["rows"], tasks, options.problems)}
+        replace_text(out, json.dumps(result, indent=1) + "\n")
         show(options.suite, result["summary"])
 
 

@@ -5,8 +5,9 @@ N(A mu + B u + o, A Sigma A'). Drawing it anew from that Gaussian (independent n
 wrong all the same: the next state is a function of this state, so z' must be the affine image of the very sample z
 (shared noise). Measured here, on the planar world with E2C's own objective:
 
-- the variance of z' given z: none with shared noise, the trace of A Sigma A' with independent noise;
-- the variance of the gradient over the noise, for one batch and the same weights, at three stages of training;
+- the variance of z' given z (none with shared noise, the trace of A Sigma A' with independent noise) and of z' - z;
+- the variance of the gradient over the noise, for one batch and the same weights, for each part of the model at three
+  stages of training. The post argues that it must be larger with independent noise;
 - both latent maps after the same training, as a picture.
 
     python experiments/latent_noise.py            # writes experiments/results/latent_noise.{json,png}
@@ -32,7 +33,6 @@ from e2c_control.data.sampler import Batch, WindowSampler
 from e2c_control.figures import latent_map, save_png
 from e2c_control.measures import encode_means, measure_map
 from e2c_control.models.embedding import EmbeddingConfig
-from e2c_control.models.gaussian import affine_image
 from e2c_control.objectives.recipes import make_recipe
 from e2c_control.objectives.unrolled import LatentNoise, Noise, Unrolled
 from e2c_control.runs.atomic import replace_text
@@ -41,33 +41,50 @@ from e2c_control.training.trainer import Trainer
 
 RESULTS = Path(__file__).parent / "results"
 MODES: tuple[LatentNoise, ...] = ("shared", "independent")
+PARTS = ("encoder", "decoder", "transition")
 
 
-def gradient_variance(trainer: Trainer, batch: Batch, mode: LatentNoise, draws: int) -> float:
-    """Variance of the objective's gradient over the noise, summed over all parameters, for one batch."""
+def ratio(row: Any, part: str) -> float:
+    """How many times larger a part's gradient variance is with independent noise."""
+    return row["independent"]["gradient_variance"][part] / row["shared"]["gradient_variance"][part]
+
+
+def gradient_variance(trainer: Trainer, batch: Batch, mode: LatentNoise, draws: int) -> dict[str, float]:
+    """Variance of the objective's gradient over the noise for one batch, summed over the parameters of each part."""
     noise = Noise(torch.Generator().manual_seed(1))
-    parameters = [p for p in trainer.embedding.parameters() if p.requires_grad]
-    total = squares = 0.0
-    mean = [torch.zeros_like(p) for p in parameters]
+    named = [(name.split(".")[0], p) for name, p in trainer.embedding.named_parameters()]
+    squares, mean = dict.fromkeys(PARTS, 0.0), [torch.zeros_like(p) for _, p in named]
     for _ in range(draws):
         unrolled = Unrolled(trainer.embedding, batch.frames, batch.actions, noise, mode)
         loss, _ = trainer.objective(unrolled, 1.0)
-        gradients = torch.autograd.grad(loss, parameters)
-        squares += sum(float(g.square().sum()) for g in gradients)
-        mean = [m + g / draws for m, g in zip(mean, gradients, strict=True)]
-    total = sum(float(m.square().sum()) for m in mean)
-    return (squares / draws - total) * draws / (draws - 1)
+        for m, g, (part, _) in zip(mean, torch.autograd.grad(loss, [p for _, p in named]), named, strict=True):
+            squares[part] += float(g.square().sum()) / draws
+            m += g / draws
+    for m, (part, _) in zip(mean, named, strict=True):
+        squares[part] -= float(m.square().sum())
+    variances = {part: value * draws / (draws - 1) for part, value in squares.items()}
+    return variances | {"all": sum(variances.values())}
 
 
 @torch.no_grad()
-def next_latent_variance(trainer: Trainer, batch: Batch, mode: LatentNoise) -> float:
-    """Variance of z' given z, summed over dimensions, mean over the batch."""
-    unrolled = Unrolled(trainer.embedding, batch.frames, batch.actions, Noise(torch.Generator().manual_seed(2)), mode)
-    if mode == "shared":  # what is left once the affine image of z is taken away
-        image = unrolled.local.predict(unrolled.latents[:-1], unrolled.actions)
-        return float((unrolled.predicted - image).square().sum(-1).mean())
-    covariance = affine_image(unrolled.posterior[:-1], unrolled.local, unrolled.actions)[1]
-    return float(covariance.diagonal(dim1=-2, dim2=-1).sum(-1).mean())
+def latent_variances(trainer: Trainer, batch: Batch, mode: LatentNoise, draws: int = 256) -> dict[str, float]:
+    """Variance over the noise, summed over dimensions, mean over the batch: of z' given z, and of the step z' - z."""
+    noise = Noise(torch.Generator().manual_seed(2))
+    residuals: list[torch.Tensor] = []
+    moves: list[torch.Tensor] = []
+    for _ in range(draws):
+        unrolled = Unrolled(trainer.embedding, batch.frames, batch.actions, noise, mode)
+        z, image = unrolled.latents[0], unrolled.local.predict(unrolled.latents[:-1], unrolled.actions)[0]
+        # Given z, shared noise leaves nothing; independent noise leaves a draw around the image of the mean instead.
+        centre = (
+            image if mode == "shared" else unrolled.local.predict(unrolled.posterior.mean[:-1], unrolled.actions)[0]
+        )
+        residuals.append(unrolled.predicted[0] - centre)
+        moves.append(unrolled.predicted[0] - z)
+    return {
+        "of_next_given_this": float(torch.stack(residuals).square().mean(0).sum(-1).mean()),
+        "of_step": float(torch.stack(moves).var(0).sum(-1).mean()),
+    }
 
 
 def study(data: Transitions, mode: LatentNoise, seed: int, steps: int, draws: int) -> tuple[list[Any], Trainer]:
@@ -86,7 +103,7 @@ def study(data: Transitions, mode: LatentNoise, seed: int, steps: int, draws: in
         for measured in MODES:
             rows[-1][measured] = {
                 "gradient_variance": gradient_variance(trainer, batch, measured, draws),
-                "next_latent_variance": next_latent_variance(trainer, batch, measured),
+                "latent_variance": latent_variances(trainer, batch, measured),
             }
     return rows, trainer
 
@@ -118,19 +135,23 @@ def main() -> None:
                 quality = measure_map(trainer.embedding, data, data.split(0.05)[1]).scalars()
                 rows += [row | ({"map": quality} if row["step"] == steps else {}) for row in found]
                 for row in found:
-                    ratio = row["independent"]["gradient_variance"] / row["shared"]["gradient_variance"]
-                    print(f"trained with {mode} noise, seed {seed}, step {row['step']}: gradient variance x{ratio:.2f}")
+                    ratios = ", ".join(f"{part} x{ratio(row, part):.2f}" for part in (*PARTS, "all"))
+                    print(f"trained with {mode} noise, seed {seed}, step {row['step']}: gradient variance {ratios}")
                 if seed == seeds[0]:
                     maps.append(picture(trainer, data, f"{mode} noise, {steps} steps"))
-    ratios = [row["independent"]["gradient_variance"] / row["shared"]["gradient_variance"] for row in rows]
     result = {
-        "gradient_variance_ratio_median": float(np.median(ratios)),
-        "gradient_variance_ratio_range": [min(ratios), max(ratios)],
+        "gradient_variance_ratio": {
+            part: {
+                "median": float(np.median([ratio(row, part) for row in rows])),
+                "range": [min(ratio(row, part) for row in rows), max(ratio(row, part) for row in rows)],
+            }
+            for part in (*PARTS, "all")
+        },
         "rows": rows,
         "commit": source_commit(),
         "versions": package_versions(),
     }
-    print(f"independent over shared, gradient variance: median {result['gradient_variance_ratio_median']:.2f}")
+    print(json.dumps(result["gradient_variance_ratio"], indent=1))
     if not options.quick:
         replace_text(RESULTS / "latent_noise.json", json.dumps(result, indent=1) + "\n")
         save_png(np.concatenate(maps, axis=0), RESULTS / "latent_noise.png")
