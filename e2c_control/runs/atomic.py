@@ -35,8 +35,8 @@ def writing(path: Path) -> Generator[None]:
 
 def require_space(path: Path, n_bytes: int) -> None:
     """Raise `InputError` unless the disk that will hold ``path`` has ``n_bytes`` free."""
-    existing = next(folder for folder in path.absolute().parents if folder.exists())
     with writing(path):
+        existing = next(folder for folder in path.absolute().parents if folder.exists())
         free = shutil.disk_usage(existing).free
     if free < n_bytes:
         raise InputError(
@@ -56,8 +56,9 @@ def new_folder(path: Path, *, replace: bool = False) -> Generator[Path]:
         replace: whether a folder that is there already may give way; otherwise that is an `InputError`.
     """
     path = path.absolute()
-    if path.exists() and not replace:
-        raise InputError(f"{path} exists already: choose another name or ask to replace it.")
+    with writing(path):
+        if path.exists() and not replace:
+            raise InputError(f"{path} exists already: choose another name or ask to replace it.")
     prefix = f".{path.name}.{socket.gethostname()}-"
     partial = path.with_name(f"{prefix}{os.getpid()}-{uuid4().hex[:8]}.partial")
     with writing(path):

@@ -41,7 +41,7 @@ class Checkpoint:
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensors], meta: Mapping[str, Any]) -> None:
     """Write the folder ``path`` and wait until it is on the disk.
 
-    A checkpoint that is there already is replaced in the end; a failure leaves it as it was.
+    A checkpoint that is there already is replaced in the end; a failure leaves it as it was. Nothing else ever is.
 
     Args:
         path: see `checkpoint_path`.
@@ -49,8 +49,10 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensors], meta: Mapping[st
         meta: JSON to keep with them.
 
     Raises:
-        InputError: the disk is full or forbids it.
+        InputError: the disk is full or forbids it, or something that is no checkpoint is there.
     """
+    with writing(path):
+        _check_target(path)
     with new_folder(path, replace=True) as folder:
         files = {f"{group}.safetensors": _write_group(folder, path, group, named) for group, named in tensors.items()}
         text = {"format": FORMAT, "version": VERSION, "files": files, "meta": dict(meta)}
@@ -94,6 +96,20 @@ def keep_last(checkpoints: Path, count: int) -> None:
         # Without its JSON file it is no checkpoint any more, should the rest not get removed.
         (path / _META).unlink(missing_ok=True)
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _check_target(path: Path) -> None:
+    """A checkpoint gives way, and an empty folder; anything else never does."""
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not (path / _META).is_file():
+        raise InputError(f"{path} exists and is not a checkpoint: choose another path.")
+    others = sorted(entry.name for entry in path.iterdir() if entry.name != _META and entry.suffix != ".safetensors")
+    if others:
+        raise InputError(
+            f"{path} holds {others[0]!r} besides a checkpoint, which replacing it would lose: choose another path, or "
+            "move that away."
+        )
 
 
 def _write_group(folder: Path, path: Path, group: str, named: Tensors) -> int:

@@ -165,6 +165,27 @@ def test_writer_refuses_what_is_there(dataset: Make, tmp_path: Path) -> None:
     assert (tmp_path / "thesis" / "chapter.tex").read_text() == "words"
 
 
+def test_only_a_folder_that_is_nothing_but_a_dataset_is_replaced(dataset: Make, tmp_path: Path) -> None:
+    made = dataset([2])
+    run = tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "dataset.json").write_text(made.card.to_json())  # as a training run notes it
+    (made.path / "notes.txt").write_text("words")
+    for path, message in ((run, "is not a dataset"), (made.path, "holds 'notes.txt' besides a dataset")):
+        with pytest.raises(InputError, match=message), TransitionsWriter.create(path, made.card, overwrite=True):
+            pass
+    assert (run / "checkpoints").is_dir()
+    assert (made.path / "notes.txt").read_text() == "words"
+
+
+def test_names_that_no_disk_takes(dataset: Make, tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match="Cannot write"),
+        TransitionsWriter.create(tmp_path / ("n" * 300), dataset([1]).card),
+    ):
+        pass
+
+
 def test_failed_overwrite_leaves_the_old_dataset(dataset: Make, tmp_path: Path) -> None:
     made = dataset([2])
     with (

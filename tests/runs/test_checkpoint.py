@@ -83,6 +83,24 @@ def test_saving_again_replaces(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_what_is_no_checkpoint_is_never_replaced(tmp_path: Path) -> None:
+    file, folder, extended = tmp_path / "file", tmp_path / "folder", save(tmp_path / "run", 1)
+    file.write_text("thesis")
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("thesis")
+    (extended / "notes.txt").write_text("notes")
+    for path, message in ((file, "not a checkpoint"), (folder, "not a checkpoint"), (extended, "holds 'notes.txt'")):
+        with pytest.raises(InputError, match=message):
+            save_checkpoint(path, {"model": MODEL}, {})
+    assert file.read_text() == (folder / "thesis.tex").read_text() == "thesis"
+    assert load_checkpoint(extended).meta["step"] == 1
+
+
+def test_an_empty_folder_becomes_a_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "step-00000003").mkdir()
+    assert load_checkpoint(save(tmp_path, 3)).meta["step"] == 3
+
+
 def _flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
