@@ -23,6 +23,7 @@ from e2c_control.objectives.recipe import Recipe
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.checkpoint import checkpoint_path, keep_last, latest, load_checkpoint, save_checkpoint
 from e2c_control.runs.folder import RunFolder
+from e2c_control.runs.lock import locked
 from e2c_control.runs.logger import RunLogger
 from e2c_control.runs.progress import progress_bar
 from e2c_control.training.trainer import Trainer
@@ -86,8 +87,14 @@ def train(run: RunFolder, config: TrainConfig, *, watch: Watcher | None = None, 
         progress: whether to show a progress bar with the time left.
 
     Raises:
-        InputError: the dataset or the checkpoint does not fit, or the loss is no longer finite.
+        InputError: the dataset or the checkpoint does not fit, another process trains in the run, or the loss is no
+            longer finite.
     """
+    with locked(run.path):
+        return _train(run, config, watch, progress)
+
+
+def _train(run: RunFolder, config: TrainConfig, watch: Watcher | None, progress: bool) -> Embedding:
     transitions = Transitions.open(config.dataset)
     _note_dataset(run, transitions)
     episodes, _ = transitions.split(config.held_out, seed=0)

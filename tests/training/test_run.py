@@ -79,6 +79,18 @@ def test_ctrl_c_between_points_of_the_curves(whole: RunFolder, config: TrainConf
     assert final(run) == final(whole)
 
 
+def test_a_run_is_trained_by_one_at_a_time(config: TrainConfig, tmp_path: Path) -> None:
+    run = begin(tmp_path, config)
+
+    def again(trainer: Trainer, logger: RunLogger) -> None:
+        with pytest.raises(InputError, match="in use by another process"):
+            train(run, config)
+
+    train(run, config, watch=again)
+    steps = [row["step"] for row in curves(run)]
+    assert steps == sorted(set(steps))
+
+
 def signal_self() -> None:
     import os
     import signal
