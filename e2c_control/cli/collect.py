@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from e2c_control.cli.console import parse_arguments, say, show_bars, suggest
+from e2c_control.errors import InputError
 
 if TYPE_CHECKING:
     from e2c_control.data.transitions import Transitions
@@ -94,6 +95,26 @@ class Collect:
             )
         finally:
             vector_env.close()
+
+
+def open_or_collect(env: str, folder: Path, remedy: str) -> Transitions:
+    """The dataset of an environment in a folder: collected now with the defaults, unless it is there already.
+
+    Raises:
+        InputError: what is there is of another environment; `remedy` says what to do then.
+    """
+    from e2c_control.data.card import NAME
+    from e2c_control.data.transitions import Transitions
+
+    if not (folder / NAME).is_file():
+        dataset = Collect(env=env, out=folder).collect()
+    else:
+        dataset = Transitions.open(folder)
+        found = dataset.card.environment
+        if found.rpartition(":")[2] != env.rpartition(":")[2]:
+            raise InputError(f"{folder} is of {found}, not of {env}: {remedy}.")
+    describe(dataset)
+    return dataset
 
 
 def describe(dataset: Transitions) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2c_control.cli.collect import Collect, describe
+from e2c_control.cli.collect import open_or_collect
 from e2c_control.cli.console import say, suggest
 from e2c_control.cli.evaluate import Evaluate
 from e2c_control.cli.plan import Plan
 from e2c_control.cli.train import Train
-from e2c_control.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +35,7 @@ class Quickstart:
         """All four steps, each announced as the command that does it alone."""
         env, dataset = "E2C/Planar-v0", self.datasets / "planar"
         _headline(1, "Collect random moves as images", f"e2c collect --env {env} --out {dataset}")
-        self._collect(env, dataset)
+        open_or_collect(env, dataset, "choose another folder with --datasets")
         _headline(2, "Learn a map in which an image is a place", f"e2c train --dataset {dataset}")
         run = Train(dataset=dataset, seed=self.seed, steps_scale=self.steps_scale, runs=self.runs).train()
         _headline(3, "Drive to a goal that is an image", f"e2c plan --run {run.path}")
@@ -47,17 +46,6 @@ class Quickstart:
         print()
         say("Look at", f"{run.plots}/*.png and {run.videos}/*.gif")
         suggest(f"tensorboard --logdir {self.runs}", "e2c collect --help     for an environment of your own")
-
-    def _collect(self, env: str, dataset: Path) -> None:
-        from e2c_control.data.transitions import Transitions
-
-        if not dataset.exists():
-            describe(Collect(env=env, out=dataset).collect())
-            return
-        found = Transitions.open(dataset)
-        if found.card.environment != env:
-            raise InputError(f"{dataset} is of {found.card.environment}: choose another folder with --datasets.")
-        describe(found)
 
 
 def _headline(number: int, title: str, command: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from e2c_control.cli.collect import Collect, describe
+from e2c_control.cli.collect import open_or_collect
 from e2c_control.cli.console import say, suggest, table
 from e2c_control.errors import InputError
 
@@ -94,7 +94,7 @@ class Train:
     def train(self) -> RunFolder:
         """The run, trained to its end."""
         self._check()
-        from e2c_control.training.run import TrainConfig, train
+        from e2c_control.training.run import train
 
         run, config = self._begin() if self.resume is None else self._resume(self.resume)
         config = config if self.device is None else replace(config, device=self.device)
@@ -104,7 +104,6 @@ class Train:
         except KeyboardInterrupt as stop:
             raise KeyboardInterrupt(f"go on with `e2c train --resume {run.path}`") from stop
         _report(run)
-        assert isinstance(config, TrainConfig)
         return run
 
     def _check(self) -> None:
@@ -165,13 +164,9 @@ class Train:
 
     def _collected(self) -> Path:
         """The dataset of --env: made now, unless it is there already."""
-        from e2c_control.data.card import NAME
-
         env = self.env or ""
         folder = Path("datasets") / env.rpartition(":")[2].rpartition("/")[2]
-        if not (folder / NAME).is_file():
-            describe(Collect(env=env, out=folder).collect())
-        return folder
+        return open_or_collect(env, folder, f"give another one with --dataset, or move {folder} away").path
 
 
 def _option(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
 
@@ -11,11 +11,18 @@ import torch
 from e2c_control.agents import E2CAgent, PlanningOptions
 from e2c_control.data.card import NAME, DatasetCard, read_card
 from e2c_control.envs import Task, make_task, task_ids
+from e2c_control.envs.system import System
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding
 from e2c_control.runs.checkpoint import latest
 from e2c_control.runs.folder import RunFolder
 from e2c_control.training.run import TrainConfig, load_embedding
+
+OF_A_TASK = ("frame_stack", "horizon")
+"""Arguments of an environment that say what is asked, not how the world moves."""
+
+OF_A_PLACE = ("noise", "obstacles", "walls")
+"""Fields of a system in which a task may differ from the one trained on: the same motion in other surroundings."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,22 +63,34 @@ class TrainedRun:
 
     def task(self, other: str | None = None) -> Task:
         """The task that it was trained on, or another one that looks and moves like it."""
+        known = {name: value for name, value in self.card.environment_kwargs.items() if name != "goal"}
+        own = make_task(environment_name(self.card), **{**known, "frame_stack": self.frame_stack})
         if other is None:
-            known = {name: value for name, value in self.card.environment_kwargs.items() if name != "goal"}
-            return make_task(environment_name(self.card), **{**known, "frame_stack": self.frame_stack})
+            return own
         task = make_task(other, frame_stack=self.frame_stack)
-        wanted = (self.embedding.observation_shape, self.embedding.action_dim)
-        found = (task.observation_shape, task.system.control_size)
-        if found != wanted:
+        if type(task.system) is type(own.system):
+            physics = {name: value for name, value in known.items() if name not in OF_A_TASK}
+            task = make_task(other, frame_stack=self.frame_stack, **physics)
+        differing = _differences(own.system, task.system)
+        if differing:
             raise InputError(
-                f"{self.folder.path} was trained on images {wanted[0]} and {wanted[1]} actions, {other} has {found[0]} "
-                f"and {found[1]}: choose a task of the same system as {self.card.environment}."
+                f"{other} moves otherwise than what {self.folder.path} was trained on ({', '.join(differing)}): choose "
+                f"a task of the same system as {self.card.environment}."
             )
         return task
 
     def agent(self, task: Task, seed: int = 0) -> E2CAgent:
         """An agent that plans as the task says."""
         return E2CAgent(self.embedding, PlanningOptions.for_task(task), seed)
+
+
+def _differences(own: System, other: System) -> list[str]:
+    """What tells two systems apart, apart from their noise and what stands in the way."""
+    if type(own) is not type(other):
+        return [f"{type(other).__name__}, not {type(own).__name__}"]
+    names = [field.name for field in fields(own) if field.name not in OF_A_PLACE]
+    pairs = {name: (getattr(own, name), getattr(other, name)) for name in names}
+    return [f"{name} {theirs:.4g}, not {mine:.4g}" for name, (mine, theirs) in pairs.items() if mine != theirs]
 
 
 def environment_name(card: DatasetCard) -> str:

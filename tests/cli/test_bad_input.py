@@ -321,3 +321,18 @@ def test_full_disk(
         assert after[name] == content or "metrics" in name
     assert not (tmp_path / "data").exists()
     assert not list(tmp_path.rglob("step-*/*.partial"))
+
+
+def test_a_dataset_of_another_environment_is_not_trained_on(
+    planar: Path, tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where `train --env` would collect, and where quickstart would."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(planar, tmp_path / "datasets" / "PlanarWalls-v0")
+    said = refused("train", "--env", "E2C/PlanarWalls-v0")
+    assert "is of E2C/Planar-v0, not of E2C/PlanarWalls-v0: give another one with --dataset" in said
+    card = tmp_path / "datasets" / "PlanarWalls-v0" / "dataset.json"
+    card.write_text(card.read_text().replace("E2C/Planar-v0", "E2C/PlanarWalls-v0"))
+    shutil.copytree(card.parent, tmp_path / "datasets" / "planar")
+    assert "choose another folder with --datasets" in refused("quickstart")
+    assert not (tmp_path / "runs").exists()
