@@ -4,10 +4,11 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 
 from e2c_control.envs.episodes import Episodes
-from e2c_control.envs.registry import make_task
+from e2c_control.envs.registry import check_spec, make_task
 from e2c_control.envs.system import Frames
 from e2c_control.envs.task import Task
 from e2c_control.envs.viewer import Viewer, check_render_mode
@@ -60,11 +61,22 @@ class TaskEnv(gymnasium.Env[Frames, NDArray[np.float32]]):
         check_render_mode(render_mode, self.metadata["render_modes"])
         self.task = make_task(task, frame_stack=frame_stack, horizon=horizon, **options)
         self.render_mode = render_mode
+        self._spec: EnvSpec | None = None
         self.metadata = {**self.metadata, "render_fps": self.task.system.frames_per_second}
         self._episodes = Episodes(self.task, 1, goal)
         self.observation_space = self._episodes.observation_space
         self.action_space = self._episodes.action_space
         self._viewer = Viewer()
+
+    @property
+    def spec(self) -> EnvSpec | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What `gymnasium.make` notes about the environment that it made."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        check_spec(spec)
+        self._spec = spec
 
     @property
     def goal_observation(self) -> Frames:

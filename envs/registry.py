@@ -6,6 +6,7 @@ from dataclasses import replace
 from importlib import import_module
 
 import gymnasium
+from gymnasium.envs.registration import EnvSpec
 
 from e2c_control.envs.task import Task
 from e2c_control.errors import InputError
@@ -47,6 +48,12 @@ def make_task(
         frame_stack=made.frame_stack if frame_stack is None else frame_stack,
         horizon=made.horizon if horizon is None else horizon,
     )
+
+
+def check_spec(spec: EnvSpec | None) -> None:
+    """Raise InputError if a registered id was made with another task than its own."""
+    if spec is not None and spec.id in TASKS and spec.kwargs.get("task") != spec.id:
+        raise InputError(f"The task of {spec.id} is fixed: leave out 'task', or make the id of that other task.")
 
 
 def _maker(task_id: str) -> Callable[..., Task]:

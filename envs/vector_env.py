@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from e2c_control.envs.episodes import Episodes
 from e2c_control.envs.options import given_mask
-from e2c_control.envs.registry import make_task
+from e2c_control.envs.registry import check_spec, make_task
 from e2c_control.envs.system import BoolArray, FloatArray, Frames
 from e2c_control.envs.task import Task
 from e2c_control.envs.viewer import Viewer, check_render_mode
@@ -58,6 +59,7 @@ class TaskVectorEnv(VectorEnv[Frames, NDArray[np.float32], NDArray[Any]]):
         check_render_mode(render_mode, self.metadata["render_modes"])
         self.task = make_task(task, frame_stack=frame_stack, horizon=horizon, **options)
         self.render_mode = render_mode
+        self._spec: EnvSpec | None = None
         self.metadata = {**self.metadata, "render_fps": self.task.system.frames_per_second}
         self._episodes = Episodes(self.task, num_envs, goal)
         self.num_envs = num_envs
@@ -70,6 +72,16 @@ class TaskVectorEnv(VectorEnv[Frames, NDArray[np.float32], NDArray[Any]]):
         self._rngs = [seeding.np_random() for _ in range(num_envs)]
         self._done = np.zeros(num_envs, np.bool_)
         self._viewer = Viewer()
+
+    @property
+    def spec(self) -> EnvSpec | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What `gymnasium.make_vec` notes about the environments that it made."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        check_spec(spec)
+        self._spec = spec
 
     @property
     def np_random(self) -> tuple[np.random.Generator, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]

@@ -50,6 +50,13 @@ def test_arguments_reach_the_task():
     assert [env.step(np.zeros(2, np.float32))[3] for _ in range(7)] == [False] * 6 + [True]
 
 
+@pytest.mark.parametrize("task", ["E2C/PendulumPump-v0", make_task("E2C/PendulumPump-v0")])
+def test_the_task_of_an_id_is_fixed(task):
+    for make in (gymnasium.make, gymnasium.make_vec):
+        with pytest.raises(InputError, match="The task of E2C/Planar-v0 is fixed"):
+            make("E2C/Planar-v0", task=task)
+
+
 def test_a_task_of_ones_own():
     task = make_task("E2C/PendulumSwingUp-v0", horizon=5)
     env = TaskEnv(task, frame_stack=1)
