@@ -15,7 +15,7 @@ from e2c_control.data.policy import Policy
 from e2c_control.data.stepper import Mask, Starts, Step, Stepper, Vectors
 from e2c_control.data.transitions import Transitions
 from e2c_control.data.writer import TransitionsWriter
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, whole
 
 _MEMORY_LIMIT = 2 << 30
 
@@ -54,6 +54,9 @@ def collect(
         InputError: environment, policy or disk cannot do it.
     """
     _check_request(vector_env, transitions, episode_length, starts)
+    transitions, episode_length = whole("transitions", transitions), whole("episode_length", episode_length)
+    seed = whole("seed", seed, least=0)
+    frame_stack = None if frame_stack is None else whole("frame_stack", frame_stack)
     env_seed, policy_seed = np.random.SeedSequence(seed).spawn(2)
     rng = np.random.default_rng(policy_seed)
     name, kwargs = environment_identity(vector_env)

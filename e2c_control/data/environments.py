@@ -8,7 +8,7 @@ wrappers.
 import difflib
 import importlib
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Container, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
@@ -22,12 +22,27 @@ from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv, VectorEnv
 from numpy.typing import NDArray
 
 from e2c_control.data.transitions import stack_frames
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, whole
 
 ImageEnv = gymnasium.Env[Any, Any]
 
 _NATIVE = "E2C"
 _RENDERED_SIZE = 64
+_MOST_ENVS = 1 << 16
+_MOST_PIXELS = 1 << 12
+_OTHER_OPTION = "give {0} itself, not among the arguments of the environment"
+# Names that mean something else than an argument of the environment, and what to do instead.
+_OPTIONS = {
+    "num_envs": _OTHER_OPTION.format("n_envs"),
+    "n_envs": _OTHER_OPTION.format("n_envs"),
+    "frame_stack": _OTHER_OPTION.format("frame_stack"),
+    "image_size": _OTHER_OPTION.format("image_size"),
+    "grayscale": "give the colours themselves, not among the arguments of the environment",
+    "seed": _OTHER_OPTION.format("seed"),
+    "processes": "leave it out",
+    "vectorization_mode": "leave it out",
+    "render_mode": "leave it out, what cannot be seen otherwise is rendered in any case",
+}
 # What `gymnasium.make_vec` notes among the arguments, and what is the observer's choice and not the environment's.
 _NOT_KWARGS = ("num_envs", "vectorization_mode", "max_episode_steps", "frame_stack", "render_mode")
 
@@ -54,6 +69,8 @@ def make_image_env(
         InputError: unknown environment, actions that are not continuous and bounded, or nothing to see.
     """
     spec = find_spec(env_id)
+    _check_looks(frame_stack, image_size)
+    check_arguments(env_id, kwargs, allowed=("render_mode",))
     if spec.namespace == _NATIVE:
         _refuse_resizing(env_id, image_size, grayscale)
         return _make(spec, {"frame_stack": frame_stack, **kwargs})
@@ -90,9 +107,13 @@ def make_vector_env(
         seed: of a first reset, so that later resets without a seed are reproducible.
         processes: run each environment in a process of its own (this project's are one batch in any case).
     """
-    if n_envs < 1:
-        raise InputError(f"Cannot run {n_envs} environments: give 1 or more.")
+    n_envs = whole("n_envs", n_envs)
+    if n_envs > _MOST_ENVS:
+        raise InputError(f"Cannot run {n_envs} environments at once: give {_MOST_ENVS} or fewer.")
+    seed = None if seed is None else whole("seed", seed, least=0)
     spec = deepcopy(find_spec(env_id))
+    _check_looks(frame_stack, image_size)
+    check_arguments(env_id, kwargs, allowed=("render_mode",))
     vector_env: VectorEnv[Any, Any, Any]
     if spec.namespace == _NATIVE:
         _refuse_resizing(env_id, image_size, grayscale)
@@ -110,6 +131,19 @@ def make_vector_env(
         vector_env.reset(seed=seed)
         cast(Any, vector_env).action_space.seed(seed)
     return vector_env
+
+
+def check_arguments(env_id: str, names: Iterable[str], allowed: Container[str] = ()) -> None:
+    """Raise `InputError` for an argument of an environment that is an option of something else.
+
+    Args:
+        env_id: whose arguments.
+        names: of the arguments that a user gave.
+        allowed: options that may be among them.
+    """
+    for name in names:
+        if name in _OPTIONS and name not in allowed:
+            raise InputError(f"{env_id} cannot take {name!r} as an argument: {_OPTIONS[name]}.")
 
 
 def find_spec(env_id: str) -> EnvSpec:
@@ -246,6 +280,13 @@ def bad_frames(env_id: str, frames: NDArray[Any], expected: tuple[int, ...]) -> 
 
 def _add_channel_axis(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return frame[..., None]
+
+
+def _check_looks(frame_stack: int | None, image_size: int | None) -> None:
+    if frame_stack is not None:
+        whole("frame_stack", frame_stack)
+    if image_size is not None:
+        whole("image_size", image_size, most=_MOST_PIXELS)
 
 
 def _refuse_resizing(env_id: str, *looks: object) -> None:

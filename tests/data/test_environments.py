@@ -1,6 +1,7 @@
 """Any environment as image environment: this project's, ones that show images, ones that render."""
 
 import warnings
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from gymnasium import spaces
 
 from e2c_control.data import make_image_env, make_vector_env
-from e2c_control.data.environments import environment_identity
+from e2c_control.data.environments import check_arguments, environment_identity
 from e2c_control.errors import InputError
 
 
@@ -109,6 +110,39 @@ def test_unsuitable_spaces(counter_id: str) -> None:
         make_image_env(counter_id, wheels=4)
     with pytest.raises(InputError, match="1 or more"):
         make_vector_env(counter_id, 0)
+    with pytest.raises(InputError, match="Cannot run 100000000 environments at once"):
+        make_vector_env("E2C/Planar-v0", 10**8)
+
+
+@pytest.mark.parametrize("env_id", ["E2C/PendulumSwingUp-v0", "Pendulum-v1"])
+@pytest.mark.parametrize("looks", [{"frame_stack": 0}, {"frame_stack": 1.5}, {"image_size": 0}, {"image_size": 10**9}])
+def test_impossible_looks(env_id: str, looks: dict[str, Any]) -> None:
+    for make in (lambda: make_image_env(env_id, **looks), lambda: make_vector_env(env_id, 2, **looks)):
+        with pytest.raises(InputError, match=r"(frame_stack|image_size) is .*: give a whole number"):
+            make()
+
+
+def test_a_seed_below_zero(counter_id: str) -> None:
+    with pytest.raises(InputError, match="seed is -1"):
+        make_vector_env(counter_id, 2, seed=-1)
+
+
+@pytest.mark.parametrize(
+    "name", ["frame_stack", "n_envs", "num_envs", "grayscale", "image_size", "seed", "render_mode"]
+)
+def test_options_are_no_arguments_of_an_environment(name: str) -> None:
+    with pytest.raises(InputError, match=f"cannot take '{name}' as an argument: "):
+        check_arguments("Pendulum-v1", {"g": 9.8, name: 1})
+
+
+def test_arguments_that_mean_something_else(counter_id: str) -> None:
+    for env_id in (counter_id, "E2C/Planar-v0"):
+        with pytest.raises(InputError, match="'num_envs'"):
+            make_vector_env(env_id, 2, num_envs=3)
+        with pytest.raises(InputError, match="'seed'"):
+            make_image_env(env_id, seed=3)
+    with pytest.raises(InputError, match="task of E2C/Planar-v0 is fixed"):
+        make_vector_env("E2C/Planar-v0", 2, task="E2C/PendulumPump-v0")
 
 
 def test_nothing_to_see() -> None:
