@@ -137,6 +137,14 @@ def show(name: str, found: dict[str, Any]) -> None:
         )
 
 
+def read(out: Path, problems: int) -> dict[str, Any]:
+    """The result file, or an empty one; scores on other problems do not go into the same file."""
+    result: dict[str, Any] = json.loads(out.read_text()) if out.exists() else {"problems": problems, "rows": []}
+    if result["problems"] != problems:
+        raise SystemExit(f"{out} holds scores on the problems of seed {result['problems']}: choose another --out.")
+    return result
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suite", choices=SUITES)
@@ -154,17 +162,17 @@ def main() -> None:
             show(options.suite, summary([run_seed(suite, Path(work), 100, 100, True)], tasks, 100))
         return
     out: Path = options.out or RESULTS / f"control_{options.suite}.json"
-    result: dict[str, Any] = json.loads(out.read_text()) if out.exists() else {"rows": [], "problems": options.problems}
-    if result["problems"] != options.problems:
-        parser.error(f"{out} holds scores on the problems of seed {result['problems']}: choose another --out.")
     for seed in options.seeds:
-        if all(row["seed"] != seed for row in result["rows"]):
+        row = None
+        if all(known["seed"] != seed for known in read(out, options.problems)["rows"]):
             row = run_seed(suite, options.work / options.suite, seed, options.problems, False)
             row |= {"commit": source_commit(), "versions": package_versions(), "machine": platform.machine()}
-            result["rows"] = sorted([*result["rows"], row], key=lambda row: row["seed"])
+        # Read again: another process may have added its seeds meanwhile.
+        result = read(out, options.problems)
+        result["rows"] = sorted([*result["rows"], *([row] if row else [])], key=lambda known: known["seed"])
         result |= {"suite": options.suite, "summary": summary(result["rows"], tasks, options.problems)}
         replace_text(out, json.dumps(result, indent=1) + "\n")
-        show(options.suite, result["summary"])
+    show(options.suite, read(out, options.problems)["summary"])
 
 
 if __name__ == "__main__":

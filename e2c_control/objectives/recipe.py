@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from e2c_control.models.embedding import EmbeddingConfig
 from e2c_control.objectives.objective import WeightedTerm
 from e2c_control.objectives.unrolled import LatentNoise
+
+
+@dataclass(frozen=True)
+class Retry:
+    """When a phase is given up: a term that needs no true state tells early that it leads nowhere.
+
+    Attributes:
+        term: looked at.
+        above: its mean over the last quarter of the first `steps` steps that is too much.
+        steps: after which it is looked at.
+        attempts: times that the phase may begin anew.
+    """
+
+    term: str
+    above: float
+    steps: int
+    attempts: int
 
 
 @dataclass(frozen=True)
@@ -25,8 +41,7 @@ class Phase:
         learning_rate: Adam's highest.
         weight_decay: L2 penalty, added to gradients.
         train: parts of the embedding that are trained: "encoder", "decoder", "transition".
-        judge: makes the phase a candidate, which starts from new weights: terms and weights of the score, the less the
-            better, by which the phase after a row of candidates chooses whose embedding it goes on with.
+        retry: when to give the phase up early and begin it again with new weights.
     """
 
     name: str
@@ -37,7 +52,7 @@ class Phase:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
     train: tuple[str, ...] = ("encoder", "decoder", "transition")
-    judge: Mapping[str, float] | None = None
+    retry: Retry | None = None
 
 
 @dataclass(frozen=True)
@@ -63,8 +78,15 @@ class Recipe:
 
     def scaled(self, factor: float) -> Recipe:
         """The same recipe with every phase `factor` times as long."""
-        phases = tuple(replace(phase, steps=max(round(factor * phase.steps), 1)) for phase in self.phases)
-        return replace(self, phases=phases)
+
+        def length(steps: int) -> int:
+            return max(round(factor * steps), 1)
+
+        def scale(phase: Phase) -> Phase:
+            retry = None if phase.retry is None else replace(phase.retry, steps=length(phase.retry.steps))
+            return replace(phase, steps=length(phase.steps), retry=retry)
+
+        return replace(self, phases=tuple(scale(phase) for phase in self.phases))
 
     def phase_at(self, step: int) -> tuple[Phase, int]:
         """The phase that optimiser step `step`, counted from 0, belongs to, and the number of steps before it."""

@@ -26,6 +26,7 @@ from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.lock import locked
 from e2c_control.runs.logger import RunLogger
 from e2c_control.runs.progress import progress_bar
+from e2c_control.training.presets import HELD_OUT
 from e2c_control.training.trainer import Trainer
 from e2c_control.training.window import Window
 
@@ -59,7 +60,7 @@ class TrainConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compile: bool = False
     threads: int | None = None
-    held_out: float = 0.05
+    held_out: float = HELD_OUT
     log_every: int = 25
     measure_every: int = 300
     checkpoint_every: int = 300
@@ -68,11 +69,28 @@ class TrainConfig:
 
 def resolve_device(name: str) -> torch.device:
     """The torch device behind "auto", "cpu" or "cuda"."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise InputError(f"There is no device {name!r}: choose auto, cpu or cuda.")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("There is no CUDA device here: train with --device cpu.")
     return torch.device(name)
+
+
+def start_run(root: Path | str, config: TrainConfig, name: str | None = None) -> RunFolder:
+    """A new run folder, made only if the dataset and the device can do what the config asks for."""
+    transitions = Transitions.open(config.dataset)
+    resolve_device(config.device)
+    episodes, _ = transitions.split(config.held_out, seed=0)
+    for horizon in sorted({phase.horizon for phase in config.recipe.phases}):
+        stack = transitions.card.frame_stack
+        if not len(transitions.windows(horizon, stack, episodes=episodes, repeat_first=False)):
+            raise InputError(
+                f"{transitions.path} has no window of {horizon} steps with {stack} frames in an observation to train "
+                "on: collect longer episodes."
+            )
+    return RunFolder.create(root, config.environment, config, name)
 
 
 def train(run: RunFolder, config: TrainConfig, *, watch: Watcher | None = None, progress: bool = False) -> Embedding:
@@ -152,6 +170,7 @@ def _loop(
             window.resume()
         if step % config.checkpoint_every == 0 or trainer.finished:
             _save(trainer, window, run, config, logger)
+        bar.total = trainer.total_steps
         bar.update()
     if interrupted() and not trainer.finished:
         _save(trainer, window, run, config, logger)

@@ -26,7 +26,6 @@ from e2c_control.runs.training_state import (
     optimizer_from_tensors,
     optimizer_to_tensors,
 )
-from e2c_control.training.candidates import JUDGED, Candidates
 
 WARM_UP = 0.1
 """Share of a phase over which the learning rate rises."""
@@ -117,7 +116,8 @@ class Trainer:
             for part in (self.embedding.encoder, self.embedding.decoder, self.embedding.transition):
                 part.compile()
         self._weights = weights
-        self._candidates = Candidates()
+        self.extra_steps = self._attempts = 0
+        self._telltale: list[Tensor] = []
         self._batches = torch.Generator().manual_seed(batch_seed)
         self._noise = torch.Generator(device).manual_seed(noise_seed)
         self._store = open_store(transitions, device)
@@ -125,7 +125,8 @@ class Trainer:
 
     def _enter_phase(self) -> None:
         """A fresh objective, optimiser and sampler for the phase of the current step."""
-        phase, self._phase_begin = self.recipe.phase_at(self.step)
+        phase, begin = self.recipe.phase_at(self.step - self.extra_steps)
+        self._phase_begin = begin + self.extra_steps
         self.phase = phase
         self.objective = Objective(phase.terms).to(self.device)
         for name in ("encoder", "decoder", "transition"):
@@ -146,16 +147,21 @@ class Trainer:
             repeat_first=False,
         )
 
-    def _leave_phase(self) -> None:
-        """Between phases: judge a candidate, and give the next phase new weights or the best candidate's."""
-        following, _ = self.recipe.phase_at(self.step)
-        if self.phase.judge is not None:
-            self._candidates.close(self.embedding.state_dict())
-        if following.judge is not None:
-            self._candidates.begin()
-            self._renew(following.train)
-        elif self.phase.judge is not None:
-            self.embedding.load_state_dict(self._candidates.take_best())
+    def _look_at(self, terms: Mapping[str, Tensor], within: int) -> None:
+        """Begin the phase anew if its telltale term is too high."""
+        retry = self.phase.retry
+        if retry is None or within >= retry.steps or self._attempts >= retry.attempts:
+            return
+        if within >= 3 * retry.steps // 4:
+            self._telltale.append(terms[retry.term].detach())
+        if within == retry.steps - 1:
+            too_much = float(torch.stack(self._telltale).mean()) > retry.above
+            self._telltale = []
+            if too_much:
+                self._attempts += 1
+                self.extra_steps += retry.steps
+                self._renew(self.phase.train)
+                self._enter_phase()
 
     def _renew(self, parts: tuple[str, ...]) -> None:
         """New initial weights for some parts of the embedding."""
@@ -166,12 +172,17 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        return self.step >= self.recipe.steps
+        return self.step >= self.total_steps
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the recipe, and those of attempts that were given up."""
+        return self.recipe.steps + self.extra_steps
 
     def advance(self) -> StepReport:
         """Take one optimiser step."""
         if self.step >= self._phase_begin + self.phase.steps:
-            self._leave_phase()
+            self._attempts = 0
             self._enter_phase()
         within = self.step - self._phase_begin
         rate = learning_rate_at(self.phase, within)
@@ -183,8 +194,7 @@ class Trainer:
         norm = nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
         self.optimiser.step()
         self.step += 1
-        if self.phase.judge is not None and within >= (1.0 - JUDGED) * self.phase.steps:
-            self._candidates.note(self.phase.judge, terms)
+        self._look_at(terms, within)
         return StepReport(
             self.phase.name, loss.detach(), {name: value.detach() for name, value in terms.items()}, norm, rate
         )
@@ -202,14 +212,15 @@ class Trainer:
             "embedding": self.embedding.state_dict(),
             "objective": self.objective.state_dict(),
             "optimiser": optimiser,
-            "candidates": self._candidates.state(),
+            "telltale": {str(i): value for i, value in enumerate(self._telltale)},
             "generators": {
                 "weights": generator_to_tensor(self._weights),
                 "batches": generator_to_tensor(self._batches),
                 "noise": generator_to_tensor(self._noise),
             },
         }
-        return tensors, {"step": self.step, "optimiser": content}
+        where = {"phase_begin": self._phase_begin, "extra_steps": self.extra_steps, "attempts": self._attempts}
+        return tensors, {"step": self.step, "optimiser": content, **where}
 
     def restore(self, tensors: Mapping[str, Mapping[str, Tensor]], meta: Mapping[str, Any]) -> None:
         """Go on from what `state` gave.
@@ -218,7 +229,8 @@ class Trainer:
             InputError: it belongs to another recipe.
         """
         # A checkpoint at a border holds the state of the phase that ended; `advance` begins the next one.
-        self.step = max(int(meta["step"]) - 1, 0)
+        self.extra_steps, self._attempts = int(meta["extra_steps"]), int(meta["attempts"])
+        self.step = int(meta["phase_begin"])
         self._enter_phase()
         self.step = int(meta["step"])
         try:
@@ -227,7 +239,8 @@ class Trainer:
         except RuntimeError as error:
             raise InputError("The checkpoint was made by another recipe: resume with the run's own config.") from error
         optimizer_from_tensors(self.optimiser, tensors["optimiser"], meta["optimiser"])
-        self._candidates.restore(tensors["candidates"])
+        noted = tensors["telltale"]
+        self._telltale = [noted[str(i)].to(self.device) for i in range(len(noted))]
         self._weights = generator_from_tensor(tensors["generators"]["weights"])
         self._batches = generator_from_tensor(tensors["generators"]["batches"])
         self._noise = generator_from_tensor(tensors["generators"]["noise"], self.device)
