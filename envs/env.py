@@ -69,12 +69,12 @@ class TaskEnv(gymnasium.Env[Frames, NDArray[np.float32]]):
         self._viewer = Viewer()
 
     @property
-    def spec(self) -> EnvSpec | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def spec(self) -> EnvSpec | None:
         """What `gymnasium.make` notes about the environment that it made."""
         return self._spec
 
     @spec.setter
-    def spec(self, spec: EnvSpec | None) -> None:
+    def spec(self, spec: EnvSpec | None) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         check_spec(spec)
         self._spec = spec
 

@@ -74,12 +74,12 @@ class TaskVectorEnv(VectorEnv[Frames, NDArray[np.float32], NDArray[Any]]):
         self._viewer = Viewer()
 
     @property
-    def spec(self) -> EnvSpec | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def spec(self) -> EnvSpec | None:
         """What `gymnasium.make_vec` notes about the environments that it made."""
         return self._spec
 
     @spec.setter
-    def spec(self, spec: EnvSpec | None) -> None:
+    def spec(self, spec: EnvSpec | None) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         check_spec(spec)
         self._spec = spec
 

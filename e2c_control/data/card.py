@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from e2c_control.errors import InputError
+from e2c_control.runs.config import from_json
 from e2c_control.runs.versions import package_versions
 
 FORMAT = "e2c-control transitions"
@@ -65,7 +66,8 @@ def read_card(folder: Path) -> DatasetCard:
             f"{VERSION}: collect the dataset again or install the version that wrote it."
         )
     try:
-        height, width, channels = fields.pop("frame_shape")
-        return DatasetCard(frame_shape=(int(height), int(width), int(channels)), **fields)
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} lacks fields or has unknown ones: collect the dataset again.") from error
+        return from_json(DatasetCard, {"type": DatasetCard.__name__, **fields})
+    except ValueError as error:
+        raise InputError(
+            f"{path} lacks fields, or has unknown ones or ones of another kind ({error}): collect the dataset again."
+        ) from error

@@ -78,7 +78,7 @@ class WindowSampler:
         self.starts = transitions.windows(steps, stack, episodes=episodes, repeat_first=repeat_first)
         self._with_states = with_states
         self._slice = slice(rank * batch_size // world_size, (rank + 1) * batch_size // world_size)
-        self._check()
+        self._check(episodes)
         self.store = store or open_store(transitions, self.device, budget_bytes)
         self._actions = torch.as_tensor(np.array(transitions.actions)).to(self.device)
 
@@ -111,15 +111,17 @@ class WindowSampler:
             return None
         return torch.as_tensor(self.transitions.states[rows]).to(self.device)
 
-    def _check(self) -> None:
+    def _check(self, episodes: NDArray[np.int64] | None) -> None:
         path = self.transitions.path
         if self.steps < 0 or self.stack < 1:
             raise InputError(f"Cannot sample {self.steps} steps of {self.stack} frames: give at least 0 and 1.")
         if len(self.starts) == 0:
-            longest = int(np.diff(self.transitions.episodes).max()) - 1
+            lengths = np.diff(self.transitions.episodes) - 1
+            chosen = lengths if episodes is None else lengths[episodes]
+            among = "its longest episode" if len(chosen) == len(lengths) else "the longest of the episodes chosen here"
             raise InputError(
-                f"{path} has no window of {self.steps} steps with {self.stack} frames stacked, its longest episode has "
-                f"{longest} steps: ask for fewer steps or collect longer episodes."
+                f"{path} has no window of {self.steps} steps with {self.stack} frames stacked, {among} has "
+                f"{int(chosen.max(initial=0))} steps: ask for fewer steps or collect longer episodes."
             )
         if self._with_states and self.transitions.states is None:
             raise InputError(f"{path} holds no true states: collect from an environment that tells info['state'].")

@@ -47,7 +47,7 @@ class Transitions:
 
         Raises:
             InputError: a file is missing, truncated or of another kind, the format version is another one, the
-                offsets do not fit, or an action is not finite.
+                offsets do not fit, or an action or a state is not finite.
         """
         path = Path(path)
         card = read_card(path)
@@ -76,9 +76,9 @@ class Transitions:
         ends = self.episodes
         if len(ends) < 2 or ends[0] != 0 or ends[-1] != len(self.frames) or np.any(np.diff(ends) < 1):
             raise InputError(f"{self.path / 'episodes.npy'} does not fit the {len(self.frames)} frames: {_AGAIN}.")
-        for start in range(0, len(self.actions), _ROWS_AT_ONCE):
-            if not np.isfinite(self.actions[start : start + _ROWS_AT_ONCE]).all():
-                raise InputError(f"{self.path / 'actions.npy'} holds actions that are not finite: {_AGAIN}.")
+        for name, values in (("actions", self.actions), ("states", self.states)):
+            if values is not None and not _finite(values):
+                raise InputError(f"{self.path / name}.npy holds {name} that are not finite: {_AGAIN}.")
 
     @property
     def n_episodes(self) -> int:
@@ -139,6 +139,11 @@ class Transitions:
         n_held_out = 0 if held_out == 0 else min(max(round(held_out * self.n_episodes), 1), self.n_episodes - 1)
         order = np.random.default_rng(seed).permutation(self.n_episodes)
         return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+
+
+def _finite(values: NDArray[Any]) -> bool:
+    starts = range(0, len(values), _ROWS_AT_ONCE)
+    return all(bool(np.isfinite(values[start : start + _ROWS_AT_ONCE]).all()) for start in starts)
 
 
 def stack_frames(frames: NDArray[Any]) -> NDArray[Any]:

@@ -122,6 +122,14 @@ def test_refused_requests(dataset: Make, changes: dict[str, Any], message: str) 
         sampler(dataset([5, 5]), **changes)
 
 
+def test_the_longest_of_the_chosen_episodes_is_told(dataset: Make) -> None:
+    made = dataset([9, 4, 3])
+    with pytest.raises(InputError, match="the longest of the episodes chosen here has 4 steps"):
+        sampler(made, steps=8, episodes=np.array([1, 2]))
+    with pytest.raises(InputError, match="its longest episode has 9 steps"):
+        sampler(made, steps=10)
+
+
 def test_states_that_are_not_there(tmp_path: Path) -> None:
     with TransitionsWriter.create(tmp_path / "d", DatasetCard("Test-v0", {}, (1, 1, 1), 1)) as writer:
         writer.append(np.zeros((1, 9, 1, 1, 1), np.uint8), np.zeros((1, 9, 1), np.float32))

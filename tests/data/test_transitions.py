@@ -132,6 +132,13 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no states": (lambda path: (path / "states.npy").unlink(), "states.npy is missing"),
     "offsets beyond": (lambda path: np.save(path / "episodes.npy", np.array([0, 4, 6, 10])), "does not fit"),
     "offsets backward": (lambda path: np.save(path / "episodes.npy", np.array([0, 6, 4, 9])), "does not fit"),
+    "infinite state": (
+        lambda path: np.save(path / "states.npy", np.full((9, 1), np.nan)),
+        "states.npy holds states that are not finite",
+    ),
+    "text as frame stack": (lambda path: _edit_card(path / "dataset.json", frame_stack="two"), "another kind"),
+    "number as environment": (lambda path: _edit_card(path / "dataset.json", environment=7), "another kind"),
+    "numbers as versions": (lambda path: _edit_card(path / "dataset.json", versions={"numpy": 2}), "another kind"),
     "infinite action": (
         lambda path: np.save(path / "actions.npy", np.full((9, 2), np.inf, np.float32)),
         "not finite",
