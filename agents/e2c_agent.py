@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 import gymnasium
 import numpy as np
 import torch
+from gymnasium.vector import VectorEnv
 from numpy.typing import ArrayLike, NDArray
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
@@ -18,13 +19,14 @@ from e2c_control.agents.learning import Callback, LearningOptions, Stopped, as_c
 from e2c_control.agents.planning import PlanningOptions
 from e2c_control.agents.saved import SavedAgent
 from e2c_control.agents.world import EnvSource, Vectors, World, goal_source, world_of
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, whole
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.objectives.recipes import make_recipe
 from e2c_control.planners import MPC, Plan
 from e2c_control.planners.mpc import Replan
-from e2c_control.training.presets import default_embedding
+from e2c_control.training.presets import EPISODE_LENGTH, check_steps_scale, default_embedding
+from e2c_control.training.run import resolve_device
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +75,7 @@ class E2CAgent:
         latent_dim: int | None = None,
         frame_stack: int | None = None,
         steps_scale: float = 1.0,
-        episode_length: int = 10,
+        episode_length: int = EPISODE_LENGTH,
         device: Literal["auto", "cpu", "cuda"] = "auto",
         folder: Path | str | None = None,
         options: PlanningOptions | None = None,
@@ -93,6 +95,9 @@ class E2CAgent:
             options: how to plan; default: what the environment's task says.
             seed: of everything.
         """
+        seed, episode_length = whole("seed", seed, least=0, most=2**32 - 1), whole("episode_length", episode_length)
+        check_steps_scale("steps_scale", steps_scale)
+        resolve_device(device)
         world = world_of(env, frame_stack)
         if isinstance(recipe, str):
             recipe = make_recipe(recipe, default_embedding(world.name, world.frame_shape, latent_dim))
@@ -133,6 +138,7 @@ class E2CAgent:
         """
         if self._world is None or self._learning is None:
             raise InputError("This agent has no environment to learn in: make it with E2CAgent.create(env).")
+        total_timesteps = whole("total_timesteps", total_timesteps, least=0)
         self.num_timesteps = 0 if reset_num_timesteps else self.num_timesteps
         # A second call sees other actions than the first.
         seed = self.seed + self.num_timesteps
@@ -184,6 +190,13 @@ class E2CAgent:
 
         For environments that draw a goal for every episode, as this project's do unless one is fixed.
         """
+        space = env.single_observation_space if isinstance(env, VectorEnv) else env.observation_space
+        shape = self.embedding.observation_shape
+        if space.shape != shape:
+            raise InputError(
+                f"The environment shows {space.shape}, the embedding was trained on {shape}: make the environment with "
+                "the same frame stack and size."
+            )
         self._goal_source = goal_source(env)
 
     def _forget_plans(self) -> None:
@@ -230,8 +243,17 @@ class E2CAgent:
         """
         observations = self._checked(np.asarray(observation), "The observation")
         steps = np.zeros(len(observations), np.int64)
+        started = np.zeros(len(steps), np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_)
+        if started.shape != steps.shape:
+            raise InputError(
+                f"episode_start has shape {started.shape}: give one for each of {len(steps)} observations."
+            )
         if state is not None:
-            started = np.zeros(len(steps), np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_)
+            if len(state.steps) != len(steps):
+                raise InputError(
+                    f"The state is of {len(state.steps)} environments, but there are {len(steps)} observations: pass "
+                    "none at first."
+                )
             steps = np.where(started, 0, state.steps + 1)
         if (steps == 0).any():
             self._read_goals()
@@ -263,6 +285,8 @@ class E2CAgent:
                 f"{what} must be uint8 of shape {shape} or (N, *{shape}), not {images.dtype} of shape {images.shape}: "
                 "make the environment with the frame stack and size that the embedding was trained with."
             )
+        if images.size == 0:
+            raise InputError(f"{what} has no images: give at least one.")
         return images.reshape(-1, *shape)
 
     def save(self, path: Path | str) -> None:

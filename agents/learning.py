@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, cast
@@ -18,8 +19,8 @@ from e2c_control.data import Transitions, collect
 from e2c_control.measures import measure_map
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
-from e2c_control.runs.folder import RunFolder
-from e2c_control.training.run import TrainConfig, train
+from e2c_control.training.presets import EPISODE_LENGTH
+from e2c_control.training.run import TrainConfig, start_run, train
 
 Callback = BaseCallback | list[BaseCallback] | Callable[[dict[str, Any], dict[str, Any]], bool] | None
 
@@ -36,7 +37,7 @@ class LearningOptions:
     """
 
     recipe: Recipe
-    episode_length: int = 10
+    episode_length: int = EPISODE_LENGTH
     device: Literal["auto", "cpu", "cuda"] = "auto"
     folder: Path | None = None
 
@@ -79,13 +80,21 @@ def collect_and_train(
     """An embedding of `timesteps` random transitions, and map/... on episodes held out of them."""
     with ExitStack() as stack:
         folder = options.folder or Path(stack.enter_context(TemporaryDirectory(prefix="e2c-")))
-        transitions = _collect(world, options, folder / "dataset", timesteps, seed, after_step, progress)
+        path = _first_free(folder / "dataset")
+        transitions = _collect(world, options, path, timesteps, seed, after_step, progress)
         after_collection()
         config = TrainConfig(transitions.path, world.name, options.recipe, seed=seed, device=options.device)
-        embedding = train(RunFolder.create(folder / "runs", world.name, config), config, progress=progress)
+        embedding = train(start_run(folder / "runs", config), config, progress=progress)
         _, held_out = transitions.split(config.held_out, seed=0)
         features = None if world.task is None else world.task.system.features
         return embedding, measure_map(embedding, transitions, held_out, features=features).scalars()
+
+
+def _first_free(path: Path) -> Path:
+    """`path`, or with a number behind it: a second call of `learn` keeps the first one's dataset."""
+    if not path.exists():
+        return path
+    return next(other for i in count(2) if not (other := path.with_name(f"{path.name}-{i}")).exists())
 
 
 def _collect(
@@ -98,9 +107,9 @@ def _collect(
     progress: bool,
 ) -> Transitions:
     # No more environments than there are episodes to come: steps that nobody keeps would be taken for nothing.
-    count = int(np.clip(-(-timesteps // options.episode_length), 1, AT_ONCE[world.native]))
+    at_once = int(np.clip(-(-timesteps // options.episode_length), 1, AT_ONCE[world.native]))
     return collect(
-        Counted(world.vectors(count), after_step),
+        Counted(world.vectors(at_once), after_step),
         path,
         timesteps,
         options.episode_length,

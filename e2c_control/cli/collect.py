@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from e2c_control.cli.console import parse_arguments, say, show_bars, suggest
+from e2c_control.cli.console import check_seed, parse_arguments, say, show_bars, suggest
 from e2c_control.errors import InputError
+from e2c_control.training.presets import EPISODE_LENGTH
 
 if TYPE_CHECKING:
     from e2c_control.data.transitions import Transitions
@@ -46,7 +47,7 @@ class Collect:
     env: str
     out: Path
     transitions: int = 20_000
-    episode_length: int = 12
+    episode_length: int = EPISODE_LENGTH
     starts: Literal["auto", "reset", "sampled"] = "auto"
     corner_share: float = 0.0
     frame_stack: int | None = None
@@ -67,6 +68,7 @@ class Collect:
         from e2c_control.data import UniformPolicy, collect, make_vector_env
         from e2c_control.data.environments import find_spec, is_native
 
+        check_seed(self.seed)
         native = find_spec(self.env).namespace == "E2C"
         vector_env = make_vector_env(
             self.env,

@@ -7,7 +7,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, whole
+
+LARGEST_SEED = 2**32 - 1
+"""What NumPy's legacy generator takes, which the published lists of problems are drawn from."""
+
+MOST_PROBLEMS = 10_000
 
 
 def say(label: str, text: object = "") -> None:
@@ -19,6 +24,11 @@ def suggest(*commands: str) -> None:
     """What to do next."""
     for i, command in enumerate(commands):
         say("Next" if i == 0 else "or", command)
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that some generator would refuse later."""
+    whole("--seed", seed, least=0, most=LARGEST_SEED)
 
 
 def show_bars() -> bool:

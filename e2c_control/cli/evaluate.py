@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from e2c_control.cli.console import say, suggest, table
-from e2c_control.errors import InputError
+from e2c_control.cli.console import MOST_PROBLEMS, check_seed, say, suggest, table
+from e2c_control.errors import InputError, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from e2c_control.planners.mpc import Replan
 
     Array = NDArray[np.float64]
+
+PROBLEMS = 10
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Evaluate:
     run: tuple[Path, ...]
     task: str | None = None
     seed: int = 2020
-    problems: int = 10
+    problems: int = PROBLEMS
 
     def __call__(self) -> None:
         """Drive, print the table, and say what to do next."""
@@ -81,6 +83,8 @@ class Evaluate:
 
         if self.problems < 1 or not self.run:
             raise InputError("There is nothing to evaluate: give at least one --run and one of --problems.")
+        check_seed(self.seed)
+        whole("--problems", self.problems, most=MOST_PROBLEMS)
         runs = [TrainedRun.open(path) for path in self.run]
         results: list[Evaluation] = []
         for trained in runs:
@@ -103,7 +107,9 @@ class Evaluate:
         return Evaluation(trained, task.id, driven.scores, reference_scores(task, problems), driven.replans)
 
     def _result_path(self, result: Evaluation) -> Path:
-        return result.trained.folder.path / f"evaluation-{result.task.rpartition('/')[2]}-{self.seed}.json"
+        """The published number of problems has the plain name; another one does not replace its scores."""
+        count = "" if self.problems == PROBLEMS else f"-{self.problems}-problems"
+        return result.trained.folder.path / f"evaluation-{result.task.rpartition('/')[2]}-{self.seed}{count}.json"
 
     def _write(self, result: Evaluation) -> None:
         from e2c_control.cli.episode import mean_scalars

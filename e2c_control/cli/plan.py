@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from e2c_control.cli.console import say, suggest
-from e2c_control.errors import InputError
+from e2c_control.cli.console import MOST_PROBLEMS, check_seed, say, suggest
+from e2c_control.errors import InputError, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,12 +69,20 @@ class Plan:
         """Drive, draw, and say how it went; returns whether it was in a world of this project."""
         from e2c_control.cli.trained import TrainedRun
 
+        self._check()
         trained = TrainedRun.open(self.run)
         if trained.native:
             self._in_own_world(trained)
         else:
             self._in_foreign_world(trained)
         return trained.native
+
+    def _check(self) -> None:
+        check_seed(self.seed)
+        if not 0 <= self.problem < MOST_PROBLEMS:
+            raise InputError(f"There is no problem {self.problem}: count from 0 to {MOST_PROBLEMS - 1}.")
+        if self.horizon is not None:
+            whole("--horizon", self.horizon)
 
     def _in_own_world(self, trained: TrainedRun) -> None:
         import numpy as np
@@ -116,9 +124,12 @@ class Plan:
         from e2c_control.figures import Journey, driven_path
 
         self._refuse("task", "start_state", "goal_state")
+        if self.problem:
+            raise InputError("--problem means nothing in this environment: leave it out.")
+        steps = STEPS if self.steps is None else whole("--steps", self.steps)
         agent = self._with_horizon(E2CAgent(trained.embedding, PlanningOptions(), self.seed))
         goal = None if self.goal is None else read_goal(self.goal, trained.card.frame_shape)
-        episode = drive_foreign(agent, trained.card, goal, self.steps or STEPS, self.seed)
+        episode = drive_foreign(agent, trained.card, goal, steps, self.seed)
         names = [f"latent {i + 1}" for i in range(episode.latents.shape[1])]
         plot = driven_path(
             Journey(
@@ -149,8 +160,6 @@ class Plan:
         from e2c_control.envs import Problem
         from e2c_control.envs.options import given_goals, given_states
 
-        if self.problem < 0:
-            raise InputError(f"There is no problem {self.problem}: count from 0.")
         start, goal = task.evaluation_problems(self.seed, self.problem + 1)[-1]
         if self.start_state is not None:
             start = given_states(task, np.asarray(self.start_state), 1, "start")[0]

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from e2c_control.cli.collect import open_or_collect
-from e2c_control.cli.console import say, suggest
+from e2c_control.cli.console import check_seed, say, suggest
 from e2c_control.cli.evaluate import Evaluate
 from e2c_control.cli.plan import Plan
 from e2c_control.cli.train import Train
+from e2c_control.training.presets import check_steps_scale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,8 @@ class Quickstart:
 
     def __call__(self) -> None:
         """All four steps, each announced as the command that does it alone."""
+        check_seed(self.seed)
+        check_steps_scale("--steps-scale", self.steps_scale)
         env, dataset = "E2C/Planar-v0", self.datasets / "planar"
         _headline(1, "Collect random moves as images", f"e2c collect --env {env} --out {dataset}")
         open_or_collect(env, dataset, "choose another folder with --datasets")

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from e2c_control.cli.collect import open_or_collect
-from e2c_control.cli.console import say, suggest, table
-from e2c_control.errors import InputError
+from e2c_control.cli.console import check_seed, say, suggest, table
+from e2c_control.errors import InputError, whole
+from e2c_control.training.presets import check_steps_scale
 
 if TYPE_CHECKING:
     from e2c_control.objectives.recipe import Recipe
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 SHOWN = {
     "map/prediction_error_1": "prediction error after 1 step (1 = no better than no motion)",
     "map/prediction_error_5": "prediction error after 5 steps",
+    "map/prediction_error_10": "prediction error after 10 steps",
     "map/step_rank": "rank correlation of latent distance with steps between frames",
     "map/neighbour_overlap": "nearest neighbours shared with the true states",
     "map/far_distance_rank": "rank correlation of far distances with the true ones",
@@ -113,18 +115,20 @@ class Train:
             if idle:
                 raise InputError(f"{idle[0]} means nothing beside --resume: the run goes on by its own config.")
         elif (self.dataset is None) == (self.env is None):
-            found = "both" if self.dataset else "neither"
-            raise InputError(f"Give --dataset, --env or --resume, not {found} of the first two; see e2c train --help.")
+            both = "Give --dataset or --env, not both: the one is there, the other is collected first."
+            raise InputError(both if self.dataset else "Give --dataset, --env or --resume; see e2c train --help.")
         for name in ("threads", "log_every", "measure_every", "checkpoint_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{_option(name)} is {getattr(self, name)}: give a whole number of at least 1.")
-        if not self.steps_scale > 0:
-            raise InputError(f"--steps-scale is {self.steps_scale}: give a number above 0.")
+            whole(_option(name), getattr(self, name))
+        check_steps_scale("--steps-scale", self.steps_scale)
+        check_seed(self.seed)
+        if self.name is not None and (
+            self.name in ("", "..") or Path(self.name).name != self.name or "\\" in self.name
+        ):
+            raise InputError(f"--name {self.name!r} is no name of a folder: leave out '/', '\\' and '..'.")
 
     def _begin(self) -> tuple[RunFolder, TrainConfig]:
         from e2c_control.data.transitions import Transitions
-        from e2c_control.runs.folder import RunFolder
-        from e2c_control.training.run import TrainConfig, resolve_device
+        from e2c_control.training.run import TrainConfig, resolve_device, start_run
 
         resolve_device(self.device or "auto")
         dataset = Transitions.open(self.dataset or self._collected())
@@ -141,7 +145,7 @@ class Train:
             measure_every=self.measure_every,
             checkpoint_every=self.checkpoint_every,
         )
-        return RunFolder.create(self.runs, card.environment, config, self.name), config
+        return start_run(self.runs, config, self.name), config
 
     def _recipe(self, environment: str, frame_shape: tuple[int, int, int]) -> Recipe:
         from e2c_control.objectives.recipes import make_recipe

@@ -201,3 +201,30 @@ def test_a_goal_outlives_learning(agent: E2CAgent) -> None:
     agent.learn(60)
     _, state = agent.predict(goal)
     assert state.plan.states[0, 0] == pytest.approx(agent.encode(goal[None])[0]), "planned in the new embedding"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"seed": -1}, "seed is -1: give a whole number from 0 to"),
+        ({"episode_length": 0}, "episode_length is 0: give a whole number of 1 or more"),
+        ({"steps_scale": 0.0}, "steps_scale is 0.0: give a number above 0"),
+        ({"steps_scale": float("inf")}, "steps_scale is inf"),
+        ({"device": "tpu"}, "no device 'tpu': choose auto, cpu or cuda"),
+    ],
+)
+def test_options_of_create(quick: Quick, options: dict[str, object], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        quick("E2C/Planar-v0", **options)
+
+
+def test_parts_of_a_timestep(quick: Quick) -> None:
+    with pytest.raises(InputError, match=r"total_timesteps is 1\.5"):
+        quick("E2C/Planar-v0").learn(1.5)  # type: ignore[arg-type]
+
+
+def test_a_kept_folder_keeps_every_call(quick: Quick, tmp_path: Path) -> None:
+    agent = quick("E2C/Planar-v0", folder=tmp_path).learn(60)
+    agent.learn(60)
+    assert {path.name for path in tmp_path.iterdir()} == {"dataset", "dataset-2", "runs"}
+    assert len(list((tmp_path / "runs" / "Planar-v0").iterdir())) == 2

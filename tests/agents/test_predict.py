@@ -146,3 +146,28 @@ def test_goals_are_needed_and_counted(agent: E2CAgent) -> None:
     agent.set_goal(images(2))
     with pytest.raises(InputError, match="2 goals and 3 observations"):
         agent.predict(images(3))
+
+
+def test_states_and_starts_of_another_number_of_environments(agent: E2CAgent) -> None:
+    agent.set_goal(images(1)[0])
+    _, state = agent.predict(images(2))
+    with pytest.raises(InputError, match="The state is of 2 environments, but there are 3 observations"):
+        agent.predict(images(3), state)
+    for carried in (None, state):
+        with pytest.raises(InputError, match=r"episode_start has shape \(3,\): give one for each of 2 observations"):
+            agent.predict(images(2), carried, np.array([True, False, False]))
+
+
+def test_no_images(agent: E2CAgent) -> None:
+    with pytest.raises(InputError, match="The goal has no images"):
+        agent.set_goal(images(1)[:0])
+    agent.set_goal(images(1)[0])
+    with pytest.raises(InputError, match="The observation has no images"):
+        agent.predict(images(1)[:0])
+
+
+def test_goals_of_environments_of_another_shape(agent: E2CAgent) -> None:
+    with pytest.raises(InputError, match=r"shows \(48, 48, 2\), the embedding was trained on \(40, 40, 1\)"):
+        agent.follow_goals(gym.make("E2C/PendulumBalance-v0"))
+    with pytest.raises(InputError, match=r"shows \(40, 40, 2\)"):
+        agent.follow_goals(gym.make_vec("E2C/Planar-v0", 2, frame_stack=2))

@@ -336,3 +336,50 @@ def test_a_dataset_of_another_environment_is_not_trained_on(
     shutil.copytree(card.parent, tmp_path / "datasets" / "planar")
     assert "choose another folder with --datasets" in refused("quickstart")
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+@pytest.mark.parametrize("command", ["collect", "train", "quickstart", "plan", "evaluate"])
+def test_seeds(tmp_path: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch, command: str, seed: int) -> None:
+    monkeypatch.chdir(tmp_path)
+    needed = {"collect": ("--env", "E2C/Planar-v0", "--out", "x"), "train": ("--dataset", "x"), "quickstart": ()}
+    said = refused(command, "--seed", seed, *needed.get(command, ("--run", "x")))
+    assert said == f"e2c: --seed is {seed}: give a whole number from 0 to 4294967295."
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("factor", ["inf", "nan", "-1", "1e7"])
+@pytest.mark.parametrize("command", [("train", "--dataset", "x"), ("quickstart",)])
+def test_steps_scales(refused: Refused, command: tuple[str, ...], factor: str) -> None:
+    assert "give a number above 0 and up to 1,000,000" in refused(*command, "--steps-scale", factor)
+
+
+@pytest.mark.parametrize("name", ["../../escape", "a/b", "a\\b", "..", ".", "", "/abs"])
+def test_names_of_runs(refused: Refused, name: str) -> None:
+    assert "is no name of a folder" in refused("train", "--dataset", "x", "--name", name)
+
+
+def test_more_problems_than_a_list_has(refused: Refused) -> None:
+    assert "count from 0 to 9999" in refused("plan", "--run", "x", "--problem", 100_000_000)
+    assert "from 1 to 10000" in refused("evaluate", "--run", "x", "--problems", 100_000_000)
+    assert "--horizon is 0" in refused("plan", "--run", "x", "--horizon", 0)
+
+
+@pytest.mark.parametrize("options", [("--steps", -3), ("--steps", 0), ("--problem", 3)])
+def test_options_of_plan_in_other_environments(
+    rendered: Path, refused: Refused, fingerprint: Fingerprint, options: tuple[str, int]
+) -> None:
+    before = fingerprint(rendered)
+    assert options[0] in refused("plan", "--run", rendered, *options)
+    assert fingerprint(rendered) == before
+
+
+def test_a_refused_run_leaves_its_name_free(tmp_path: Path, refused: Refused, succeed: Callable[..., None]) -> None:
+    """Episodes of two steps have no window of three."""
+    short = ("collect", "--env", "E2C/Planar-v0", "--out", tmp_path / "data", "--transitions", 100)
+    succeed(*short, "--episode-length", 1)
+    train = ("train", "--dataset", tmp_path / "data", "--runs", tmp_path / "runs", "--name", "mine")
+    assert "collect longer episodes" in refused(*train, "--steps-scale", 0.002)
+    assert not (tmp_path / "runs").exists()
+    succeed(*short, "--overwrite")
+    succeed(*train, "--steps-scale", 0.002)

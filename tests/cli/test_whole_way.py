@@ -132,10 +132,11 @@ def test_evaluate_writes_what_it_prints(whole: Path, tmp_path: Path, succeed: Su
         shutil.copytree(whole, run)
     succeed("evaluate", "--run", *runs, "--problems", 4)
     said = capsys.readouterr().out
-    text = json.loads((runs[0] / "evaluation-Planar-v0-2020.json").read_text())
+    text = json.loads((runs[0] / "evaluation-Planar-v0-2020-4-problems.json").read_text())
     task = make_task("E2C/Planar-v0")
     assert text["oracle"] == reference_scores(task, task.evaluation_problems(2020, 4)).tolist()
     assert len(text["time_in_goal"]) == 4
+    assert not (runs[0] / "evaluation-Planar-v0-2020.json").exists(), "the name of ten problems"
     assert text["mean"] == pytest.approx(np.mean(text["time_in_goal"]))
     assert text["standard_error"] == pytest.approx(np.std(text["time_in_goal"], ddof=1) / 2)
     assert f"{text['mean']:.1%} ± {text['standard_error']:.1%}" in said
@@ -149,7 +150,7 @@ def test_evaluate_another_task_of_the_same_system(whole: Path, tmp_path: Path, s
     run = tmp_path / "run"
     shutil.copytree(whole, run)
     succeed("evaluate", "--run", run, "--problems", 2, "--task", "E2C/PlanarWalls-v0", "--seed", 100)
-    text = json.loads((run / "evaluation-PlanarWalls-v0-100.json").read_text())
+    text = json.loads((run / "evaluation-PlanarWalls-v0-100-2-problems.json").read_text())
     assert text["task"] == "E2C/PlanarWalls-v0"
 
 
