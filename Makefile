@@ -2,7 +2,7 @@
 # make test   set up and run the tests
 # make check  lint, types, and the tests against the built wheel, away from the repository
 # make slow   the statistical tests
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
