@@ -56,14 +56,13 @@ def new_folder(path: Path, *, replace: bool = False) -> Generator[Path]:
         replace: whether a folder that is there already may give way; otherwise that is an `InputError`.
     """
     path = path.absolute()
-    with writing(path):
-        if path.exists() and not replace:
-            raise InputError(f"{path} exists already: choose another name or ask to replace it.")
     prefix = f".{path.name}.{socket.gethostname()}-"
     partial = path.with_name(f"{prefix}{os.getpid()}-{uuid4().hex[:8]}.partial")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path.parent, prefix)
+        _sweep(path, prefix)
+        if path.exists() and not replace:
+            raise InputError(f"{path} exists already: choose another name or ask to replace it.")
         partial.mkdir()
     try:
         yield partial
@@ -113,13 +112,22 @@ def _swap(partial: Path, path: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _sweep(folder: Path, prefix: str) -> None:
-    """Remove what killed processes of this machine left behind for the same name."""
-    for entry in folder.iterdir():
-        if entry.name.startswith(prefix) and entry.suffix == ".partial":
-            pid = entry.name.removeprefix(prefix).split("-")[0]
-            if pid.isdigit() and not _alive(int(pid)):
-                shutil.rmtree(entry, ignore_errors=True)
+def _sweep(path: Path, prefix: str) -> None:
+    """Remove what killed processes of this machine left behind for the same name, and put back what they moved aside.
+
+    A process that dies between the two renames of `_swap` leaves nothing at ``path``, and what stood there beside it.
+    """
+    left = [entry for entry in path.parent.iterdir() if entry.name.startswith(prefix) and _left_behind(entry, prefix)]
+    for entry in left:
+        if entry.suffix == ".replaced" and not path.exists():
+            entry.rename(path)
+        else:
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def _left_behind(entry: Path, prefix: str) -> bool:
+    pid = entry.name.removeprefix(prefix).split("-")[0]
+    return entry.suffix in (".partial", ".replaced") and pid.isdigit() and not _alive(int(pid))
 
 
 def _alive(pid: int) -> bool:

@@ -1,0 +1,52 @@
+"""A process that dies between the two renames of a replacement loses nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from e2c_control.errors import InputError
+from e2c_control.runs.atomic import new_folder
+
+
+def write(path: Path, text: str, replace: bool = True) -> None:
+    with new_folder(path, replace=replace) as folder:
+        (folder / "text").write_text(text)
+
+
+def die_between_the_renames(path: Path) -> None:
+    script = f"""
+import os
+from pathlib import Path
+from e2c_control.runs.atomic import new_folder
+with new_folder(Path({str(path)!r}), replace=True) as folder:
+    (folder / "text").write_text("new")
+    rename = Path.rename
+    def once(self, target):
+        rename(self, target)
+        os._exit(9)
+    Path.rename = once
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9
+
+
+def test_what_was_moved_aside_comes_back(tmp_path: Path) -> None:
+    path = tmp_path / "d"
+    write(path, "old")
+    die_between_the_renames(path)
+    assert not path.exists()
+    with pytest.raises(InputError, match="exists already"):
+        write(path, "newer", replace=False)
+    assert (path / "text").read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["d"]
+
+
+def test_what_was_moved_aside_goes_when_there_is_something_new(tmp_path: Path) -> None:
+    path = tmp_path / "d"
+    write(path, "old")
+    die_between_the_renames(path)
+    path.mkdir()
+    write(path, "newer")
+    assert (path / "text").read_text() == "newer"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["d"]
