@@ -148,7 +148,13 @@ def _read_meta(path: Path) -> dict[str, Any]:
             f"{path} has format {name!r} version {version}, this version of e2c-control reads {FORMAT!r} version "
             f"{VERSION}: install the version that wrote it."
         )
+    if not (_is_record(text.get("files"), int) and _is_record(text.get("meta"))):
+        raise _damaged(path / _META)
     return text
+
+
+def _is_record(value: Any, kind: type = object) -> bool:
+    return isinstance(value, dict) and all(isinstance(item, kind) for item in cast(dict[str, Any], value).values())
 
 
 def _damaged(path: Path) -> InputError:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,15 +77,23 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The lines of a ``metrics.jsonl``; a last one that a killed process left half written is skipped."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(lines, start=1):
         try:
-            rows.append(json.loads(line))
+            row = json.loads(line)
         except ValueError as error:
             if number < len(lines):
-                raise InputError(f"{path} is damaged in line {number}: remove that line.") from error
+                raise _damaged(path, number) from error
+            continue
+        if not isinstance(row, dict) or type(cast(dict[str, Any], row).get("step")) is not int:
+            raise _damaged(path, number)
+        rows.append(cast(dict[str, Any], row))
     return rows
+
+
+def _damaged(path: Path, number: int) -> InputError:
+    return InputError(f"{path} is damaged in line {number}: remove that line.")
 
 
 def truncate_metrics(path: Path, last_step: int) -> None:

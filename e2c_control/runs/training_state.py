@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
@@ -33,18 +32,6 @@ def optimizer_from_tensors(optimizer: Optimizer, tensors: Mapping[str, Tensor], 
         raise InputError(
             f"The optimiser of the checkpoint does not fit this model ({error}): use its config."
         ) from error
-
-
-def rng_to_json(rng: np.random.Generator) -> dict[str, Any]:
-    """State of NumPy's default generator (PCG64)."""
-    return cast(dict[str, Any], rng.bit_generator.state)
-
-
-def rng_from_json(state: Mapping[str, Any]) -> np.random.Generator:
-    """The generator that `rng_to_json` described."""
-    rng = np.random.default_rng()
-    rng.bit_generator.state = dict(state)
-    return rng
 
 
 def generator_to_tensor(generator: torch.Generator) -> Tensor:

@@ -107,8 +107,16 @@ def _flip(path: Path) -> None:
     path.write_bytes(content)
 
 
+def _without(name: str) -> Callable[[Path], object]:
+    return lambda path: path.write_text(path.read_text().replace(f'"{name}":', '"other":'))
+
+
 def _other_version(path: Path) -> None:
     path.write_text(path.read_text().replace('"version": 1', '"version": 2'))
+
+
+def _meta_as_list(path: Path) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), "meta": []}))
 
 
 @pytest.mark.parametrize(
@@ -120,6 +128,10 @@ def _other_version(path: Path) -> None:
         ("checkpoint.json", lambda file: os.truncate(file, 50), "checkpoint.json is truncated or damaged"),
         ("checkpoint.json", lambda file: file.unlink(), "is not a checkpoint"),
         ("checkpoint.json", _other_version, "version 2"),
+        ("checkpoint.json", _without("meta"), "checkpoint.json is truncated or damaged"),
+        ("checkpoint.json", _without("files"), "checkpoint.json is truncated or damaged"),
+        ("checkpoint.json", _meta_as_list, "checkpoint.json is truncated or damaged"),
+        ("checkpoint.json", lambda file: file.write_text("[1]"), "checkpoint.json is truncated or damaged"),
     ],
 )
 def test_damaged_checkpoint(tmp_path: Path, file: str, spoil: Callable[[Path], None], message: str) -> None:

@@ -68,6 +68,15 @@ def test_damaged_metrics(run: RunFolder) -> None:
     assert run.metrics.read_text().count("\n") == 3
 
 
+@pytest.mark.parametrize("line", ["[3]", '{"a": 1}', '{"step": "1"}', "3"])
+def test_lines_that_are_no_metrics(run: RunFolder, line: str) -> None:
+    for text in (f'{{"step": 0}}\n{line}\n{{"step": 2}}\n', f'{{"step": 0}}\n{line}\n'):
+        run.metrics.write_text(text)
+        with pytest.raises(InputError, match=r"metrics.jsonl is damaged in line 2: remove that line"):
+            RunLogger(run, resume_step=1)
+        assert run.metrics.read_text() == text
+
+
 def test_run_folder_that_is_gone(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="Cannot write"):
