@@ -28,6 +28,7 @@ class DatasetCard:
         frame_stack: how many frames an observation needs to show the state.
         seed: of the collection.
         versions: of the packages that made it.
+        checksum: of the episodes, see `Transitions.checksum`; a training run notes it, a dataset itself does not.
     """
 
     environment: str
@@ -38,10 +39,14 @@ class DatasetCard:
     frame_stack: int = 1
     seed: int = 0
     versions: Mapping[str, str] = field(default_factory=package_versions)
+    checksum: int | None = None
 
     def to_json(self) -> str:
         """The text of ``dataset.json``."""
-        return json.dumps({"format": FORMAT, "version": VERSION, **asdict(self)}, indent=2) + "\n"
+        fields = asdict(self)
+        if self.checksum is None:
+            del fields["checksum"]
+        return json.dumps({"format": FORMAT, "version": VERSION, **fields}, indent=2) + "\n"
 
 
 def read_card(folder: Path) -> DatasetCard:

@@ -7,6 +7,7 @@ states.npy    (F, n)       float64  true states, if the environment tells them: 
 dataset.json                        what they are; see `DatasetCard`
 """
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -89,6 +90,13 @@ class Transitions:
     def n_transitions(self) -> int:
         """Steps that were taken: one less than frames in each episode."""
         return len(self.frames) - self.n_episodes
+
+    def checksum(self) -> int:
+        """CRC-32 of offsets and actions: no two collections took the same actions."""
+        checksum = zlib.crc32(self.episodes)
+        for start in range(0, len(self.actions), _ROWS_AT_ONCE):
+            checksum = zlib.crc32(self.actions[start : start + _ROWS_AT_ONCE], checksum)
+        return checksum
 
     def windows(
         self,

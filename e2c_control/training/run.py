@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Literal, NoReturn
@@ -135,10 +135,13 @@ def _train(run: RunFolder, config: TrainConfig, watch: Watcher | None, progress:
 
 def _note_dataset(run: RunFolder, transitions: Transitions) -> None:
     """Keep the card of the dataset in the run, which can then be used without the dataset; refuse another one."""
-    note = run.path / NAME
+    note, card = run.path / NAME, replace(transitions.card, checksum=transitions.checksum())
     if not note.is_file():
-        replace_text(note, transitions.card.to_json())
-    elif read_card(run.path) != transitions.card:
+        replace_text(note, card.to_json())
+        return
+    noted = read_card(run.path)
+    checksum = card.checksum if noted.checksum is None else noted.checksum  # a run may be older than checksums
+    if replace(noted, checksum=checksum, versions={}) != replace(card, versions={}):
         raise InputError(
             f"{transitions.path} is not the dataset that {run.path} began with, see its {NAME}: restore that one, or "
             "start a new run."

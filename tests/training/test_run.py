@@ -1,5 +1,6 @@
 """A run around the core: curves, checkpoints, watching, threads, embeddings read back."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -89,6 +90,23 @@ def test_a_run_is_trained_by_one_at_a_time(config: TrainConfig, tmp_path: Path) 
     train(run, config, watch=again)
     steps = [row["step"] for row in curves(run)]
     assert steps == sorted(set(steps))
+
+
+def test_a_run_goes_on_with_its_own_dataset_only(whole: RunFolder, config: TrainConfig, tmp_path: Path) -> None:
+    """The card alone does not tell two collections apart, and other package versions make no other dataset."""
+    other = tmp_path / "other"
+    shutil.copytree(config.dataset, other)
+    card = json.loads((other / "dataset.json").read_text())
+    (other / "dataset.json").write_text(json.dumps({**card, "versions": {"numpy": "0.1"}}))
+    train(whole, replace(config, dataset=other))
+    actions = np.load(other / "actions.npy")
+    np.save(other / "actions.npy", -actions)
+    with pytest.raises(InputError, match="is not the dataset that"):
+        train(whole, replace(config, dataset=other))
+    noted = json.loads((whole.path / "dataset.json").read_text())
+    del noted["checksum"]
+    (whole.path / "dataset.json").write_text(json.dumps(noted))  # as runs had it before
+    train(whole, config)
 
 
 def signal_self() -> None:
