@@ -13,7 +13,7 @@ run: $(READY)
 	$(BIN)/e2c quickstart
 
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 slow: $(READY)
 	$(BIN)/pytest -m slow
