@@ -8,6 +8,7 @@ and imports what that needs.
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -62,9 +63,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     try:
-        command = parse(given)
-        if command is not None:
-            command()
+        try:
+            command = parse(given)
+            if command is not None:
+                command()
+        finally:
+            sys.stdout.flush()  # what cannot be written should be noticed here, not when Python ends
     except InputError as error:
         print(f"e2c: {error}", file=sys.stderr)
         return INPUT_ERROR
@@ -73,10 +77,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\ne2c: stopped" + "".join(f"; {hint}" for hint in stop.args) + ".", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader, such as `head`, has seen enough. What Python flushes at its end must not complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # the reader, such as `head`, has seen enough
         return PIPE_CLOSED
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is not None:
+            raise
+        _drop_output()
+        print(f"e2c: Cannot write what there is to say ({error.strerror}): free some space.", file=sys.stderr)
+        return INPUT_ERROR
     return 0
+
+
+def _drop_output() -> None:
+    """What Python flushes at its end must not complain again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def parse(arguments: Sequence[str]) -> Command | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from e2c_control.cli.console import check_seed, parse_arguments, say, show_bars, suggest
+from e2c_control.cli.console import Unset, check_seed, parse_arguments, say, show_bars, suggest
 from e2c_control.errors import InputError
 from e2c_control.training.presets import EPISODE_LENGTH
 
@@ -50,11 +50,11 @@ class Collect:
     episode_length: int = EPISODE_LENGTH
     starts: Literal["auto", "reset", "sampled"] = "auto"
     corner_share: float = 0.0
-    frame_stack: int | None = None
-    image_size: int | None = None
+    frame_stack: Unset[int] = None
+    image_size: Unset[int] = None
     colours: Colours = "auto"
     env_args: tuple[str, ...] = ()
-    n_envs: int | None = None
+    n_envs: Unset[int] = None
     seed: int = 0
     overwrite: bool = False
 

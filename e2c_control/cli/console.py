@@ -5,9 +5,15 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+import tyro
 
 from e2c_control.errors import InputError, whole
+
+T = TypeVar("T")
+Unset = Annotated[T | None, tyro.conf.arg(help_behavior_hint="")]
+"""An option that is not given unless it is: its help says what happens then, and no default called None."""
 
 LARGEST_SEED = 2**32 - 1
 """What NumPy's legacy generator takes, which the published lists of problems are drawn from."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from e2c_control.cli.console import MOST_PROBLEMS, check_seed, say, suggest, table
+from e2c_control.cli.console import MOST_PROBLEMS, Unset, check_seed, say, suggest, table
 from e2c_control.errors import InputError, whole
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Evaluate:
     """
 
     run: tuple[Path, ...]
-    task: str | None = None
+    task: Unset[str] = None
     seed: int = 2020
     problems: int = PROBLEMS
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from e2c_control.cli.console import MOST_PROBLEMS, check_seed, say, suggest
+from e2c_control.cli.console import MOST_PROBLEMS, Unset, check_seed, say, suggest
 from e2c_control.errors import InputError, whole
 
 if TYPE_CHECKING:
@@ -50,14 +50,14 @@ class Plan:
     """
 
     run: Path
-    task: str | None = None
+    task: Unset[str] = None
     seed: int = 100
     problem: int = 0
-    start_state: tuple[float, ...] | None = None
-    goal_state: tuple[float, ...] | None = None
-    goal: Path | None = None
-    steps: int | None = None
-    horizon: int | None = None
+    start_state: Unset[tuple[float, ...]] = None
+    goal_state: Unset[tuple[float, ...]] = None
+    goal: Unset[Path] = None
+    steps: Unset[int] = None
+    horizon: Unset[int] = None
 
     def __call__(self) -> None:
         """Drive, draw, and say how it went and what to do next."""

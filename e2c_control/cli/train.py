@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from e2c_control.cli.collect import open_or_collect
-from e2c_control.cli.console import check_seed, say, suggest, table
+from e2c_control.cli.console import Unset, check_seed, say, suggest, table
 from e2c_control.errors import InputError, whole
 from e2c_control.training.presets import check_steps_scale
 
@@ -53,7 +53,7 @@ class Train:
             Gaussian (independent), the mistake that is kept for comparison.
         steps_scale: multiplies the recipe's numbers of steps: 0.1 for a quick look, 3 to be thorough.
         seed: of weights, batches and noise.
-        device: where to train; auto takes CUDA where it is.
+        device: where to train; auto takes CUDA where it is. Default: auto; with --resume, the run's own.
         compile: compile the networks with torch.compile: slower to start, then faster, on CUDA above all.
         threads: CPU threads. The networks are small: more of them gain little time for much more work, and the last
             bits of the results depend on their number.
@@ -64,22 +64,22 @@ class Train:
         checkpoint_every: steps between checkpoints.
     """
 
-    dataset: Path | None = None
-    env: str | None = None
-    resume: Path | None = None
+    dataset: Unset[Path] = None
+    env: Unset[str] = None
+    resume: Unset[Path] = None
     recipe: str = "unfold"
-    latent_dim: int | None = None
-    network: Literal["mlp", "conv"] | None = None
-    matrix_form: Literal["rank1", "low_rank", "full"] | None = None
+    latent_dim: Unset[int] = None
+    network: Unset[Literal["mlp", "conv"]] = None
+    matrix_form: Unset[Literal["rank1", "low_rank", "full"]] = None
     process_noise: bool = False
     latent_noise: Literal["shared", "independent"] = "shared"
     steps_scale: float = 1.0
     seed: int = 0
-    device: Literal["auto", "cpu", "cuda"] | None = None
+    device: Unset[Literal["auto", "cpu", "cuda"]] = None
     compile: bool = False
     threads: int = 1
     runs: Path = Path("runs")
-    name: str | None = None
+    name: Unset[str] = None
     log_every: int = 25
     measure_every: int = 300
     checkpoint_every: int = 300

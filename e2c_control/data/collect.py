@@ -16,6 +16,7 @@ from e2c_control.data.stepper import Mask, Starts, Step, Stepper, Vectors
 from e2c_control.data.transitions import Transitions
 from e2c_control.data.writer import TransitionsWriter
 from e2c_control.errors import InputError, whole
+from e2c_control.runs.progress import progress_bar
 
 _MEMORY_LIMIT = 2 << 30
 
@@ -72,7 +73,9 @@ def collect(
         seed=seed,
     )
     expected = transitions + -(-transitions // episode_length)
-    bar = tqdm(total=transitions, unit=" transitions", unit_scale=True, desc=f"Collecting {name}", disable=not progress)
+    bar = progress_bar(transitions, unit=" transitions", enabled=progress)
+    bar.unit_scale = True
+    bar.set_description(f"Collecting {name}", refresh=False)
     with TransitionsWriter.create(path, card, expected_frames=expected, overwrite=overwrite) as writer, bar:
         episodes = _Episodes(writer, vector_env.num_envs, episode_length, card)
         while True:

@@ -93,3 +93,20 @@ def test_help_is_fast_and_imports_nothing_heavy(arguments: list[str], tmp_path: 
     assert done.stdout.splitlines()[-1] == "LOADED []"
     # The user's limit is a second; CPU time is what a busy machine does not change.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"]])
+def test_output_that_cannot_be_written(arguments: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-P", "-m", "e2c_control", *arguments]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, cwd=tmp_path, text=True, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 2
+    assert re.fullmatch(r"e2c: Cannot write what there is to say \(.*\): free some space\.\n", done.stderr)
+
+
+def test_no_default_is_called_none(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in COMMANDS:
+        with pytest.raises(SystemExit, match="0"):
+            main([name, "--help"])
+        assert "default: None" not in " ".join(capsys.readouterr().out.replace("│", " ").split()), name
