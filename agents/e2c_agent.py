@@ -190,7 +190,7 @@ class E2CAgent:
 
         For environments that draw a goal for every episode, as this project's do unless one is fixed.
         """
-        space = env.single_observation_space if isinstance(env, VectorEnv) else env.observation_space
+        space: Any = env.single_observation_space if isinstance(env, VectorEnv) else env.observation_space
         shape = self.embedding.observation_shape
         if space.shape != shape:
             raise InputError(

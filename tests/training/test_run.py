@@ -18,7 +18,7 @@ from e2c_control.runs.checkpoint import checkpoint_paths, latest, load_checkpoin
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.logger import RunLogger, read_metrics
 from e2c_control.training.presets import default_embedding
-from e2c_control.training.run import TrainConfig, load_embedding, resolve_device, train
+from e2c_control.training.run import TrainConfig, load_embedding, resolve_device, start_run, train
 from e2c_control.training.trainer import Trainer
 from e2c_control.training.watch import MapWatcher
 
@@ -208,3 +208,13 @@ def test_presets(environment: str, shape: tuple[int, int, int], latents: int, po
     assert config.latent_dim == latents
     assert shape[0] // config.pool == pooled
     assert default_embedding(environment, shape, 7).latent_dim == 7
+
+
+def test_a_run_that_cannot_train_is_not_begun(dataset: Path, recipe: Recipe, tmp_path: Path) -> None:
+    long = replace(recipe, phases=(replace(recipe.phases[0], horizon=9),))
+    with pytest.raises(InputError, match=r"no window of 9 steps .*collect longer episodes"):
+        start_run(tmp_path / "runs", TrainConfig(dataset, "Dots-v0", long), "mine")
+    with pytest.raises(InputError, match="choose auto, cpu or cuda"):
+        start_run(tmp_path / "runs", TrainConfig(dataset, "Dots-v0", recipe, device="tpu"), "mine")  # type: ignore[arg-type]
+    assert not (tmp_path / "runs").exists()
+    assert start_run(tmp_path / "runs", TrainConfig(dataset, "Dots-v0", recipe), "mine").path.is_dir()
