@@ -93,9 +93,9 @@ class Transitions:
 
     def checksum(self) -> int:
         """CRC-32 of offsets and actions: no two collections took the same actions."""
-        checksum = zlib.crc32(self.episodes)
+        checksum = zlib.crc32(self.episodes.data)
         for start in range(0, len(self.actions), _ROWS_AT_ONCE):
-            checksum = zlib.crc32(self.actions[start : start + _ROWS_AT_ONCE], checksum)
+            checksum = zlib.crc32(self.actions[start : start + _ROWS_AT_ONCE].data, checksum)
         return checksum
 
     def windows(
