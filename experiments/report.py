@@ -27,6 +27,7 @@ LABELS = {
     "planar": "`unfold`, the default",
     "pendulum": "`unfold`, the default",
     "planar-one-start": "the same, twisted maps not given up",
+    "planar-twist-only": "the same, collapsed maps not given up",
     "planar-three-starts": "tried: the best of three short starts",
     "planar-e2c-warm": "`e2c-warm`: E2C's objective on an unfolded map",
     "planar-e2c": "`e2c`, as published",

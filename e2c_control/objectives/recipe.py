@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from e2c_control.models.embedding import EmbeddingConfig
@@ -11,17 +12,15 @@ from e2c_control.objectives.unrolled import LatentNoise
 
 @dataclass(frozen=True)
 class Retry:
-    """When a phase is given up: a term that needs no true state tells early that it leads nowhere.
+    """When a phase is given up: terms that need no true state tell early that it leads nowhere.
 
     Attributes:
-        term: looked at.
-        above: its mean over the last quarter of the first `steps` steps that is too much.
-        steps: after which it is looked at.
+        above: terms that are looked at, and the mean over the last quarter of the first `steps` steps that is too much.
+        steps: after which they are looked at.
         attempts: times that the phase may begin anew.
     """
 
-    term: str
-    above: float
+    above: Mapping[str, float]
     steps: int
     attempts: int
 

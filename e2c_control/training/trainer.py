@@ -148,16 +148,16 @@ class Trainer:
         )
 
     def _look_at(self, terms: Mapping[str, Tensor], within: int) -> None:
-        """Begin the phase anew if its telltale term is too high."""
+        """Begin the phase anew if one of its telltale terms is too high."""
         retry = self.phase.retry
         if retry is None or within >= retry.steps or self._attempts >= retry.attempts:
             return
         if within >= 3 * retry.steps // 4:
-            self._telltale.append(terms[retry.term].detach())
+            self._telltale.append(torch.stack([terms[name].detach() for name in retry.above]))
         if within == retry.steps - 1:
-            too_much = float(torch.stack(self._telltale).mean()) > retry.above
+            means = torch.stack(self._telltale).mean(0).tolist()
             self._telltale = []
-            if too_much:
+            if any(mean > above for mean, above in zip(means, retry.above.values(), strict=True)):
                 self._attempts += 1
                 self.extra_steps += retry.steps
                 self._renew(self.phase.train)

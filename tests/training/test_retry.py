@@ -29,7 +29,7 @@ def recipe(above: float, attempts: int = 2) -> Recipe:
     sizes = EmbeddingConfig(encoder_hidden=(16,), decoder_hidden=(16,), transition_hidden=(16,))
     made = make_recipe("unfold", sizes)
     unfold, display = made.phases
-    retry = Retry("control_uniformity", above, LOOK, attempts)
+    retry = Retry({"info_nce": np.inf, "control_uniformity": above}, LOOK, attempts)
     unfold = replace(unfold, steps=12, batch_size=16, retry=retry)
     return replace(made, phases=(unfold, replace(display, steps=5, batch_size=16)))
 
