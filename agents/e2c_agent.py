@@ -190,7 +190,8 @@ class E2CAgent:
 
         For environments that draw a goal for every episode, as this project's do unless one is fixed.
         """
-        space: Any = env.single_observation_space if isinstance(env, VectorEnv) else env.observation_space
+        seen: Any = env
+        space = seen.single_observation_space if isinstance(env, VectorEnv) else seen.observation_space
         shape = self.embedding.observation_shape
         if space.shape != shape:
             raise InputError(

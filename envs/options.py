@@ -38,8 +38,8 @@ def given_states(task: Task, value: Any, num_envs: int, name: str) -> FloatArray
     if not inside.all():
         low, high = task.system.state_low.round(3).tolist(), task.system.state_high.round(3).tolist()
         raise InputError(
-            f"The {name} {states[~inside][0].tolist()} lies outside the world of {task.id}: choose one between {low} and "
-            f"{high} where nothing else is."
+            f"The {name} {states[~inside][0].tolist()} lies outside the world of {task.id}: choose one between "
+            f"{low} and {high} where nothing else is."
         )
     return states
 

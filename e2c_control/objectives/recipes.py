@@ -12,9 +12,8 @@ from e2c_control.objectives.recipe import Phase, Recipe, Retry
 
 MISSHAPEN = Retry({"control_uniformity": 0.08, "info_nce": 2.7}, steps=200, attempts=4)
 """What a map cannot mend later, seen early. Twisted: its parts are mirror images, so actions act differently in them
-(uniformity 0.107 after 200 steps, against 0.006 to 0.028 where the map is straight). Collapsed onto a line, of two
-dimensions: the future is guessed hardly better than by one of them (3.2 nats where an open map has 1.7 to 2.2; chance is
-ln 128 = 4.9)."""
+(uniformity 0.107 after 200 steps, against 0.006 to 0.028 where the map is straight). Collapsed onto a line: the future
+is guessed hardly better than from one of two dimensions (3.2 nats, where an open map has 1.7 to 2.2 and chance 4.9)."""
 
 
 def _unfold(steps: int) -> Phase:

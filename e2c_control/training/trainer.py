@@ -155,7 +155,7 @@ class Trainer:
         if within >= 3 * retry.steps // 4:
             self._telltale.append(torch.stack([terms[name].detach() for name in retry.above]))
         if within == retry.steps - 1:
-            means = torch.stack(self._telltale).mean(0).tolist()
+            means = [float(mean) for mean in torch.stack(self._telltale).mean(0)]
             self._telltale = []
             if any(mean > above for mean, above in zip(means, retry.above.values(), strict=True)):
                 self._attempts += 1

@@ -63,7 +63,7 @@ class MapWatcher:
             save_png(image, self._run.plots / f"{name}.png")
 
     def _pictures(self, trainer: Trainer) -> dict[str, NDArray[np.uint8]]:
-        title = f"step {trainer.step:,} of {trainer.recipe.steps:,}, held-out episodes"
+        title = f"step {trainer.step:,} of {trainer.total_steps:,}, held-out episodes"
         latents = encode_means(trainer.embedding, self._held_out.observations)
         windows = Batch(self._windows.frames.to(trainer.device), self._windows.actions.to(trainer.device))
         return {
