@@ -6,6 +6,7 @@ import resource
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from subprocess import Popen
 
@@ -289,12 +290,12 @@ def test_non_finite_loss_keeps_the_last_checkpoint(
     assert fingerprint(run.checkpoints) == kept
 
 
-def small_files() -> None:
-    """No file may grow beyond 30 kB: what a full disk looks like to a program."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+def small_files(size: int) -> None:
+    """No file may grow beyond so many bytes: what a full disk looks like to a program."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-@pytest.mark.parametrize("command", ["collect", "train", "plan"])
+@pytest.mark.parametrize(("command", "size"), [("collect", 100_000), ("train", 100_000), ("plan", 30_000)])
 def test_full_disk(
     whole: Path,
     planar: Path,
@@ -302,6 +303,7 @@ def test_full_disk(
     start: Callable[..., "Popen[str]"],
     fingerprint: Fingerprint,
     command: str,
+    size: int,
 ) -> None:
     run = tmp_path / "run"
     shutil.copytree(whole, run)
@@ -311,7 +313,7 @@ def test_full_disk(
         "train": ("--dataset", planar, "--steps-scale", 0.01),
         "plan": ("--run", run),
     }[command]
-    process = start(tmp_path, command, *options, preexec_fn=small_files)
+    process = start(tmp_path, command, *options, preexec_fn=partial(small_files, size))
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2, err
     assert "Traceback" not in err
