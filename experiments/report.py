@@ -26,8 +26,8 @@ PUBLISHED = {  # averages over trained models, from the README of the authors' P
 LABELS = {
     "planar": "`unfold`, the default",
     "pendulum": "`unfold`, the default",
-    "planar-one-start": "the same, twisted maps not given up",
-    "planar-twist-only": "the same, collapsed maps not given up",
+    "planar-one-start": "the same, no map given up",
+    "planar-twist-only": "the same, only twisted maps given up",
     "planar-three-starts": "tried: the best of three short starts",
     "planar-e2c-warm": "`e2c-warm`: E2C's objective on an unfolded map",
     "planar-e2c": "`e2c`, as published",
