@@ -66,9 +66,11 @@ class Collect:
     def collect(self) -> Transitions:
         """The dataset, made."""
         from e2c_control.data import UniformPolicy, collect, make_vector_env
-        from e2c_control.data.environments import find_spec, is_native
+        from e2c_control.data.environments import check_arguments, find_spec, is_native
 
         check_seed(self.seed)
+        arguments = parse_arguments(self.env_args)
+        check_arguments(self.env, arguments)
         native = find_spec(self.env).namespace == "E2C"
         vector_env = make_vector_env(
             self.env,
@@ -76,7 +78,7 @@ class Collect:
             frame_stack=1,
             image_size=self.image_size,
             grayscale=None if self.colours == "auto" else self.colours == "grey",
-            **parse_arguments(self.env_args),
+            **arguments,
         )
         action_dim = (vector_env.single_action_space.shape or (0,))[0]
         starts = self.starts
