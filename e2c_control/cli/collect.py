@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from e2c_control.cli.console import Unset, check_seed, parse_arguments, say, show_bars, suggest
+from e2c_control.cli.console import Unset, check_seed, parse_arguments, say, suggest
 from e2c_control.errors import InputError
 from e2c_control.training.presets import EPISODE_LENGTH
 
@@ -95,7 +95,7 @@ class Collect:
                 seed=self.seed,
                 frame_stack=self.frame_stack,
                 overwrite=self.overwrite,
-                progress=show_bars(),
+                progress=True,
             )
         finally:
             vector_env.close()

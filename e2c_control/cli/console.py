@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -35,11 +34,6 @@ def suggest(*commands: str) -> None:
 def check_seed(seed: int) -> None:
     """Refuse a seed that some generator would refuse later."""
     whole("--seed", seed, least=0, most=LARGEST_SEED)
-
-
-def show_bars() -> bool:
-    """Whether progress bars make sense: not in a file or a pipe, where errors should stand alone."""
-    return sys.stderr.isatty()
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""Progress with time left: a live bar on a terminal, a line now and then in a log file."""
+"""Progress with time left: a live bar on a terminal, a line now and then in a log file or a pipe."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NoReturn
 from tqdm import tqdm
 
 LOG_SECONDS = 30.0
+"""Between two lines in a log; what takes less time has none, so that an error stands alone there."""
 
 
 def progress_bar(total: int, *, done: int = 0, unit: str, enabled: bool) -> tqdm[NoReturn]:
@@ -19,6 +20,7 @@ def progress_bar(total: int, *, done: int = 0, unit: str, enabled: bool) -> tqdm
         unit=unit,
         disable=not enabled,
         dynamic_ncols=live,
+        delay=0.0 if live else LOG_SECONDS,
         mininterval=0.1 if live else LOG_SECONDS,
         maxinterval=10.0 if live else LOG_SECONDS,
     )

@@ -79,7 +79,10 @@ def test_rendered_environment_end_to_end(tmp_path: Path, monkeypatch: pytest.Mon
     assert made.card.frame_stack == 2
 
 
-def test_progress_bar_tells_the_time_left(counter: type, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_bar_tells_the_time_left(
+    counter: type, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     collect(SyncVectorEnv([counter]), tmp_path / "d", 20, 5, progress=True)
     assert "20.0/20.0" in capsys.readouterr().err
 
