@@ -71,7 +71,10 @@ def test_environments(
         (("--env-args", "weight=1"), "has no option 'weight'"),
         (("--env-args", "noise=-1"), "noise must be"),
         (("--env-args", "frame_stack=2"), "cannot take 'frame_stack' as an argument: give frame_stack itself"),
-        (("--env-args", "noise=0.1", "render_mode=rgb_array"), "cannot take 'render_mode' as an argument: leave it out"),
+        (
+            ("--env-args", "noise=0.1", "render_mode=rgb_array"),
+            "cannot take 'render_mode' as an argument: leave it out",
+        ),
         (("--env-args", "task=E2C/PendulumPump-v0"), "The task of E2C/Planar-v0 is fixed"),
         (("--image-size", 20), "leave out image_size"),
         (("--transitions", 10**9), "free some space"),
