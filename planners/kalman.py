@@ -29,13 +29,20 @@ class Belief:
         return cls(means, spread[:, :, None] * np.eye(means.shape[1]))
 
 
-def predict(belief: Belief, controls: ArrayLike, dynamics: Dynamics) -> Belief:
-    """N(f(mu, u), A S A' + C): where the belief goes under controls (N, m); C is zero unless the dynamics know it."""
+def predict(
+    belief: Belief, controls: ArrayLike, dynamics: Dynamics, noise_covariance: ArrayLike | None = None
+) -> Belief:
+    """N(f(mu, u), A S A' + C): where the belief goes under controls (N, m).
+
+    C is ``noise_covariance`` (n, n) where it is given, else what the dynamics know of it, else zero.
+    """
     n_problems, n = belief.mean.shape
     u = real("the controls", controls, (n_problems, dynamics.control_dim))
     A = dynamics.linearize(belief.mean, u).A
     covariance = A @ belief.covariance @ A.swapaxes(1, 2)
-    if isinstance(dynamics, NoisyDynamics):
+    if noise_covariance is not None:
+        covariance += real("the noise covariance", noise_covariance, (n, n))
+    elif isinstance(dynamics, NoisyDynamics):
         covariance += real("the noise covariance", dynamics.noise_covariance(belief.mean, u), (n_problems, n, n))
     return Belief(dynamics.step(belief.mean, u), covariance)
 

@@ -1,6 +1,7 @@
 """Model-predictive control: plan, do the first step, plan again."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -43,7 +44,7 @@ class Replan:
     model_gap: Array | None = None  # (N,), where the planner reports it
 
     def scalars(self) -> dict[str, float]:
-        """Means over the problems, under the names that TensorBoard shows."""
+        """Means over the problems, the time of one, and the number of fallbacks, as TensorBoard shows them."""
         sound = self.cost[np.isfinite(self.cost)]
         gap = {} if self.model_gap is None else {"plan/model_gap": float(self.model_gap.mean())}
         return gap | {
@@ -53,8 +54,20 @@ class Replan:
             "plan/at_limit": float(self.at_limit.mean()),
             "plan/fallbacks": float(self.fallback.sum()),
             "plan/converged": float((self.stop_reason == StopReason.CONVERGED).mean()),
-            "plan/cpu_milliseconds": 1e3 * self.cpu_seconds,
+            "plan/cpu_milliseconds": 1e3 * self.cpu_seconds / len(self.cost),
         }
+
+
+def summarise(replans: Sequence[Replan]) -> dict[str, float]:
+    """The scalars of many replans: means, but the median of the time, which the first one spends compiling, and the
+    number of all fallbacks. A cost that is not finite is left out."""
+    rows = [replan.scalars() for replan in replans]
+    columns = {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}
+    special = {"plan/fallbacks": np.sum, "plan/cpu_milliseconds": np.median}
+    sound = {name: values[np.isfinite(values)] for name, values in columns.items()}
+    return {
+        name: float(special.get(name, np.mean)(values)) if len(values) else np.nan for name, values in sound.items()
+    }
 
 
 @dataclass(frozen=True, eq=False)
