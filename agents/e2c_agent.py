@@ -15,15 +15,17 @@ from numpy.typing import ArrayLike, NDArray
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
+from e2c_control.agents.filtering import FrameFilter
 from e2c_control.agents.learning import Callback, LearningOptions, Stopped, as_callback, collect_and_train
 from e2c_control.agents.planning import PlanningOptions
 from e2c_control.agents.saved import SavedAgent
 from e2c_control.agents.world import EnvSource, Vectors, World, goal_source, world_of
 from e2c_control.errors import InputError, whole
+from e2c_control.measures import encode_means
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.objectives.recipes import make_recipe
-from e2c_control.planners import MPC, Plan
+from e2c_control.planners import MPC, Belief, Dynamics, Plan
 from e2c_control.planners.mpc import Replan
 from e2c_control.training.presets import EPISODE_LENGTH, check_steps_scale, default_embedding
 from e2c_control.training.run import resolve_device
@@ -36,10 +38,12 @@ class PlanState:
     Attributes:
         plan: of every environment.
         steps: since the start of each environment's episode, (N,).
+        belief: about every environment's latent, where frames are filtered.
     """
 
     plan: Plan
     steps: NDArray[np.int64]
+    belief: Belief | None = None
 
 
 class E2CAgent:
@@ -181,7 +185,7 @@ class E2CAgent:
         """Drive to an image (H, W, C), or one for each environment (N, H, W, C), all uint8."""
         goals = self._checked(np.asarray(images), "The goal")
         self._goal_images, self._goal_source = goals, None
-        latents = self.encode(goals)
+        latents = encode_means(self.embedding, goals)
         # One goal is everybody's, however many they are.
         self._mpc = self.options.controller(self.embedding, latents[0] if len(latents) == 1 else latents)
 
@@ -213,13 +217,6 @@ class E2CAgent:
         if source is not None:
             self.set_goal(source())
             self._goal_source = source
-
-    def encode(self, observations: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Mean latents (N, k) of observations (N, H, W, C)."""
-        device = next(self.embedding.parameters()).device
-        with torch.inference_mode():
-            mean = self.embedding.encode(torch.as_tensor(observations).to(device)).mean
-        return mean.double().cpu().numpy()
 
     def predict(
         self,
@@ -260,15 +257,37 @@ class E2CAgent:
             self._read_goals()
         mpc = self._controller(len(observations))
         left = None if self.options.episode_steps is None else max(self.options.episode_steps - int(steps.min()), 1)
+        latents, belief = encode_means(self.embedding, observations, finite=False), None
+        if self.options.frame_filter is not None:
+            belief = self._fuse(self.options.frame_filter, latents, steps == 0, state, mpc.dynamics)
+            latents = belief.mean
         plan, self.last_replan = mpc.replan(
-            self.encode(observations),
+            latents,
             previous=None if state is None else state.plan,
             steps_left=left,
             rng=np.random.default_rng([self.seed, int(steps.min())]),
             restarted=steps == 0,
         )
         actions = plan.controls[:, 0].astype(np.float32)
-        return actions if np.ndim(observation) == 4 else actions[0], PlanState(plan, steps)
+        return actions if np.ndim(observation) == 4 else actions[0], PlanState(plan, steps, belief)
+
+    def _fuse(
+        self,
+        frames: FrameFilter,
+        latents: NDArray[np.float64],
+        fresh: NDArray[np.bool_],
+        state: PlanState | None,
+        dynamics: Dynamics,
+    ) -> Belief:
+        """Beliefs about latents, given what encoded frames say; where an episode is fresh, the frame alone."""
+        seen = frames.first(latents)
+        if state is None or state.belief is None:
+            return seen
+        fresh = fresh | ~np.isfinite(state.belief.mean).all(axis=1)
+        with np.errstate(all="ignore"):  # rows that are fresh may hold anything
+            fused = frames.next(state.belief, state.plan.controls[:, 0], latents, dynamics)
+        mean = np.where(fresh[:, None], seen.mean, fused.mean)
+        return Belief(mean, np.where(fresh[:, None, None], seen.covariance, fused.covariance))
 
     def _controller(self, count: int) -> MPC:
         if self._mpc is None or self._goal_images is None:

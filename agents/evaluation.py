@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from e2c_control.agents.e2c_agent import E2CAgent, PlanState
 from e2c_control.envs import Problem, Task
 from e2c_control.envs.vector_env import TaskVectorEnv
+from e2c_control.measures import encode_means
 from e2c_control.planners.mpc import Replan
 
 
@@ -57,7 +58,7 @@ def drive(agent: E2CAgent, task: Task, problems: Sequence[Problem], seed: int = 
     observations, info = env.reset(seed=seed, options={"state": starts, "goal": goals})
     goal_images = task.observe_at_rest(goals)
     agent.set_goal(goal_images)
-    states, latents = [info["state"]], [agent.encode(observations)]
+    states, latents = [info["state"]], [encode_means(agent.embedding, observations)]
     actions: list[NDArray[np.float32]] = []
     in_goal: list[NDArray[np.bool_]] = []
     plans: list[NDArray[np.float64]] = []
@@ -67,7 +68,7 @@ def drive(agent: E2CAgent, task: Task, problems: Sequence[Problem], seed: int = 
         action, state = agent.predict(observations, state)
         observations, reward, _, _, info = env.step(action)
         states.append(info["state"])
-        latents.append(agent.encode(observations))
+        latents.append(encode_means(agent.embedding, observations))
         actions.append(action)
         in_goal.append(np.asarray(reward) > 0)
         plans.append(state.plan.states)
@@ -77,7 +78,7 @@ def drive(agent: E2CAgent, task: Task, problems: Sequence[Problem], seed: int = 
     return Drive(
         np.stack(states),
         np.stack(latents),
-        agent.encode(goal_images),
+        encode_means(agent.embedding, goal_images),
         np.stack(actions),
         np.stack(in_goal),
         plans,

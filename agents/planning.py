@@ -7,31 +7,64 @@ from typing import Literal
 
 import numpy as np
 
+from e2c_control.agents.filtering import FrameFilter
 from e2c_control.envs import Task
+from e2c_control.errors import InputError, whole
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.latent_dynamics import LatentDynamics
-from e2c_control.planners import ILQR, MPC, Limits, Planner, QuadraticCost
+from e2c_control.planners import MPC, PLANNERS, Limits, Planner, QuadraticCost, Starts, make_planner
+
+ITERATIONS = {"ilqr": 4, "aico": 4, "cem": 5, "icem": 5, "mppi": 5}
+"""Of one replan, which goes on from the last one: fewer than a plan from nothing needs."""
+
+TAKES = {
+    "ilqr": ("iterations", "starts", "linearization"),
+    "aico": ("iterations", "linearization"),
+    "cem": ("iterations", "samples"),
+    "icem": ("iterations", "samples"),
+    "mppi": ("iterations", "samples"),
+    "lqr": ("linearization",),
+}
+"""Which options mean something to which planner."""
 
 
 @dataclass(frozen=True)
 class PlanningOptions:
     """Receding-horizon planning in latent space, with the cost sum q |z - z_goal|^2 + sum_i r_i a_i^2.
 
+    LQR linearises once a replan, along the shifted last plan (at first, under zero actions), and iLQR four times, from
+    several starts. AICO is the planner of the E2C paper. CEM, iCEM and MPPI sample, and need no derivatives.
+
     Attributes:
         horizon: steps in a plan.
         state_weight: q.
         action_weight: r, one for each action or one for all, in units of actions in [-1, 1].
-        iterations: of iLQR in one replan.
+        planner: name in `PLANNERS`.
+        iterations: of the planner in one replan; none for `ITERATIONS`. LQR has only one.
+        starts: control sequences that iLQR starts from, beside the last plan: zeros, then random and extreme ones.
+        samples: control sequences in an iteration of a sampling planner; none for its own number.
         linearization: whether the planner follows the model's own A and B or the exact Jacobian.
+        frame_filter: fuses each encoded frame with what the model predicted; none trusts the frame alone.
         episode_steps: length of an episode, past which no plan reaches; none if unknown.
+
+    Raises:
+        InputError: an option is not one that the planner takes, or out of its range.
     """
 
     horizon: int = 10
     state_weight: float = 10.0
     action_weight: tuple[float, ...] = (1.0,)
-    iterations: int = 4
+    planner: str = "ilqr"
+    iterations: int | None = None
+    starts: int | None = None
+    samples: int | None = None
     linearization: Literal["model", "jacobian"] = "model"
+    frame_filter: FrameFilter | None = None
     episode_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        whole("horizon", self.horizon)
+        self.make_planner()
 
     @classmethod
     def for_task(cls, task: Task) -> PlanningOptions:
@@ -43,11 +76,42 @@ class PlanningOptions:
             episode_steps=task.horizon,
         )
 
+    def make_planner(self) -> Planner:
+        """The planner alone."""
+        if self.planner not in PLANNERS:
+            make_planner(self.planner)  # which says what there is
+        takes = TAKES[self.planner]
+        given = [name for name in ("iterations", "starts", "samples") if getattr(self, name) is not None]
+        for name in given + ["linearization"] * (self.linearization != "model"):
+            if name not in takes:
+                raise InputError(f"{name} means nothing to the planner {self.planner!r}: leave it out.")
+        options: dict[str, object] = {}
+        if "iterations" in takes:
+            chosen = ITERATIONS[self.planner] if self.iterations is None else self.iterations
+            options["iterations"] = whole("iterations", chosen, least=0)
+        if self.samples is not None:
+            options["samples"] = whole("samples", self.samples, least=2)
+            if self.planner != "mppi":
+                options["elites"] = max(self.samples // 10, 1)
+        if self.planner == "ilqr":
+            options |= {"starts": _starts(self.starts), "step_sizes": (1.0, 0.3, 0.1)}
+        return make_planner(self.planner, **options)
+
     def controller(self, embedding: Embedding, goals: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> MPC:
         """A receding-horizon controller to the latent goal (k,) of all, or one for each (N, k)."""
         k, m = embedding.config.latent_dim, embedding.action_dim
+        if self.frame_filter is not None and len(self.frame_filter.frame_variance) != k:
+            known = len(self.frame_filter.frame_variance)
+            raise InputError(f"The filter has {known} dimensions, the embedding {k}: measure it on this embedding.")
         weights = np.broadcast_to(np.asarray(self.action_weight), (m,))
         cost = QuadraticCost(goals, self.state_weight * np.eye(k), np.diag(weights))
         dynamics = LatentDynamics(embedding.transition, self.linearization)
-        planner: Planner = ILQR(iterations=self.iterations, step_sizes=(1.0, 0.3, 0.1))
-        return MPC(planner, dynamics, cost, self.horizon, Limits.symmetric(1.0, m))
+        return MPC(self.make_planner(), dynamics, cost, self.horizon, Limits.symmetric(1.0, m))
+
+
+def _starts(count: int | None) -> Starts:
+    """So many starts beside the last plan: zeros, then as many random ones as extreme ones, or one more."""
+    if count is None:
+        return Starts()
+    drawn = whole("starts", count) - 1
+    return Starts(zeros=1, uniform=-(-drawn // 2), extreme=drawn // 2)

@@ -17,15 +17,19 @@ CHUNK = 256
 
 
 @torch.inference_mode()
-def encode_means(embedding: Embedding, observations: Images) -> Array:
-    """Means (N, k) of q(z | x) for observations (N, H, W, C), a chunk at a time."""
+def encode_means(embedding: Embedding, observations: Images, *, finite: bool = True) -> Array:
+    """Means (N, k) of q(z | x) for observations (N, H, W, C), a chunk at a time.
+
+    Raises:
+        InputError: they are not finite, unless ``finite`` is False: a controller at work has a plan to fall back on.
+    """
     device = next(embedding.parameters()).device
     chunks = [
         embedding.encode(torch.as_tensor(observations[i : i + CHUNK], device=device)).mean.double().cpu().numpy()
         for i in range(0, len(observations), CHUNK)
     ]
     latents = np.concatenate(chunks)
-    if not np.isfinite(latents).all():
+    if finite and not np.isfinite(latents).all():
         raise InputError("The embedding gives latents that are not finite: train again with a lower learning rate.")
     return latents
 

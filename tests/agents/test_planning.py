@@ -1,0 +1,61 @@
+"""Options of planning: every planner drives, and only options that mean something to it are taken."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+from e2c_control.agents import E2CAgent, PlanningOptions, drive
+from e2c_control.agents.planning import ITERATIONS, TAKES
+from e2c_control.envs import make_task
+from e2c_control.errors import InputError
+from e2c_control.planners import ILQR, PLANNERS
+
+GIVEN = {"iterations": 2, "starts": 3, "samples": 20, "linearization": "jacobian"}
+
+
+def test_each_planner_has_its_line() -> None:
+    assert set(TAKES) == set(PLANNERS)
+    assert set(ITERATIONS) == {name for name in PLANNERS if "iterations" in TAKES[name]}
+
+
+@pytest.mark.parametrize("name", PLANNERS)
+def test_every_planner_drives_within_the_limits(agent: E2CAgent, name: str) -> None:
+    task = make_task("E2C/Planar-v0", horizon=3)
+    agent.options = replace(PlanningOptions.for_task(task), planner=name, horizon=3)
+    driven = drive(agent, task, task.evaluation_problems(100, 2))
+    assert np.abs(driven.actions).max() <= 1
+    assert not any(replan.fallback.any() for replan in driven.replans)
+    again = drive(agent, task, task.evaluation_problems(100, 2))
+    np.testing.assert_array_equal(driven.actions, again.actions)
+
+
+@pytest.mark.parametrize(("name", "option"), list(product(PLANNERS, GIVEN)))
+def test_an_option_is_taken_or_refused(name: str, option: str) -> None:
+    given = {"planner": name, option: GIVEN[option]}
+    if option in TAKES[name]:
+        planner = PlanningOptions(**given).make_planner()  # type: ignore[arg-type]
+        if option in ("iterations", "samples"):
+            assert getattr(planner, option) == GIVEN[option]
+    else:
+        with pytest.raises(InputError, match=f"{option} means nothing to the planner '{name}'"):
+            PlanningOptions(**given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", range(1, 8))
+def test_starts_are_counted_beside_the_last_plan(count: int) -> None:
+    planner = PlanningOptions(starts=count).make_planner()
+    assert isinstance(planner, ILQR)
+    starts = planner.starts
+    assert starts.zeros + starts.uniform + starts.extreme == count
+    assert PlanningOptions(starts=5).make_planner() == PlanningOptions().make_planner()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"planner": "newton"}, {"horizon": 0}, {"iterations": -1}, {"starts": 0}, {"planner": "cem", "samples": 1}],
+)
+def test_what_no_planner_can_do(wrong: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        PlanningOptions(**wrong)  # type: ignore[arg-type]
