@@ -18,7 +18,8 @@ from e2c_control.data.card import DatasetCard
 from e2c_control.envs import Problem, Task
 from e2c_control.envs.viewer import Viewer
 from e2c_control.errors import InputError
-from e2c_control.planners.mpc import Replan
+from e2c_control.measures import encode_means
+from e2c_control.planners.mpc import Replan, summarise
 
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -51,14 +52,8 @@ class Episode:
     states: Array | None
 
     def scalars(self) -> dict[str, float]:
-        """Means of plan/... over the steps."""
-        return mean_scalars(self.replans)
-
-
-def mean_scalars(replans: list[Replan]) -> dict[str, float]:
-    """Means of plan/... over replans."""
-    rows = [replan.scalars() for replan in replans]
-    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]} if rows else {}
+        """What TensorBoard shows of all replans, plan/..."""
+        return summarise(self.replans)
 
 
 def drive_task(agent: E2CAgent, task: Task, problem: Problem, seed: int) -> Episode:
@@ -105,8 +100,8 @@ def drive_foreign(agent: E2CAgent, card: DatasetCard, goal: Image | None, steps:
         world=world,
         seen=np.stack(seen)[..., -channels:],
         goal=goal,
-        latents=agent.encode(np.stack(seen)),
-        goal_latent=agent.encode(np.tile(goal, (1, 1, _stack(agent, card)))[None])[0],
+        latents=encode_means(agent.embedding, np.stack(seen)),
+        goal_latent=encode_means(agent.embedding, np.tile(goal, (1, 1, _stack(agent, card)))[None])[0],
         plans=plans,
         replans=replans,
         rewards=np.asarray(rewards),

@@ -4,33 +4,38 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from e2c_control.cli.console import MOST_PROBLEMS, Unset, check_seed, say, suggest, table
+from e2c_control.cli.planning import Planning, PlanningFlags
 from e2c_control.errors import InputError, whole
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from e2c_control.agents import PlanningOptions
     from e2c_control.cli.trained import TrainedRun
+    from e2c_control.envs import Task
     from e2c_control.planners.mpc import Replan
 
     Array = NDArray[np.float64]
 
-PROBLEMS = 10
+PROBLEMS, SEED = 10, 2020
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How one run did.
+    """How one run did on one list of problems.
 
     Attributes:
         trained: the run.
         task: id of the task that it drove.
+        seed: of the list.
+        options: how it planned.
         scores: share of the steps in the goal region, for each problem.
         oracle: the same for the hand-made controller that sees the true state.
         replans: what every replan reported.
@@ -38,9 +43,16 @@ class Evaluation:
 
     trained: TrainedRun
     task: str
+    seed: int
+    options: PlanningOptions
     scores: Array
     oracle: Array
     replans: list[Replan]
+
+    @property
+    def task_name(self) -> str:
+        """Without the namespace."""
+        return self.task.rpartition("/")[2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,94 +62,117 @@ class Evaluate:
     The oracle is a hand-made controller that sees the true state. The numbers go into each run folder as JSON, too.
       e2c evaluate --run runs/Planar-v0/NAME
       e2c evaluate --run runs/Planar-v0/*               (one line for each, and their mean)
-      e2c evaluate --run runs/PendulumSwingUp-v0/NAME --task E2C/PendulumBalance-v0
+      e2c evaluate --run runs/PendulumSwingUp-v0/NAME --task E2C/PendulumBalance-v0 E2C/PendulumSwingUp-v0
+      e2c evaluate --run runs/Planar-v0/NAME --planner lqr --seed 100 101 102
 
     Attributes:
         run: folders that `e2c train` made.
-        task: another task of the same system as the one trained on.
-        seed: of the list of problems. 2020 is the published list: choose others, from 100 up, to tune on.
-        problems: how many problems.
+        task: other tasks of the same system as the one trained on.
+        seed: of the lists of problems. 2020 is the published list: choose others, from 100 up, to tune on.
+        problems: how many problems in each list.
+        planning: how.
     """
 
     run: tuple[Path, ...]
-    task: Unset[str] = None
-    seed: int = 2020
+    task: Unset[tuple[str, ...]] = None
+    seed: tuple[int, ...] = (SEED,)
     problems: int = PROBLEMS
+    planning: PlanningFlags = field(default_factory=Planning)
 
     def __call__(self) -> None:
         """Drive, print the table, and say what to do next."""
         self.report(self.evaluate())
-        suggest(f"e2c plan --run {self.run[0]}" + (f" --task {self.task}" if self.task else ""))
+        suggest(f"e2c plan --run {self.run[0]}" + (f" --task {self.task[0]}" if self.task else ""))
 
     def report(self, results: list[Evaluation]) -> None:
         """The table of scores, and where they are written."""
-        rows = [("run", "time in goal", "worst", "oracle", "ms per plan"), *(_row(result) for result in results)]
-        if len(results) > 1:
-            rows.append(_mean_row(results))
-        print(table(rows), flush=True)
-        say("Scores", ", ".join(str(self._result_path(result)) for result in results))
+        rows = [_row(result) for result in results]
+        tasks = dict.fromkeys(result.task for result in results)
+        for task in tasks:
+            same = [result for result in results if result.task == task]
+            rows += [_mean_row(same)] if len(same) > 1 else []
+        heading = ("run", "task", "seed", "time in goal", "worst", "oracle", "ms per plan")
+        shown = [name for name in heading if name not in self._same_everywhere(len(tasks))]
+        print(table([shown, *([row[name] for name in shown] for row in rows)]), flush=True)
+        say("Scores", f"\n{'':<10}".join(str(self._result_path(result)) for result in results))
+
+    def _same_everywhere(self, tasks: int) -> list[str]:
+        """Columns that would say the same in every line."""
+        return ["task"] * (tasks == 1) + ["seed"] * (len(self.seed) == 1)
 
     def evaluate(self) -> list[Evaluation]:
-        """All runs, each written down as soon as it is done."""
+        """All runs, tasks and lists, each written down as soon as it is done."""
         from e2c_control.cli.trained import TrainedRun
 
-        if self.problems < 1 or not self.run:
-            raise InputError("There is nothing to evaluate: give at least one --run and one of --problems.")
-        check_seed(self.seed)
+        if self.problems < 1 or not self.run or not self.seed or self.task == ():
+            raise InputError("There is nothing to evaluate: give at least one --run, --task, --seed and of --problems.")
+        for seed in self.seed:
+            check_seed(seed)
         whole("--problems", self.problems, most=MOST_PROBLEMS)
+        self.planning.check()
         runs = [TrainedRun.open(path) for path in self.run]
+        drives = [(trained, task) for trained in runs for task in self._tasks(trained)]
         results: list[Evaluation] = []
-        for trained in runs:
-            results.append(self._drive(trained))
-            self._write(results[-1])
+        for trained, task in drives:
+            for seed in dict.fromkeys(self.seed):
+                results.append(self._drive(trained, task, seed))
+                self._write(results[-1])
         return results
 
-    def _drive(self, trained: TrainedRun) -> Evaluation:
-        from e2c_control.agents import drive
-        from e2c_control.envs.reference import reference_scores
-
+    def _tasks(self, trained: TrainedRun) -> list[Task]:
         if not trained.native:
             raise InputError(
                 f"{trained.card.environment} has no goals to score by: look at single drives with `e2c plan --run "
                 f"{trained.folder.path}`, or use stable_baselines3's evaluate_policy on its own reward."
             )
-        task = trained.task(self.task)
-        problems = task.evaluation_problems(self.seed, self.problems)
-        driven = drive(trained.agent(task), task, problems)
-        return Evaluation(trained, task.id, driven.scores, reference_scores(task, problems), driven.replans)
+        return [trained.task(name) for name in dict.fromkeys(self.task or (None,))]
+
+    def _drive(self, trained: TrainedRun, task: Task, seed: int) -> Evaluation:
+        from e2c_control.agents import drive
+        from e2c_control.envs.reference import reference_scores
+
+        problems = task.evaluation_problems(seed, self.problems)
+        agent = self.planning.equip(trained.agent(task), trained)
+        driven = drive(agent, task, problems)
+        oracle = reference_scores(task, problems)
+        return Evaluation(trained, task.id, seed, agent.options, driven.scores, oracle, driven.replans)
 
     def _result_path(self, result: Evaluation) -> Path:
-        """The published number of problems has the plain name; another one does not replace its scores."""
+        """The published protocol has the plain name; another number of problems or way to plan does not replace it."""
         count = "" if self.problems == PROBLEMS else f"-{self.problems}-problems"
-        return result.trained.folder.path / f"evaluation-{result.task.rpartition('/')[2]}-{self.seed}{count}.json"
+        how = f"-{self.planning.label}" if self.planning.label else ""
+        return result.trained.folder.path / f"evaluation-{result.task_name}-{result.seed}{count}{how}.json"
 
     def _write(self, result: Evaluation) -> None:
-        from e2c_control.cli.episode import mean_scalars
+        from e2c_control.planners.mpc import summarise
         from e2c_control.runs.atomic import replace_text
+        from e2c_control.runs.config import to_json
         from e2c_control.runs.logger import RunLogger
         from e2c_control.runs.versions import package_versions, source_commit
 
+        planned = summarise(result.replans)
         content: dict[str, Any] = {
             "task": result.task,
-            "problem_seed": self.seed,
+            "problem_seed": result.seed,
             "checkpoint_step": result.trained.step,
             "time_in_goal": result.scores.tolist(),
             "oracle": result.oracle.tolist(),
             "mean": float(result.scores.mean()),
             "standard_error": standard_error(result.scores),
+            "planning": to_json(result.options),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "commit": source_commit(),
             "versions": package_versions(),
             "machine": f"{platform.system()} {platform.machine()}",
         }
         replace_text(self._result_path(result), json.dumps(content, indent=2) + "\n")
-        name = result.task.rpartition("/")[2]
+        name = f"{result.task_name}-{self.planning.label}" if self.planning.label else result.task_name
         scores = {
             f"evaluate/{name}": float(result.scores.mean()),
             f"evaluate/{name}_oracle": float(result.oracle.mean()),
         }
         with RunLogger(result.trained.folder) as logger:
-            logger.scalars(result.trained.step, {**scores, **mean_scalars(result.replans)})
+            logger.scalars(result.trained.step, {**scores, **planned})
 
 
 def standard_error(values: Array) -> float:
@@ -145,23 +180,38 @@ def standard_error(values: Array) -> float:
     return float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0
 
 
-def _row(result: Evaluation) -> tuple[str, ...]:
-    problems = len(result.scores)
-    milliseconds = 1e3 * sum(replan.cpu_seconds for replan in result.replans) / (problems * len(result.replans))
-    return (
-        str(result.trained.folder.path),
-        f"{result.scores.mean():.1%} ± {standard_error(result.scores):.1%}",
-        f"{result.scores.min():.1%}",
-        f"{result.oracle.mean():.1%}",
-        f"{milliseconds:.2f}",
-    )
+def _row(result: Evaluation) -> dict[str, str]:
+    from e2c_control.planners.mpc import summarise
+
+    return {
+        "run": str(result.trained.folder.path),
+        "task": result.task_name,
+        "seed": str(result.seed),
+        "ms per plan": f"{summarise(result.replans)['plan/cpu_milliseconds']:.2f}",
+        **_scores(result.scores, result.oracle),
+    }
 
 
-def _mean_row(results: list[Evaluation]) -> tuple[str, ...]:
-    """The mean over runs; its error counts runs, not problems, because those of one run are not independent."""
+def _mean_row(results: list[Evaluation]) -> dict[str, str]:
+    """The mean over runs and lists of one task.
+
+    Its error counts runs, not problems, because those of one run are not independent; of a single run it counts lists.
+    """
     import numpy as np
 
-    means = np.array([result.scores.mean() for result in results])
-    oracle = float(np.mean([result.oracle.mean() for result in results]))
-    spread = f"{means.mean():.1%} ± {standard_error(means):.1%}"
-    return f"mean of {len(results)} runs", spread, f"{means.min():.1%}", f"{oracle:.1%}", ""
+    runs = dict.fromkeys(result.trained.folder.path for result in results)
+    seeds = dict.fromkeys(result.seed for result in results)
+    means = np.array([result.scores.mean() for result in results]).reshape(len(runs), len(seeds))
+    of = [f"{len(part)} {name}" for part, name in ((runs, "runs"), (seeds, "lists")) if len(part) > 1]
+    oracle = np.array([result.oracle.mean() for result in results])
+    independent = means.mean(axis=1) if len(runs) > 1 else means[0]
+    row = {"run": f"mean of {' x '.join(of)}", "task": results[0].task_name, "seed": "", "ms per plan": ""}
+    return {**row, **_scores(independent, oracle)}
+
+
+def _scores(values: Array, oracle: Array) -> dict[str, str]:
+    return {
+        "time in goal": f"{values.mean():.1%} ± {standard_error(values):.1%}",
+        "worst": f"{values.min():.1%}",
+        "oracle": f"{oracle.mean():.1%}",
+    }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from e2c_control.cli.console import MOST_PROBLEMS, Unset, check_seed, say, suggest
+from e2c_control.cli.planning import Planning, PlanningFlags
 from e2c_control.errors import InputError, whole
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Plan:
     (plots/) shows planned and driven path on the latent map and in the world.
       e2c plan --run runs/Planar-v0/NAME
       e2c plan --run runs/Planar-v0/NAME --problem 3
+      e2c plan --run runs/Planar-v0/NAME --planner aico --horizon 15 --iterations 8
       e2c plan --run runs/Planar-v0/NAME --start-state 5 5 --goal-state 37 20
       e2c plan --run runs/PendulumSwingUp-v0/NAME --task E2C/PendulumBalance-v0
       e2c plan --run runs/Pendulum-v1/NAME --goal picture.png
@@ -46,7 +48,7 @@ class Plan:
         goal_state: drive here instead. E2C/* only.
         goal: picture of the goal. Other environments only; default: where random actions lead.
         steps: length of the episode. Default: the task's; 100 in other environments.
-        horizon: steps in a plan. Default: the task's; 10 in other environments.
+        planning: how.
     """
 
     run: Path
@@ -57,7 +59,7 @@ class Plan:
     goal_state: Unset[tuple[float, ...]] = None
     goal: Unset[Path] = None
     steps: Unset[int] = None
-    horizon: Unset[int] = None
+    planning: PlanningFlags = field(default_factory=Planning)
 
     def __call__(self) -> None:
         """Drive, draw, and say how it went and what to do next."""
@@ -81,8 +83,7 @@ class Plan:
         check_seed(self.seed)
         if not 0 <= self.problem < MOST_PROBLEMS:
             raise InputError(f"There is no problem {self.problem}: count from 0 to {MOST_PROBLEMS - 1}.")
-        if self.horizon is not None:
-            whole("--horizon", self.horizon)
+        self.planning.check()
 
     def _in_own_world(self, trained: TrainedRun) -> None:
         import numpy as np
@@ -91,13 +92,14 @@ class Plan:
         from e2c_control.cli.scenery import scenery
         from e2c_control.envs.reference import reference_scores
         from e2c_control.figures import Journey, driven_path
+        from e2c_control.measures import encode_means
 
         self._refuse("goal")
         task = trained.task(self.task)
         if self.steps is not None:
             task = replace(task, horizon=self.steps)
         problem = self._problem(task)
-        agent = self._with_horizon(trained.agent(task, self.seed))
+        agent = self._equipped(trained.agent(task, self.seed), trained)
         episode = drive_task(agent, task, problem, self.seed)
         score, oracle = episode.rewards.mean(), reference_scores(task, [problem])[0]
         states = np.zeros((0, 0)) if episode.states is None else episode.states
@@ -107,7 +109,7 @@ class Plan:
             Journey(
                 episode.latents, _some(episode.plans), episode.goal_latent, states, problem.goal, episode.rewards > 0
             ),
-            agent.encode(points),
+            encode_means(trained.embedding, points),
             true_states,
             background=looks.background,
             goal_radius=looks.goal_radius,
@@ -127,7 +129,7 @@ class Plan:
         if self.problem:
             raise InputError("--problem means nothing in this environment: leave it out.")
         steps = STEPS if self.steps is None else whole("--steps", self.steps)
-        agent = self._with_horizon(E2CAgent(trained.embedding, PlanningOptions(), self.seed))
+        agent = self._equipped(E2CAgent(trained.embedding, PlanningOptions(), self.seed), trained)
         goal = None if self.goal is None else read_goal(self.goal, trained.card.frame_shape)
         episode = drive_foreign(agent, trained.card, goal, steps, self.seed)
         names = [f"latent {i + 1}" for i in range(episode.latents.shape[1])]
@@ -167,9 +169,8 @@ class Plan:
             goal = given_goals(task, np.asarray(self.goal_state), 1)[0]
         return Problem(start, goal)
 
-    def _with_horizon(self, agent: E2CAgent) -> E2CAgent:
-        if self.horizon is not None:
-            agent.options = replace(agent.options, horizon=self.horizon)
+    def _equipped(self, agent: E2CAgent, trained: TrainedRun) -> E2CAgent:
+        agent = self.planning.equip(agent, trained)
         if self.steps is not None:
             agent.options = replace(agent.options, episode_steps=self.steps)
         return agent
@@ -194,7 +195,8 @@ class Plan:
     def _label(self, trained: TrainedRun) -> str:
         task = (self.task or trained.card.environment).rpartition("/")[2]
         own = self.start_state or self.goal_state or self.goal
-        return f"plan-{task}-{'own' if own else f'{self.seed}-{self.problem}'}"
+        how = f"-{self.planning.label}" if self.planning.label else ""
+        return f"plan-{task}-{'own' if own else f'{self.seed}-{self.problem}'}{how}"
 
 
 def sample_views(task: Task, n: int, rng: np.random.Generator) -> tuple[Image, Array]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from e2c_control.cli import COMMANDS, find_command, main, parse
+from e2c_control.cli.planning import Planning
 
 HEAVY = ("torch", "stable_baselines3", "pygame", "matplotlib", "numba")
 
@@ -32,9 +33,11 @@ def test_help_of_a_command_explains_every_option(name: str, capsys: pytest.Captu
         main([name, "--help"])
     said = capsys.readouterr().out
     kind = find_command(name)
-    for option in kind.__dataclass_fields__:  # type: ignore[attr-defined]
-        assert f"--{option.replace('_', '-')}" in said
-        assert re.search(rf"^ +{option}: ", kind.__doc__ or "", re.MULTILINE), f"{option} has no explanation"
+    groups = [kind, *([Planning] if "planning" in kind.__dataclass_fields__ else [])]  # type: ignore[attr-defined]
+    for group in groups:
+        for option in group.__dataclass_fields__:  # type: ignore[attr-defined]
+            assert f"--{option.replace('_', '-')}" in said or option == "planning"
+            assert re.search(rf"^ +{option}: ", group.__doc__ or "", re.MULTILINE), f"{option} has no explanation"
     assert f"e2c {name}" in said
 
 

@@ -121,8 +121,8 @@ def test_plan_from_and_to_places_of_ones_own(whole: Path, tmp_path: Path, succee
     run = tmp_path / "run"
     shutil.copytree(whole, run)
     succeed("plan", "--run", run, "--start-state", 5, 5, "--goal-state", 5, 6, "--steps", 3, "--horizon", 2)
-    assert (run / "plots" / "plan-Planar-v0-own.png").is_file()
-    with Image.open(run / "videos" / "plan-Planar-v0-own.gif") as film:
+    assert (run / "plots" / "plan-Planar-v0-own-horizon-2.png").is_file()
+    with Image.open(run / "videos" / "plan-Planar-v0-own-horizon-2.gif") as film:
         assert getattr(film, "n_frames", 1) <= 4
 
 

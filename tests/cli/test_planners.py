@@ -1,0 +1,132 @@
+"""The choice of a planner: every one drives, what none can do is refused, and TensorBoard shows what happened."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from e2c_control.cli import main
+from e2c_control.planners import PLANNERS
+from e2c_control.runs.logger import read_metrics
+
+Succeed = Callable[..., None]
+Refused = Callable[..., str]
+Output = pytest.CaptureFixture[str]
+
+SCALARS = {f"plan/{name}" for name in ("cost", "iterations", "regularisation", "cpu_milliseconds", "at_limit")}
+SCALARS |= {"plan/fallbacks"}
+
+
+@pytest.fixture
+def run(whole: Path, tmp_path: Path) -> Path:
+    shutil.copytree(whole, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def events(run: Path) -> dict[str, float]:
+    """The last value of every scalar, as TensorBoard reads them."""
+    read = EventAccumulator(str(run)).Reload()
+    return {tag: read.Scalars(tag)[-1].value for tag in read.Tags()["scalars"]}
+
+
+@pytest.mark.parametrize("planner", PLANNERS)
+def test_every_planner_plans_and_is_written_down(run: Path, planner: str, succeed: Succeed) -> None:
+    succeed("plan", "--run", run, "--planner", planner, "--steps", 4, "--horizon", 3)
+    shown = events(run)
+    assert set(shown) >= SCALARS
+    assert shown["plan/cost"] > 0
+    assert shown["plan/cpu_milliseconds"] > 0
+    assert 0 <= shown["plan/at_limit"] <= 1
+    assert shown["plan/fallbacks"] == 0
+    assert shown["plan/iterations"] <= 5
+    logged = read_metrics(run / "metrics.jsonl")[-1]
+    assert {name: pytest.approx(logged[name], rel=1e-6) for name in SCALARS} == {name: shown[name] for name in SCALARS}
+    label = "horizon-3" if planner == "ilqr" else f"{planner}-horizon-3"
+    assert (run / "plots" / f"plan-Planar-v0-100-0-{label}.png").is_file()
+
+
+@pytest.mark.parametrize("planner", PLANNERS)
+def test_every_planner_is_evaluated(run: Path, planner: str, succeed: Succeed) -> None:
+    before = events(run)
+    succeed("evaluate", "--run", run, "--planner", planner, "--problems", 2, "--horizon", 2, "--seed", 100)
+    label = "horizon-2" if planner == "ilqr" else f"{planner}-horizon-2"
+    text = json.loads((run / f"evaluation-Planar-v0-100-2-problems-{label}.json").read_text())
+    assert (text["planning"]["planner"], text["planning"]["horizon"]) == (planner, 2)
+    assert set(events(run)) - set(before) == SCALARS | {
+        "plan/converged",
+        f"evaluate/Planar-v0-{label}",
+        f"evaluate/Planar-v0-{label}_oracle",
+    }
+
+
+def test_the_options_reach_the_planner(run: Path, succeed: Succeed) -> None:
+    def planned(*options: object) -> dict[str, float]:
+        succeed("plan", "--run", run, "--steps", 1, *options)
+        return events(run)
+
+    assert planned("--iterations", 0)["plan/iterations"] == 0
+    assert planned("--planner", "icem", "--iterations", 2)["plan/iterations"] == 2
+    few, many = (planned("--planner", "cem", "--samples", n)["plan/cost"] for n in (2, 400))
+    assert many < few
+    # From zero actions alone, and from six sequences with zero among them: never worse.
+    one, six = (planned("--iterations", 0, "--starts", n)["plan/cost"] for n in (1, 6))
+    assert six <= one
+
+
+def test_frames_are_filtered_where_it_is_asked_for(run: Path, planar: Path, refused: Refused, succeed: Succeed) -> None:
+    succeed("evaluate", "--run", run, "--problems", 1, "--filter-frames")
+    text = json.loads((run / "evaluation-Planar-v0-2020-1-problems-filter-frames.json").read_text())
+    variances = text["planning"]["frame_filter"]
+    assert all(value > 0 for value in variances["frame_variance"] + variances["process_variance"])
+    config = run / "config.json"
+    config.write_text(config.read_text().replace(str(planar), str(planar.parent / "gone")))
+    assert "no dataset at" in refused("evaluate", "--run", run, "--problems", 1, "--filter-frames")
+
+
+@pytest.mark.parametrize("command", ["plan", "evaluate"])
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--planner", "newton"), "There is no planner 'newton': choose one of ilqr, aico, cem, icem, mppi, lqr."),
+        (("--planner", "cem", "--starts", 3), "starts means nothing to the planner 'cem': leave it out."),
+        (("--planner", "lqr", "--iterations", 3), "iterations means nothing to the planner 'lqr': leave it out."),
+        (("--samples", 30), "samples means nothing to the planner 'ilqr': leave it out."),
+        (("--planner", "mppi", "--linearization", "jacobian"), "linearization means nothing to the planner 'mppi'"),
+        (("--horizon", 0), "--horizon is 0: give a whole number of 1 or more."),
+        (("--iterations", -1), "--iterations is -1: give a whole number of 0 or more."),
+        (("--starts", 0), "--starts is 0: give a whole number of 1 or more."),
+        (("--planner", "cem", "--samples", 1), "--samples is 1: give a whole number of 2 or more."),
+    ],
+)
+def test_what_does_not_go_together(refused: Refused, command: str, options: tuple[object, ...], sentence: str) -> None:
+    assert sentence in refused(command, "--run", "nowhere", *options)
+
+
+@pytest.mark.parametrize("command", ["plan", "evaluate"])
+def test_help_says_which_to_choose(command: str, capsys: Output) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert all(name in said for name in PLANNERS)
+    assert "it linearises once a replan" in said
+
+
+def test_several_tasks_and_lists_make_one_table(run: Path, succeed: Succeed, refused: Refused, capsys: Output) -> None:
+    tasks, seeds = ("E2C/Planar-v0", "E2C/PlanarWalls-v0"), (100, 101)
+    succeed("evaluate", "--run", run, "--task", *tasks, "--seed", *seeds, "--problems", 2)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:3] == ["run", "task", "seed"]
+    assert [line.split()[1:3] for line in lines[2:6]] == [
+        [task.removeprefix("E2C/"), str(seed)] for task in tasks for seed in seeds
+    ]
+    assert [line.split()[:4] for line in lines[6:8]] == [["mean", "of", "2", "lists"]] * 2
+    for task in tasks:
+        for seed in seeds:
+            text = json.loads((run / f"evaluation-{task.removeprefix('E2C/')}-{seed}-2-problems.json").read_text())
+            assert (text["task"], text["problem_seed"]) == (task, seed)
+    before = sorted(run.iterdir())
+    assert "Flat-v0" in refused("evaluate", "--run", run, "--task", tasks[0], "E2C/Flat-v0", "--seed", 105)
+    assert sorted(run.iterdir()) == before, "nothing is driven before all tasks are known"
