@@ -1,17 +1,17 @@
 """``dataset.json``: what a folder of transitions holds and where it comes from."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from e2c_control.errors import InputError
-from e2c_control.runs.config import from_json
+from e2c_control.runs.document import Kind
+from e2c_control.runs.limits import Impossible
+from e2c_control.runs.typed_json import from_json
 from e2c_control.runs.versions import package_versions
 
-FORMAT = "e2c-control transitions"
-VERSION = 1
+CARD = Kind("e2c-control transitions", 1, remedy="collect the dataset again", again="collect the dataset again")
 NAME = "dataset.json"
 
 
@@ -46,7 +46,7 @@ class DatasetCard:
         fields = asdict(self)
         if self.checksum is None:
             del fields["checksum"]
-        return json.dumps({"format": FORMAT, "version": VERSION, **fields}, indent=2) + "\n"
+        return CARD.text(fields)
 
 
 def read_card(folder: Path) -> DatasetCard:
@@ -60,18 +60,11 @@ def read_card(folder: Path) -> DatasetCard:
         raise InputError(f"There is no dataset at {folder}: check the path, or make one with `e2c collect`.")
     if not path.is_file():
         raise InputError(f"{folder} is not a dataset, it has no {NAME}: check the path.")
-    try:
-        fields = cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
-        name, version = fields.pop("format"), fields.pop("version")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is damaged: collect the dataset again.") from error
-    if (name, version) != (FORMAT, VERSION):
-        raise InputError(
-            f"{path} has format {name!r} version {version}, this version of e2c-control reads {FORMAT!r} version "
-            f"{VERSION}: collect the dataset again or install the version that wrote it."
-        )
+    fields = CARD.read(path)
     try:
         return from_json(DatasetCard, {"type": DatasetCard.__name__, **fields})
+    except Impossible as error:
+        raise InputError(f"{path} is damaged, {error}: collect the dataset again.") from error
     except ValueError as error:
         raise InputError(
             f"{path} lacks fields, or has unknown ones or ones of another kind ({error}): collect the dataset again."

@@ -1,12 +1,11 @@
 """Checkpoints: a folder of safetensors and one JSON file, complete or not there at all. Nothing is ever unpickled."""
 
-import json
 import shutil
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load as tensors_from_bytes
@@ -15,9 +14,15 @@ from torch import Tensor
 
 from e2c_control.errors import InputError
 from e2c_control.runs.atomic import new_folder, writing
+from e2c_control.runs.document import Kind
 
-FORMAT = "e2c-control checkpoint"
-VERSION = 1
+CHECKPOINT = Kind(
+    "e2c-control checkpoint",
+    1,
+    {"files": dict[str, int], "meta": dict[str, Any]},
+    remedy="remove {folder} to go on from the checkpoint before it",
+    damaged="truncated or damaged",
+)
 _META = "checkpoint.json"
 
 Tensors = Mapping[str, Tensor]
@@ -55,9 +60,9 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensors], meta: Mapping[st
         _check_target(path)
     with new_folder(path, replace=True) as folder:
         files = {f"{group}.safetensors": _write_group(folder, path, group, named) for group, named in tensors.items()}
-        text = {"format": FORMAT, "version": VERSION, "files": files, "meta": dict(meta)}
+        text = CHECKPOINT.text({"files": files, "meta": dict(meta)})
         with writing(path):
-            (folder / _META).write_text(json.dumps(text, indent=1) + "\n", encoding="utf-8")
+            (folder / _META).write_text(text, encoding="utf-8")
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -66,7 +71,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises:
         InputError: it is missing, truncated, damaged, or of another format version.
     """
-    text = _read_meta(path)
+    if not (path / _META).is_file():
+        raise InputError(f"{path} is not a checkpoint, it has no {_META}: check the path.")
+    text = CHECKPOINT.read(path / _META)
     groups = {Path(name).stem: _read_group(path / name, checksum) for name, checksum in text["files"].items()}
     return Checkpoint(path, groups, text["meta"])
 
@@ -129,33 +136,7 @@ def _read_group(path: Path, checksum: int) -> Tensors:
     try:
         content = path.read_bytes()
         if zlib.crc32(content) != checksum:
-            raise _damaged(path)
+            raise CHECKPOINT.damage(path)
         return tensors_from_bytes(content)
     except (OSError, SafetensorError) as error:
-        raise _damaged(path) from error
-
-
-def _read_meta(path: Path) -> dict[str, Any]:
-    if not (path / _META).is_file():
-        raise InputError(f"{path} is not a checkpoint, it has no {_META}: check the path.")
-    try:
-        text = cast(dict[str, Any], json.loads((path / _META).read_text(encoding="utf-8")))
-        name, version = text["format"], text["version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _damaged(path / _META) from error
-    if (name, version) != (FORMAT, VERSION):
-        raise InputError(
-            f"{path} has format {name!r} version {version}, this version of e2c-control reads {FORMAT!r} version "
-            f"{VERSION}: install the version that wrote it."
-        )
-    if not (_is_record(text.get("files"), int) and _is_record(text.get("meta"))):
-        raise _damaged(path / _META)
-    return text
-
-
-def _is_record(value: Any, kind: type = object) -> bool:
-    return isinstance(value, dict) and all(isinstance(item, kind) for item in cast(dict[str, Any], value).values())
-
-
-def _damaged(path: Path) -> InputError:
-    return InputError(f"{path} is truncated or damaged: remove {path.parent} to go on from the checkpoint before it.")
+        raise CHECKPOINT.damage(path) from error

@@ -9,8 +9,8 @@ from typing import Literal
 import pytest
 
 from e2c_control.errors import InputError
-from e2c_control.runs.config import from_json, to_json
 from e2c_control.runs.folder import RunFolder
+from e2c_control.runs.typed_json import from_json, to_json
 
 
 class Shade(Enum):

@@ -1,0 +1,92 @@
+"""Which values the fields of what is read from a file can have.
+
+A damaged file is told by the field that is wrong, when it is read, and not by what goes wrong later because of it.
+"""
+
+import sys
+from collections.abc import Mapping
+from reprlib import repr as short
+from typing import Any, NamedTuple, cast
+
+LARGEST_COUNT = 2**31 - 1
+LARGEST_FLOAT = sys.float_info.max
+
+
+class Impossible(ValueError):
+    """A value of the right type that its field cannot have."""
+
+
+class Limit(NamedTuple):
+    """The numbers from `least` to `most`, without these two where they are open ends."""
+
+    wanted: str
+    least: float = -LARGEST_FLOAT
+    most: float = LARGEST_FLOAT
+    above: bool = False
+    below: bool = False
+
+    def allows(self, number: float) -> bool:
+        """Whether the number is one of them; NaN and the infinities never are."""
+        ends = (self.above and number == self.least) or (self.below and number == self.most)
+        return self.least <= number <= self.most and not ends
+
+
+FINITE = Limit("a finite number")
+POSITIVE = Limit("a number above 0", least=0, above=True)
+NOT_NEGATIVE = Limit("a number of 0 or more", least=0)
+SHARE = Limit("a number from 0 to 1", least=0, most=1)
+SHARE_BELOW_1 = Limit("a number from 0 to below 1", least=0, most=1, below=True)
+COUNT = Limit(f"a whole number from 1 to {LARGEST_COUNT}", least=1, most=LARGEST_COUNT)
+COUNT_OR_NONE = Limit(f"a whole number from 0 to {LARGEST_COUNT}", least=0, most=LARGEST_COUNT)
+SEED = Limit("a whole number of 0 or more", least=0)
+
+LIMITS: Mapping[str, Mapping[str, Limit]] = {
+    "DatasetCard": {
+        **dict.fromkeys(("frame_shape", "action_dim", "state_dim", "frame_stack"), COUNT),
+        **dict.fromkeys(("seed", "checksum"), SEED),
+    },
+    "EmbeddingConfig": dict.fromkeys(
+        ("latent_dim", "encoder_hidden", "decoder_hidden", "transition_hidden", "rank", "pool"), COUNT
+    ),
+    "WeightedTerm": {"weight": FINITE, "start": FINITE, "ramp": SHARE},
+    "Retry": {"steps": COUNT, "attempts": COUNT_OR_NONE},
+    "Phase": {
+        **dict.fromkeys(("steps", "batch_size"), COUNT),
+        "horizon": COUNT_OR_NONE,
+        "learning_rate": POSITIVE,
+        "weight_decay": NOT_NEGATIVE,
+    },
+    "TrainConfig": {
+        **dict.fromkeys(("threads", "log_every", "measure_every", "checkpoint_every", "keep"), COUNT),
+        "seed": SEED,
+        "held_out": SHARE_BELOW_1,
+    },
+    "LearningOptions": {"episode_length": COUNT},
+    "PlanningOptions": {
+        "episode_steps": COUNT,
+        **dict.fromkeys(("state_weight", "action_weight"), NOT_NEGATIVE),
+    },
+}
+"""By dataclass and field; a tuple's limit is that of its items."""
+
+NEVER_EMPTY = frozenset({"Recipe.phases", "Phase.terms", "Phase.train", "EmbeddingConfig.transition_hidden"})
+
+
+def check_limits(owner: str, name: str, value: Any, place: str) -> None:
+    """Raise `Impossible`, naming the place, if a field of the dataclass `owner` cannot have this value."""
+    if value == () and f"{owner}.{name}" in NEVER_EMPTY:
+        raise Impossible(f"{place} is empty, where at least one belongs")
+    limit = LIMITS.get(owner, {}).get(name)
+    if limit is None or value is None:
+        return
+    if not isinstance(value, tuple):
+        check_number(limit, value, place)
+        return
+    for i, number in enumerate(cast(tuple[float, ...], value)):
+        check_number(limit, number, f"{place}[{i}]")
+
+
+def check_number(limit: Limit, number: float, place: str) -> None:
+    """Raise `Impossible`, naming the place, if the number is outside the limit."""
+    if not limit.allows(number):
+        raise Impossible(f"{place} is {short(number)}, where {limit.wanted} belongs")
