@@ -133,11 +133,12 @@ class Transitions:
         rows = starts[:, None] + np.arange(1 - stack, steps + 1)
         return np.maximum(rows, self.episodes[episode][:, None])
 
-    def split(self, held_out: float = 0.1, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def split(self, held_out: float, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Episodes to train on and episodes to hold out, each ascending; the same seed gives the same split.
 
         Args:
-            held_out: share of the episodes, in [0, 1); above 0 at least one episode is held out and one is not.
+            held_out: share of the episodes, in [0, 1); above 0 at least one episode is held out and one is not. A
+                training run holds out `e2c_control.training.presets.HELD_OUT`.
             seed: of the choice.
         """
         if not 0 <= held_out < 1:
