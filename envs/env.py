@@ -4,19 +4,16 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 
-from e2c_control.envs.episodes import Episodes
-from e2c_control.envs.registry import check_spec, make_task
+from e2c_control.envs.face import Face
 from e2c_control.envs.system import Frames
 from e2c_control.envs.task import Task
-from e2c_control.envs.viewer import Viewer, check_render_mode
 
 NO_RESTART = np.zeros(1, np.bool_)
 
 
-class TaskEnv(gymnasium.Env[Frames, NDArray[np.float32]]):
+class TaskEnv(Face, gymnasium.Env[Frames, NDArray[np.float32]]):  # pyright: ignore[reportIncompatibleVariableOverride]
     """One task from pixels. The page of each environment is the docstring of the function that makes its task.
 
     ## Action space
@@ -58,25 +55,9 @@ class TaskEnv(gymnasium.Env[Frames, NDArray[np.float32]]):
         goal: Any = None,
         **options: float,
     ) -> None:
-        check_render_mode(render_mode, self.metadata["render_modes"])
-        self.task = make_task(task, frame_stack=frame_stack, horizon=horizon, **options)
-        self.render_mode = render_mode
-        self._spec: EnvSpec | None = None
-        self.metadata = {**self.metadata, "render_fps": self.task.system.frames_per_second}
-        self._episodes = Episodes(self.task, 1, goal)
+        self._wear(task, 1, render_mode, frame_stack, horizon, goal, options)
         self.observation_space = self._episodes.observation_space
         self.action_space = self._episodes.action_space
-        self._viewer = Viewer()
-
-    @property
-    def spec(self) -> EnvSpec | None:
-        """What `gymnasium.make` notes about the environment that it made."""
-        return self._spec
-
-    @spec.setter
-    def spec(self, spec: EnvSpec | None) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        check_spec(spec)
-        self._spec = spec
 
     @property
     def goal_observation(self) -> Frames:

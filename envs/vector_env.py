@@ -4,22 +4,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from e2c_control.envs.episodes import Episodes
+from e2c_control.envs.face import Face
 from e2c_control.envs.options import given_mask
-from e2c_control.envs.registry import check_spec, make_task
 from e2c_control.envs.system import BoolArray, FloatArray, Frames
 from e2c_control.envs.task import Task
-from e2c_control.envs.viewer import Viewer, check_render_mode
 from e2c_control.errors import InputError
 
 
-class TaskVectorEnv(VectorEnv[Frames, NDArray[np.float32], NDArray[Any]]):
+class TaskVectorEnv(  # pyright: ignore[reportIncompatibleVariableOverride]
+    Face, VectorEnv[Frames, NDArray[np.float32], NDArray[Any]]
+):
     """N environments of one task, equal to the bit to N single ones (`e2c_control.envs.env.TaskEnv`).
 
     An episode that was truncated begins anew in the next step, which ignores its action and gives reward 0
@@ -56,12 +55,7 @@ class TaskVectorEnv(VectorEnv[Frames, NDArray[np.float32], NDArray[Any]]):
         goal: Any = None,
         **options: float,
     ) -> None:
-        check_render_mode(render_mode, self.metadata["render_modes"])
-        self.task = make_task(task, frame_stack=frame_stack, horizon=horizon, **options)
-        self.render_mode = render_mode
-        self._spec: EnvSpec | None = None
-        self.metadata = {**self.metadata, "render_fps": self.task.system.frames_per_second}
-        self._episodes = Episodes(self.task, num_envs, goal)
+        self._wear(task, num_envs, render_mode, frame_stack, horizon, goal, options)
         self.num_envs = num_envs
         observation_space, action_space = self._episodes.observation_space, self._episodes.action_space
         self.single_observation_space, self.observation_space = (
@@ -71,17 +65,6 @@ class TaskVectorEnv(VectorEnv[Frames, NDArray[np.float32], NDArray[Any]]):
         self.single_action_space, self.action_space = action_space, batch_space(action_space, num_envs)
         self._rngs = [seeding.np_random() for _ in range(num_envs)]
         self._done = np.zeros(num_envs, np.bool_)
-        self._viewer = Viewer()
-
-    @property
-    def spec(self) -> EnvSpec | None:
-        """What `gymnasium.make_vec` notes about the environments that it made."""
-        return self._spec
-
-    @spec.setter
-    def spec(self, spec: EnvSpec | None) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        check_spec(spec)
-        self._spec = spec
 
     @property
     def np_random(self) -> tuple[np.random.Generator, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
