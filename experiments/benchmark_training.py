@@ -2,8 +2,8 @@
 
 The port is what the public E2C implementations do: float64 throughout, a shuffling DataLoader over images that are
 float64 in memory, the two images of a transition encoded and decoded one after the other, binary cross-entropy of a
-sigmoid, torch's default Adam. The trainer takes its 128 transitions as 32 windows of four steps, in which an image that
-ends one transition and begins the next is encoded once. Both sides train 1600-150-150-150-(2+2) encoders,
+sigmoid, torch's default Adam. The trainer takes its 128 transitions as 16 windows of eight steps, as the default recipe
+does, in which an image that ends one transition and begins the next is encoded once. Both sides train 1600-150-150-150-(2+2) encoders,
 2-200-200-1600 decoders and 2-100-100 transitions with A = I + v r'. Rounds of both are interleaved in one process on
 one thread and compared by CPU time, so that a busy machine slows both alike.
 
@@ -38,7 +38,7 @@ from e2c_control.training.trainer import Trainer
 
 RESULT = Path(__file__).parent / "results" / "benchmark_training.json"
 BATCH = 128
-WINDOW = 4
+WINDOW = 8
 SIZES = EmbeddingConfig(latent_dim=2, encoder_hidden=(150, 150, 150), decoder_hidden=(200, 200), matrix_form="rank1")
 
 

@@ -100,9 +100,10 @@ class WindowSampler:
         rows = self.transitions.window_rows(starts, self.steps, self.stack)
         frame_rows = torch.as_tensor(rows)
         action_rows = frame_rows[:, self.stack - 1 : -1] if self.steps else frame_rows[:, :0]
+        actions = self._actions.index_select(0, action_rows.reshape(-1).to(self.device, non_blocking=True))
         return Batch(
             frames=self.store.gather(frame_rows),
-            actions=self._actions[action_rows.to(self.device, non_blocking=True)],
+            actions=actions.view(*action_rows.shape, self._actions.shape[-1]),
             states=self._states(rows),
         )
 

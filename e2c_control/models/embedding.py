@@ -98,7 +98,7 @@ class Embedding(nn.Module):
         batch = pixels.shape[:-3]
         q = self.encoder(self.pixels(pixels.reshape(-1, *self.observation_shape)))
         shape = (*batch, self.config.latent_dim)
-        return DiagonalGaussian(q.mean.reshape(shape), q.log_var.reshape(shape))
+        return DiagonalGaussian(q.mean.reshape(shape).to(pixels.dtype), q.log_var.reshape(shape).to(pixels.dtype))
 
     def decode(self, latents: Tensor) -> Tensor:
         """Bernoulli logits (..., H, W, C) of latents (..., k)."""

@@ -34,8 +34,11 @@ class LocallyLinear:
 
     def predict(self, latents: Tensor, actions: Tensor) -> Tensor:
         """A z + B u + o for latents (..., k) and actions (..., m)."""
-        # Multiply and sum: several times faster than batched matrix products of this size.
-        return (self.A * latents.unsqueeze(-2)).sum(-1) + (self.B * actions.unsqueeze(-2)).sum(-1) + self.o
+        batch, (k, m) = latents.shape[:-1], self.B.shape[-2:]
+        A, B, o = self.A.expand(*batch, k, k), self.B.expand(*batch, k, m), self.o.expand(*batch, k)
+        with torch.autocast(latents.device.type, enabled=False):  # positions need more than eight bits
+            moved = torch.baddbmm(o.reshape(-1, k, 1), A.reshape(-1, k, k), latents.reshape(-1, k, 1))
+            return torch.baddbmm(moved, B.reshape(-1, k, m), actions.reshape(-1, m, 1)).reshape(latents.shape)
 
     def log_abs_det(self, floor: float) -> Tensor:
         """ln max(|det A|, floor), shape (...,). For A = I + v r' it is the p x p determinant of I + r' v."""
@@ -87,7 +90,7 @@ class LocallyLinearTransition(nn.Module):
     def forward(self, latents: Tensor) -> LocallyLinear:
         """Matrices at latents (..., k)."""
         k, batch = self.latent_dim, latents.shape[:-1]
-        a, b, o = self.head(self.body(latents)).split(self._sizes, dim=-1)
+        a, b, o = self.head(self.body(latents)).to(latents.dtype).split(self._sizes, dim=-1)
         identity = torch.eye(k, dtype=latents.dtype, device=latents.device)
         v = r = None
         if self.form == "full":

@@ -11,7 +11,7 @@ DEVIATION_OFFSET = 0.02
 
 def unit_pixels(observations: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """Images uint8 to float in [0, 1]."""
-    return observations.to(dtype).mul_(1.0 / 255.0)
+    return observations.to(dtype, memory_format=torch.contiguous_format).mul_(1.0 / 255.0)
 
 
 class Standardise(nn.Module):

@@ -8,9 +8,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from e2c_control.models.bernoulli import bernoulli_nats
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.gaussian import DiagonalGaussian, affine_image, cholesky
 from e2c_control.models.local_linear import LocallyLinear
+from e2c_control.models.pixels import unit_pixels
 
 LatentNoise = Literal["shared", "independent"]
 
@@ -51,8 +53,9 @@ class Unrolled:
         """Stacked observations in [0, 1], (K + 1, N, H, W, stack * C)."""
         frames = self._frames.transpose(0, 1)
         stack = len(frames) - self.steps
-        joined = torch.cat([frames[i : i + self.steps + 1] for i in range(stack)], dim=-1)
-        return joined.to(torch.float32, memory_format=torch.contiguous_format).mul_(1.0 / 255.0)
+        if stack > 1:
+            frames = torch.cat([frames[i : i + self.steps + 1] for i in range(stack)], dim=-1)
+        return unit_pixels(frames)
 
     @cached_property
     def posterior(self) -> DiagonalGaussian:
@@ -84,10 +87,10 @@ class Unrolled:
         return self._roll(self.predicted[0])
 
     @cached_property
-    def logits(self) -> tuple[Tensor, Tensor]:
-        """Decoded pixels of the samples z_0..z_{K-1} and of `predicted`, each (K, N, H, W, stack * C)."""
-        encoded, predicted = self.embedding.decode(torch.stack([self.latents[:-1], self.predicted]))
-        return encoded, predicted
+    def pixel_nats(self) -> Tensor:
+        """-log p(x_t | z_t) for t < K, and -log p(x_t | predicted z_t) for t > 0, mean over images, (2,) nats."""
+        logits = self.embedding.decode(torch.stack([self.latents[:-1], self.predicted]))
+        return bernoulli_nats(logits, self.pixels[:-1], self.pixels[1:])
 
     @cached_property
     def mean_step(self) -> LocallyLinear:

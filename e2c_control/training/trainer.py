@@ -39,14 +39,12 @@ class StepReport:
         phase: name of the phase.
         loss: the weighted sum, scalar.
         terms: every term before weighting, scalars.
-        gradient_norm: scalar.
         learning_rate: of this step.
     """
 
     phase: str
     loss: Tensor
     terms: dict[str, Tensor]
-    gradient_norm: Tensor
     learning_rate: float
 
 
@@ -189,15 +187,17 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         loss, terms = self._losses(self._sampler.draw(), within / self.phase.steps)
-        self.optimiser.zero_grad(set_to_none=True)
+        for parameter in self._parameters:
+            parameter.grad = None
         loss.backward()
-        norm = nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
         self.optimiser.step()
         self.step += 1
         self._look_at(terms, within)
-        return StepReport(
-            self.phase.name, loss.detach(), {name: value.detach() for name, value in terms.items()}, norm, rate
-        )
+        return StepReport(self.phase.name, loss.detach(), {name: value.detach() for name, value in terms.items()}, rate)
+
+    def gradient_norm(self) -> Tensor:
+        """Norm of the newest step's gradient, a scalar that stays on the device."""
+        return nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
 
     def _losses(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):

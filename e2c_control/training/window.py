@@ -39,8 +39,7 @@ class Window:
 
     def add(self, report: StepReport, samples: int) -> None:
         """Take in one step, which trained on so many transitions."""
-        values = {"loss/total": report.loss, "train/gradient_norm": report.gradient_norm}
-        values |= {f"loss/{name}": value for name, value in report.terms.items()}
+        values = {"loss/total": report.loss} | {f"loss/{name}": value for name, value in report.terms.items()}
         if self._count and values.keys() != self._sums.keys():
             self._sums, self._count = {}, 0  # a new phase has other terms
         for name, value in values.items():
@@ -49,8 +48,9 @@ class Window:
         self._samples += samples
 
     def check(self, trainer: Trainer) -> dict[str, float]:
-        """The means so far by tag; InputError if one is not finite."""
+        """The means so far and the norm of the newest gradient by tag; InputError if one is not finite."""
         means = {name: float(value) / self._count for name, value in self._sums.items()}
+        means["train/gradient_norm"] = float(trainer.gradient_norm())
         bad = [name for name, value in means.items() if not math.isfinite(value)]
         if bad:
             raise InputError(
