@@ -36,6 +36,7 @@ class LocallyLinear:
         """A z + B u + o for latents (..., k) and actions (..., m)."""
         batch, (k, m) = latents.shape[:-1], self.B.shape[-2:]
         A, B, o = self.A.expand(*batch, k, k), self.B.expand(*batch, k, m), self.o.expand(*batch, k)
+        actions = actions.expand(*batch, m)
         with torch.autocast(latents.device.type, enabled=False):  # positions need more than eight bits
             moved = torch.baddbmm(o.reshape(-1, k, 1), A.reshape(-1, k, k), latents.reshape(-1, k, 1))
             return torch.baddbmm(moved, B.reshape(-1, k, m), actions.reshape(-1, m, 1)).reshape(latents.shape)
