@@ -64,8 +64,16 @@ class Pendulum(System):
         return np.array([math.pi, self.max_rate])
 
     @property
+    def state_names(self) -> tuple[str, ...]:
+        return "angle (rad)", "rate (rad/s)"
+
+    @property
     def frame_shape(self) -> tuple[int, int, int]:
         return SIZE, SIZE, 1
+
+    @property
+    def detail(self) -> float:
+        return ROD_WIDTH
 
     @property
     def frames_per_second(self) -> int:

@@ -76,6 +76,7 @@ def _task(
         q=50.0,
         r=1.0,
         frame_stack=2,
+        latent_dim=3,
         references=references,
     )
 

@@ -70,8 +70,20 @@ class Planar(System):
         return np.full(2, SIZE - AGENT_RADIUS)
 
     @property
+    def state_names(self) -> tuple[str, ...]:
+        return "row (pixels)", "column (pixels)"
+
+    @property
     def frame_shape(self) -> tuple[int, int, int]:
         return SIZE, SIZE, 1
+
+    @property
+    def detail(self) -> float:
+        return 2
+
+    @property
+    def background(self) -> Frames:
+        return self._image[..., None]
 
     @property
     def frames_per_second(self) -> int:
@@ -104,8 +116,8 @@ class Planar(System):
         return super().contains(states) & ~(self.in_wall(states) if self.noise else self.blocked(states))
 
     @cached_property
-    def background(self) -> Frames:
-        """The image without the agent, ``(40, 40)``."""
+    def _image(self) -> Frames:
+        """The background as ``(40, 40)``."""
         image = np.zeros((SIZE, SIZE), np.uint8)
         for row, column in self.obstacles:
             top, left = int(row) - 2, int(column) - 2
@@ -115,7 +127,7 @@ class Planar(System):
         return image
 
     def render(self, states: FloatArray) -> Frames:
-        frames = np.repeat(self.background[None], len(states), axis=0)
+        frames = np.repeat(self._image[None], len(states), axis=0)
         corner = np.rint(states).astype(np.intp) - 1
         index = np.arange(len(states))
         for down in (0, 1):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from e2c_control.envs.navigator import Navigator
-from e2c_control.envs.planar import Planar, near
+from e2c_control.envs.planar import GOAL_RADIUS, Planar, near
 from e2c_control.envs.system import FloatArray
 from e2c_control.envs.task import Task
 
@@ -79,7 +79,9 @@ def planar(*, noise: float = 0.0, max_step: float = 3.0) -> Task:
         q=10.0,
         r=1.0,
         frame_stack=1,
+        latent_dim=2,
         references=(Greedy(system),),
+        goal_radius=GOAL_RADIUS,
     )
 
 
@@ -115,5 +117,7 @@ def planar_walls(*, noise: float = 0.0, max_step: float = 3.0) -> Task:
         q=10.0,
         r=1.0,
         frame_stack=1,
+        latent_dim=2,
         references=(Navigator(system),),
+        goal_radius=GOAL_RADIUS,
     )

@@ -51,8 +51,23 @@ class System(ABC):
 
     @property
     @abstractmethod
+    def state_names(self) -> tuple[str, ...]:
+        """Names of the n state variables, with their units, as plots show them."""
+
+    @property
+    @abstractmethod
     def frame_shape(self) -> tuple[int, int, int]:
         """``(H, W, C)`` of a camera image."""
+
+    @property
+    @abstractmethod
+    def detail(self) -> float:
+        """Side in pixels of the smallest thing that moves in a camera image."""
+
+    @property
+    def background(self) -> Frames | None:
+        """The camera image without what moves, ``(H, W, C)``, if a state is a place in it: (row, column) in pixels."""
+        return None
 
     @property
     @abstractmethod

@@ -53,7 +53,11 @@ class Task:
         q: weight of the squared distance to the goal.
         r: weight of the squared control in physical units.
         frame_stack: frames in an observation.
+        latent_dim: dimensions of a latent space that has room for the world, curled up as little as can be: a place in
+            the plane takes two, an angle and its rate three.
         references: hand-made controllers; the task's reference score takes the best of them for each problem.
+        goal_radius: of the goal region in pixels, where it is a disc around a place (see `System.background`): drawn
+            into plots, while `in_goal` decides.
     """
 
     id: str
@@ -67,10 +71,12 @@ class Task:
     q: float
     r: float
     frame_stack: int
+    latent_dim: int
     references: tuple[Controller, ...]
+    goal_radius: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("horizon", "planning_horizon", "frame_stack"):
+        for name in ("horizon", "planning_horizon", "frame_stack", "latent_dim"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise InputError(f"{name} must be a whole number of at least 1, but it is {value!r}.")

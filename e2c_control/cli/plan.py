@@ -89,7 +89,6 @@ class Plan:
         import numpy as np
 
         from e2c_control.cli.episode import drive_task
-        from e2c_control.cli.scenery import scenery
         from e2c_control.envs.reference import reference_scores
         from e2c_control.figures import Journey, driven_path
         from e2c_control.measures import encode_means
@@ -104,16 +103,15 @@ class Plan:
         score, oracle = episode.rewards.mean(), reference_scores(task, [problem])[0]
         states = np.zeros((0, 0)) if episode.states is None else episode.states
         points, true_states = sample_views(task, MAP_POINTS, np.random.default_rng(self.seed))
-        looks = scenery(task)
         plot = driven_path(
             Journey(
                 episode.latents, _some(episode.plans), episode.goal_latent, states, problem.goal, episode.rewards > 0
             ),
             encode_means(trained.embedding, points),
             true_states,
-            background=looks.background,
-            goal_radius=looks.goal_radius,
-            names=looks.names,
+            background=task.system.background,
+            goal_radius=task.goal_radius,
+            names=task.system.state_names,
             title=f"{task.id}: from {_numbers(problem.start)} to {_numbers(problem.goal)}",
         )
         scalars = {"plan/time_in_goal": float(score), "plan/oracle": float(oracle), **episode.scalars()}

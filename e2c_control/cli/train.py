@@ -178,7 +178,6 @@ def _option(name: str) -> str:
 
 
 def _watcher(run: RunFolder, config: TrainConfig):
-    from e2c_control.cli.scenery import scenery
     from e2c_control.cli.trained import own_task
     from e2c_control.data.card import read_card
     from e2c_control.training.watch import MapWatcher
@@ -186,7 +185,7 @@ def _watcher(run: RunFolder, config: TrainConfig):
     task = own_task(read_card(config.dataset))
     if task is None:
         return MapWatcher(run, config)
-    return MapWatcher(run, config, task.system.features, scenery(task).names)
+    return MapWatcher(run, config, task.system.features, task.system.state_names)
 
 
 def _report(run: RunFolder) -> None:

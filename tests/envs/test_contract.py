@@ -94,6 +94,31 @@ def test_observations_stack_frames_oldest_first(task_id, stack):
 
 
 @every_id
+def test_what_plots_and_embeddings_are_told_is_true(task_id):
+    task = make_task(task_id)
+    system, rng = task.system, np.random.default_rng(3)
+    assert len(set(system.state_names)) == system.state_size
+    assert all(name.endswith(")") and " (" in name for name in system.state_names), "each with its unit"
+    assert task.latent_dim >= system.state_size, "room for every state variable"
+    states = system.sample_states(200, rng)
+    frames = system.render(states)
+    assert 1 <= system.detail <= min(system.frame_shape[:2])
+    moving = (frames != np.median(frames, axis=0)).any(-1).sum((1, 2))
+    assert moving.max() >= system.detail**2, "what moves covers a square of its side"
+    if system.background is None:
+        assert task.goal_radius is None, "a disc of pixels means something where a state is a place"
+        return
+    assert system.background.shape == system.frame_shape
+    for state, frame in zip(states, frames, strict=True):
+        places = np.argwhere((frame != system.background).any(-1)) + 0.5
+        assert np.abs(places - state).max(initial=0) <= system.detail
+    goals = task.goals[rng.integers(len(task.goals), size=200)]
+    near = goals + rng.uniform(-2 * task.goal_radius, 2 * task.goal_radius, goals.shape)
+    inside = np.linalg.norm(near - goals, axis=1) <= task.goal_radius
+    np.testing.assert_array_equal(task.in_goal(near, goals), inside)
+
+
+@every_id
 def test_a_step_is_the_systems_step(task_id):
     env = gymnasium.make(task_id)
     system = env.unwrapped.task.system
