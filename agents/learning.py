@@ -14,12 +14,12 @@ import numpy as np
 from gymnasium.vector import VectorEnv, VectorWrapper
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
 
-from e2c_control.agents.world import AT_ONCE, World
+from e2c_control.agents.world import World
 from e2c_control.data import Transitions, collect
 from e2c_control.measures import measure_map
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
-from e2c_control.training.presets import EPISODE_LENGTH
+from e2c_control.training.presets import AT_ONCE, EPISODE_LENGTH
 from e2c_control.training.run import TrainConfig, start_run, train
 
 Callback = BaseCallback | list[BaseCallback] | Callable[[dict[str, Any], dict[str, Any]], bool] | None

@@ -15,13 +15,12 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from e2c_control.data import make_image_env, make_vector_env
 from e2c_control.data.environments import environment_identity, find_spec, is_native
-from e2c_control.envs import Task, make_task, task_ids
+from e2c_control.envs import Task, make_task
 from e2c_control.errors import InputError
 
 Vectors = VectorEnv[Any, Any, Any]
 EnvSource = str | gymnasium.Env[Any, Any] | Vectors | VecEnv
 
-AT_ONCE = {True: 100, False: 8}
 # What an environment of this project is made with and a dataset does not depend on.
 _NOT_PHYSICS = ("task", "frame_stack", "render_mode", "goal", "num_envs")
 
@@ -93,7 +92,7 @@ def _from_env(env: gymnasium.Env[Any, Any], frame_stack: int | None) -> World:
 def _from_envs(envs: list[gymnasium.Env[Any, Any]], own: DummyVecEnv | None, frame_stack: int | None) -> World:
     vec_env = own or DummyVecEnv([lambda: envs[0]])
     spec, space = envs[0].spec, envs[0].observation_space
-    if spec is not None and spec.id in task_ids():
+    if spec is not None and is_native(spec):
         kwargs = {name: value for name, value in spec.kwargs.items() if name not in _NOT_PHYSICS}
         stack = (space.shape or (1,))[-1] // make_task(spec.id).system.frame_shape[2]
         return _from_id(spec.id, kwargs, stack if frame_stack is None else frame_stack, vec_env)
@@ -106,7 +105,7 @@ def _from_id(env_id: str, kwargs: Mapping[str, Any], frame_stack: int | None, ow
     single = make_image_env(env_id, 1, **kwargs)
     height, width, channels = single.observation_space.shape or (0, 0, 0)
     stack = (shown.observation_space.shape or (1,))[-1] // channels
-    native = find_spec(env_id).id in task_ids()
+    native = is_native(env_id)
     return World(
         name=env_id,
         frame_shape=(height, width, channels),
@@ -131,7 +130,7 @@ def _as_it_is(
         frame_shape=(height, width, channels),
         frame_stack=1,
         action_dim=box.shape[0],
-        native=is_native(env),
+        native=is_native(env.unwrapped.spec),
         task=None,
         vectors=vectors,
         own=own,

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 from e2c_control.cli.console import Unset, check_seed, parse_arguments, say, suggest
 from e2c_control.errors import InputError
-from e2c_control.training.presets import EPISODE_LENGTH
+from e2c_control.training.presets import AT_ONCE, EPISODE_LENGTH
 
 if TYPE_CHECKING:
     from e2c_control.data.transitions import Transitions
 
 Colours = Literal["auto", "grey", "rgb"]
-SIMULTANEOUS = {True: 100, False: 8}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,15 +65,15 @@ class Collect:
     def collect(self) -> Transitions:
         """The dataset, made."""
         from e2c_control.data import UniformPolicy, collect, make_vector_env
-        from e2c_control.data.environments import check_arguments, find_spec, is_native
+        from e2c_control.data.environments import check_arguments, is_native
 
         check_seed(self.seed)
         arguments = parse_arguments(self.env_args)
         check_arguments(self.env, arguments)
-        native = find_spec(self.env).namespace == "E2C"
+        native = is_native(self.env)
         vector_env = make_vector_env(
             self.env,
-            SIMULTANEOUS[native] if self.n_envs is None else self.n_envs,
+            AT_ONCE[native] if self.n_envs is None else self.n_envs,
             frame_stack=1,
             image_size=self.image_size,
             grayscale=None if self.colours == "auto" else self.colours == "grey",
@@ -83,7 +82,7 @@ class Collect:
         action_dim = (vector_env.single_action_space.shape or (0,))[0]
         starts = self.starts
         if starts == "auto":
-            starts = "sampled" if is_native(vector_env) else "reset"
+            starts = "sampled" if native else "reset"
         try:
             return collect(
                 vector_env,

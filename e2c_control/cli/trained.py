@@ -10,7 +10,8 @@ import torch
 
 from e2c_control.agents import E2CAgent, PlanningOptions
 from e2c_control.data.card import NAME, DatasetCard, read_card
-from e2c_control.envs import Task, make_task, task_ids
+from e2c_control.data.environments import is_native
+from e2c_control.envs import Task, make_task
 from e2c_control.envs.system import System
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding
@@ -59,7 +60,7 @@ class TrainedRun:
     @property
     def native(self) -> bool:
         """Whether the environment is one of this project's, with goals to score by."""
-        return environment_name(self.card) in task_ids()
+        return is_native(self.card.environment)
 
     def task(self, other: str | None = None) -> Task:
         """The task that it was trained on, or another one that looks and moves like it."""
@@ -100,5 +101,4 @@ def environment_name(card: DatasetCard) -> str:
 
 def own_task(card: DatasetCard) -> Task | None:
     """The task behind a dataset, if it is one of this project's."""
-    name = environment_name(card)
-    return make_task(name) if name in task_ids() else None
+    return make_task(environment_name(card)) if is_native(card.environment) else None

@@ -96,7 +96,7 @@ def _check_request(vector_env: Any, transitions: int, episode_length: int, start
     box: Any = vector_env.single_action_space
     if not isinstance(box, spaces.Box) or np.any(cast(Any, box).low != -1) or np.any(cast(Any, box).high != 1):
         raise InputError(f"{name} takes {box} instead of actions in [-1, 1]: make it with `make_vector_env`.")
-    if starts == "sampled" and not is_native(vector_env):
+    if starts == "sampled" and not is_native(vector_env.unwrapped.spec):
         raise InputError(f"{name} cannot start at sampled states: collect with starts='reset'.")
     needed = vector_env.num_envs * (episode_length + 1) * int(np.prod(space.shape))
     if needed > _MEMORY_LIMIT:

@@ -26,7 +26,7 @@ from e2c_control.errors import InputError, whole
 
 ImageEnv = gymnasium.Env[Any, Any]
 
-_NATIVE = "E2C"
+_NATIVE = "E2C/"
 _RENDERED_SIZE = 64
 _MOST_ENVS = 1 << 16
 _MOST_PIXELS = 1 << 12
@@ -71,7 +71,7 @@ def make_image_env(
     spec = find_spec(env_id)
     _check_looks(frame_stack, image_size)
     check_arguments(env_id, kwargs, allowed=("render_mode",))
-    if spec.namespace == _NATIVE:
+    if is_native(spec):
         _refuse_resizing(env_id, image_size, grayscale)
         return _make(spec, {"frame_stack": frame_stack, **kwargs})
     env = _with_unit_actions(_make_foreign(spec, kwargs), env_id)
@@ -115,7 +115,7 @@ def make_vector_env(
     _check_looks(frame_stack, image_size)
     check_arguments(env_id, kwargs, allowed=("render_mode",))
     vector_env: VectorEnv[Any, Any, Any]
-    if spec.namespace == _NATIVE:
+    if is_native(spec):
         _refuse_resizing(env_id, image_size, grayscale)
         with _arguments_of(env_id, kwargs):
             vector_env = gymnasium.make_vec(spec, n_envs, "vector_entry_point", frame_stack=frame_stack, **kwargs)
@@ -174,16 +174,22 @@ def environment_identity(vector_env: VectorEnv[Any, Any, Any]) -> tuple[str, dic
 def own_frame_stack(vector_env: VectorEnv[Any, Any, Any]) -> int:
     """How many frames an environment shows when nobody asks for a number; 1 for those that are not this project's."""
     name, kwargs = environment_identity(vector_env)
-    if not is_native(vector_env):
+    if not is_native(vector_env.unwrapped.spec):
         return 1
     own, single = (make_image_env(name, stack, **kwargs).observation_space.shape for stack in (None, 1))
     return cast(tuple[int, ...], own)[-1] // cast(tuple[int, ...], single)[-1]
 
 
-def is_native(vector_env: VectorEnv[Any, Any, Any]) -> bool:
-    """Whether these environments are this project's: they can start at sampled states and stack frames themselves."""
-    spec = vector_env.unwrapped.spec
-    return spec is not None and spec.namespace == _NATIVE
+def is_native(environment: str | EnvSpec | None) -> bool:
+    """Whether an environment is this project's: it has a task, starts at sampled states and stacks frames by itself.
+
+    This is the one place that knows. Environments that nobody registered have no spec, and are nobody's.
+
+    Args:
+        environment: Gymnasium id, with or without the module that registers it, or spec.
+    """
+    env_id = environment.id if isinstance(environment, EnvSpec) else environment or ""
+    return env_id.rpartition(":")[2].startswith(_NATIVE)
 
 
 def _is_plain(value: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from e2c_control.errors import InputError
 
@@ -12,8 +12,11 @@ if TYPE_CHECKING:  # the command line's help shows these numbers, and must not w
 POOLED_SIDE = 24
 """Most pixels on a side that an encoder of fully connected layers needs to see of something larger than a dot."""
 
-_PLANAR = ("E2C/Planar-v0", "E2C/PlanarWalls-v0")
+LATENT_DIM = 3
+"""Of an embedding of a world that nothing is known of."""
 
+AT_ONCE = {True: 100, False: 8}
+"""Environments that a collection runs at the same time: this project's are one batch, others one after another."""
 
 EPISODE_LENGTH = 12
 """Steps after which a collection of random actions starts anew."""
@@ -33,20 +36,24 @@ def check_steps_scale(name: str, factor: float) -> None:
 def default_embedding(
     environment: str, frame_shape: tuple[int, int, int], latent_dim: int | None = None
 ) -> EmbeddingConfig:
-    """What to train on an environment that nothing else is known of.
+    """What to train on an environment.
 
-    A position in the plane takes two latents and every pixel, because the thing that moves is four pixels large.
-    Anything else gets three, room for what turns and for its rate, and images pooled to `POOLED_SIDE`.
+    Images are pooled to `POOLED_SIDE`, but what moves is never smaller than two pixels then. This project's
+    environments tell by their task how small that is, and how many latents they need; others get three, room for what
+    turns and for its rate.
 
     Args:
         environment: Gymnasium id.
         frame_shape: (H, W, C) of its frames.
         latent_dim: instead of the default.
     """
+    from e2c_control.data.environments import is_native, make_image_env
     from e2c_control.models.embedding import EmbeddingConfig
 
     if latent_dim is not None and latent_dim < 1:
         raise InputError(f"An embedding cannot have {latent_dim} dimensions: give 1 or more.")
-    planar = environment.rpartition(":")[2] in _PLANAR
-    pool = 1 if planar else -(-max(frame_shape[:2]) // POOLED_SIDE)
-    return EmbeddingConfig(latent_dim=latent_dim or (2 if planar else 3), pool=pool)
+    pool, suits = -(-max(frame_shape[:2]) // POOLED_SIDE), LATENT_DIM
+    if is_native(environment):
+        task: Any = make_image_env(environment).get_wrapper_attr("task")
+        pool, suits = min(pool, max(int(task.system.detail) // 2, 1)), int(task.latent_dim)
+    return EmbeddingConfig(latent_dim=latent_dim or suits, pool=pool)

@@ -6,12 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from e2c_control.data import Transitions
+from e2c_control.envs import make_task
+from e2c_control.envs.env import TaskEnv
+from e2c_control.envs.pendulum import Pendulum
 from e2c_control.errors import InputError
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.runs.checkpoint import checkpoint_paths, latest, load_checkpoint
@@ -208,6 +212,19 @@ def test_presets(environment: str, shape: tuple[int, int, int], latents: int, po
     assert config.latent_dim == latents
     assert shape[0] // config.pool == pooled
     assert default_embedding(environment, shape, 7).latent_dim == 7
+
+
+@pytest.mark.parametrize(("detail", "pooled"), [(1.0, 48), (3.9, 48), (4.0, 24), (40.0, 24)])
+def test_presets_of_a_new_task(monkeypatch: pytest.MonkeyPatch, detail: float, pooled: int) -> None:
+    """What a task says is all that there is to know of it: no list of environments stands anywhere else."""
+    task = replace(make_task("E2C/PendulumPump-v0"), id="E2C/Own-v0", latent_dim=5)
+    monkeypatch.setattr(Pendulum, "detail", detail)
+    gymnasium.register("E2C/Own-v0", entry_point=TaskEnv, kwargs={"task": task})
+    try:
+        config = default_embedding("E2C/Own-v0", (48, 48, 1))
+    finally:
+        del gymnasium.registry["E2C/Own-v0"]
+    assert (config.latent_dim, 48 // config.pool) == (5, pooled)
 
 
 def test_a_run_that_cannot_train_is_not_begun(dataset: Path, recipe: Recipe, tmp_path: Path) -> None:
