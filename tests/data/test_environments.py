@@ -7,9 +7,11 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 
 from e2c_control.data import make_image_env, make_vector_env
-from e2c_control.data.environments import check_arguments, environment_identity
+from e2c_control.data.environments import check_arguments, environment_identity, is_native
+from e2c_control.envs import task_ids
 from e2c_control.errors import InputError
 
 
@@ -85,6 +87,23 @@ def test_own_environments_are_native_batches(env_id: str) -> None:
     assert make_image_env(env_id, frame_stack=4).observation_space.shape[-1] == 4  # type: ignore[index]
     with pytest.raises(InputError, match="image_size"):
         make_image_env(env_id, image_size=32)
+
+
+@pytest.mark.parametrize(
+    ("environment", "native"),
+    [
+        *((env_id, True) for env_id in task_ids()),
+        *((gymnasium.spec(env_id), True) for env_id in task_ids()),
+        ("e2c_control.envs:E2C/Planar-v0", True),
+        ("Pendulum-v1", False),
+        (gymnasium.spec("Pendulum-v1"), False),
+        ("E2CLike/Planar-v0", False),
+        ("somebody.elses:NotE2C/Planar-v0", False),
+        (None, False),
+    ],
+)
+def test_whose_environment_it_is(environment: str | EnvSpec | None, native: bool) -> None:
+    assert is_native(environment) is native
 
 
 @pytest.mark.parametrize(
