@@ -40,7 +40,7 @@ class TaskEnv(Face, gymnasium.Env[Frames, NDArray[np.float32]]):  # pyright: ign
         frame_stack: frames in an observation, instead of the task's own number.
         horizon: steps in an episode, instead of the task's own number.
         goal: index or state of a goal for all episodes; without it every episode draws one of the task's.
-        options: what the maker of the task takes, such as ``noise``.
+        options: what the maker of the task takes, such as ``noise``: see `e2c_control.envs.make_task`.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["human", "rgb_array"], "render_fps": 50}  # noqa: RUF012

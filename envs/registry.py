@@ -29,13 +29,19 @@ def task_ids() -> tuple[str, ...]:
 def make_task(
     task: str | Task, *, frame_stack: int | None = None, horizon: int | None = None, **options: float
 ) -> Task:
-    """The task behind an environment id.
+    """The task behind an environment id: ``make_task("E2C/Planar-v0", noise=0.5, horizon=60)``.
 
     Args:
-        task: one of `task_ids`, or a task of your own, which takes no options.
+        task: one of `task_ids`, or a `Task` of your own, which takes no options.
         frame_stack: frames in an observation, instead of the task's own number.
         horizon: steps in an episode, instead of the task's own number.
-        options: what the task's maker takes, such as ``noise``.
+        options: what the function that makes the task takes. All of them take ``noise``, the standard deviation of
+            the process noise in units of the state (default 0); the planar ones also ``max_step``, the largest
+            displacement per axis in pixels (default 3). ``goal`` and ``render_mode`` are arguments of the
+            environments, see `e2c_control.envs.env.TaskEnv`.
+
+    Raises:
+        InputError: there is no such task, it has no such option, or the option cannot be such a number.
     """
     maker = _maker(task) if isinstance(task, str) else lambda: task
     known = inspect.signature(maker).parameters

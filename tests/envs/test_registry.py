@@ -32,6 +32,19 @@ def test_unknown_tasks_and_options():
         make_task("E2C/PendulumPump-v0", max_step=1.0)
 
 
+@pytest.mark.parametrize("task_id", task_ids())
+def test_options_of_the_tasks_are_those_that_make_task_names(task_id):
+    module, name = TASKS[task_id].split(":")
+    options = inspect.signature(getattr(import_module(module), name)).parameters
+    assert options["noise"].default == 0
+    page = inspect.getdoc(make_task)
+    assert all(f"``{option}``" in page for option in options)
+    task = make_task(task_id, noise=0.25, frame_stack=3, horizon=7)
+    assert (task.system.noise, task.frame_stack, task.horizon) == (0.25, 3, 7)
+    with pytest.raises(InputError, match="noise must be a finite number of at least 0"):
+        make_task(task_id, noise=-1.0)
+
+
 def test_registering_twice_does_nothing():
     register_all()
 
