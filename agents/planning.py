@@ -12,7 +12,20 @@ from e2c_control.envs import Task
 from e2c_control.errors import InputError, whole
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.latent_dynamics import LatentDynamics
-from e2c_control.planners import MPC, PLANNERS, Limits, Planner, QuadraticCost, Starts, make_planner
+from e2c_control.planners import (
+    MPC,
+    PLANNERS,
+    DisagreementCost,
+    Dynamics,
+    Ensemble,
+    Limits,
+    Planner,
+    QuadraticCost,
+    SmoothCost,
+    Starts,
+    SumCost,
+    make_planner,
+)
 
 ITERATIONS = {"ilqr": 4, "aico": 4, "cem": 5, "icem": 5, "mppi": 5}
 """Of one replan, which goes on from the last one: fewer than a plan from nothing needs."""
@@ -44,6 +57,8 @@ class PlanningOptions:
         starts: control sequences that iLQR starts from, beside the last plan: zeros, then random and extreme ones.
         samples: control sequences in an iteration of a sampling planner; none for its own number.
         linearization: whether the planner follows the model's own A and B or the exact Jacobian.
+        disagreement: weight of the members' disagreement, for an embedding with an ensemble of transitions: how far
+            plans keep to where the model knows.
         frame_filter: fuses each encoded frame with what the model predicted; none trusts the frame alone.
         episode_steps: length of an episode, past which no plan reaches; none if unknown.
 
@@ -59,6 +74,7 @@ class PlanningOptions:
     starts: int | None = None
     samples: int | None = None
     linearization: Literal["model", "jacobian"] = "model"
+    disagreement: float = 0.0
     frame_filter: FrameFilter | None = None
     episode_steps: int | None = None
 
@@ -104,8 +120,14 @@ class PlanningOptions:
             known = len(self.frame_filter.frame_variance)
             raise InputError(f"The filter has {known} dimensions, the embedding {k}: measure it on this embedding.")
         weights = np.broadcast_to(np.asarray(self.action_weight), (m,))
-        cost = QuadraticCost(goals, self.state_weight * np.eye(k), np.diag(weights))
-        dynamics = LatentDynamics(embedding.transition, self.linearization)
+        cost: SmoothCost = QuadraticCost(goals, self.state_weight * np.eye(k), np.diag(weights))
+        dynamics: Dynamics = LatentDynamics(embedding.transition, self.linearization)
+        if self.disagreement:
+            if not embedding.config.ensemble:
+                raise InputError("The embedding has one transition, so nothing disagrees: train 'unfold-ensemble'.")
+            others = [LatentDynamics(member, self.linearization) for member in embedding.members]
+            dynamics = Ensemble([dynamics, *others])
+            cost = SumCost(cost, DisagreementCost(dynamics, self.disagreement))
         return MPC(self.make_planner(), dynamics, cost, self.horizon, Limits.symmetric(1.0, m))
 
 

@@ -14,6 +14,9 @@ from e2c_control.models.local_linear import LocallyLinear, LocallyLinearTransiti
 from e2c_control.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 from e2c_control.models.pixels import Standardise, unit_pixels
 
+PARTS = ("encoder", "decoder", "transition", "ensemble")
+"""What an embedding is made of and a phase of training may train."""
+
 
 @dataclass(frozen=True)
 class EmbeddingConfig:
@@ -29,6 +32,7 @@ class EmbeddingConfig:
         rank: columns of V and R for the form "low_rank".
         process_noise: whether the transition learns a diagonal process noise H.
         pool: side of the blocks that an MLP encoder averages first; 1 keeps every pixel.
+        ensemble: further transitions, whose disagreement tells where the model knows.
     """
 
     latent_dim: int = 2
@@ -40,6 +44,7 @@ class EmbeddingConfig:
     rank: int = 2
     process_noise: bool = False
     pool: int = 1
+    ensemble: int = 0
 
 
 class Embedding(nn.Module):
@@ -72,9 +77,14 @@ class Embedding(nn.Module):
             else:
                 self.encoder = ConvEncoder(observation_shape, k, config.encoder_hidden)
                 self.decoder = ConvDecoder(observation_shape, k, config.decoder_hidden)
-            self.transition = LocallyLinearTransition(
-                k, action_dim, config.transition_hidden, config.matrix_form, config.rank, config.process_noise
-            )
+            transitions = [
+                LocallyLinearTransition(
+                    k, action_dim, config.transition_hidden, config.matrix_form, config.rank, config.process_noise
+                )
+                for _ in range(1 + config.ensemble)
+            ]
+            self.transition = transitions[0]
+            self.ensemble = nn.ModuleList(transitions[1:])
             generator.set_state(torch.get_rng_state())
 
     def fit_pixels(self, mean: Tensor, deviation: Tensor) -> None:
@@ -103,6 +113,11 @@ class Embedding(nn.Module):
     def decode(self, latents: Tensor) -> Tensor:
         """Bernoulli logits (..., H, W, C) of latents (..., k)."""
         return self.decoder(latents)
+
+    @property
+    def members(self) -> list[LocallyLinearTransition]:
+        """The transitions of the ensemble, beside the one that predicts."""
+        return [member for member in self.ensemble if isinstance(member, LocallyLinearTransition)]
 
     def step(self, latents: Tensor) -> LocallyLinear:
         """The matrices A, B, o at latents (..., k)."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from e2c_control.errors import InputError
 from e2c_control.objectives.contrastive import InfoNCE, LatentConsistency
 from e2c_control.objectives.divergence import ConsistencyKL, PriorKL
+from e2c_control.objectives.ensemble import EnsemblePrediction
 from e2c_control.objectives.pixel_likelihood import Display, Prediction, Reconstruction
 from e2c_control.objectives.smoothness import Centring, ControlUniformity, Curvature
 from e2c_control.objectives.term import Term
@@ -26,6 +27,7 @@ TERMS: Mapping[str, Callable[..., Term]] = {
     "curvature": Curvature,
     "centring": Centring,
     "control_uniformity": ControlUniformity,
+    "ensemble_prediction": EnsemblePrediction,
 }
 
 

@@ -39,7 +39,7 @@ class Phase:
         batch_size: windows in a batch.
         learning_rate: Adam's highest.
         weight_decay: L2 penalty, added to gradients.
-        train: parts of the embedding that are trained: "encoder", "decoder", "transition".
+        train: parts of the embedding that are trained, of `models.embedding.PARTS`.
         retry: when to give the phase up early and begin it again with new weights.
     """
 

@@ -42,6 +42,14 @@ def unfold(embedding: EmbeddingConfig) -> Recipe:
     return Recipe("unfold", embedding, (_unfold(800), display))
 
 
+def unfold_ensemble(embedding: EmbeddingConfig) -> Recipe:
+    """The default with five transitions more, so that plans can keep to where they agree."""
+    terms = (WeightedTerm("ensemble_prediction"),)
+    ensemble = Phase("ensemble", 600, terms, horizon=8, batch_size=128, weight_decay=0.0, train=("ensemble",))
+    phases = unfold(embedding).phases
+    return Recipe("unfold-ensemble", replace(embedding, ensemble=5), (phases[0], ensemble, *phases[1:]))
+
+
 def _e2c(steps: int) -> Phase:
     terms = (
         WeightedTerm("reconstruction"),
@@ -79,6 +87,7 @@ def e2c_warm(embedding: EmbeddingConfig) -> Recipe:
 
 RECIPES: Mapping[str, Callable[[EmbeddingConfig], Recipe]] = {
     "unfold": unfold,
+    "unfold-ensemble": unfold_ensemble,
     "e2c": e2c,
     "e2c-multistep": e2c_multistep,
     "e2c-warm": e2c_warm,

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from e2c_control.models.bernoulli import bernoulli_nats
 from e2c_control.models.embedding import Embedding
@@ -84,7 +84,7 @@ class Unrolled:
     @cached_property
     def rolled(self) -> Tensor:
         """Samples of z_1..z_K, all rolled forward from the sample z_0, (K, N, k)."""
-        return self._roll(self.predicted[0])
+        return self._after(self.predicted[0], self.embedding.transition)
 
     @cached_property
     def pixel_nats(self) -> Tensor:
@@ -100,10 +100,15 @@ class Unrolled:
     @cached_property
     def predicted_mean(self) -> Tensor:
         """Predicted latents z_1..z_K, rolled forward from the mean of q(z_0 | x_0), (K, N, k)."""
-        return self._roll(self.mean_step.predict(self.posterior.mean[0], self.actions[0]))
+        first = self.mean_step.predict(self.posterior.mean[0], self.actions[0])
+        return self._after(first, self.embedding.transition)
 
-    def _roll(self, latents: Tensor) -> Tensor:
-        path = [latents]
+    def roll(self, latents: Tensor, transition: nn.Module) -> Tensor:
+        """Latents 1..K, all rolled forward by a transition from latents 0 (N, k), (K, N, k)."""
+        return self._after(transition(latents).predict(latents, self.actions[0]), transition)
+
+    def _after(self, first: Tensor, transition: nn.Module) -> Tensor:
+        path = [first]
         for actions in self.actions[1:]:
-            path.append(self.embedding.step(path[-1]).predict(path[-1], actions))
+            path.append(transition(path[-1]).predict(path[-1], actions))
         return torch.stack(path)

@@ -45,9 +45,10 @@ LIMITS: Mapping[str, Mapping[str, Limit]] = {
         **dict.fromkeys(("frame_shape", "action_dim", "state_dim", "frame_stack"), COUNT),
         **dict.fromkeys(("seed", "checksum"), SEED),
     },
-    "EmbeddingConfig": dict.fromkeys(
-        ("latent_dim", "encoder_hidden", "decoder_hidden", "transition_hidden", "rank", "pool"), COUNT
-    ),
+    "EmbeddingConfig": {
+        **dict.fromkeys(("latent_dim", "encoder_hidden", "decoder_hidden", "transition_hidden", "rank", "pool"), COUNT),
+        "ensemble": COUNT_OR_NONE,
+    },
     "WeightedTerm": {"weight": FINITE, "start": FINITE, "ramp": SHARE},
     "Retry": {"steps": COUNT, "attempts": COUNT_OR_NONE},
     "Phase": {
@@ -64,7 +65,7 @@ LIMITS: Mapping[str, Mapping[str, Limit]] = {
     "LearningOptions": {"episode_length": COUNT},
     "PlanningOptions": {
         "episode_steps": COUNT,
-        **dict.fromkeys(("state_weight", "action_weight"), NOT_NEGATIVE),
+        **dict.fromkeys(("state_weight", "action_weight", "disagreement"), NOT_NEGATIVE),
     },
 }
 """By dataclass and field; a tuple's limit is that of its items."""

@@ -16,7 +16,7 @@ from e2c_control.data.sampler import Batch, WindowSampler
 from e2c_control.data.store import open_store
 from e2c_control.data.transitions import Transitions
 from e2c_control.errors import InputError
-from e2c_control.models.embedding import Embedding
+from e2c_control.models.embedding import PARTS, Embedding
 from e2c_control.objectives.objective import Objective
 from e2c_control.objectives.recipe import Phase, Recipe
 from e2c_control.objectives.unrolled import Noise, Unrolled
@@ -127,7 +127,7 @@ class Trainer:
         self._phase_begin = begin + self.extra_steps
         self.phase = phase
         self.objective = Objective(phase.terms).to(self.device)
-        for name in ("encoder", "decoder", "transition"):
+        for name in PARTS:
             self.embedding.get_submodule(name).requires_grad_(name in phase.train)
         self._parameters = [p for p in [*self.embedding.parameters(), *self.objective.parameters()] if p.requires_grad]
         self.optimiser = torch.optim.Adam(

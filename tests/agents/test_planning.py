@@ -5,11 +5,14 @@ from itertools import product
 
 import numpy as np
 import pytest
+import torch
 
 from e2c_control.agents import E2CAgent, PlanningOptions, drive
 from e2c_control.agents.planning import ITERATIONS, TAKES
 from e2c_control.envs import make_task
 from e2c_control.errors import InputError
+from e2c_control.models.embedding import Embedding
+from e2c_control.models.latent_dynamics import LatentDynamics
 from e2c_control.planners import ILQR, PLANNERS
 
 GIVEN = {"iterations": 2, "starts": 3, "samples": 20, "linearization": "jacobian"}
@@ -59,3 +62,19 @@ def test_starts_are_counted_beside_the_last_plan(count: int) -> None:
 def test_what_no_planner_can_do(wrong: dict[str, object]) -> None:
     with pytest.raises(InputError):
         PlanningOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_disagreement_needs_an_ensemble_and_weighs_in_the_plan(agent: E2CAgent) -> None:
+    options = PlanningOptions(disagreement=1.0)
+    goals = np.zeros((1, 2))
+    with pytest.raises(InputError, match="train 'unfold-ensemble'"):
+        options.controller(agent.embedding, goals)
+    config = replace(agent.embedding.config, ensemble=2)
+    embedding = Embedding(config, agent.embedding.observation_shape, 2, torch.Generator().manual_seed(0))
+    controller = options.controller(embedding, goals)
+    states, controls = np.full((1, 2, 2), 0.3), np.full((1, 1, 2), 0.5)
+    dynamics = [LatentDynamics(member) for member in (embedding.transition, *embedding.members)]
+    predicted = np.stack([d.step(states[:, 0], controls[:, 0]) for d in dynamics])
+    plain = PlanningOptions().controller(embedding, goals).cost.value(states, controls, np.zeros(1, np.int64))
+    found = controller.cost.value(states, controls, np.zeros(1, np.int64))
+    np.testing.assert_allclose(found - plain, predicted.var(axis=0).sum(-1))

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_divergence
 
+from e2c_control.errors import InputError
 from e2c_control.models.gaussian import DiagonalGaussian, affine_image
 from e2c_control.models.local_linear import LocallyLinear
 from e2c_control.objectives.contrastive import InfoNCE, LatentConsistency
@@ -165,3 +166,25 @@ def test_divergences_are_torchs(unroll: Unroll) -> None:
     encoded = MultivariateNormal(q.mean[1:], torch.diag_embed(q.variance[1:]))
     consistency = kl_divergence(MultivariateNormal(mean, covariance), encoded).mean()
     torch.testing.assert_close(TERMS["consistency_kl"]()(unrolled), consistency, rtol=1e-4, atol=1e-5)
+
+
+def test_ensemble_prediction_is_the_mean_square_error_of_each_member_and_moves_no_latent(unroll: Unroll) -> None:
+    unrolled = unroll()
+    embedding, means = unrolled.embedding, unrolled.posterior.mean
+    expected = 0.0
+    for member in embedding.members:
+        z, errors = means[0], []
+        for t, actions in enumerate(unrolled.actions):
+            z = member(z).predict(z, actions)
+            errors.append((z - means[t + 1]).square().sum(-1))
+        expected += torch.stack(errors).mean().item() / len(embedding.members)
+    value = TERMS["ensemble_prediction"]()(unrolled)
+    assert value.item() == pytest.approx(expected, rel=1e-5)
+    value.backward()
+    touched = {name.split(".")[0] for name, p in embedding.named_parameters() if p.grad is not None}
+    assert touched == {"ensemble"}
+
+
+def test_without_an_ensemble_its_term_says_what_to_do(unroll: Unroll) -> None:
+    with pytest.raises(InputError, match="set its size above 0"):
+        TERMS["ensemble_prediction"]()(unroll(ensemble=0))
