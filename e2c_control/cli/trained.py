@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 
 from e2c_control.agents import E2CAgent, PlanningOptions
 from e2c_control.data.card import NAME, DatasetCard, read_card
 from e2c_control.data.environments import is_native
-from e2c_control.envs import Task, make_task
+from e2c_control.envs import Task, make_task, task_ids
 from e2c_control.envs.system import System
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding
@@ -22,8 +23,10 @@ from e2c_control.training.run import TrainConfig, load_embedding
 OF_A_TASK = ("frame_stack", "horizon")
 """Arguments of an environment that say what is asked, not how the world moves."""
 
-OF_A_PLACE = ("noise", "obstacles", "walls")
-"""Fields of a system in which a task may differ from the one trained on: the same motion in other surroundings."""
+UNSEEN = ("noise",)
+"""Fields of a system in which a task may differ from the one trained on. All others change the picture or the motion,
+and a map says nothing of pictures that it was not learnt from: other obstacles are as foreign to it as another system.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,22 +66,38 @@ class TrainedRun:
         return is_native(self.card.environment)
 
     def task(self, other: str | None = None) -> Task:
-        """The task that it was trained on, or another one that looks and moves like it."""
+        """The task that it was trained on, or another one that looks and moves like it.
+
+        Raises:
+            InputError: there is no such task, or its images or its motion are others.
+        """
         known = {name: value for name, value in self.card.environment_kwargs.items() if name != "goal"}
         own = make_task(environment_name(self.card), **{**known, "frame_stack": self.frame_stack})
         if other is None:
             return own
-        task = make_task(other, frame_stack=self.frame_stack)
-        if type(task.system) is type(own.system):
-            physics = {name: value for name, value in known.items() if name not in OF_A_TASK}
-            task = make_task(other, frame_stack=self.frame_stack, **physics)
+        task = self._made_alike(other, own, known)
         differing = _differences(own.system, task.system)
         if differing:
+            alike = [name for name in task_ids() if not self._differ(name, own, known)]
             raise InputError(
-                f"{other} moves otherwise than what {self.folder.path} was trained on ({', '.join(differing)}): choose "
-                f"a task of the same system as {self.card.environment}."
+                f"{other} looks or moves otherwise than {own.id}, which {self.folder.path} was trained on "
+                f"({', '.join(differing)}): choose {' or '.join(alike)}, or train on {other}."
             )
         return task
+
+    def _made_alike(self, name: str, own: Task, known: Mapping[str, Any]) -> Task:
+        """A task, where it is of the same system made with the same physics."""
+        task = make_task(name, frame_stack=self.frame_stack)
+        if type(task.system) is not type(own.system):
+            return task
+        physics = {option: value for option, value in known.items() if option not in OF_A_TASK}
+        return make_task(name, frame_stack=self.frame_stack, **physics)
+
+    def _differ(self, name: str, own: Task, known: Mapping[str, Any]) -> bool:
+        try:
+            return bool(_differences(own.system, self._made_alike(name, own, known).system))
+        except InputError:  # it cannot be made with the same physics
+            return True
 
     def agent(self, task: Task, seed: int = 0) -> E2CAgent:
         """An agent that plans as the task says."""
@@ -86,12 +105,18 @@ class TrainedRun:
 
 
 def _differences(own: System, other: System) -> list[str]:
-    """What tells two systems apart, apart from their noise and what stands in the way."""
+    """What tells two systems apart, noise aside: numbers with their values, anything else by name."""
     if type(own) is not type(other):
         return [f"{type(other).__name__}, not {type(own).__name__}"]
-    names = [field.name for field in fields(own) if field.name not in OF_A_PLACE]
+    names = [field.name for field in fields(own) if field.name not in UNSEEN]
     pairs = {name: (getattr(own, name), getattr(other, name)) for name in names}
-    return [f"{name} {theirs:.4g}, not {mine:.4g}" for name, (mine, theirs) in pairs.items() if mine != theirs]
+    return [_difference(name, mine, theirs) for name, (mine, theirs) in pairs.items() if mine != theirs]
+
+
+def _difference(name: str, mine: Any, theirs: Any) -> str:
+    if isinstance(mine, int | float) and isinstance(theirs, int | float):
+        return f"{name} {theirs:.4g}, not {mine:.4g}"
+    return f"other {name}"
 
 
 def environment_name(card: DatasetCard) -> str:

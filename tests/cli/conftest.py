@@ -88,6 +88,15 @@ def whole(planar: Path, tmp_path_factory: pytest.TempPathFactory, succeed: Calla
 
 
 @pytest.fixture(scope="session")
+def balancing(tmp_path_factory: pytest.TempPathFactory, succeed: Callable[..., None]) -> Path:
+    """A run on a world that has several tasks. Copy it before changing it."""
+    folder = tmp_path_factory.mktemp("balancing")
+    succeed("collect", "--env", "E2C/PendulumBalance-v0", "--out", folder / "data", "--transitions", 200)
+    succeed("train", "--dataset", folder / "data", "--runs", folder, "--name", "b", "--steps-scale", 0.005)
+    return folder / "PendulumBalance-v0" / "b"
+
+
+@pytest.fixture(scope="session")
 def rendered(tmp_path_factory: pytest.TempPathFactory, succeed: Callable[..., None]) -> Path:
     """A run on Gymnasium's own pendulum, seen through its rendering."""
     folder = tmp_path_factory.mktemp("rendered")

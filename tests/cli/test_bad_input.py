@@ -244,7 +244,8 @@ def test_another_dataset_under_a_run(
         (("--steps", 0), "horizon must be a whole number of at least 1"),
         (("--goal", "x.png"), "--goal means nothing in this environment"),
         (("--task", "E2C/Flat-v0"), "There is no task 'E2C/Flat-v0'; choose one of"),
-        (("--task", "E2C/PendulumBalance-v0"), "choose a task of the same system as E2C/Planar-v0"),
+        (("--task", "E2C/PendulumBalance-v0"), "(Pendulum, not Planar): choose E2C/Planar-v0, or train on"),
+        (("--task", "E2C/PlanarWalls-v0"), "(other obstacles, other walls): choose E2C/Planar-v0, or train on"),
     ],
 )
 def test_options_of_plan(

@@ -114,8 +114,12 @@ def test_help_says_which_to_choose(command: str, capsys: Output) -> None:
     assert "it linearises once a replan" in said
 
 
-def test_several_tasks_and_lists_make_one_table(run: Path, succeed: Succeed, refused: Refused, capsys: Output) -> None:
-    tasks, seeds = ("E2C/Planar-v0", "E2C/PlanarWalls-v0"), (100, 101)
+def test_several_tasks_and_lists_make_one_table(
+    balancing: Path, tmp_path: Path, succeed: Succeed, refused: Refused, capsys: Output
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(balancing, run)
+    tasks, seeds = ("E2C/PendulumBalance-v0", "E2C/PendulumSwingUp-v0"), (100, 101)
     succeed("evaluate", "--run", run, "--task", *tasks, "--seed", *seeds, "--problems", 2)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split()[:3] == ["run", "task", "seed"]

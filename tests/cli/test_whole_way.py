@@ -146,12 +146,12 @@ def test_evaluate_writes_what_it_prints(whole: Path, tmp_path: Path, succeed: Su
     assert {"evaluate/Planar-v0", "evaluate/Planar-v0_oracle", "plan/cost"} <= set(tags(runs[0])["scalars"])
 
 
-def test_evaluate_another_task_of_the_same_system(whole: Path, tmp_path: Path, succeed: Succeed) -> None:
+def test_evaluate_another_task_of_the_same_system(balancing: Path, tmp_path: Path, succeed: Succeed) -> None:
     run = tmp_path / "run"
-    shutil.copytree(whole, run)
-    succeed("evaluate", "--run", run, "--problems", 2, "--task", "E2C/PlanarWalls-v0", "--seed", 100)
-    text = json.loads((run / "evaluation-PlanarWalls-v0-100-2-problems.json").read_text())
-    assert text["task"] == "E2C/PlanarWalls-v0"
+    shutil.copytree(balancing, run)
+    succeed("evaluate", "--run", run, "--problems", 2, "--task", "E2C/PendulumSwingUp-v0", "--seed", 100)
+    text = json.loads((run / "evaluation-PendulumSwingUp-v0-100-2-problems.json").read_text())
+    assert text["task"] == "E2C/PendulumSwingUp-v0"
 
 
 def test_a_run_needs_its_dataset_only_to_train(
