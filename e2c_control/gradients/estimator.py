@@ -1,0 +1,274 @@
+"""The one interface of all estimators, and the two records that travel through it.
+
+    draw = estimator.draw(distribution, n_samples)      # noise and samples: keep them as long as you like
+    estimate = estimator.estimate(draw, values)         # values: f(draw.samples), from wherever f lives
+    estimate.surrogate.backward()                       # on into the network that made the distribution's parameters
+    estimator.update(optimizer)                         # the estimator's own parameters, and nothing else
+
+`estimator(f, distribution, n_samples)` is the first two of them. All estimators estimate the derivative of
+E[f(b)], b ~ p(b | theta), and add the direct derivative of f where f itself depends on something that is trained.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from e2c_control.errors import InputError, whole
+from e2c_control.gradients.laws import Continuous, Discrete, Law, Tensors, law_of
+
+Function = Callable[[Tensor], Tensor]
+NoiseLike = Tensor | Mapping[str, Tensor]
+
+INSTEAD = "RLOO, RELAX and ScoreFunction need values alone"
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """Samples, and the noise that they are made of. Store `noise` to build the same draw again."""
+
+    law: Law
+    samples: Tensor  # (S, *batch, *event), where f is to be evaluated
+    code: Tensor  # (S, *code), the samples in the form of the formulas, constant
+    noise: Mapping[str, Tensor]  # (S', *code) each: "u" makes the samples, "v" conditional ones
+    relaxed: Tensor | None = None  # (S, *code), z of a discrete sample, constant
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """An estimate of E f and of its gradient, for each element of the batch on its own."""
+
+    law: Law
+    samples: Tensor  # (S, *batch, *event)
+    surrogates: Tensor  # (*batch): their value is the estimate of E f, their derivative that of its gradient
+
+    @property
+    def value(self) -> Tensor:
+        """Estimate of E f, (*batch), constant."""
+        return self.surrogates.detach()
+
+    @property
+    def surrogate(self) -> Tensor:
+        """Scalar, the mean over the batch: `surrogate.backward()` deposits the gradient of the mean of E f."""
+        return self.surrogates.mean()
+
+    @property
+    def gradients(self) -> dict[str, Tensor]:
+        """The estimate at the distribution's own parameters, by name, (*code) each; the graph is kept.
+
+        Raises:
+            InputError: no parameter needs a gradient.
+        """
+        needed = {n: p for n, p in zip(self.law.names, self.law.parameters, strict=True) if p.requires_grad}
+        if not needed:
+            names = " and ".join(self.law.names)
+            raise InputError(f"No gradient is asked for: make the distribution from {names} with requires_grad.")
+        total = self.surrogates.sum()
+        found = torch.autograd.grad(total, list(needed.values()), retain_graph=True, materialize_grads=True)
+        return dict(zip(needed, found, strict=True))
+
+
+class Estimator(nn.Module, ABC):
+    """A method. A new one is a class in a file of its own, and a line in `registry.py`.
+
+    Elements of a batch do not mix: the estimate of one is the same beside any others. The tools that check estimators
+    put repetitions into the batch.
+    """
+
+    unbiased: ClassVar[bool] = True
+    differentiates: ClassVar[bool] = False
+    """Whether it needs the gradient of f."""
+    takes: ClassVar[tuple[type[Law], ...]] = (Discrete, Continuous)
+    least: ClassVar[int] = 1
+    """Samples in the smallest draw."""
+    multiple: ClassVar[int] = 1
+    """Samples come in groups of so many."""
+    noises: ClassVar[tuple[str, ...]] = ("u",)
+    sees_noise: ClassVar[bool] = False
+    """Whether an estimate depends on more of the noise than the samples show: enumerating samples is not enough."""
+    indices: bool = True
+    """Whether f may take the indices of a `Categorical`."""
+
+    def draw(
+        self,
+        distribution: Distribution,
+        n_samples: int | None = None,
+        *,
+        noise: NoiseLike | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Draw:
+        """Samples to evaluate f at.
+
+        Args:
+            distribution: Bernoulli, Categorical, OneHotCategorical, Normal, Gamma, or `Independent` of one, with
+                parameters attached to whatever is trained.
+            n_samples: S, evaluations of f; the least that the method can do with, unless given.
+            noise: noise of an earlier draw, or one's own: "u" (S, *code) alone or a mapping; what is missing is drawn.
+                Uniform on [0, 1), for a Normal standard normal.
+            generator: of the noise.
+
+        Raises:
+            InputError: the method cannot take the distribution or the number of samples, or the noise does not fit.
+        """
+        law = self.check(distribution)
+        given = {"u": noise} if isinstance(noise, Tensor) else dict(noise or {})
+        if n_samples is None:
+            n_samples = len(given["u"]) * self.multiple if "u" in given else self.least
+        rows = self._count(n_samples) // self.multiple
+        for name, value in given.items():
+            _check_noise(self, name, value, (rows, *law.parameters[0].shape))
+        if isinstance(law, Continuous) and "u" not in given:
+            given["u"], sample = law.draw_sample(rows, generator)
+            return self.from_sample(law, sample, given)
+        given |= {name: law.draw_noise(rows, generator) for name in self.noises if name not in given}
+        if isinstance(law, Continuous):
+            return self.from_sample(law, law.sample(given["u"]), given)
+        assert isinstance(law, Discrete)
+        return self.from_relaxed(law, law.relaxed(given["u"]), given)
+
+    def estimate(
+        self, draw: Draw, values: Tensor, *, f: Function | None = None, context: Tensor | None = None
+    ) -> Estimate:
+        """The estimate, from the values of f at `draw.samples`.
+
+        Args:
+            draw: of this estimator.
+            values: (S, *batch). Where they carry a graph to what f depends on, its direct derivative is added.
+            f: batched function (..., *event) -> (...), for methods that evaluate it at points of their own.
+            context: (*batch, size), what a learned baseline or surrogate may look at.
+
+        Raises:
+            InputError: values of the wrong shape, not finite, or without the gradient that the method needs.
+        """
+        expected = (len(draw.samples), *draw.law.batch_shape)
+        if not isinstance(values, Tensor) or values.shape != expected:
+            shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+            raise InputError(
+                f"f must give a tensor {expected}, a number for each sample and element of the batch, but it gave "
+                f"{shape}: sum over the event, or wrap the distribution in Independent."
+            )
+        if not torch.isfinite(values).all():
+            bad = int((~torch.isfinite(values)).sum())
+            raise InputError(f"f is not finite at {bad} of {values.numel()} samples: keep its values finite there.")
+        if draw.samples.requires_grad and not values.requires_grad:
+            raise InputError(self._no_gradient())
+        return self.combine(draw, values.to(draw.law.constants[0].dtype), f, context)
+
+    def forward(
+        self,
+        f: Function,
+        distribution: Distribution,
+        n_samples: int | None = None,
+        *,
+        noise: NoiseLike | None = None,
+        generator: torch.Generator | None = None,
+        context: Tensor | None = None,
+    ) -> Estimate:
+        """Draw, evaluate f on (S, *batch, *event), estimate."""
+        draw = self.draw(distribution, n_samples, noise=noise, generator=generator)
+        values = self._guarded(f, draw.samples) if draw.samples.requires_grad else f(draw.samples)
+        return self.estimate(draw, values, f=f, context=context)
+
+    def update(
+        self, optimizer: torch.optim.Optimizer | None = None, *, direction: Sequence[Tensor] | None = None
+    ) -> float:
+        """Improve the estimator's own parameters and running statistics with the last estimate.
+
+        Args:
+            optimizer: of the estimator's parameters; takes one step. Without one, gradients are added to `.grad`.
+            direction: see `ControlVariate.update`; others have no use for it.
+
+        Returns:
+            What the parameters lower, such as the second moment of the gradient; 0 where there is nothing to learn.
+        """
+        return 0.0
+
+    def evaluations(self, n_samples: int) -> int:
+        """Evaluations of f in one estimate, those at relaxed points or means among them."""
+        return n_samples
+
+    @abstractmethod
+    def combine(self, draw: Draw, values: Tensor, f: Function | None, context: Tensor | None) -> Estimate:
+        """The method itself: `estimate` without the checks."""
+
+    def from_relaxed(self, law: Discrete, relaxed: Tensor, noise: Mapping[str, Tensor]) -> Draw:
+        """A draw from z of a discrete law."""
+        code = law.hard(relaxed)
+        return Draw(law, law.present(code), code, noise, relaxed)
+
+    def from_sample(self, law: Continuous, sample: Tensor, noise: Mapping[str, Tensor]) -> Draw:
+        """A draw from a sample of a continuous law."""
+        return Draw(law, law.present(sample), sample, noise)
+
+    def objective(self, values: Tensor) -> Tensor:
+        """What the expectation is of, (*batch), from the values of S samples."""
+        return values.mean(0)
+
+    def check(self, distribution: Distribution) -> Law:
+        """The law of a distribution that this method can take.
+
+        Raises:
+            InputError: it cannot.
+        """
+        law, name = law_of(distribution), type(self).__name__
+        if not isinstance(law, self.takes):
+            base = type(law.base).__name__
+            if isinstance(law, Discrete):
+                raise InputError(f"{name} cannot take a {base}: RLOO, REBAR and RELAX can.")
+            raise InputError(f"{name} cannot take a {base}: Reparameterisation, RLOO and LAX can.")
+        if not self.indices and isinstance(law, Discrete) and law.present(law.mean).ndim < law.mean.ndim:
+            raise InputError(
+                f"{name} gives f points between the choices, which indices have not: use OneHotCategorical."
+            )
+        return law
+
+    def _count(self, n_samples: int) -> int:
+        n_samples = whole("n_samples", n_samples)
+        if n_samples < self.least or n_samples % self.multiple:
+            groups = f" in groups of {self.multiple}" if self.multiple > 1 else ""
+            raise InputError(
+                f"{type(self).__name__} needs at least {self.least} samples{groups}, not {n_samples}: give more, or use "
+                "ScoreFunction."
+            )
+        return n_samples
+
+    def _guarded(self, f: Function, points: Tensor) -> Tensor:
+        """f at points that need a gradient."""
+        try:
+            return f(points)
+        except (RuntimeError, TypeError) as error:
+            # What torch says when a tensor of a graph is taken out of it.
+            if "numpy" not in str(error):
+                raise
+            raise InputError(self._no_gradient()) from error
+
+    def _no_gradient(self) -> str:
+        return f"{type(self).__name__} needs the gradient of f, and f gives none: {INSTEAD}."
+
+    _last: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What was kept for `update` belongs to one step, and may hang on a graph, which cannot be copied.
+        return {**super().__getstate__(), "_last": None}
+
+
+def surrogates(law: Law, values: Tensor, gradients: Tensors) -> Tensor:
+    """(*batch): numbers with the given values (*batch) and derivatives (*code) in the parameters."""
+    terms = zip(law.parameters, gradients, strict=True)
+    hidden = sum((law.sum_event(parameter * gradient) for parameter, gradient in terms), torch.zeros_like(values))
+    return values + (hidden - hidden.detach())
+
+
+def _check_noise(estimator: Estimator, name: str, value: Tensor, expected: tuple[int, ...]) -> None:
+    if name not in estimator.noises:
+        raise InputError(
+            f"{type(estimator).__name__} has no noise '{name}': its noise is {', '.join(estimator.noises)}."
+        )
+    if value.shape != expected:
+        raise InputError(f"The noise '{name}' is {tuple(value.shape)}: it must be {expected}.")

@@ -1,0 +1,155 @@
+"""Expectations as finite sums: over every outcome, or over quadrature nodes of the noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from e2c_control.gradients.estimator import Draw, Estimator, Function
+from e2c_control.gradients.laws import Axis, Discrete, Law, law_of
+from e2c_control.gradients.score_function import ScoreFunction
+
+MOST_POINTS = 400_000
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """All the noise that a draw can have, as repetitions R in front of the batch.
+
+    Attributes:
+        noise: by name, (S, R, *code).
+        weights: (R, *batch), summing to 1 over R.
+        smooth: whether it is quadrature; otherwise it is enumeration, and exact.
+    """
+
+    noise: Mapping[str, Tensor]
+    weights: Tensor
+    smooth: bool
+
+
+def all_points(estimator: Estimator, distribution: Distribution, n_samples: int) -> Points | None:
+    """Points that make the expectation of an estimate a sum; None where there are too many, or no grid is known."""
+    law = law_of(distribution)
+    fine = estimator.sees_noise or not isinstance(law, Discrete)
+    first = law.fine_axis() if fine else law.outcomes() if isinstance(law, Discrete) else None
+    axes = {"u": first, "v": law.second_axis() if "v" in estimator.noises else None}
+    chosen = {name: axes[name] for name in estimator.noises}
+    if any(axis is None for axis in chosen.values()):
+        return None
+    rows = n_samples // estimator.multiple
+    return _product(law, {name: axis for name, axis in chosen.items() if axis is not None}, rows, fine)
+
+
+def _product(law: Law, axes: Mapping[str, Axis], rows: int, smooth: bool) -> Points | None:
+    """Every combination of nodes over samples, names of noise and coordinates of an event."""
+    around = len(law.batch_shape)
+    event = law.shape[around:].numel()
+    sizes = [len(axis.nodes) for axis in axes.values() for _ in range(rows * event)]
+    total = math.prod(sizes)
+    if total > MOST_POINTS:
+        return None
+    device = law.constants[0].device
+    digits = torch.unravel_index(torch.arange(total, device=device), sizes)
+    noise: dict[str, Tensor] = {}
+    weights = torch.ones((total, *law.batch_shape), dtype=law.constants[0].dtype, device=device)
+    at = 0
+    for name, axis in axes.items():
+        # One dimension for the event's coordinates, whatever their number.
+        nodes = axis.nodes.reshape(len(axis.nodes), *law.batch_shape, event, *law.constants[0].shape[len(law.shape) :])
+        each = axis.weights.reshape(len(axis.nodes), *law.batch_shape, event)
+        drawn: list[Tensor] = []
+        for _ in range(rows):
+            picks = digits[at : at + event]
+            index = (slice(None),) * around
+            parts = [nodes[(pick, *index, j)] for j, pick in enumerate(picks)]
+            drawn.append(torch.stack(parts, dim=1 + around).reshape(total, *law.constants[0].shape))
+            for j, pick in enumerate(picks):
+                weights = weights * each[(pick, *index, j)]
+            at += event
+        noise[name] = torch.stack(drawn)
+    return Points(noise, weights, smooth)
+
+
+def repeat(distribution: Distribution, times: int) -> Distribution:
+    """The distribution with ``times`` repetitions in front of its batch, and with leaf parameters of its own."""
+    law = law_of(distribution)
+    return law.new([p.expand(times, *p.shape).clone().requires_grad_() for p in law.constants])
+
+
+def exact_gradient(
+    f: Function, distribution: Distribution, estimator: Estimator | None = None, n_samples: int | None = None
+) -> tuple[Tensor, dict[str, Tensor]] | None:
+    """E f (*batch) and its gradient by parameter, (*code) each, without Monte Carlo; None where that is too much.
+
+    sum_i w_i p(b_i | theta) / p(b_i) f(b_i), differentiated by torch through its own `log_prob`: enumeration for
+    discrete laws, quadrature for continuous ones. With an estimator, the expectation is of its `objective` over
+    ``n_samples`` samples, which differs from f for multi-sample bounds alone.
+
+    Raises:
+        InputError: f gives values of the wrong shape, or no estimator takes the distribution.
+    """
+    plain, rows = ScoreFunction(), n_samples if estimator is not None and n_samples is not None else 1
+    points = all_points(plain, distribution, rows)
+    if points is None:
+        return None
+    repeated = repeat(distribution, len(points.weights))
+    law = law_of(repeated)
+    draw = plain.draw(repeated, noise=points.noise)
+    with torch.no_grad():
+        values = evaluate(plain, draw, f)
+        objective: Callable[[Tensor], Tensor] = plain.objective if estimator is None else estimator.objective
+        target = objective(values)
+    likelihood = repeated.log_prob(draw.samples).sum(0)
+    total = (points.weights * torch.exp(likelihood - likelihood.detach()) * target).sum(0)
+    found = torch.autograd.grad(total.sum(), law.parameters)
+    gradients = {name: _project(law, g).sum(0) for name, g in zip(law.names, found, strict=True)}
+    return total.detach(), gradients
+
+
+def _project(law: Law, gradient: Tensor) -> Tensor:
+    """A gradient at logits along what normalised logits can do; others are as they are."""
+    return law.pull(gradient) if isinstance(law, Discrete) else gradient
+
+
+def evaluate(estimator: Estimator, draw: Draw, f: Function) -> Tensor:
+    """Values of f at a draw, checked as `estimate` does."""
+    values = f(draw.samples)
+    estimator.estimate(draw, values, f=f)
+    return values
+
+
+def weighted_mean(law: Law, weights: Tensor, gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """sum_R w g for gradients (R, *code) and weights (R, *batch)."""
+    return {name: (law.lift(weights) * gradient).sum(0) for name, gradient in gradients.items()}
+
+
+def expectation(
+    estimator: Estimator, f: Function, distribution: Distribution, n_samples: int
+) -> tuple[dict[str, Tensor], dict[str, Tensor], Points] | None:
+    """Mean and variance of an estimator's gradient, coordinate by coordinate, and the points that gave them.
+
+    None where there are too many points, or no grid is known.
+
+    Raises:
+        InputError: as `Estimator.draw` and `Estimator.estimate`.
+    """
+    points = all_points(estimator, distribution, n_samples)
+    if points is None:
+        return None
+    repeated = repeat(distribution, len(points.weights))
+    gradients = estimator(f, repeated, n_samples, noise=points.noise).gradients
+    law = law_of(repeated)
+    mean = weighted_mean(law, points.weights, gradients)
+    centred = {name: (gradient - mean[name]).square() for name, gradient in gradients.items()}
+    return mean, weighted_mean(law, points.weights, centred), points
+
+
+def flat(gradients: Mapping[str, Tensor], names: Sequence[str], batch_dims: int = 0) -> Tensor:
+    """All parameters' gradients side by side: dimensions from ``batch_dims`` on in one."""
+    rows = (gradients[name] for name in names)
+    return torch.cat([row.reshape(*row.shape[:batch_dims], -1) for row in rows], dim=-1)

@@ -1,0 +1,58 @@
+"""What the estimators know about each distribution. A new one is a file and a line here."""
+
+from __future__ import annotations
+
+from torch.distributions import (
+    Bernoulli,
+    Categorical,
+    Distribution,
+    Gamma,
+    Independent,
+    Normal,
+    OneHotCategorical,
+)
+
+from e2c_control.errors import InputError
+from e2c_control.gradients.laws.bernoulli import BernoulliLaw
+from e2c_control.gradients.laws.categorical import CategoricalLaw
+from e2c_control.gradients.laws.gamma import GammaLaw
+from e2c_control.gradients.laws.law import Axis, Continuous, Discrete, Law, Tensors
+from e2c_control.gradients.laws.normal import NormalLaw
+
+LAWS: dict[type[Distribution], type[Law]] = {
+    Bernoulli: BernoulliLaw,
+    Categorical: CategoricalLaw,
+    OneHotCategorical: CategoricalLaw,
+    Normal: NormalLaw,
+    Gamma: GammaLaw,
+}
+
+
+def law_of(distribution: Distribution) -> Law:
+    """The law of a distribution, or of an `Independent` of one, with any batch shape.
+
+    Raises:
+        InputError: no law is known of it.
+    """
+    base = distribution
+    while isinstance(base, Independent):
+        base = base.base_dist
+    if type(base) not in LAWS:
+        known = ", ".join(kind.__name__ for kind in LAWS)
+        raise InputError(f"No estimator takes a {type(base).__name__}: give one of {known}, or Independent of one.")
+    return LAWS[type(base)](distribution, base)
+
+
+__all__ = [
+    "LAWS",
+    "Axis",
+    "BernoulliLaw",
+    "CategoricalLaw",
+    "Continuous",
+    "Discrete",
+    "GammaLaw",
+    "Law",
+    "NormalLaw",
+    "Tensors",
+    "law_of",
+]

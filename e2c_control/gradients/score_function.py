@@ -1,0 +1,45 @@
+"""The score function, with any baseline that does not look at its own sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from e2c_control.gradients.baselines import Baseline, NoBaseline
+from e2c_control.gradients.estimator import Draw, Estimate, Estimator, Function, surrogates
+
+
+class ScoreFunction(Estimator):
+    """g = (f(b) - B) d log p(b) / d theta, the mean over samples.
+
+    Unbiased. Takes every law, never differentiates f, costs one evaluation a sample. Glynn, 1990; REINFORCE
+    (Williams, 1992). Without a baseline its variance grows with the square of what f has in common everywhere.
+
+    Args:
+        baseline: B; none unless given. `update()` shows it the values of the last estimate.
+    """
+
+    def __init__(self, baseline: Baseline | None = None) -> None:
+        super().__init__()
+        self.baseline = NoBaseline() if baseline is None else baseline
+        self._last: tuple[Draw, Tensor] | None = None
+
+    def combine(self, draw: Draw, values: Tensor, f: Function | None, context: Tensor | None) -> Estimate:
+        law, fixed = draw.law, values.detach()
+        self._last = draw, fixed
+        baselines = self.baseline(draw, fixed)
+        gradients = tuple(
+            (law.lift(fixed - baseline) * score).mean(0)
+            for baseline, score in zip(baselines, law.score(draw.code), strict=True)
+        )
+        return Estimate(law, draw.samples, surrogates(law, values.mean(0), gradients))
+
+    @torch.no_grad()
+    def update(
+        self, optimizer: torch.optim.Optimizer | None = None, *, direction: Sequence[Tensor] | None = None
+    ) -> float:
+        if self._last is not None:
+            self.baseline.observe(*self._last)
+        return 0.0

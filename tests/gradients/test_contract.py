@@ -1,0 +1,187 @@
+"""What every estimator must do, whatever its method: one interface, storable draws, batches that do not mix."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.distributions import Bernoulli, Independent, Normal
+
+from e2c_control.gradients import ESTIMATORS, Estimate, estimators_for, make_estimator
+from e2c_control.gradients.laws import law_of
+
+from .problems import PAIRS, PROBLEMS, D, double, unsettle
+
+
+def leaves_of(distribution):
+    return [p.clone().requires_grad_() for p in law_of(distribution).constants]
+
+
+def prepared(name, problem, n=2):
+    distribution, f = PROBLEMS[problem]
+    estimator = unsettle(make_estimator(name, distribution, torch.Generator().manual_seed(1)))
+    return estimator, f, distribution, max(n, estimator.least)
+
+
+@pytest.mark.parametrize(("name", "problem"), PAIRS)
+def test_shapes(name, problem, generator):
+    estimator, f, distribution, n = prepared(name, problem, 4)
+    law = law_of(distribution)
+    leaves = leaves_of(distribution)
+    estimate = estimator(f, law.new(leaves), n, generator=generator)
+    assert isinstance(estimate, Estimate)
+    assert estimate.samples.shape == (n, *distribution.batch_shape, *distribution.event_shape)
+    assert estimate.surrogates.shape == estimate.value.shape == distribution.batch_shape
+    assert {k: g.shape for k, g in estimate.gradients.items()} == {
+        k: p.shape for k, p in zip(law.names, leaves, strict=True)
+    }
+    assert estimate.surrogate.shape == ()
+    assert not estimate.value.requires_grad
+    estimate.surrogate.backward()
+    assert all(torch.isfinite(leaf.grad).all() for leaf in leaves)
+
+
+@pytest.mark.parametrize(("name", "problem"), PAIRS)
+def test_a_draw_may_wait_for_its_values(name, problem):
+    """Two steps give what the call gives, and stored noise makes the same draw again, to the bit."""
+    estimator, f, distribution, n = prepared(name, problem)
+    law = law_of(distribution)
+    whole = estimator(f, law.new(leaves_of(distribution)), n, generator=torch.Generator().manual_seed(7))
+    draw = estimator.draw(law.new(leaves_of(distribution)), n, generator=torch.Generator().manual_seed(7))
+    later = estimator.estimate(draw, f(draw.samples), f=f)
+    again = estimator(f, law.new(leaves_of(distribution)), noise=draw.noise)
+    for key, gradient in whole.gradients.items():
+        assert torch.equal(gradient, later.gradients[key])
+        torch.testing.assert_close(gradient, again.gradients[key], rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(draw.samples, again.samples, rtol=1e-9, atol=1e-12)
+    assert set(draw.noise) == set(estimator.noises)
+
+
+@pytest.mark.parametrize(("name", "problem"), [pair for pair in PAIRS if pair[1] != "bernoulli-by-probs"])
+def test_elements_of_a_batch_do_not_mix(name, problem, generator):
+    """Each repetition alone gets the gradient that it gets beside the others."""
+    estimator, f, distribution, n = prepared(name, problem)
+    law = law_of(distribution)
+    many = law.new([p.expand(3, *p.shape).clone().requires_grad_() for p in law.constants])
+    draw = estimator.draw(many, n, generator=generator)
+    together = estimator.estimate(draw, f(draw.samples), f=f).gradients
+    for i in range(3):
+        noise = {key: value[:, i] for key, value in draw.noise.items()}
+        alone = estimator(f, law.new(leaves_of(distribution)), n, noise=noise).gradients
+        for key in alone:
+            torch.testing.assert_close(alone[key], together[key][i], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "problem"), PAIRS)
+def test_no_estimate_changes_the_estimator_and_it_can_be_copied(name, problem, generator):
+    estimator, f, distribution, n = prepared(name, problem)
+    law = law_of(distribution)
+    before = copy.deepcopy(estimator.state_dict())
+    estimator(f, law.new(leaves_of(distribution)), n, generator=generator).surrogate.backward()
+    for key, value in estimator.state_dict().items():
+        assert torch.equal(value, before[key])
+    assert copy.deepcopy(estimator).update() == 0.0
+
+
+@pytest.mark.parametrize("name", [n for n in ESTIMATORS if n not in ("reparameterisation", "g-rep", "lax")])
+def test_in_the_middle_of_a_network(name, generator):
+    """The weights get the gradient at the logits times the network's Jacobian; a decoder gets its own."""
+    encoder, decoder = nn.Linear(4, 3, dtype=D), nn.Linear(3, 1, dtype=D)
+    x = torch.randn(5, 4, dtype=D, generator=generator)
+    distribution = Independent(Bernoulli(logits=encoder(x)), 1)
+    estimator = unsettle(make_estimator(name, distribution, generator))
+    n = max(2, estimator.least)
+    estimate = estimator(lambda b: decoder(b).squeeze(-1).square(), distribution, n, generator=generator)
+    at_logits = estimate.gradients["logits"]
+    estimate.surrogate.backward()
+    torch.testing.assert_close(encoder.weight.grad, at_logits.T @ x / 5)
+    if name != "vimco":
+        direct = decoder(estimate.samples.detach()).square().mean()
+        expected = torch.autograd.grad(direct, list(decoder.parameters()))
+        for parameter, gradient in zip(decoder.parameters(), expected, strict=True):
+            torch.testing.assert_close(parameter.grad, gradient)
+    assert all(p.grad is None for p in estimator.parameters())
+
+
+@pytest.mark.parametrize(("name", "problem"), PAIRS)
+def test_pathwise_estimates_are_torchs_own(name, problem, generator):
+    """Where f and the sample can be differentiated, gradcheck agrees with what the surrogate says."""
+    if name not in ("reparameterisation", "concrete"):
+        return
+    estimator, f, distribution, n = prepared(name, problem)
+    law = law_of(distribution)
+    draw = estimator.draw(distribution, n, generator=generator)
+
+    def mean_of_f(*parameters):
+        return estimator(f, law.new(parameters), noise=draw.noise).surrogates
+
+    def rebuilt(*parameters):
+        """The sample made anew from its noise, for differences."""
+        made = law_of(law.new(parameters))
+        if name == "concrete":
+            return f(made.soften(made.relaxed(draw.noise["u"]), estimator.temperature)).mean(0)
+        return f(made.sample(draw.noise["u"])).mean(0)
+
+    leaves = leaves_of(distribution)
+    found = torch.autograd.grad(mean_of_f(*leaves).sum(), leaves)
+    for i, leaf in enumerate(leaves):
+        for j in range(leaf.numel()):
+            ends = []
+            for step in (1e-6, -1e-6):
+                moved = [p.detach().clone() for p in leaves]
+                moved[i].view(-1)[j] += step
+                ends.append(float(rebuilt(*moved).sum()))
+            assert float(found[i].view(-1)[j]) == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-5, abs=1e-7)
+
+
+def test_reparameterisation_of_a_normal_is_rsample(generator):
+    loc, scale = double(0.7, -0.2).requires_grad_(), double(1.3, 0.4).requires_grad_()
+    noise = torch.randn(6, 2, dtype=D, generator=generator)
+    f = PROBLEMS["normal"][1]
+    estimate = make_estimator("reparameterisation", Normal(loc, scale))(f, Normal(loc, scale), noise=noise)
+    expected = torch.autograd.grad(f(loc + scale * noise).mean(0).sum(), (loc, scale))
+    torch.testing.assert_close(tuple(estimate.gradients.values()), tuple(expected))
+
+
+@pytest.mark.parametrize("name", ["score-function", "rloo", "rebar", "relax", "muprop", "arm", "disarm", "concrete"])
+def test_gradcheck_of_the_surrogate_in_the_network(name, generator):
+    """The surrogate is linear in the logits around the draw: what backward deposits is its derivative there."""
+    distribution, f = PROBLEMS["bernoulli-pair"]
+    estimator = unsettle(make_estimator(name, distribution))
+    draw = estimator.draw(distribution, 2, generator=generator)
+    weight = torch.randn(2, 2, dtype=D, generator=generator, requires_grad=True)
+
+    def linear(w):
+        logits = law_of(distribution).constants[0] @ w
+        law = law_of(Independent(Bernoulli(logits=logits), 1))
+        if name == "concrete":
+            return f(torch.sigmoid((law.parameters[0] + torch.logit(draw.noise["u"])) / 0.5)).mean()
+        # The estimate's own gradient, held where the first draw put it.
+        return (law.parameters[0] * linear.gradient).sum(-1).mean()
+
+    made = estimator(f, Independent(Bernoulli(logits=law_of(distribution).constants[0] @ weight), 1), noise=draw.noise)
+    linear.gradient = made.gradients["logits"].detach()
+    (found,) = torch.autograd.grad(made.surrogate, weight)
+    (expected,) = torch.autograd.grad(linear(weight), weight)
+    torch.testing.assert_close(found, expected)
+    assert torch.autograd.gradcheck(linear, (weight,))
+
+
+def test_float32_at_extreme_logits(generator):
+    logits = torch.tensor([-300.0, -30.0, -18.0, -8.0, 8.0, 18.0, 30.0, 300.0], requires_grad=True)
+    distribution = Bernoulli(logits=logits)
+    for name, estimator in estimators_for(distribution, generator).items():
+        for u in (0.0, 1 - 2.0**-24):
+            noise = {key: torch.full((max(1, estimator.least // estimator.multiple), 8), u) for key in estimator.noises}
+            estimate = estimator(lambda b: (b - 0.3).square(), distribution, noise=noise)
+            assert torch.isfinite(estimate.gradients["logits"]).all(), name
+            assert estimator.update() < float("inf")
+
+
+def test_the_estimator_of_a_single_event_without_batch(generator):
+    logits = torch.zeros(3, requires_grad=True)
+    distribution = Independent(Bernoulli(logits=logits), 1)
+    for name, estimator in estimators_for(distribution, generator).items():
+        estimate = estimator(lambda b: b.sum(-1), distribution, generator=generator)
+        estimate.surrogate.backward()
+        assert estimate.value.shape == (), name
