@@ -1,0 +1,109 @@
+"""The README's planner section: which to choose when, written from the result files of the planners' experiments.
+
+python experiments/planners_report.py            # the block between its own markers, from experiments/results/*.json
+python experiments/planners_report.py --quick    # prints it, writes nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from e2c_control.runs.atomic import replace_text
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "experiments" / "results"
+BLOCK = re.compile(r"(<!-- planners: experiments/planners_report.py -->\n).*?(<!-- end of planners -->)", re.DOTALL)
+
+CHOICE = {
+    "ilqr": "the default: smooth models, limits, several valleys",
+    "lqr": "every microsecond counts, and the last plan is nearly right; linearises once a replan",
+    "aico": "as the E2C paper plans; process noise is known",
+    "icem": "a cost or model without derivatives",
+    "cem": "the same, to compare with others' work",
+    "mppi": "the same, where a mean over plans is wanted",
+}
+
+
+def load(name: str) -> dict[str, Any] | None:
+    """A result file, if it was written."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def table(result: dict[str, Any]) -> list[str]:
+    """A line for each planner."""
+    lines = [
+        "| planner | choose it when | ms a replan (95 %) | in the network | learned model | true simulator |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, when in CHOICE.items():
+        row = result["planners"][name]
+        lines.append(
+            f"| `{name}` | {when} | {row['milliseconds_median']:.1f} ({row['milliseconds_95_percent']:.1f}) | "
+            f"{row['network_share']:.0%} | {row['on_the_model']:.1f} | {row['on_the_simulator']:.1f} |"
+        )
+    return [
+        *lines,
+        "",
+        "CPU milliseconds of one problem on one thread, median and 95 % quantile: z = 2, horizon 10, limits on. "
+        "Time in goal on the protocol's ten planar problems: from images with the learned model, from states with the "
+        f"true simulator as the model; the oracle has {result['oracle']:.1f} (`planners_replan.py`).",
+    ]
+
+
+def sentences() -> list[str]:
+    """The other measurements, a sentence each."""
+    lines: list[str] = []
+    if speed := load("benchmark_planners"):
+        ratios, pendulum = speed["ratios"], speed["pendulum"]
+        one, many = (ratios[f"crocoddyl, n <= 8, batch {size}"] for size in (1, 64))
+        alone, together = (ratios[f"mpc, n <= 8, batch {size}"] for size in (1, 64))
+        lines += [
+            f"- Backward and forward pass, up to 8 states: {one['geometric_mean']:.1f} times as fast as Crocoddyl "
+            f"(worst cell {one['least']:.1f}) and {alone['geometric_mean']:.0f} times as mpc.pytorch; 64 problems at "
+            f"once {many['geometric_mean']:.1f} and {together['geometric_mean']:.0f} times (`benchmark_planners.py`).",
+            f"- Swing-up of the pendulum above: cost {pendulum['cost_of_first_start']:.4f}, "
+            f"{pendulum['solved']:.0%} of 64 random starts solved, {pendulum['milliseconds_each_of_64']:.1f} ms each.",
+        ]
+    if noise := load("planners_filter"):
+        parts = [
+            f"{row['gain']['filter']['mean']:+.1f} ± {row['gain']['filter']['standard_error']:.1f} at "
+            f"{row['noise_pixels']:.0f} px"
+            for row in noise["noises"]
+        ]
+        trusted = [
+            f"{row['gain']['filter_frames_trusted_tenfold']['mean']:+.1f} ± "
+            f"{row['gain']['filter_frames_trusted_tenfold']['standard_error']:.1f}"
+            for row in noise["noises"]
+        ]
+        lines.append(
+            "- A Kalman filter between frames and planner (`--filter-frames`, off by default) changes the time in goal "
+            f"under process noise by {', '.join(parts)} points; with frames trusted ten times more by "
+            f"{', '.join(trusted)}: a frame says nearly all here, and what map and model get wrong, they get wrong in "
+            "the same way at each step, which a filter takes for chance (`planners_filter.py`)."
+        )
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="print the block, write nothing")
+    options = parser.parse_args()
+    result = load("planners_replan")
+    block = "\n".join([*(table(result) if result else []), "", *sentences()]) + "\n"
+    print(block)
+    if options.quick:
+        return
+    readme = ROOT / "README.md"
+    text, found = BLOCK.subn(lambda match: match[1] + block + match[2], readme.read_text(encoding="utf-8"))
+    if found != 1:
+        raise SystemExit(f"{readme} lacks the markers of this block.")
+    replace_text(readme, text)
+
+
+if __name__ == "__main__":
+    main()
