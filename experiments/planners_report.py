@@ -70,23 +70,20 @@ def sentences() -> list[str]:
             f"{pendulum['solved']:.0%} of 64 random starts solved, {pendulum['milliseconds_each_of_64']:.1f} ms each.",
         ]
     if noise := load("planners_filter"):
-        parts = [
-            f"{row['gain']['filter']['mean']:+.1f} ± {row['gain']['filter']['standard_error']:.1f} at "
-            f"{row['noise_pixels']:.0f} px"
-            for row in noise["noises"]
-        ]
-        trusted = [
-            f"{row['gain']['filter_frames_trusted_tenfold']['mean']:+.1f} ± "
-            f"{row['gain']['filter_frames_trusted_tenfold']['standard_error']:.1f}"
-            for row in noise["noises"]
-        ]
+        pixels = ", ".join(f"{row['noise_pixels']:.0f}" for row in noise["noises"])
         lines.append(
-            "- A Kalman filter between frames and planner (`--filter-frames`, off by default) changes the time in goal "
-            f"under process noise by {', '.join(parts)} points; with frames trusted ten times more by "
-            f"{', '.join(trusted)}: a frame says nearly all here, and what map and model get wrong, they get wrong in "
-            "the same way at each step, which a filter takes for chance (`planners_filter.py`)."
+            "- A Kalman filter between frames and planner (`--filter-frames`, off by default), at process noise of "
+            f"{pixels} px: {gains(noise, 'filter')} points of time in goal; with frames trusted ten times more "
+            f"{gains(noise, 'filter_frames_trusted_tenfold')}. A frame says nearly all here, and what map and model get "
+            "wrong, they get wrong in the same way at each step, which a filter takes for chance (`planners_filter.py`)."
         )
     return lines
+
+
+def gains(noise: dict[str, Any], way: str) -> str:
+    """Mean and standard error at each level of noise."""
+    found = [row["gain"][way] for row in noise["noises"]]
+    return ", ".join(f"{gain['mean']:+.2f} ± {gain['standard_error']:.2f}" for gain in found)
 
 
 def main() -> None:
