@@ -74,8 +74,9 @@ def sentences() -> list[str]:
         lines.append(
             "- A Kalman filter between frames and planner (`--filter-frames`, off by default), at process noise of "
             f"{pixels} px: {gains(noise, 'filter')} points of time in goal; with frames trusted ten times more "
-            f"{gains(noise, 'filter_frames_trusted_tenfold')}. A frame says nearly all here, and what map and model get "
-            "wrong, they get wrong in the same way at each step, which a filter takes for chance (`planners_filter.py`)."
+            f"{gains(noise, 'filter_frames_trusted_tenfold')}. A frame says nearly all here, and what map and model "
+            "get wrong, they get wrong in the same way at each step, which a filter takes for chance "
+            "(`planners_filter.py`)."
         )
     return lines
 
