@@ -20,6 +20,8 @@ from e2c_control.gradients.score_function import ScoreFunction
 from e2c_control.gradients.statistics import GradientStats, gradient_stats, stats_table
 from e2c_control.gradients.straight_through import StraightThrough, StraightThroughGumbel
 from e2c_control.gradients.surrogate import SurrogateNetwork
+from e2c_control.gradients.toys import TOYS, Toy, make_toy
+from e2c_control.gradients.training import GradientMonitor, train_estimator
 from e2c_control.gradients.vimco import VIMCO
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "REBAR",
     "RELAX",
     "RLOO",
+    "TOYS",
     "VIMCO",
     "Baseline",
     "Check",
@@ -39,6 +42,7 @@ __all__ = [
     "Estimate",
     "Estimator",
     "GeneralisedReparameterisation",
+    "GradientMonitor",
     "GradientStats",
     "LeaveOneOut",
     "Mean",
@@ -51,10 +55,13 @@ __all__ = [
     "StraightThrough",
     "StraightThroughGumbel",
     "SurrogateNetwork",
+    "Toy",
     "check_unbiased",
     "estimators_for",
     "exact_gradient",
     "gradient_stats",
     "make_estimator",
+    "make_toy",
     "stats_table",
+    "train_estimator",
 ]

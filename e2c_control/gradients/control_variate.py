@@ -79,7 +79,7 @@ class ByHand(Control):
     def parameter_gradients(self, weight: Tensor, directions: Tensor, phi: Sequence[Tensor]) -> Sequence[Tensor]:
         assert self.trace is not None
         found = self.network.parameter_gradients(self.trace, weight, self.law.rows(directions))
-        by_parameter = dict(zip(self.network.parameters(), found, strict=True))
+        by_parameter: dict[Tensor, Tensor] = dict(zip(self.network.parameters(), found, strict=True))
         return [by_parameter[parameter] for parameter in phi]
 
 

@@ -92,6 +92,8 @@ class Estimator(nn.Module, ABC):
     noises: ClassVar[tuple[str, ...]] = ("u",)
     sees_noise: ClassVar[bool] = False
     """Whether an estimate depends on more of the noise than the samples show: enumerating samples is not enough."""
+    many_samples: ClassVar[bool] = False
+    """Whether its objective is not E f but a bound made of several samples: not to be compared with the others."""
     indices: bool = True
     """Whether f may take the indices of a `Categorical`."""
 
@@ -147,8 +149,9 @@ class Estimator(nn.Module, ABC):
             InputError: values of the wrong shape, not finite, or without the gradient that the method needs.
         """
         expected = (len(draw.samples), *draw.law.batch_shape)
-        if not isinstance(values, Tensor) or values.shape != expected:
-            shape = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        given = tuple(values.shape) if torch.is_tensor(values) else None
+        if given != expected:
+            shape = type(values).__name__ if given is None else given
             raise InputError(
                 f"f must give a tensor {expected}, a number for each sample and element of the batch, but it gave "
                 f"{shape}: sum over the event, or wrap the distribution in Independent."
@@ -233,8 +236,8 @@ class Estimator(nn.Module, ABC):
         if n_samples < self.least or n_samples % self.multiple:
             groups = f" in groups of {self.multiple}" if self.multiple > 1 else ""
             raise InputError(
-                f"{type(self).__name__} needs at least {self.least} samples{groups}, not {n_samples}: give more, or use "
-                "ScoreFunction."
+                f"{type(self).__name__} needs at least {self.least} samples{groups}, not {n_samples}: give more, or "
+                "use ScoreFunction."
             )
         return n_samples
 

@@ -63,8 +63,8 @@ class NVIL(Estimator):
                 for parameter, gradient in zip(
                     phi, torch.autograd.grad(loss, phi, materialize_grads=True), strict=True
                 ):
-                    fresh = parameter.grad is None or optimizer is not None
-                    parameter.grad = gradient if fresh else parameter.grad + gradient
+                    kept = None if optimizer is not None else parameter.grad
+                    parameter.grad = gradient if kept is None else kept + gradient
         if optimizer is not None:
             optimizer.step()
         left = left.detach()

@@ -63,17 +63,17 @@ def gradient_stats(
         InputError: an estimator cannot take f, the distribution, or the number of samples.
     """
     law = law_of(distribution)
-    truth = exact_gradient(f, distribution)
-    exact = None if truth is None else flat(truth[1], law.names).double()
     rows: list[GradientStats] = []
     for name, estimator in estimators.items():
-        n = n_samples.get(name) if isinstance(n_samples, Mapping) else n_samples
-        n = estimator.least if n is None else whole("n_samples", n)
+        given = n_samples if n_samples is None or isinstance(n_samples, int) else n_samples.get(name)
+        n = estimator.least if given is None else whole("n_samples", given)
+        truth = exact_gradient(f, distribution, estimator, n if estimator.many_samples else 1)
+        exact = None if truth is None else flat(truth[1], law.names).double()
         mean, variance = moments(estimator, f, distribution, n, draws, generator)
         bias = z = None
         if exact is not None:
             off, error = mean - exact, (variance / draws).sqrt()
-            bias = float(off.norm())
+            bias = float(torch.linalg.vector_norm(off))
             # What rounding alone makes counts as no bias.
             z = float((off.abs() / (error + torch.finfo(law.constants[0].dtype).eps * (1 + exact.abs()))).max())
         cost = cpu_microseconds(step_of(estimator, f, distribution, n, generator))

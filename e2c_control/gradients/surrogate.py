@@ -86,7 +86,7 @@ class SurrogateNetwork(nn.Module):
         bends: list[Tensor] = []
         sensitivities: list[Tensor] = []
         for layer, h in zip(reversed(self._hidden()), reversed(hidden), strict=True):
-            bend = torch.addcmul(torch.ones_like(h), h, h, value=-1)
+            bend = (h * h).neg_().add_(1)
             bends.append(bend)
             sensitivities.append(d)
             d = (bend * d) @ layer.weight
@@ -109,7 +109,8 @@ class SurrogateNetwork(nn.Module):
         """
         layers = self._hidden()
         weight, t = weight.reshape(-1), directions.reshape(-1, self.size)
-        tangents, pushed = [t], []
+        tangents: list[Tensor] = [t]
+        pushed: list[Tensor] = []
         for k, layer in enumerate(layers):
             matrix = layer.weight[:, : self.size] if k == 0 else layer.weight
             s = t @ matrix.t()

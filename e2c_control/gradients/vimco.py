@@ -25,6 +25,7 @@ class VIMCO(Estimator):
     """
 
     least: ClassVar[int] = 2
+    many_samples: ClassVar[bool] = True
 
     def __init__(self, mean: Literal["geometric", "arithmetic"] = "geometric") -> None:
         super().__init__()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from torch.distributions import (
     Bernoulli,
     Categorical,
@@ -36,7 +38,7 @@ def law_of(distribution: Distribution) -> Law:
     """
     base = distribution
     while isinstance(base, Independent):
-        base = base.base_dist
+        base = cast(Distribution, base.base_dist)
     if type(base) not in LAWS:
         known = ", ".join(kind.__name__ for kind in LAWS)
         raise InputError(f"No estimator takes a {type(base).__name__}: give one of {known}, or Independent of one.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -25,8 +24,7 @@ class BernoulliLaw(Discrete):
         assert isinstance(base, Bernoulli)
         return (base.logits,)
 
-    @cached_property
-    def mean(self) -> Tensor:
+    def _mean(self) -> Tensor:
         return torch.sigmoid(self.constants[0])
 
     def attached_mean(self) -> Tensor:

@@ -30,8 +30,7 @@ class CategoricalLaw(Discrete):
         """(*code): normalised, as torch's own logits are; those of a leaf need not be."""
         return self.constants[0].log_softmax(-1)
 
-    @cached_property
-    def mean(self) -> Tensor:
+    def _mean(self) -> Tensor:
         return self.log_probs.exp()
 
     def attached_mean(self) -> Tensor:

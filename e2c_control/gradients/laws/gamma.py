@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Gamma
-from torch.special import digamma, gammainc, polygamma
 
 from e2c_control.gradients.laws.law import Axis, Continuous, Tensors, open_unit
 from e2c_control.gradients.laws.quadrature import panels
@@ -25,8 +24,7 @@ class GammaLaw(Continuous):
         assert isinstance(base, Gamma)
         return base.concentration, base.rate
 
-    @property
-    def mean(self) -> Tensor:
+    def _mean(self) -> Tensor:
         return self.constants[0] / self.constants[1]
 
     def pull_mean(self, weight: Tensor) -> Tensors:
@@ -35,7 +33,7 @@ class GammaLaw(Continuous):
 
     def score(self, code: Tensor) -> Tensors:
         concentration, rate = self.constants
-        return rate.log() - digamma(concentration) + code.log(), concentration / rate - code
+        return rate.log() - torch.digamma(concentration) + code.log(), concentration / rate - code
 
     def new(self, parameters: Sequence[Tensor]) -> Distribution:
         return self._wrap(Gamma(parameters[0], parameters[1], validate_args=False))
@@ -48,7 +46,7 @@ class GammaLaw(Continuous):
         concentration, rate = self.constants
         many = concentration.expand(n_samples, *concentration.shape)
         standard = torch._standard_gamma(many, generator=generator).clamp_min(torch.finfo(rate.dtype).tiny)  # pyright: ignore
-        return gammainc(many, standard), standard / rate
+        return torch.igamma(many, standard), standard / rate
 
     def sample(self, noise: Tensor) -> Tensor:
         concentration, rate = self.constants
@@ -66,9 +64,9 @@ class GammaLaw(Continuous):
         of the rate, a mere scale, is 0.
         """
         concentration, rate = self.constants
-        first, second = polygamma(1, concentration), polygamma(2, concentration)
+        first, second = torch.polygamma(1, concentration), torch.polygamma(2, concentration)
         spread = first.sqrt()
-        noise = ((sample * rate).log() - digamma(concentration)) / spread
+        noise = ((sample * rate).log() - torch.digamma(concentration)) / spread
         relative = noise * second / (2 * spread) + first
         slope = sample * relative
         stretch = relative + second / (2 * first)
@@ -88,7 +86,7 @@ def quantile(noise: Tensor, concentration: Tensor) -> Tensor:
     high = (concentration + 50 * (concentration.sqrt() + 1) + 700).log()
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        above = gammainc(concentration, middle.exp()) > noise
+        above = torch.igamma(concentration, middle.exp()) > noise
         low, high = torch.where(above, low, middle), torch.where(above, middle, high)
     return ((low + high) / 2).exp()
 
@@ -106,7 +104,7 @@ def implicit_slope(sample: Tensor, concentration: Tensor) -> Tensor:
     """
     a, z = concentration.expand_as(sample).double(), sample.double()
     rough = torch._standard_gamma_grad(a, z)  # pyright: ignore
-    fine = (z < LARGE) & (torch.special.gammaincc(a, z) > FAR_TAIL)
+    fine = (z < LARGE) & (torch.igammac(a, z) > FAR_TAIL)
     if not fine.any():
         return rough.to(sample.dtype)
     reach = float(torch.where(fine, z, 0.0).max())
@@ -115,5 +113,5 @@ def implicit_slope(sample: Tensor, concentration: Tensor) -> Tensor:
     for n in range(1, int(reach + 12 * reach**0.5 + 30)):
         term, harmonic = term * z / (a + n), harmonic + 1 / (a + n)
         total, slope = total + term, slope + term * harmonic
-    exact = -(z / a) * (total * (z.log() - digamma(a + 1)) - slope)
+    exact = -(z / a) * (total * (z.log() - torch.digamma(a + 1)) - slope)
     return torch.where(fine, exact, rough).to(sample.dtype)

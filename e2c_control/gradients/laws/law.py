@@ -12,6 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -60,10 +61,13 @@ class Law(ABC):
     def score(self, code: Tensor) -> Tensors:
         """d log p(code) / d parameter for each parameter, (S, *code), constant."""
 
-    @property
-    @abstractmethod
+    @cached_property
     def mean(self) -> Tensor:
         """Mean of a code (*code), constant."""
+        return self._mean()
+
+    @abstractmethod
+    def _mean(self) -> Tensor: ...
 
     @abstractmethod
     def pull_mean(self, weight: Tensor) -> Tensors:

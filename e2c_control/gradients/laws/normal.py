@@ -23,8 +23,7 @@ class NormalLaw(Continuous):
         assert isinstance(base, Normal)
         return base.loc, base.scale
 
-    @property
-    def mean(self) -> Tensor:
+    def _mean(self) -> Tensor:
         return self.constants[0]
 
     def pull_mean(self, weight: Tensor) -> Tensors:

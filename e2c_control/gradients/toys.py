@@ -1,0 +1,90 @@
+"""Small problems with exact gradients, on which estimators are compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.distributions import Bernoulli, Distribution, Gamma, Independent, Normal, OneHotCategorical
+
+from e2c_control.errors import InputError
+from e2c_control.gradients.estimator import Function
+
+
+@dataclass(frozen=True, eq=False)
+class Toy:
+    """E f(b), b ~ distribution, small enough to be exact."""
+
+    text: str
+    distribution: Distribution
+    f: Function
+
+
+def bit(target: float = 0.499, probability: float = 0.5) -> Toy:
+    """E (b - t)^2 of one bit: the toy of REBAR (t = 0.45) and RELAX (t = 0.499)."""
+    logit = torch.tensor(math.log(probability / (1 - probability)), dtype=torch.float64)
+    text = f"one bit, f = (b - {target:g})^2, p = {probability:g}"
+    return Toy(text, Bernoulli(logits=logit), lambda b: (b - target).square())
+
+
+def bits(target: float = 0.499, count: int = 10) -> Toy:
+    """The mean of (b - t)^2 over bits that do not interact, each even."""
+    distribution = Independent(Bernoulli(logits=torch.zeros(count, dtype=torch.float64)), 1)
+    text = f"{count} bits, f = mean of (b - {target:g})^2, p = 0.5"
+    return Toy(text, distribution, lambda b: (b - target).square().mean(-1))
+
+
+def interacting(seed: int = 3) -> Toy:
+    """Three bits that interact in pairs and all together, with random coefficients."""
+    generator = torch.Generator().manual_seed(seed)
+    line, pairs = (torch.randn(*s, generator=generator, dtype=torch.float64) for s in ((3,), (3, 3)))
+    triple = torch.randn((), generator=generator, dtype=torch.float64)
+    logits = torch.tensor([-0.6, 0.4, 1.1], dtype=torch.float64)
+
+    def f(b: Tensor) -> Tensor:
+        return (b * line).sum(-1) + torch.einsum("...i,ij,...j->...", b, pairs, b) + 2 * triple * b.prod(-1) + 1
+
+    return Toy("three bits in pairs and all together", Independent(Bernoulli(logits=logits), 1), f)
+
+
+def choice(seed: int = 3) -> Toy:
+    """A choice among four: the square of what it weighs, and a linear part."""
+    generator = torch.Generator().manual_seed(seed)
+    weights, line, logits = torch.randn(3, 4, generator=generator, dtype=torch.float64)
+
+    def f(b: Tensor) -> Tensor:
+        return (b * weights).sum(-1).square() + (b * line).sum(-1)
+
+    return Toy("a choice among four", OneHotCategorical(logits=logits), f)
+
+
+def gaussian(loc: float = 0.7, scale: float = 1.3, constant: float = 5.0) -> Toy:
+    """E z^2 + c, z normal: the example of the talk."""
+    mean, deviation = (torch.tensor(x, dtype=torch.float64) for x in (loc, scale))
+    return Toy(f"a normal, f = z^2 + {constant:g}", Normal(mean, deviation), lambda z: z.square() + constant)
+
+
+def gamma(concentration: float = 2.0) -> Toy:
+    """E z^2, z gamma."""
+    shape, rate = (torch.tensor(x, dtype=torch.float64) for x in (concentration, 1.0))
+    return Toy(f"a gamma of concentration {concentration:g}, f = z^2", Gamma(shape, rate), torch.square)
+
+
+TOYS: Mapping[str, Callable[[], Toy]] = {
+    "bit": bit,
+    "bits": bits,
+    "interacting": interacting,
+    "choice": choice,
+    "gaussian": gaussian,
+    "gamma": gamma,
+}
+
+
+def make_toy(name: str) -> Toy:
+    """The toy ``name`` as it is by default."""
+    if name not in TOYS:
+        raise InputError(f"There is no toy '{name}': the toys are {', '.join(TOYS)}.")
+    return TOYS[name]()

@@ -1,0 +1,83 @@
+"""Training an estimator's own parameters at a fixed distribution, and watching a gradient's variance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from e2c_control.gradients.estimator import Estimator, Function
+from e2c_control.gradients.exact import flat, repeat
+from e2c_control.gradients.laws import law_of
+
+Watch = Callable[[int, float, float], None]
+"""step, variance of a single estimate over the repetitions, loss of the estimator's parameters."""
+
+
+def train_estimator(
+    estimator: Estimator,
+    f: Function,
+    distribution: Distribution,
+    steps: int = 2000,
+    *,
+    learning_rate: float = 0.01,
+    repetitions: int = 64,
+    generator: torch.Generator | None = None,
+    watch: Watch | None = None,
+) -> Estimator:
+    """Improve an estimator, and nothing else, for E f; the distribution stays where it is.
+
+    Args:
+        estimator: is changed, and returned.
+        f: batched, (..., *event) -> (...).
+        distribution: any batch and event.
+        steps: of Adam, the learning rate falling along a cosine.
+        learning_rate: the highest.
+        repetitions: estimates in a step.
+        generator: of the noise.
+        watch: called after each step.
+    """
+    parameters, law = list(estimator.parameters()), law_of(distribution)
+    optimizer = torch.optim.Adam(parameters, learning_rate) if parameters else None
+    for step in range(steps):
+        if optimizer is not None:
+            optimizer.param_groups[0]["lr"] = learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * step / steps)) / 2)
+        estimate = estimator(f, repeat(distribution, repetitions), generator=generator)
+        loss = estimator.update(optimizer)
+        if watch is not None:
+            gradients = flat(estimate.gradients, law.names, 1)
+            watch(step, float(gradients.var(0).sum()), loss)
+    return estimator
+
+
+class GradientMonitor:
+    """Variance of a gradient over the steps of a training that moves slowly, from moving averages of its moments.
+
+    Args:
+        decay: weight of the past.
+    """
+
+    def __init__(self, decay: float = 0.99) -> None:
+        self.decay, self.weight = decay, 0.0
+        self.mean: list[Tensor] = []
+        self.square: list[Tensor] = []
+
+    @torch.no_grad()
+    def observe(self, gradients: Iterable[Tensor]) -> float:
+        """Take one step's gradients in, and give the variance, summed over all coordinates.
+
+        Log it as "gradient/variance" beside what `Estimator.update` returns, "surrogate/loss".
+        """
+        given = [gradient.detach().clone() for gradient in gradients]
+        if not self.mean:
+            self.mean, self.square = ([torch.zeros_like(g) for g in given] for _ in range(2))
+        self.weight = self.decay * self.weight + (1 - self.decay)
+        total = 0.0
+        for mean, square, gradient in zip(self.mean, self.square, given, strict=True):
+            mean.lerp_(gradient, 1 - self.decay)
+            square.lerp_(gradient.square(), 1 - self.decay)
+            total += float((square / self.weight - (mean / self.weight).square()).sum())
+        return total
