@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from e2c_control.envs.pendulum import GOAL_ANGLE, GRAVITY_TORQUE, INERTIA, Pendulum, wrap
+from e2c_control.envs.angles import wrap
+from e2c_control.envs.pendulum import GOAL_ANGLE, GRAVITY_TORQUE, INERTIA, Pendulum
 from e2c_control.envs.system import BoolArray, FloatArray
 from e2c_control.envs.task import Controller, Task
 
