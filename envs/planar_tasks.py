@@ -7,8 +7,9 @@ import numpy as np
 
 from e2c_control.envs.navigator import Navigator
 from e2c_control.envs.planar import GOAL_RADIUS, Planar, near
+from e2c_control.envs.scene import Point
 from e2c_control.envs.system import FloatArray
-from e2c_control.envs.task import Task
+from e2c_control.envs.task import Controller, Task
 
 WALLS = ((0, 13, 25, 17), (15, 25, 40, 29))
 OBSTACLES_AMONG_WALLS = ((14.5, 6.5), (31.5, 7.5), (33.5, 20.5), (11.5, 20.5), (8.5, 33.5), (24.5, 34.5))
@@ -30,6 +31,35 @@ class Greedy:
             distance[np.all(landing == states[row], axis=1)] = math.inf
             controls[row] = tries[np.argmin(distance)]
         return controls
+
+
+def _task(
+    task_id: str,
+    system: Planar,
+    start: tuple[float, float],
+    goals: tuple[Point, ...],
+    horizon: int,
+    planning_horizon: int,
+    reference: Controller,
+) -> Task:
+    """What the two have in common: they start in a square, and end near a goal."""
+    low, high = start
+    return Task(
+        id=task_id,
+        system=system,
+        start_low=np.full(2, low),
+        start_high=np.full(2, high),
+        goals=np.array(goals),
+        in_goal=near,
+        horizon=horizon,
+        planning_horizon=planning_horizon,
+        q=10.0,
+        r=1.0,
+        frame_stack=1,
+        latent_dim=2,
+        references=(reference,),
+        goal_radius=GOAL_RADIUS,
+    )
 
 
 def planar(*, noise: float = 0.0, max_step: float = 3.0) -> Task:
@@ -67,22 +97,8 @@ def planar(*, noise: float = 0.0, max_step: float = 3.0) -> Task:
     v0: first version.
     """
     system = Planar(noise=noise, max_step=max_step)
-    return Task(
-        id="E2C/Planar-v0",
-        system=system,
-        start_low=np.array([3.0, 3.0]),
-        start_high=np.array([7.0, 7.0]),
-        goals=np.array([[37.0, 37.0], [37.0, 3.0], [3.0, 37.0]]),
-        in_goal=near,
-        horizon=40,
-        planning_horizon=10,
-        q=10.0,
-        r=1.0,
-        frame_stack=1,
-        latent_dim=2,
-        references=(Greedy(system),),
-        goal_radius=GOAL_RADIUS,
-    )
+    goals = ((37.0, 37.0), (37.0, 3.0), (3.0, 37.0))
+    return _task("E2C/Planar-v0", system, (3.0, 7.0), goals, 40, 10, Greedy(system))
 
 
 def planar_walls(*, noise: float = 0.0, max_step: float = 3.0) -> Task:
@@ -105,19 +121,5 @@ def planar_walls(*, noise: float = 0.0, max_step: float = 3.0) -> Task:
     v0: first version.
     """
     system = Planar(noise=noise, max_step=max_step, obstacles=OBSTACLES_AMONG_WALLS, walls=WALLS)
-    return Task(
-        id="E2C/PlanarWalls-v0",
-        system=system,
-        start_low=np.array([3.0, 3.0]),
-        start_high=np.array([9.0, 9.0]),
-        goals=np.array([[5.0, 21.0], [35.0, 35.0], [5.0, 35.0]]),
-        in_goal=near,
-        horizon=60,
-        planning_horizon=25,
-        q=10.0,
-        r=1.0,
-        frame_stack=1,
-        latent_dim=2,
-        references=(Navigator(system),),
-        goal_radius=GOAL_RADIUS,
-    )
+    goals = ((5.0, 21.0), (35.0, 35.0), (5.0, 35.0))
+    return _task("E2C/PlanarWalls-v0", system, (3.0, 9.0), goals, 60, 25, Navigator(system))

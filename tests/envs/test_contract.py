@@ -7,12 +7,15 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
+from hypothesis import given
+from hypothesis import strategies as st
 from stable_baselines3.common.env_checker import check_env as check_env_for_sb3
 
 from e2c_control.envs import make_task, task_ids
 from e2c_control.errors import InputError
 
 every_id = pytest.mark.parametrize("task_id", task_ids())
+seeds = st.integers(0, 2**32 - 1)
 
 
 @pytest.fixture(autouse=True)
@@ -127,6 +130,28 @@ def test_a_step_is_the_systems_step(task_id):
     *_, after = env.step(action)
     expected = system.step(before["state"][None], action[None].astype(np.float64) * system.control_limit)[0]
     np.testing.assert_array_equal(after["state"], expected)
+
+
+@every_id
+@given(seed=seeds, noise=st.floats(0, 3))
+def test_states_stay_in_the_world(task_id, seed, noise):
+    system, rng = make_task(task_id, noise=noise).system, np.random.default_rng(seed)
+    states = system.sample_states(32, rng)
+    for _ in range(5):
+        controls = rng.uniform(-1.5, 1.5, (32, system.control_size)) * system.control_limit
+        states = system.step(states, controls, rng)
+        assert system.contains(states).all()
+
+
+@every_id
+@given(seed=seeds, n=st.integers(1, 40))
+def test_a_batch_is_its_rows(task_id, seed, n):
+    system, rng = make_task(task_id).system, np.random.default_rng(seed)
+    states, controls = system.sample_states(n, rng), rng.uniform(-1, 1, (n, system.control_size)) * system.control_limit
+    rows = [system.step(states[i : i + 1], controls[i : i + 1])[0] for i in range(n)]
+    np.testing.assert_array_equal(system.step(states, controls), rows)
+    frames = [system.render(states[i : i + 1])[0] for i in range(n)]
+    np.testing.assert_array_equal(system.render(states), frames)
 
 
 @every_id

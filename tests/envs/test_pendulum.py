@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from e2c_control.envs import make_task
-from e2c_control.envs.pendulum import Pendulum, wrap
+from e2c_control.envs.angles import wrap
+from e2c_control.envs.pendulum import Pendulum
 from e2c_control.errors import InputError
 
 SYSTEMS = {"protocol": Pendulum(), "pump": make_task("E2C/PendulumPump-v0").system}
@@ -37,27 +38,6 @@ def test_steps_agree_with_an_adaptive_integrator(system):
     after = system.step(states, controls)
     assert np.abs(wrap(after[:, 0] - expected[:, 0])).max() < 1e-6
     assert np.abs(after[:, 1] - expected[:, 1]).max() < 1e-6
-
-
-@every_system
-@given(seed=seeds, noise=st.floats(0, 3))
-def test_states_stay_in_the_world(system, seed, noise):
-    noisy = Pendulum(torque_limit=system.torque_limit, max_rate=system.max_rate, noise=noise)
-    rng = np.random.default_rng(seed)
-    states = noisy.sample_states(32, rng)
-    for _ in range(5):
-        states = noisy.step(states, rng.uniform(-1, 1, (32, 1)), rng)
-        assert noisy.contains(states).all()
-
-
-@given(seed=seeds, n=st.integers(1, 40))
-def test_a_batch_is_its_rows(seed, n):
-    system, rng = Pendulum(), np.random.default_rng(seed)
-    states, controls = system.sample_states(n, rng), rng.uniform(-1, 1, (n, 1))
-    rows = [system.step(states[i : i + 1], controls[i : i + 1])[0] for i in range(n)]
-    np.testing.assert_array_equal(system.step(states, controls), rows)
-    frames = [system.render(states[i : i + 1])[0] for i in range(n)]
-    np.testing.assert_array_equal(system.render(states), frames)
 
 
 @given(seed=seeds)

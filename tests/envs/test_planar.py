@@ -40,29 +40,6 @@ def test_steps_land_or_stay(world, seed):
         np.testing.assert_array_equal(reached, state if landing_is_blocked(world, *aim) else aim)
 
 
-@every_world
-@given(seed=seeds, noise=st.floats(0, 3))
-def test_states_stay_in_the_world(world, seed, noise):
-    noisy = Planar(obstacles=world.obstacles, walls=world.walls, noise=noise)
-    rng = np.random.default_rng(seed)
-    states = noisy.sample_states(32, rng)
-    for _ in range(5):
-        states = noisy.step(states, rng.uniform(-3, 3, (32, 2)), rng)
-        assert noisy.contains(states).all()
-        assert not noisy.in_wall(states).any()
-
-
-@every_world
-@given(seed=seeds)
-def test_a_batch_is_its_rows(world, seed):
-    rng = np.random.default_rng(seed)
-    states, controls = world.sample_states(7, rng), rng.uniform(-3, 3, (7, 2))
-    rows = [world.step(states[i : i + 1], controls[i : i + 1])[0] for i in range(7)]
-    np.testing.assert_array_equal(world.step(states, controls), rows)
-    frames = [world.render(states[i : i + 1])[0] for i in range(7)]
-    np.testing.assert_array_equal(world.render(states), frames)
-
-
 def test_the_box_is_open_on_one_side_as_in_the_protocol():
     world = Planar()
     row, column = PROTOCOL_OBSTACLES[0]
