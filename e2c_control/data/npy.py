@@ -11,6 +11,8 @@ from numpy.typing import DTypeLike, NDArray
 from e2c_control.errors import InputError
 from e2c_control.runs.atomic import writing
 
+REMEDY = "collect the dataset again, or copy it again from its source"
+
 
 class NpyAppender:
     """A ``.npy`` file that grows by rows.
@@ -61,15 +63,14 @@ def open_npy(path: Path, dtype: DTypeLike, ndim: int) -> np.memmap[Any, np.dtype
     Raises:
         InputError: the file is missing, truncated, no ``.npy`` file, or of another dtype or number of axes.
     """
-    remedy = "collect the dataset again, or copy it again from its source"
     if not path.is_file():
-        raise InputError(f"{path} is missing: {remedy}.")
+        raise InputError(f"{path} is missing: {REMEDY}.")
     try:
         array = npy_format.open_memmap(path, mode="r")
     except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{path} is truncated or not a .npy file: {remedy}.") from error
+        raise InputError(f"{path} is truncated or not a .npy file: {REMEDY}.") from error
     if array.dtype != np.dtype(dtype) or array.ndim != ndim or not array.flags.c_contiguous:
         raise InputError(
-            f"{path} holds {array.dtype} with {array.ndim} axes instead of {np.dtype(dtype)} with {ndim}: {remedy}."
+            f"{path} holds {array.dtype} with {array.ndim} axes instead of {np.dtype(dtype)} with {ndim}: {REMEDY}."
         )
     return array

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2c_control.data.card import DatasetCard, read_card
-from e2c_control.data.npy import open_npy
+from e2c_control.data.npy import REMEDY, open_npy
 from e2c_control.errors import InputError
 
 _ROWS_AT_ONCE = 1 << 20
@@ -73,13 +73,13 @@ class Transitions:
             shapes["states.npy"] = (self.states.shape, (len(self.frames), self.card.state_dim))
         for name, (found, expected) in shapes.items():
             if found != expected:
-                raise InputError(f"{self.path / name} has shape {found} instead of {expected}: {_AGAIN}.")
+                raise InputError(f"{self.path / name} has shape {found} instead of {expected}: {REMEDY}.")
         ends = self.episodes
         if len(ends) < 2 or ends[0] != 0 or ends[-1] != len(self.frames) or np.any(np.diff(ends) < 1):
-            raise InputError(f"{self.path / 'episodes.npy'} does not fit the {len(self.frames)} frames: {_AGAIN}.")
+            raise InputError(f"{self.path / 'episodes.npy'} does not fit the {len(self.frames)} frames: {REMEDY}.")
         for name, values in (("actions", self.actions), ("states", self.states)):
             if values is not None and not _finite(values):
-                raise InputError(f"{self.path / name}.npy holds {name} that are not finite: {_AGAIN}.")
+                raise InputError(f"{self.path / name}.npy holds {name} that are not finite: {REMEDY}.")
 
     @property
     def n_episodes(self) -> int:
@@ -159,6 +159,3 @@ def stack_frames(frames: NDArray[Any]) -> NDArray[Any]:
     """Join a stack (..., stack, H, W, C) into channels (..., H, W, stack * C), oldest first."""
     *batch, stack, height, width, channels = frames.shape
     return np.moveaxis(frames, -4, -2).reshape(*batch, height, width, stack * channels)
-
-
-_AGAIN = "collect the dataset again, or copy it again from its source"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from e2c_control.data.card import NAME, DatasetCard
 from e2c_control.data.npy import NpyAppender
 from e2c_control.errors import InputError
-from e2c_control.runs.atomic import new_folder, require_space, writing
+from e2c_control.runs.atomic import check_replaceable, new_folder, require_space, writing
 
 _FILES = frozenset({NAME, "frames.npy", "actions.npy", "episodes.npy", "states.npy"})
 
@@ -44,8 +44,9 @@ class TransitionsWriter:
             overwrite: whether a dataset that is there already may be replaced; nothing else ever is.
         """
         path = Path(path)
-        with writing(path):
-            _check_target(path, overwrite)
+        check_replaceable(path, "dataset", [NAME, "frames.npy"], _FILES.__contains__)
+        if (path / NAME).is_file() and not overwrite:
+            raise InputError(f"The dataset {path} exists already: choose another path or ask to overwrite it.")
         frame_bytes = int(np.prod(card.frame_shape)) + 4 * card.action_dim + 8 * (card.state_dim or 0)
         require_space(path, expected_frames * frame_bytes)
         with new_folder(path, replace=path.exists()) as folder:
@@ -91,19 +92,3 @@ class TransitionsWriter:
         with writing(self._folder):
             np.save(self._folder / "episodes.npy", np.concatenate(self._ends))
             (self._folder / NAME).write_text(self._card.to_json(), encoding="utf-8")
-
-
-def _check_target(path: Path, overwrite: bool) -> None:
-    """A dataset gives way when asked to, an empty folder always, anything else never."""
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        return
-    if not ((path / NAME).is_file() and (path / "frames.npy").is_file()):
-        raise InputError(f"{path} exists and is not a dataset: choose another path.")
-    others = sorted(entry.name for entry in path.iterdir() if entry.name not in _FILES)
-    if others:
-        raise InputError(
-            f"{path} holds {others[0]!r} besides a dataset, which replacing it would lose: choose another path, or "
-            "move that away."
-        )
-    if not overwrite:
-        raise InputError(f"The dataset {path} exists already: choose another path or ask to overwrite it.")

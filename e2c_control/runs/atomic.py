@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -42,6 +42,30 @@ def require_space(path: Path, n_bytes: int) -> None:
         raise InputError(
             f"{path} needs {n_bytes / 1e6:,.0f} MB and the disk has {free / 1e6:,.0f} MB free: "
             "free some space, choose another folder or ask for less."
+        )
+
+
+def check_replaceable(path: Path, what: str, marks: Sequence[str], belongs: Callable[[str], bool]) -> None:
+    """Raise `InputError` if writing the folder ``path`` would lose what is no part of such a folder.
+
+    An empty folder gives way, and one that is nothing but what is to be written; anything else never does.
+
+    Args:
+        path: the folder to write.
+        what: is to be written there, such as "dataset".
+        marks: files by which such a folder is known.
+        belongs: whether a file of that name is a part of it.
+    """
+    with writing(path):
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            return
+        if not all((path / mark).is_file() for mark in marks):
+            raise InputError(f"{path} exists and is not a {what}: choose another path.")
+        others = sorted(entry.name for entry in path.iterdir() if not belongs(entry.name))
+    if others:
+        raise InputError(
+            f"{path} holds {others[0]!r} besides a {what}, which replacing it would lose: choose another path, or move "
+            "that away."
         )
 
 

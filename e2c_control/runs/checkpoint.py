@@ -13,7 +13,7 @@ from safetensors.torch import save as bytes_from_tensors
 from torch import Tensor
 
 from e2c_control.errors import InputError
-from e2c_control.runs.atomic import new_folder, writing
+from e2c_control.runs.atomic import check_replaceable, new_folder, writing
 from e2c_control.runs.document import Kind
 
 CHECKPOINT = Kind(
@@ -56,8 +56,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensors], meta: Mapping[st
     Raises:
         InputError: the disk is full or forbids it, or something that is no checkpoint is there.
     """
-    with writing(path):
-        _check_target(path)
+    check_replaceable(path, "checkpoint", [_META], lambda name: name == _META or name.endswith(".safetensors"))
     with new_folder(path, replace=True) as folder:
         files = {f"{group}.safetensors": _write_group(folder, path, group, named) for group, named in tensors.items()}
         text = CHECKPOINT.text({"files": files, "meta": dict(meta)})
@@ -103,20 +102,6 @@ def keep_last(checkpoints: Path, count: int) -> None:
         # Without its JSON file it is no checkpoint any more, should the rest not get removed.
         (path / _META).unlink(missing_ok=True)
         shutil.rmtree(path, ignore_errors=True)
-
-
-def _check_target(path: Path) -> None:
-    """A checkpoint gives way, and an empty folder; anything else never does."""
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        return
-    if not (path / _META).is_file():
-        raise InputError(f"{path} exists and is not a checkpoint: choose another path.")
-    others = sorted(entry.name for entry in path.iterdir() if entry.name != _META and entry.suffix != ".safetensors")
-    if others:
-        raise InputError(
-            f"{path} holds {others[0]!r} besides a checkpoint, which replacing it would lose: choose another path, or "
-            "move that away."
-        )
 
 
 def _write_group(folder: Path, path: Path, group: str, named: Tensors) -> int:
