@@ -18,6 +18,7 @@ TASKS: dict[str, str] = {
     "E2C/PendulumBalance-v0": "e2c_control.envs.pendulum_tasks:balance",
     "E2C/PendulumSwingUp-v0": "e2c_control.envs.pendulum_tasks:swing_up",
     "E2C/PendulumPump-v0": "e2c_control.envs.pendulum_tasks:pump",
+    "E2C/CartPoleBalance-v0": "e2c_control.envs.cart_pole_tasks:balance",
 }
 
 

@@ -9,7 +9,12 @@ from e2c_control.envs import make_task, task_ids
 from e2c_control.envs.planar_tasks import planar
 from e2c_control.envs.reference import drive, reference_scores, time_in_goal
 
-ORACLE = {"E2C/Planar-v0": 75.5, "E2C/PendulumBalance-v0": 100.0, "E2C/PendulumSwingUp-v0": 84.0}
+ORACLE = {
+    "E2C/Planar-v0": 75.5,
+    "E2C/PendulumBalance-v0": 100.0,
+    "E2C/PendulumSwingUp-v0": 84.0,
+    "E2C/CartPoleBalance-v0": 97.8,
+}
 
 
 @pytest.mark.parametrize("task_id", ORACLE)
