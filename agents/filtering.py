@@ -16,7 +16,7 @@ from e2c_control.data import Transitions, stack_frames
 from e2c_control.errors import InputError
 from e2c_control.measures import encode_means
 from e2c_control.models.embedding import Embedding
-from e2c_control.models.latent_dynamics import LatentDynamics
+from e2c_control.models.planning_model import planning_model
 from e2c_control.planners import Belief, Dynamics
 from e2c_control.planners.kalman import predict, update
 
@@ -68,7 +68,7 @@ class FrameFilter:
             encode_means(embedding, stack_frames(transitions.frames[rows[:, t : t + stack]])) for t in range(3)
         )
         u0, u1 = (transitions.actions[starts + t].astype(np.float64) for t in range(2))
-        dynamics = LatentDynamics(embedding.transition)
+        dynamics = planning_model(embedding.transition)
         over_one = ((z2 - dynamics.step(z1, u1)) ** 2).mean(0)
         over_two = ((z2 - dynamics.step(dynamics.step(z0, u0), u1)) ** 2).mean(0)
         process = np.clip(over_two - over_one, LEAST, over_one)

@@ -11,7 +11,7 @@ from e2c_control.agents.filtering import FrameFilter
 from e2c_control.envs import Task
 from e2c_control.errors import InputError, whole
 from e2c_control.models.embedding import Embedding
-from e2c_control.models.latent_dynamics import LatentDynamics
+from e2c_control.models.planning_model import planning_model
 from e2c_control.planners import (
     MPC,
     PLANNERS,
@@ -121,11 +121,11 @@ class PlanningOptions:
             raise InputError(f"The filter has {known} dimensions, the embedding {k}: measure it on this embedding.")
         weights = np.broadcast_to(np.asarray(self.action_weight), (m,))
         cost: SmoothCost = QuadraticCost(goals, self.state_weight * np.eye(k), np.diag(weights))
-        dynamics: Dynamics = LatentDynamics(embedding.transition, self.linearization)
+        dynamics: Dynamics = planning_model(embedding.transition, self.linearization)
         if self.disagreement:
             if not embedding.config.ensemble:
                 raise InputError("The embedding has one transition, so nothing disagrees: train 'unfold-ensemble'.")
-            others = [LatentDynamics(member, self.linearization) for member in embedding.members]
+            others = [planning_model(member, self.linearization) for member in embedding.members]
             dynamics = Ensemble([dynamics, *others])
             cost = SumCost(cost, DisagreementCost(dynamics, self.disagreement))
         return MPC(self.make_planner(), dynamics, cost, self.horizon, Limits.symmetric(1.0, m))

@@ -36,7 +36,7 @@ from e2c_control.data import collect, make_vector_env
 from e2c_control.envs import Problem, Task, make_task
 from e2c_control.envs.reference import reference_scores
 from e2c_control.models.embedding import Embedding
-from e2c_control.models.latent_dynamics import LatentDynamics, latent_step
+from e2c_control.models.planning_model import planning_model, latent_step
 from e2c_control.objectives.recipes import make_recipe
 from e2c_control.planners import MPC, PLANNERS, FunctionDynamics, Limits, Linearization, Lowered, Plan, QuadraticCost
 from e2c_control.planners.engine import engine_for
@@ -155,7 +155,7 @@ def on_the_simulator(options: PlanningOptions, task: Task, problems: tuple[Probl
 
 def network_share(options: PlanningOptions, embedding: Embedding, driven: Drive, one: float) -> tuple[float, float]:
     """The network's part of the time of a replan, and how often a replan calls it in machine code."""
-    watched = Watched(LatentDynamics(embedding.transition))
+    watched = Watched(planning_model(embedding.transition))
     replays(options, embedding, driven, watched)  # compiles
     calls, seconds = watched.calls, watched.seconds
     spent = replays(options, embedding, driven, watched)
@@ -171,7 +171,7 @@ def measure(embedding: Embedding, task: Task, problems: tuple[Problem, ...], rou
     for _ in range(rounds + 1):  # the planners take turns
         for name, options in every.items():
             spent[name].append(replays(options, embedding, drives[name]))
-    one, rows = call_milliseconds(LatentDynamics(embedding.transition), 4 * rounds), dict[str, Any]()
+    one, rows = call_milliseconds(planning_model(embedding.transition), 4 * rounds), dict[str, Any]()
     for name, options in every.items():
         each = np.min(spent[name][1:], axis=0)  # the first round compiles
         share, calls = network_share(options, embedding, drives[name], one)

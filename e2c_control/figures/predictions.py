@@ -51,7 +51,7 @@ def image_rows(embedding: Embedding, batch: Batch, count: int) -> list[tuple[str
     observation = torch.cat([frames[:, i] for i in range(stack)], dim=-1)
     latents = [embedding.encode(observation).mean]
     for t in range(steps):
-        latents.append(embedding.step(latents[-1]).predict(latents[-1], actions[:, t]))
+        latents.append(embedding.transition.predict(latents[-1], actions[:, t]))
 
     def decoded(t: int) -> Image:
         image = torch.sigmoid(embedding.decode(latents[t]).float())[..., -channels:]

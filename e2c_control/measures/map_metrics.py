@@ -18,7 +18,7 @@ from e2c_control.measures.held_out import Features, HeldOut, hold_out
 from e2c_control.measures.model_error import jacobian_gap, prediction_errors
 from e2c_control.measures.ranks import spearman
 from e2c_control.models.embedding import Embedding
-from e2c_control.models.latent_dynamics import LatentDynamics
+from e2c_control.models.planning_model import planning_model
 
 Array = NDArray[np.float64]
 
@@ -104,7 +104,7 @@ def measure(embedding: Embedding, held_out: HeldOut) -> MapMetrics:
         InputError: the latents are not finite.
     """
     latents = encode_means(embedding, held_out.observations)
-    dynamics = LatentDynamics(embedding.transition)
+    dynamics = planning_model(embedding.transition)
     windows = held_out.windows
     before, actions = latents[windows[:, :-1].ravel()], held_out.actions.reshape(-1, held_out.actions.shape[2])
     latent_distances = distances(latents)
@@ -115,7 +115,7 @@ def measure(embedding: Embedding, held_out: HeldOut) -> MapMetrics:
         ),
         prediction_error=prediction_errors(dynamics, latents[windows], held_out.actions),
         step_rank=step_rank(latent_distances, held_out),
-        jacobian_gap=jacobian_gap(dynamics, LatentDynamics(embedding.transition, "jacobian"), before, actions),
+        jacobian_gap=jacobian_gap(dynamics, planning_model(embedding.transition, "jacobian"), before, actions),
         latent_std=tuple(float(deviation) for deviation in latents.std(0)),
         states=None if held_out.features is None else compare_states(latents, latent_distances, held_out.features),
     )

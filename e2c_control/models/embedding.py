@@ -10,9 +10,12 @@ from torch import Tensor, nn
 
 from e2c_control.errors import InputError
 from e2c_control.models.gaussian import DiagonalGaussian
-from e2c_control.models.local_linear import LocallyLinear, LocallyLinearTransition, MatrixForm
+from e2c_control.models.local_linear import LocallyLinear
+from e2c_control.models.matrix_network import LocallyLinearTransition, MatrixForm
 from e2c_control.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
+from e2c_control.models.nonlinear import NonlinearTransition
 from e2c_control.models.pixels import Standardise, unit_pixels
+from e2c_control.models.transition import Transition
 
 PARTS = ("encoder", "decoder", "transition", "ensemble")
 """What an embedding is made of and a phase of training may train."""
@@ -28,7 +31,8 @@ class EmbeddingConfig:
         encoder_hidden: widths of the encoder's fully connected layers.
         decoder_hidden: widths of the decoder's fully connected layers.
         transition_hidden: widths of the transition's hidden layers.
-        matrix_form: form of A, see `LocallyLinearTransition`.
+        matrix_form: form of A, see `LocallyLinearTransition`; "nonlinear" for a `NonlinearTransition`, whose A and B
+            are its exact Jacobian.
         rank: columns of V and R for the form "low_rank".
         process_noise: whether the transition learns a diagonal process noise H.
         pool: side of the blocks that an MLP encoder averages first; 1 keeps every pixel.
@@ -40,7 +44,7 @@ class EmbeddingConfig:
     encoder_hidden: tuple[int, ...] = (300, 300)
     decoder_hidden: tuple[int, ...] = (200, 200)
     transition_hidden: tuple[int, ...] = (100, 100)
-    matrix_form: MatrixForm = "full"
+    matrix_form: MatrixForm | Literal["nonlinear"] = "full"
     rank: int = 2
     process_noise: bool = False
     pool: int = 1
@@ -77,14 +81,8 @@ class Embedding(nn.Module):
             else:
                 self.encoder = ConvEncoder(observation_shape, k, config.encoder_hidden)
                 self.decoder = ConvDecoder(observation_shape, k, config.decoder_hidden)
-            transitions = [
-                LocallyLinearTransition(
-                    k, action_dim, config.transition_hidden, config.matrix_form, config.rank, config.process_noise
-                )
-                for _ in range(1 + config.ensemble)
-            ]
-            self.transition = transitions[0]
-            self.ensemble = nn.ModuleList(transitions[1:])
+            self.transition = _transition(config, action_dim)
+            self.ensemble = nn.ModuleList(_transition(config, action_dim) for _ in range(config.ensemble))
             generator.set_state(torch.get_rng_state())
 
     def fit_pixels(self, mean: Tensor, deviation: Tensor) -> None:
@@ -115,10 +113,17 @@ class Embedding(nn.Module):
         return self.decoder(latents)
 
     @property
-    def members(self) -> list[LocallyLinearTransition]:
+    def members(self) -> list[Transition]:
         """The transitions of the ensemble, beside the one that predicts."""
-        return [member for member in self.ensemble if isinstance(member, LocallyLinearTransition)]
+        return [member for member in self.ensemble if isinstance(member, Transition)]
 
-    def step(self, latents: Tensor) -> LocallyLinear:
-        """The matrices A, B, o at latents (..., k)."""
-        return self.transition(latents)
+    def step(self, latents: Tensor, actions: Tensor) -> LocallyLinear:
+        """The local models A, B, o at latents (..., k) and actions (..., m)."""
+        return self.transition(latents, actions)
+
+
+def _transition(config: EmbeddingConfig, action_dim: int) -> Transition:
+    k, hidden = config.latent_dim, config.transition_hidden
+    if config.matrix_form == "nonlinear":
+        return NonlinearTransition(k, action_dim, hidden, config.process_noise)
+    return LocallyLinearTransition(k, action_dim, hidden, config.matrix_form, config.rank, config.process_noise)

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from e2c_control.models.local_linear import LocallyLinearTransition
+from e2c_control.models.matrix_network import LocallyLinearTransition
 from e2c_control.planners.dynamics import Linearization
 from e2c_control.planners.lowered import Lowered
 
@@ -21,8 +21,14 @@ Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def _sigmoid(x: Array) -> Array:
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)) without overflow."""
     return 0.5 * (1.0 + np.tanh(0.5 * x))
+
+
+def numpy_copy(tensor: torch.Tensor) -> Array:
+    """A float64 copy that no later training changes."""
+    return tensor.detach().cpu().double().numpy().copy()
 
 
 def latent_step(parameters: Array, sizes: Ints, state: Array, control: Array, after: Array) -> None:
@@ -73,16 +79,14 @@ class LatentDynamics:
         self, transition: LocallyLinearTransition, linearization: Literal["model", "jacobian"] = "model"
     ) -> None:
         linears = [m for m in transition.body if isinstance(m, nn.Linear)] + [transition.head]
-        self._layers = [(self._copy(layer.weight), self._copy(layer.bias)) for layer in linears]
+        self._layers = [(numpy_copy(layer.weight), numpy_copy(layer.bias)) for layer in linears]
         self._k, self._m = transition.latent_dim, transition.action_dim
-        self._rank = None if transition.form == "full" else transition.rank
+        if transition.form == "global":
+            self._layers[0] = (np.zeros_like(self._layers[0][0]), self._layers[0][1])
+        self._rank = None if transition.free else transition.rank
         self._exact = linearization == "jacobian"
         log_var = transition.noise_log_var
-        self._noise = np.zeros(self._k) if log_var is None else np.exp(self._copy(log_var))
-
-    @staticmethod
-    def _copy(tensor: torch.Tensor) -> Array:
-        return tensor.detach().cpu().double().numpy().copy()
+        self._noise = np.zeros(self._k) if log_var is None else np.exp(numpy_copy(log_var))
 
     @property
     def state_dim(self) -> int:
@@ -127,7 +131,7 @@ class LatentDynamics:
         h = states
         for weight, bias in self._layers[:-1]:
             h = h @ weight.T + bias
-            h *= _sigmoid(h)
+            h *= sigmoid(h)
         return h @ self._layers[-1][0].T + self._layers[-1][1]
 
     def _matrices(self, p: Array) -> tuple[Array, Array, Array]:
@@ -152,7 +156,7 @@ class LatentDynamics:
         h = states
         for weight, bias in self._layers[:-1]:
             x = h @ weight.T + bias
-            s = _sigmoid(x)
+            s = sigmoid(x)
             tangents = (tangents @ weight.T) * (s * (1.0 + x * (1.0 - s)))[:, None, :]
             h = x * s
         weight, bias = self._layers[-1]

@@ -26,7 +26,7 @@ class Curvature(Term):
         z, u, step = unrolled.posterior.mean[0], unrolled.actions[0], unrolled.mean_step
         dz = self.deviation * unrolled.noise.normal(*z.shape)
         du = self.deviation * unrolled.noise.normal(*u.shape)
-        moved = unrolled.embedding.step(z + dz).predict(z + dz, u + du)
+        moved = unrolled.embedding.transition.predict(z + dz, u + du)
         return (moved - step.predict(z + dz, u + du)).square().sum(-1).mean()
 
 

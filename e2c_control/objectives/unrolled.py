@@ -6,13 +6,14 @@ from functools import cached_property
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from e2c_control.models.bernoulli import bernoulli_nats
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.gaussian import DiagonalGaussian, affine_image, cholesky
 from e2c_control.models.local_linear import LocallyLinear
 from e2c_control.models.pixels import unit_pixels
+from e2c_control.models.transition import Transition
 
 LatentNoise = Literal["shared", "independent"]
 
@@ -69,8 +70,8 @@ class Unrolled:
 
     @cached_property
     def local(self) -> LocallyLinear:
-        """The matrices at the samples z_0..z_{K-1}, batch shape (K, N)."""
-        return self.embedding.step(self.latents[:-1])
+        """The local models at the samples z_0..z_{K-1}, batch shape (K, N)."""
+        return self.embedding.step(self.latents[:-1], self.actions)
 
     @cached_property
     def predicted(self) -> Tensor:
@@ -94,8 +95,8 @@ class Unrolled:
 
     @cached_property
     def mean_step(self) -> LocallyLinear:
-        """The matrices at the mean of q(z_0 | x_0)."""
-        return self.embedding.step(self.posterior.mean[0])
+        """The local model at the mean of q(z_0 | x_0) and the first actions."""
+        return self.embedding.step(self.posterior.mean[0], self.actions[0])
 
     @cached_property
     def predicted_mean(self) -> Tensor:
@@ -103,12 +104,12 @@ class Unrolled:
         first = self.mean_step.predict(self.posterior.mean[0], self.actions[0])
         return self._after(first, self.embedding.transition)
 
-    def roll(self, latents: Tensor, transition: nn.Module) -> Tensor:
+    def roll(self, latents: Tensor, transition: Transition) -> Tensor:
         """Latents 1..K, all rolled forward by a transition from latents 0 (N, k), (K, N, k)."""
-        return self._after(transition(latents).predict(latents, self.actions[0]), transition)
+        return self._after(transition.predict(latents, self.actions[0]), transition)
 
-    def _after(self, first: Tensor, transition: nn.Module) -> Tensor:
+    def _after(self, first: Tensor, transition: Transition) -> Tensor:
         path = [first]
         for actions in self.actions[1:]:
-            path.append(transition(path[-1]).predict(path[-1], actions))
+            path.append(transition.predict(path[-1], actions))
         return torch.stack(path)

@@ -12,7 +12,7 @@ from e2c_control.agents.planning import ITERATIONS, TAKES
 from e2c_control.envs import make_task
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding
-from e2c_control.models.latent_dynamics import LatentDynamics
+from e2c_control.models.planning_model import planning_model
 from e2c_control.planners import ILQR, PLANNERS
 
 GIVEN = {"iterations": 2, "starts": 3, "samples": 20, "linearization": "jacobian"}
@@ -73,7 +73,7 @@ def test_disagreement_needs_an_ensemble_and_weighs_in_the_plan(agent: E2CAgent) 
     embedding = Embedding(config, agent.embedding.observation_shape, 2, torch.Generator().manual_seed(0))
     controller = options.controller(embedding, goals)
     states, controls = np.full((1, 2, 2), 0.3), np.full((1, 1, 2), 0.5)
-    dynamics = [LatentDynamics(member) for member in (embedding.transition, *embedding.members)]
+    dynamics = [planning_model(member) for member in (embedding.transition, *embedding.members)]
     predicted = np.stack([d.step(states[:, 0], controls[:, 0]) for d in dynamics])
     plain = PlanningOptions().controller(embedding, goals).cost.value(states, controls, np.zeros(1, np.int64))
     found = controller.cost.value(states, controls, np.zeros(1, np.int64))

@@ -87,7 +87,7 @@ def test_predicted_images_are_those_of_the_predicted_latents() -> None:
     with torch.no_grad():
         z = embedding.encode(frames[:, 0]).mean
         for t in range(2):
-            z = embedding.step(z).predict(z, actions[:, t])
+            z = embedding.transition.predict(z, actions[:, t])
         expected = torch.sigmoid(embedding.decode(z)) * 255
     rows = image_rows(embedding, Batch(frames, actions), 4)
     np.testing.assert_allclose(rows[-1][1], expected.numpy(), atol=0.51)

@@ -31,7 +31,7 @@ def test_shapes(options: dict[str, Any], shape: tuple[int, int, int], batch: tup
     q = embedding.encode(images(*batch, *shape))
     assert q.mean.shape == q.log_var.shape == (*batch, 3)
     assert embedding.decode(q.mean).shape == (*batch, *shape)
-    step = embedding.step(q.mean)
+    step = embedding.step(q.mean, torch.zeros(*batch, 2))
     assert step.A.shape == (*batch, 3, 3)
     assert step.B.shape == (*batch, 3, 2)
     assert step.o.shape == (*batch, 3)
@@ -118,13 +118,13 @@ def test_log_variances_stay_in_range() -> None:
 
 def test_the_step_starts_near_standing_still() -> None:
     z = torch.randn(50, 3)
-    moved = make().step(z).predict(z, torch.zeros(50, 2))
+    moved = make().transition.predict(z, torch.zeros(50, 2))
     assert (moved - z).abs().mean() < 0.2
 
 
 @pytest.mark.parametrize("form", ["rank1", "low_rank"])
 def test_the_matrix_is_identity_plus_its_factors(form: str) -> None:
-    step = make(matrix_form=form).step(torch.randn(5, 3))
+    step = make(matrix_form=form).step(torch.randn(5, 3), torch.zeros(5, 2))
     assert step.v is not None
     assert step.r is not None
     assert step.v.shape == step.r.shape == (5, 3, 1 if form == "rank1" else 2)

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from e2c_control.models.latent_dynamics import LatentDynamics
-from e2c_control.models.local_linear import LocallyLinearTransition
+from e2c_control.models.matrix_network import LocallyLinearTransition
 from e2c_control.planners import Dynamics
 
-FORMS = ["rank1", "low_rank", "full"]
+FORMS = ["rank1", "low_rank", "full", "global"]
 K, M = 3, 2
 RNG = np.random.default_rng(0)
 LATENTS, ACTIONS = RNG.normal(size=(20, K)), RNG.uniform(-1, 1, (20, M))
@@ -26,7 +26,7 @@ def make(form: str, noise: bool = False) -> LocallyLinearTransition:
 def torch_step(transition: LocallyLinearTransition, latents: np.ndarray, actions: np.ndarray) -> np.ndarray:
     z, u = (torch.from_numpy(a).to(transition.head.weight.dtype) for a in (latents, actions))
     with torch.no_grad():
-        return transition(z).predict(z, u).numpy()
+        return transition.predict(z, u).numpy()
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -55,7 +55,7 @@ def test_a_rollout_is_one_step_after_another(form: str) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_the_models_own_matrices(form: str) -> None:
     transition = make(form).double()
-    step = transition(torch.from_numpy(LATENTS))
+    step = transition(torch.from_numpy(LATENTS), torch.from_numpy(ACTIONS))
     local = LatentDynamics(transition).linearize(LATENTS, ACTIONS)
     for name in ("A", "B", "o"):
         np.testing.assert_allclose(getattr(local, name), getattr(step, name).detach().numpy(), atol=1e-12)
@@ -67,7 +67,7 @@ def test_the_exact_jacobian(form: str) -> None:
     exact = LatentDynamics(transition, "jacobian")
     local = exact.linearize(LATENTS, ACTIONS)
     z, u = torch.from_numpy(LATENTS), torch.from_numpy(ACTIONS)
-    J, B = torch.func.vmap(torch.func.jacrev(lambda z, u: transition(z).predict(z, u), argnums=(0, 1)))(z, u)
+    J, B = torch.func.vmap(torch.func.jacrev(lambda z, u: transition.predict(z, u), argnums=(0, 1)))(z, u)
     np.testing.assert_allclose(local.A, J.detach().numpy(), atol=1e-10)
     np.testing.assert_allclose(local.B, B.detach().numpy(), atol=1e-10)
     moved = np.eye(K)[None] * 1e-5
@@ -109,3 +109,9 @@ def test_later_training_is_not_seen() -> None:
         for parameter in transition.parameters():
             parameter.mul_(2.0)
     np.testing.assert_array_equal(dynamics.step(LATENTS, ACTIONS), before)
+
+
+def test_one_model_for_all() -> None:
+    local = LatentDynamics(make("global")).linearize(LATENTS, ACTIONS)
+    for part in (local.A, local.B, local.o):
+        np.testing.assert_allclose(part, np.broadcast_to(part[0], part.shape), atol=1e-12)

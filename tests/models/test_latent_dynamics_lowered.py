@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from e2c_control.models.latent_dynamics import LatentDynamics
-from e2c_control.models.local_linear import LocallyLinearTransition, MatrixForm
+from e2c_control.models.matrix_network import LocallyLinearTransition, MatrixForm
 from e2c_control.planners import ILQR, Limits, QuadraticCost, Starts
 from e2c_control.planners.engine import CompiledEngine, Engine, engine_for
 
@@ -19,7 +19,7 @@ def make(form: MatrixForm, k: int = 3, m: int = 2) -> LatentDynamics:
     return LatentDynamics(transition, "jacobian")
 
 
-@pytest.mark.parametrize("form", ["full", "rank1", "low_rank"])
+@pytest.mark.parametrize("form", ["full", "rank1", "low_rank", "global"])
 def test_the_compiled_rollout_is_the_rollout(form: MatrixForm):
     dynamics, rng = make(form), np.random.default_rng(0)
     states, controls = rng.normal(size=(5, 3)), rng.normal(size=(5, 9, 2))

@@ -47,7 +47,7 @@ def test_pixels_are_stacks_oldest_first(unroll: Unroll, stack: int) -> None:
 def test_shared_noise_makes_the_next_latent_the_affine_image_of_this_very_sample(unroll: Unroll) -> None:
     unrolled = unroll()
     z = unrolled.latents[0]
-    expected = unrolled.embedding.step(z).predict(z, unrolled.actions[0])
+    expected = unrolled.embedding.transition.predict(z, unrolled.actions[0])
     torch.testing.assert_close(unrolled.predicted[0], expected)
 
 
@@ -69,7 +69,7 @@ def test_independent_noise_draws_anew(unroll: Unroll) -> None:
 def test_both_have_the_same_marginal(latent_noise: str) -> None:
     unrolled = one_image_often(latent_noise)
     with torch.no_grad():
-        step = unrolled.embedding.step(unrolled.latents[0])
+        step = unrolled.embedding.step(unrolled.latents[0], unrolled.actions[0])
         mean, covariance = affine_image(unrolled.posterior[0], step, unrolled.actions[0])
         found = unrolled.predicted[0]
         size = covariance[0].diagonal().max().item()
@@ -90,6 +90,6 @@ def test_means_are_rolled_forward_without_noise(unroll: Unroll) -> None:
     unrolled = unroll()
     z = unrolled.posterior.mean[0]
     for t in range(3):
-        z = unrolled.embedding.step(z).predict(z, unrolled.actions[t])
+        z = unrolled.embedding.transition.predict(z, unrolled.actions[t])
         torch.testing.assert_close(unrolled.predicted_mean[t], z)
     torch.testing.assert_close(unroll(seed=1).predicted_mean, unrolled.predicted_mean)
