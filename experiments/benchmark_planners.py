@@ -47,12 +47,15 @@ def problems(n: int, m: int, T: int, batch: int) -> dict[str, np.ndarray]:
 
 
 def timed(run: Callable[[], Any], least: float = 0.02) -> float:
-    """CPU microseconds of a call, repeated for at least so many seconds."""
-    calls, begun = 0, time.process_time()
-    while calls == 0 or time.process_time() - begun < least:
-        run()
-        calls += 1
-    return 1e6 * (time.process_time() - begun) / calls
+    """CPU microseconds of a call, from enough of them in a row to take so many seconds."""
+    calls, spent = 1, 0.0
+    while spent < least:
+        calls *= 2
+        begun = time.process_time()
+        for _ in range(calls):
+            run()
+        spent = time.process_time() - begun
+    return 1e6 * spent / calls
 
 
 def ours(cell: tuple[int, int, int], batch: int) -> tuple[Callable[[], Any], Callable[[], np.ndarray]]:
@@ -63,13 +66,13 @@ def ours(cell: tuple[int, int, int], batch: int) -> tuple[Callable[[], Any], Cal
     Q, R = np.tile(np.eye(n), (batch, T + 1, 1, 1)), np.tile(np.eye(m), (batch, T, 1, 1))
     free, o = np.full((batch, T, m), np.inf), np.zeros((batch, T, n))
     local = kernels.Local(data["A"], data["B"], o, data["q"], data["r"], Q, R, np.zeros((batch, T, m, n)), -free, free)
-    policy, work, rows = kernels.blank_policy(batch, T, n, m), kernels.scratch(n, m), np.arange(batch)
+    policy, rows = kernels.blank_policy(batch, T, n, m), np.arange(batch)
     mu, growth, done = np.zeros(batch), np.ones(batch), np.zeros(batch, np.bool_)
     states, controls = np.empty((batch, T + 1, n)), np.empty((batch, T, m))
     states[:, 0] = data["z0"]
 
     def run() -> None:
-        kernels.backward(rows, local, mu, growth, policy, done, work)
+        kernels.backward(rows, local, mu, growth, policy, done)
         kernels.affine_rollout(local.A, local.B, o, policy.K, policy.k, states, controls)
 
     run()
@@ -227,7 +230,7 @@ def replan(rounds: int) -> dict[str, float]:
     import torch
 
     from e2c_control.models.latent_dynamics import LatentDynamics
-    from e2c_control.models.local_linear import LocallyLinearTransition
+    from e2c_control.models.matrix_network import LocallyLinearTransition
     from e2c_control.planners import ILQR, Limits, Plan, QuadraticCost
 
     torch.manual_seed(SEED)

@@ -17,6 +17,8 @@ def _compiler() -> Callable[..., Any] | None:
 
 
 _njit = _compiler()
+# Of the liberties of fast mathematics only one is taken: a b + c may be rounded once. NaN and infinity work as ever.
+_OPTIONS: dict[str, Any] = {"cache": True, "error_model": "numpy", "fastmath": {"contract"}}
 
 
 def compiled(kernel: Kernel) -> Kernel:
@@ -25,12 +27,12 @@ def compiled(kernel: Kernel) -> Kernel:
     The machine code is kept on disk, so that only the first run on a machine waits for it. No parallel=True: its
     threads were measured to slow torch down in the same process, and gained nothing here.
     """
-    return kernel if _njit is None else cast(Kernel, _njit(cache=True, error_model="numpy")(kernel))
+    return kernel if _njit is None else cast(Kernel, _njit(**_OPTIONS)(kernel))
 
 
 def inlined(kernel: Kernel) -> Kernel:
     """The same, and copied into each kernel that calls it, so that sizes known there unroll the loops here."""
-    return kernel if _njit is None else cast(Kernel, _njit(cache=True, error_model="numpy", inline="always")(kernel))
+    return kernel if _njit is None else cast(Kernel, _njit(**_OPTIONS, inline="always")(kernel))
 
 
 def _pointers() -> Callable[[Callable[..., None], str], Any] | None:

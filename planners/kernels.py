@@ -7,7 +7,7 @@ Importing this module imports numba: do it where a planner is called, not where 
 
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from e2c_control.planners.compiled import compiled, inlined
 
 MU_LEAST, MU_MOST = 1e-6, 1e10  # regularisation below the first counts as none; above the second there is no step
 GROWTH = 1.6  # first factor of the regularisation's quadratic schedule (Tassa, Erez, Todorov 2012, section II.F)
-UNROLLED_STATES, UNROLLED_CONTROLS = 8, 4  # up to these, the kernels are compiled for each size by itself
+UNROLLED_STATES = 8  # up to so many, the backward pass is compiled for each number by itself
 NEWTON_STEPS, HALVINGS = 100, 40  # caps on the loops of the box QP, which usually ends after two or three steps
 PIVOT, STATIONARY = 1e-13, 1e-13  # relative rounding errors of a Cholesky pivot and of a gradient
 
@@ -38,7 +38,7 @@ def add_transposed_vector(X: Array, y: Array, out: Array) -> None:
         out[i] += total
 
 
-@compiled
+@inlined
 def factor_free(H: Array, free: Bools, L: Array) -> bool:
     """Cholesky factor of H restricted to the free rows and columns, LL' = H_ff; the others become those of I.
 
@@ -58,6 +58,18 @@ def factor_free(H: Array, free: Bools, L: Array) -> bool:
             else:
                 return False
     return True
+
+
+@inlined
+def invert_factor(L: Array, free: Bools, J: Array) -> None:
+    """J = L⁻¹ on the free rows, zero elsewhere; its upper triangle is not touched."""
+    for i in range(L.shape[0]):
+        J[i, i] = 1.0 / L[i, i] if free[i] else 0.0
+        for j in range(i):
+            total = 0.0
+            for p in range(j, i):
+                total -= L[i, p] * J[p, j]
+            J[i, j] = total * J[i, i]
 
 
 @inlined
@@ -174,231 +186,205 @@ class Policy(NamedTuple):
     )
 
 
-class Scratch(NamedTuple):
-    """Work space of one stage, with p = n + m: states come first, then controls."""
-
-    M: Array  # (n, p), [A B]
-    W: Array  # (n, p), V M
-    w: Array  # (n,), v + V d
-    G: Array  # (p, p), the Hessian of the stage, lower half
-    g: Array  # (p,), its gradient
-    H: Array  # (m, m), Q_uu regularised
-    E: Array  # (m, n), Q_uz regularised
-    L: Array  # (m, m), Cholesky factor of H on the free rows
-    free: Bools  # (m,)
-    work: Array  # (3, m)
-
-
-def scratch(n: int, m: int) -> Scratch:
-    """Uninitialised work space for n states and m controls."""
-    p = n + m
-    shapes = ((n, p), (n, p), (n,), (p, p), (p,), (m, m), (m, n), (m, m))
-    M, W, w, G, g, H, E, L = (np.empty(shape) for shape in shapes)
-    return Scratch(M, W, w, G, g, H, E, L, np.empty(m, np.bool_), np.empty((3, m)))
-
-
 def blank_policy(b: int, horizon: int, n: int, m: int) -> Policy:
     """A policy to write into: no feedback, no step."""
     K, k, V, v = (b, horizon, m, n), (b, horizon, m), (b, horizon + 1, n, n), (b, horizon + 1, n)
     return Policy(np.zeros(K), np.zeros(k), np.zeros(V), np.zeros(v), np.zeros((b, 3)))
 
 
-BackwardPass: TypeAlias = Callable[[Ints, Local, Array, Policy, Bools, Scratch], None]
-
-
 @cache
-def backward_pass(fixed_n: int, fixed_m: int) -> BackwardPass:
-    """The backward pass of the named rows, compiled for so many states and controls, or for any where these are 0.
+def backward_pass(fixed_n: int, m: int) -> Callable[..., None]:
+    """``backward`` compiled for m controls and so many states, or for any number of them where ``fixed_n`` is 0.
 
-    At each stage k = argmin ½ k'Hk + Q_u'k within the limits, and K is the same on the free set; V and v follow. With
-    mu = 0 and no limits this is the Riccati recursion of affine LQR. ``done`` says where all H are positive definite.
-    One long function, because small ones that share arrays make the compiler take several times as long. Known sizes
-    unroll its loops: for few states that takes a third of the time.
+    A stage is worked out in homogeneous coordinates, where the linear terms are one more column: W = V [A B d] with v
+    added to its last column, and G = [A B]'W holds all that the Bellman equation needs to know about the next stage.
+
+    How a loop is written decides whether the compiler uses vectors. The innermost one is a sum of constant length, to
+    be unrolled; the one around it runs along the rows of a matrix, padded to whole vectors, and must not have a
+    constant length, else it were unrolled instead. Up to four numbers a stage it is best to unroll everything.
+    One long function, because small ones that share arrays make the compiler take several times as long.
     """
 
     @compiled
-    def run(rows: Ints, local: Local, mu: Array, policy: Policy, done: Bools, z: Scratch) -> None:
-        A, B, d, q, r, Q, R, S, low, high = local
-        K, k, V, v, parts = policy
-        M, W, w, G, g, H, E, L, free, work = z
-        n = fixed_n if fixed_n > 0 else E.shape[1]
-        m = fixed_m if fixed_m > 0 else E.shape[0]
-        p, horizon = n + m, B.shape[1]
+    def run(
+        rows: Ints,
+        A: Array,
+        B: Array,
+        d: Array,
+        q: Array,
+        r: Array,
+        Q: Array,
+        R: Array,
+        S: Array,
+        low: Array,
+        high: Array,
+        K: Array,
+        k: Array,
+        V: Array,
+        v: Array,
+        parts: Array,
+        mu: Array,
+        growth: Array,
+        done: Bools,
+    ) -> None:
+        n, unroll = fixed_n if fixed_n > 0 else B.shape[2], 0 < fixed_n <= 4 - m
+        p, horizon, wide = n + m, B.shape[1], n if unroll else B.shape[2]
+        width, stored = (p + 1, p + 1) if unroll else ((wide + m + 8) // 8 * 8, (p + 8) // 8 * 8)
+        terms = fixed_n if fixed_n > 0 else 8  # of a sum at a time
+        depth = (n + terms - 1) // terms * terms
+        P, M, W, G = np.zeros((n, depth)), np.zeros((depth, stored)), np.zeros((depth, stored)), np.zeros((p, stored))
+        E, Y, U, H = np.empty((m, n)), np.empty((m, n)), np.empty((m, m)), np.empty((m, m))
+        g, L, J, free, work = np.empty(m), np.empty((m, m)), np.zeros((m, m)), np.empty(m, np.bool_), np.empty((3, m))
         for b in rows:
-            c, slope, curvature, damping, definite = 0.0, 0.0, 0.0, mu[b], True
-            for i in range(n):
-                v[b, horizon, i] = q[b, horizon, i]
-                for j in range(n):
-                    V[b, horizon, i, j] = 0.5 * (Q[b, horizon, i, j] + Q[b, horizon, j, i])
-            for t in range(horizon - 1, -1, -1):
-                # M = [A B], W = V M, w = v + V d
+            done[b] = False
+            while not done[b]:
+                c, slope, curvature, damping, definite = 0.0, 0.0, 0.0, mu[b], True
                 for i in range(n):
+                    v[b, horizon, i] = q[b, horizon, i]
                     for j in range(n):
-                        M[i, j] = A[b, t, i, j]
-                    for j in range(m):
-                        M[i, n + j] = B[b, t, i, j]
-                for i in range(n):
-                    x = v[b, t + 1, i]
-                    for j in range(p):
-                        W[i, j] = 0.0
-                    for a in range(n):
-                        y = V[b, t + 1, i, a]
-                        x += y * d[b, t, a]
-                        for j in range(p):  # rows are added to rows: the innermost loop runs along memory
-                            W[i, j] += y * M[a, j]
-                    w[i] = x
-                    c += 0.5 * d[b, t, i] * (v[b, t + 1, i] + x)
-                # G = [Q S'; S R] + M'W, its lower half, and g = (q, r) + M'w
-                for i in range(n):
-                    g[i] = q[b, t, i]
-                    for j in range(i + 1):
-                        G[i, j] = Q[b, t, i, j]
-                for i in range(m):
-                    g[n + i] = r[b, t, i]
-                    for j in range(n):
-                        G[n + i, j] = S[b, t, i, j]
-                    for j in range(i + 1):
-                        G[n + i, n + j] = R[b, t, i, j]
-                for a in range(n):
-                    y = w[a]
-                    for i in range(p):
-                        x = M[a, i]
-                        g[i] += x * y
-                        for j in range(i + 1):
-                            G[i, j] += x * W[a, j]
-                # H = Q_uu + mu (B'B + I), E = Q_uz + mu B'A: as if V were V + mu I (Tassa 2012, eq. 10). The other
-                # mu I is there because B alone cannot lift a control that moves nothing.
-                for i in range(m):
-                    for j in range(n):
-                        E[i, j] = G[n + i, j]
-                    for j in range(i + 1):
-                        H[i, j] = G[n + i, n + j]
-                        H[j, i] = H[i, j]
-                if damping > 0.0:
-                    for i in range(m):
-                        for a in range(n):
-                            x = damping * M[a, n + i]
-                            for j in range(n):
-                                E[i, j] += x * M[a, j]
-                            for j in range(m):
-                                H[i, j] += x * M[a, n + j]
-                        H[i, i] += damping
-                # LL' = H, k = -H⁻¹ Q_u
-                for i in range(m):
-                    y = -g[n + i]
-                    for j in range(i):
-                        x = H[i, j]
-                        for a in range(j):
-                            x -= L[i, a] * L[j, a]
-                        x /= L[j, j]
-                        L[i, j] = x
-                        y -= x * k[b, t, j]
-                    x = H[i, i]
-                    for a in range(i):
-                        x -= L[i, a] * L[i, a]
-                    if not (x > PIVOT * abs(H[i, i]) and x < np.inf and abs(y) < np.inf):  # not so for NaN either
-                        definite = False
-                    L[i, i] = np.sqrt(x)
-                    k[b, t, i] = y / L[i, i]
-                    free[i] = True
-                if not definite:
-                    break
-                inside = True
-                for i in range(m - 1, -1, -1):
-                    x = k[b, t, i]
-                    for j in range(i + 1, m):
-                        x -= L[j, i] * k[b, t, j]
-                    x /= L[i, i]
-                    k[b, t, i] = x
-                    if x < low[b, t, i] or x > high[b, t, i]:
-                        inside = False
-                if not inside:
-                    if m == 1:
-                        k[b, t, 0] = min(max(k[b, t, 0], low[b, t, 0]), high[b, t, 0])
-                        free[0] = False
-                    else:
-                        box_qp(H, g[n:], low[b, t], high[b, t], k[b, t], free, L, work)
-                for i in range(m):
-                    slope += k[b, t, i] * g[n + i]
-                    x = 0.5 * k[b, t, i] * G[n + i, n + i]
-                    for j in range(i):
-                        x += G[n + i, n + j] * k[b, t, j]
-                    curvature += x * k[b, t, i]
-                # Y = L⁻¹ E in the place of E, K = -L⁻ᵀ Y, both with zero rows where a limit is active
-                for i in range(m):
-                    x = 1.0 / L[i, i] if free[i] else 0.0
-                    for a in range(i):
-                        y = L[i, a]
-                        for j in range(n):
-                            E[i, j] -= y * E[a, j]
-                    for j in range(n):
-                        E[i, j] *= x
-                for i in range(m - 1, -1, -1):
-                    for j in range(n):
-                        K[b, t, i, j] = -E[i, j]
-                    for a in range(i + 1, m):
-                        x = L[a, i]
-                        for j in range(n):
-                            K[b, t, i, j] -= x * K[b, t, a, j]
-                    x = 1.0 / L[i, i]
-                    for j in range(n):
-                        K[b, t, i, j] *= x
-                # v = Q_z + Q_uz'k + K'(Q_uu k + Q_u) and V = Q_zz + K'Q_uu K + K'Q_uz + Q_uz'K, true for any K and k
-                for a in range(m):
-                    x = k[b, t, a]
+                        P[i, j] = V[b, horizon, i, j] = 0.5 * (Q[b, horizon, i, j] + Q[b, horizon, j, i])
+                for t in range(horizon - 1, -1, -1):
+                    # M = [A B d]
                     for i in range(n):
-                        g[i] += G[n + a, i] * x
-                if damping > 0.0:
+                        for j in range(n):
+                            M[i, j] = A[b, t, i, j]
+                        for j in range(m):
+                            M[i, n + j] = B[b, t, i, j]
+                        M[i, p] = d[b, t, i]
+                    # W = P M + [0 0 v], where P is V of the next stage
+                    for first in range(0, depth, terms):
+                        for i in range(n):
+                            for j in range(width):
+                                x = W[i, j] if first > 0 else 0.0
+                                for a in range(terms):
+                                    x += P[i, first + a] * M[first + a, j]
+                                W[i, j] = x
+                    for i in range(n):
+                        c += d[b, t, i] * (v[b, t + 1, i] + 0.5 * W[i, p])
+                        W[i, p] += v[b, t + 1, i]
+                    # G = [A B]'W
+                    for first in range(0, depth, terms):
+                        for i in range(p):
+                            for j in range(width):
+                                if unroll and i < j < p:
+                                    continue  # the upper half, which nobody reads
+                                x = G[i, j] if first > 0 else 0.0
+                                for a in range(terms):
+                                    x += M[first + a, i] * W[first + a, j]
+                                G[i, j] = x
+                    # g = Q_u, U = Q_uu, H = Q_uu + mu (B'B + I), E = Q_uz + mu B'A: as if V were V + mu I (Tassa 2012,
+                    # eq. 10). The other mu I is there because B alone cannot lift a control that moves nothing.
                     for i in range(m):
-                        y = g[n + i]
+                        g[i] = r[b, t, i] + G[n + i, p]
+                        definite = definite and abs(g[i]) < np.inf
                         for j in range(n):
-                            E[i, j] = G[n + i, j]  # Q_uz + ½ Q_uu K
+                            E[i, j] = S[b, t, i, j] + G[n + i, j]
+                        for j in range(m):
+                            U[i, j] = H[i, j] = R[b, t, max(i, j), min(i, j)] + G[n + max(i, j), n + min(i, j)]
+                    if damping > 0.0:
+                        for i in range(m):
+                            for a in range(n):
+                                x = damping * M[a, n + i]
+                                for j in range(n):
+                                    E[i, j] += x * M[a, j]
+                                for j in range(m):
+                                    H[i, j] += x * M[a, n + j]
+                            H[i, i] += damping
+                    # LL' = H, J = L⁻¹, k = -J'J Q_u
+                    for i in range(m):
+                        free[i] = True
+                    definite = definite and factor_free(H, free, L)
+                    if not definite:
+                        break
+                    invert_factor(L, free, J)
+                    for i in range(m):
+                        work[0, i] = 0.0
+                        for a in range(i + 1):
+                            work[0, i] -= J[i, a] * g[a]
+                    inside = True
+                    for i in range(m):
+                        x = 0.0
+                        for a in range(i, m):
+                            x += J[a, i] * work[0, a]
+                        k[b, t, i] = x
+                        inside = inside and low[b, t, i] <= x <= high[b, t, i]
+                    if not inside:
+                        if m == 1:
+                            k[b, t, 0] = min(max(k[b, t, 0], low[b, t, 0]), high[b, t, 0])
+                            free[0] = False
+                        else:
+                            box_qp(H, g, low[b, t], high[b, t], k[b, t], free, L, work)
+                        invert_factor(L, free, J)
+                    for i in range(m):
+                        slope += k[b, t, i] * g[i]
+                        for j in range(m):
+                            curvature += 0.5 * k[b, t, i] * U[i, j] * k[b, t, j]
+                    # Y = J E, K = -J'Y, both with zero rows where a limit is active
+                    for i in range(m):
+                        for j in range(wide):
+                            x = 0.0
+                            for a in range(m):
+                                x += J[i, a] * E[a, j]
+                            Y[i, j] = x
+                    for i in range(m):
+                        for j in range(wide):
+                            x = 0.0
+                            for a in range(m):
+                                x -= J[a, i] * Y[a, j]
+                            K[b, t, i, j] = x
+                    # v = Q_z + Q_uz'k + K'(Q_uu k + Q_u) and V = Q_zz + K'Q_uu K + K'Q_uz + Q_uz'K, for any K and k.
+                    # Where H is Q_uu, V is Q_zz - Y'Y and the last part of v is zero, also on active limits.
+                    for j in range(wide):
+                        x = q[b, t, j] + G[j, p]
                         for a in range(m):
-                            x = G[n + max(i, a), n + min(i, a)]
-                            y += x * k[b, t, a]
+                            x += (S[b, t, a, j] + G[n + a, j]) * k[b, t, a]
+                        v[b, t, j] = x
+                    if damping > 0.0:
+                        for i in range(m):
+                            for a in range(m):
+                                g[i] += U[i, a] * k[b, t, a]
                             for j in range(n):
-                                E[i, j] += 0.5 * x * K[b, t, a, j]
-                        for j in range(n):
-                            g[j] += K[b, t, i, j] * y
-                    for a in range(m):
+                                v[b, t, j] += K[b, t, i, j] * g[i]
+                                Y[i, j] = S[b, t, i, j] + G[n + i, j]  # Q_uz + ½ Q_uu K
+                                for a in range(m):
+                                    Y[i, j] += 0.5 * U[i, a] * K[b, t, a, j]
                         for i in range(n):
-                            for j in range(i + 1):
-                                G[i, j] += E[a, i] * K[b, t, a, j] + K[b, t, a, i] * E[a, j]
-                else:  # where H is Q_uu, V is Q_zz - Y'Y and the last part of v is zero, also on active limits
-                    for a in range(m):
+                            for j in range(n):
+                                W[i, j] = Q[b, t, i, j] + G[i, j]
+                                for a in range(m):
+                                    W[i, j] += K[b, t, a, i] * Y[a, j] + Y[a, i] * K[b, t, a, j]
+                    else:
                         for i in range(n):
-                            x = E[a, i]
-                            for j in range(i + 1):
-                                G[i, j] -= x * E[a, j]
-                for i in range(n):
-                    v[b, t, i] = g[i]
-                    for j in range(i + 1):
-                        V[b, t, i, j] = G[i, j]
-                        V[b, t, j, i] = G[i, j]
-            parts[b, 0], parts[b, 1], parts[b, 2] = c, slope, curvature
-            done[b] = definite and abs(c) + abs(slope) + abs(curvature) < np.inf
+                            for j in range(i + 1 if unroll else wide):
+                                x = Q[b, t, i, j] + G[i, j]
+                                for a in range(m):
+                                    x -= Y[a, i] * Y[a, j]
+                                W[i, j] = x
+                    for i in range(n):
+                        for j in range(i + 1):
+                            P[i, j] = P[j, i] = V[b, t, i, j] = V[b, t, j, i] = W[i, j]
+                parts[b, 0], parts[b, 1], parts[b, 2] = c, slope, curvature
+                done[b] = definite and abs(c) + abs(slope) + abs(curvature) < np.inf
+                if not done[b]:
+                    if mu[b] >= MU_MOST:
+                        K[b], k[b] = 0.0, 0.0
+                        break
+                    growth[b] = max(GROWTH, growth[b] * GROWTH)
+                    mu[b] = max(MU_LEAST, mu[b] * growth[b])
 
     return run
 
 
-def backward(rows: Ints, local: Local, mu: Array, growth: Array, policy: Policy, done: Bools, z: Scratch) -> None:
+def backward(rows: Ints, local: Local, mu: Array, growth: Array, policy: Policy, done: Bools) -> None:
     """Backward passes of the named rows; where one fails, its mu (b,) rises until one succeeds or mu is at its most.
 
-    ``growth`` (b,) is the schedule's state. ``done`` (b,) says where the policy was written; elsewhere it is zero.
+    At each stage k = argmin ½ k'Hk + Q_u'k within the limits, and K is the same on the free set; V and v follow. With
+    mu = 0 and no limits this is the Riccati recursion of affine LQR. ``growth`` (b,) is the schedule's state. ``done``
+    (b,) says where the policy was written: all H are positive definite there; elsewhere K and k are zero.
     """
-    m, n = z.E.shape
-    unrolled = n <= UNROLLED_STATES and m <= UNROLLED_CONTROLS
-    run = backward_pass(n, m) if unrolled else backward_pass(0, 0)
-    run(rows, local, mu, policy, done, z)
-    while not done[rows].all():
-        rows = rows[~done[rows]]
-        policy.K[rows], policy.k[rows] = 0.0, 0.0
-        rows = rows[mu[rows] < MU_MOST]
-        if not len(rows):
-            break
-        growth[rows] = np.maximum(GROWTH, growth[rows] * GROWTH)
-        mu[rows] = np.maximum(MU_LEAST, mu[rows] * growth[rows])
-        run(rows, local, mu, policy, done, z)
+    n, m = local.B.shape[2:]
+    # The arrays one by one: a tuple of them takes twice as long to hand over as to work through ten stages.
+    backward_pass(n if n <= UNROLLED_STATES else 0, m)(rows, *local, *policy, mu, growth, done)
 
 
 @compiled

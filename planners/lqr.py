@@ -51,9 +51,8 @@ def lqr(model: Linearization, cost: Expansion) -> AffinePolicy:
     local = _checked(model, cost)
     n_problems, horizon, n, m = local.B.shape
     policy = kernels.blank_policy(n_problems, horizon, n, m)
-    scratch = kernels.scratch(n, m)
     mu, growth, done = np.zeros((n_problems,)), np.ones((n_problems,)), np.zeros(n_problems, np.bool_)
-    kernels.backward(np.arange(len(local.B)), local, mu, growth, policy, done, scratch)
+    kernels.backward(np.arange(len(local.B)), local, mu, growth, policy, done)
     if mu.any():  # a positive one means that the problem itself had no solution
         raise InputError(
             f"LQ problem {int(mu.argmax())} has no unique minimum: make the control weight positive definite."

@@ -33,7 +33,6 @@ class Search:
     iterations: Ints  # (b,)
     local: kernels.Local
     policy: kernels.Policy
-    scratch: kernels.Scratch
     history: list[Array] = field(default_factory=list[Array])  # of value
 
     @classmethod
@@ -61,7 +60,6 @@ class Search:
             iterations=np.zeros((b,), np.int64),
             local=_blank_local(b, horizon, n, m),
             policy=kernels.blank_policy(b, horizon, n, m),
-            scratch=kernels.scratch(n, m),
             history=[value.copy()],
         )
 
@@ -90,7 +88,7 @@ class Search:
     def backward(self, tolerance: float) -> None:
         """A policy for each active row; stop those that have little left to gain, or no policy."""
         rows, done = np.flatnonzero(self.active), np.zeros(len(self.value), np.bool_)
-        kernels.backward(rows, self.local, self.mu, self.growth, self.policy, done, self.scratch)
+        kernels.backward(rows, self.local, self.mu, self.growth, self.policy, done)
         gain = -self.policy.parts[rows].sum(axis=1)
         little = (gain <= tolerance * (1.0 + np.abs(self.value[rows]))) & (self.mu[rows] <= SETTLED)
         self.reason[rows[little]] = StopReason.CONVERGED
@@ -164,7 +162,7 @@ class Search:
         sound = sound[self.reason[sound] == WORKING]  # the last step may have led to where the model is not finite
         mu, growth, done = np.zeros(len(self.mu)), np.ones(len(self.mu)), np.zeros(len(self.mu), np.bool_)
         self.policy.K[rows] = 0.0
-        kernels.backward(sound, self.local, mu, growth, self.policy, done, self.scratch)
+        kernels.backward(sound, self.local, mu, growth, self.policy, done)
         local = kernels.Local(*(part[sound] for part in self.local))
         gradient = np.empty(local.r.shape)
         kernels.control_gradient(local, gradient)
