@@ -1,0 +1,312 @@
+"""A discrete VAE on real images: the evidence bound that each estimator reaches, in training and on held-out digits.
+
+scikit-learn's 1797 handwritten digits, 8 x 8, binarised at half brightness; 1400 for training, 397 held out. Encoder
+64-100-32 (tanh), 32 Bernoulli latents with a learned factorised prior, decoder 32-100-64 (tanh), batches of 50.
+
+    ELBO = E_q[log p(x | b)] - KL(q || p)
+
+The divergence is exact and differentiated by torch; the estimators handle f(b) = log p(x | b), whose own parameters,
+the decoder's, get their gradient from the same surrogate. Each estimator is one line; everything else is the same.
+Surrogates and eta, tau are trained on the variance of the gradient at the logits. Each estimator has the best of two
+learning rates, times one or ten for its own parameters, by its training bound with seed 100 after half the steps.
+Gradient variance is that of the encoder's weights, from moving averages.
+
+    python experiments/gradients_vae.py            # writes experiments/results/gradients_vae.{json,png}
+    python experiments/gradients_vae.py --quick    # half a minute, writes nothing
+    python experiments/gradients_vae.py --logdir runs/gradients_vae    # with curves for TensorBoard, too
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.distributions import Bernoulli, Independent, kl_divergence
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from e2c_control.cli.console import table
+from e2c_control.figures import save_png
+from e2c_control.figures.canvas import dress, new_figure, to_image
+from e2c_control.gradients import (
+    NVIL,
+    REBAR,
+    RELAX,
+    RLOO,
+    Concrete,
+    DisARM,
+    Estimator,
+    GradientMonitor,
+    MuProp,
+    StraightThrough,
+    SurrogateNetwork,
+)
+from e2c_control.runs.atomic import replace_text
+from e2c_control.runs.versions import package_versions, source_commit
+
+RESULTS = Path(__file__).parent / "results"
+PIXELS, LATENTS, HIDDEN, BATCH, TRAINING = 64, 32, 100, 50, 1400
+RATES, FACTORS = (1e-3, 3e-3), (1.0, 10.0)
+TUNING_SEED = 100
+
+
+def surrogate(generator: torch.Generator) -> SurrogateNetwork:
+    """c(z, x)."""
+    return SurrogateNetwork(LATENTS, (HIDDEN,), context_size=PIXELS, generator=generator)
+
+
+class Baseline(nn.Module):
+    """C(x) of NVIL."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(PIXELS, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, 1), nn.Flatten(0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+METHODS: dict[str, tuple[Callable[[torch.Generator], Estimator], int]] = {
+    "RLOO, 2": (lambda g: RLOO(), 2),
+    "RLOO, 4": (lambda g: RLOO(), 4),
+    "DisARM, 2": (lambda g: DisARM(), 2),
+    "NVIL": (lambda g: NVIL(Baseline()), 1),
+    "MuProp": (lambda g: MuProp(), 1),
+    "REBAR": (lambda g: REBAR(), 1),
+    "RELAX": (lambda g: RELAX(surrogate(g)), 1),
+    "RELAX with f": (lambda g: RELAX(surrogate(g), relaxed_f=True), 1),
+    "Concrete (biased)": (lambda g: Concrete(0.5), 1),
+    "ST (biased)": (lambda g: StraightThrough(), 1),
+}
+
+
+class VAE(nn.Module):
+    """Encoder, prior, decoder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Linear(PIXELS, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, LATENTS))
+        self.decoder = nn.Sequential(nn.Linear(LATENTS, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, PIXELS))
+        self.prior = nn.Parameter(torch.zeros(LATENTS))
+
+    def posterior(self, x: Tensor) -> Independent:
+        return Independent(Bernoulli(logits=self.encoder(x), validate_args=False), 1)
+
+    def divergence(self, q: Independent) -> Tensor:
+        """KL(q || p), (N,)."""
+        p = Bernoulli(logits=self.prior.expand(q.batch_shape + q.event_shape), validate_args=False)
+        return kl_divergence(q, Independent(p, 1))
+
+    def log_likelihood(self, x: Tensor) -> Callable[[Tensor], Tensor]:
+        """f: (S, N, latents) -> (S, N)."""
+
+        def f(b: Tensor) -> Tensor:
+            logits = self.decoder(2 * b - 1)
+            target = x.expand_as(logits)
+            return -binary_cross_entropy_with_logits(logits, target, reduction="none").sum(-1)
+
+        return f
+
+    @torch.no_grad()
+    def bound(self, x: Tensor, samples: int, generator: torch.Generator) -> float:
+        """Mean ELBO with hard samples, nats per image."""
+        q = self.posterior(x)
+        p = torch.sigmoid(self.encoder(x)).expand(samples, -1, -1)
+        b = torch.bernoulli(p, generator=generator)
+        return float((self.log_likelihood(x)(b).mean(0) - self.divergence(q)).mean())
+
+
+def digits() -> tuple[Tensor, Tensor]:
+    """Training and held-out images (N, 64), 0 or 1."""
+    from sklearn.datasets import load_digits
+
+    images: Any = load_digits()
+    pixels = torch.tensor(np.asarray(images.data) > 7.5, dtype=torch.float32)
+    order = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(0))
+    return pixels[order[:TRAINING]], pixels[order[TRAINING:]]
+
+
+def initialise(model: nn.Module, generator: torch.Generator) -> None:
+    """The same weights for all methods of a seed, from the generator."""
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.Linear):
+                bound = module.in_features**-0.5
+                module.weight.uniform_(-bound, bound, generator=generator)
+                module.bias.zero_()
+
+
+def run(
+    method: str, rate: float, factor: float, seed: int, steps: int, every: int, logdir: Path | None = None
+) -> dict[str, Any]:
+    """Train one VAE; curves of both bounds and of the gradient's variance."""
+    train, held_out = digits()
+    make, samples = METHODS[method]
+    generator = torch.Generator().manual_seed(seed)
+    model = VAE()
+    initialise(model, generator)
+    estimator = make(generator)
+    if isinstance(estimator, NVIL):
+        initialise(estimator, generator)
+    optimizer = torch.optim.Adam(model.parameters(), rate)
+    own = list(estimator.parameters())
+    learner = torch.optim.Adam(own, factor * rate) if own else None
+    monitor, events = GradientMonitor(), open_events(logdir, method, seed)
+    tags = {"elbo/train": "train", "elbo/held_out": "held_out", "gradient/variance": "variance"}
+    curve: dict[str, list[float]] = {"step": [], "train": [], "held_out": [], "variance": []}
+    spent, loss, variance = 0.0, 0.0, 0.0
+    for step in range(steps + 1):
+        if step % every == 0:
+            measuring = torch.Generator().manual_seed(seed + 10_000)
+            curve["step"].append(step)
+            curve["train"].append(model.bound(train, 20, measuring))
+            curve["held_out"].append(model.bound(held_out, 100, measuring))
+            curve["variance"].append(variance)
+            if events is not None:
+                for tag, value in tags.items():
+                    events.add_scalar(tag, curve[value][-1], step)
+                events.add_scalar("surrogate/loss", loss, step)
+        if step == steps:
+            break
+        begun = time.process_time()
+        x = train[torch.randint(len(train), (BATCH,), generator=generator)]
+        q = model.posterior(x)
+        estimate = estimator(model.log_likelihood(x), q, samples, generator=generator, context=x)
+        optimizer.zero_grad()
+        (model.divergence(q).mean() - estimate.surrogate).backward()
+        loss = estimator.update(learner)
+        optimizer.step()
+        spent += time.process_time() - begun
+        variance = monitor.observe(p.grad for p in model.encoder.parameters() if p.grad is not None)
+    if events is not None:
+        events.close()
+    options = {"method": method, "rate": rate, "factor": factor, "seed": seed, "learns": learner is not None}
+    return options | {"evaluations": estimator.evaluations(samples), "cpu_seconds": spent, "curve": curve}
+
+
+def tune(method: str, steps: int, tuning: list[dict[str, Any]]) -> tuple[float, float]:
+    """Learning rates by the training bound; all that were tried are written down."""
+    half = max(steps // 2, 1)
+    for rate in RATES:
+        for factor in FACTORS:
+            found = run(method, rate, factor, TUNING_SEED, half, half)
+            tried = {key: found[key] for key in ("method", "rate", "factor")}
+            tuning.append(tried | {"train": found["curve"]["train"][-1]})
+            if not found["learns"]:
+                break
+    best = max((row for row in tuning if row["method"] == method), key=lambda row: row["train"])
+    return best["rate"], best["factor"]
+
+
+def open_events(logdir: Path | None, method: str, seed: int) -> Any:
+    """A TensorBoard writer, if a folder is given."""
+    if logdir is None:
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(logdir / f"{method.split(' (')[0].replace(', ', '-').replace(' ', '-')}-{seed}"))
+
+
+def summarise(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A row for each method: mean and standard error over seeds at the end, and the best held-out bound."""
+    rows: list[dict[str, Any]] = []
+    for method in METHODS:
+        mine = [run for run in runs if run["method"] == method]
+        if not mine:
+            continue
+        row: dict[str, Any] = {key: mine[0][key] for key in ("method", "rate", "factor", "evaluations")}
+        for name, take in (("train", -1), ("held_out", -1), ("variance", -1)):
+            values = np.array([run["curve"][name][take] for run in mine])
+            row[name] = float(values.mean())
+            row[f"{name}_error"] = float(values.std(ddof=1) / len(values) ** 0.5) if len(values) > 1 else 0.0
+        best = np.array([max(run["curve"]["held_out"]) for run in mine])
+        row["best_held_out"], row["seeds"] = float(best.mean()), len(mine)
+        row["best_held_out_error"] = float(best.std(ddof=1) / len(best) ** 0.5) if len(best) > 1 else 0.0
+        row["cpu_milliseconds"] = 1e3 * float(np.mean([run["cpu_seconds"] / run["curve"]["step"][-1] for run in mine]))
+        rows.append(row)
+    return rows
+
+
+def report(rows: list[dict[str, Any]]) -> str:
+    """The table as text, best training bound first."""
+    lines = [
+        ("method", "evaluations", "training ELBO", "held-out ELBO", "best held-out", "variance", "CPU ms", "rates")
+    ]
+    lines.extend(
+        (
+            row["method"],
+            str(row["evaluations"]),
+            f"{row['train']:.2f} ± {row['train_error']:.2f}",
+            f"{row['held_out']:.2f} ± {row['held_out_error']:.2f}",
+            f"{row['best_held_out']:.2f} ± {row['best_held_out_error']:.2f}",
+            f"{row['variance']:.3g}",
+            f"{row['cpu_milliseconds']:.2f}",
+            f"{row['rate']:g} x {row['factor']:g}",
+        )
+        for row in sorted(rows, key=lambda row: -row["train"])
+    )
+    return table(lines)
+
+
+def picture(runs: list[dict[str, Any]]) -> Any:
+    """Curves: mean over seeds."""
+    figure = new_figure(1300, 480)
+    panels = figure.subplots(1, 3)
+    titles = (("train", "training ELBO, nats"), ("held_out", "held-out ELBO, nats"), ("variance", "gradient variance"))
+    for number, method in enumerate(METHODS):
+        mine = [run["curve"] for run in runs if run["method"] == method]
+        if not mine:
+            continue
+        style = "--" if "biased" in method else "-"
+        for axes, (name, _) in zip(panels, titles, strict=True):
+            mean = np.mean([curve[name] for curve in mine], axis=0)
+            steps = np.array(mine[0]["step"])
+            first = 1 if name == "variance" else 0
+            axes.plot(steps[first:], mean[first:], style, color=f"C{number}", label=method, linewidth=1.3)
+    for axes, (name, title) in zip(panels, titles, strict=True):
+        dress(axes, title, "step")
+        if name == "variance":
+            axes.set_yscale("log")
+        else:
+            low = np.median([run["curve"][name][2 if len(run["curve"][name]) > 2 else 0] for run in runs])
+            axes.set_ylim(bottom=float(low))
+    panels[0].legend(frameon=False, fontsize=8)
+    return to_image(figure)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--logdir", type=Path, help="folder for TensorBoard")
+    parser.add_argument("--quick", action="store_true", help="half a minute, writes nothing")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    steps, every, seeds = (20, 10, [101]) if options.quick else (options.steps, options.steps // 30, options.seeds)
+    runs: list[dict[str, Any]] = []
+    tuning: list[dict[str, Any]] = []
+    for method in options.methods:
+        rate, factor = tune(method, steps, tuning)
+        for seed in seeds:
+            runs.append(run(method, rate, factor, seed, steps, every, options.logdir))
+            last = {name: values[-1] for name, values in runs[-1]["curve"].items()}
+            name = f"{method}, seed {seed}, rate {rate:g} x {factor:g}"
+            print(f"{name}: ELBO {last['train']:.2f}, held out {last['held_out']:.2f}", flush=True)
+    rows = summarise(runs)
+    print(report(rows))
+    if not options.quick:
+        result = {"rows": rows, "steps": steps, "batch": BATCH, "latents": LATENTS, "hidden": HIDDEN, "tuning": tuning}
+        result |= {"runs": runs, "commit": source_commit(), "versions": package_versions()}
+        replace_text(RESULTS / "gradients_vae.json", json.dumps(result) + "\n")
+        save_png(picture(runs), RESULTS / "gradients_vae.png")
+
+
+if __name__ == "__main__":
+    main()
