@@ -52,7 +52,7 @@ def test_variances_are_found_again(tmp_path: Path, agent: E2CAgent, monkeypatch:
     monkeypatch.setattr("e2c_control.agents.filtering.WINDOWS", len(starts))
     monkeypatch.setattr("e2c_control.agents.filtering.encode_means", lambda *_: next(chosen))
     still = LinearDynamics(np.eye(2), np.zeros((2, 2)))
-    monkeypatch.setattr("e2c_control.agents.filtering.LatentDynamics", lambda *_: still)
+    monkeypatch.setattr("e2c_control.agents.filtering.planning_model", lambda *_: still)
     found = FrameFilter.measured(agent.embedding, transitions, np.arange(1000))
     np.testing.assert_allclose(found.process_variance, C, rtol=0.15)
     np.testing.assert_allclose(found.frame_variance, E, rtol=0.15)
