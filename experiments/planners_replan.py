@@ -36,7 +36,8 @@ from e2c_control.data import collect, make_vector_env
 from e2c_control.envs import Problem, Task, make_task
 from e2c_control.envs.reference import reference_scores
 from e2c_control.models.embedding import Embedding
-from e2c_control.models.planning_model import planning_model, latent_step
+from e2c_control.models.latent_dynamics import LatentDynamics, latent_step
+from e2c_control.models.matrix_network import LocallyLinearTransition
 from e2c_control.objectives.recipes import make_recipe
 from e2c_control.planners import MPC, PLANNERS, FunctionDynamics, Limits, Linearization, Lowered, Plan, QuadraticCost
 from e2c_control.planners.engine import engine_for
@@ -119,6 +120,12 @@ def replays(options: PlanningOptions, embedding: Embedding, driven: Drive, watch
     return np.array(spent)
 
 
+def _latent_model(embedding: Embedding) -> LatentDynamics:
+    """The planners' copy of a locally linear transition."""
+    assert isinstance(embedding.transition, LocallyLinearTransition)
+    return LatentDynamics(embedding.transition)
+
+
 def call_milliseconds(dynamics: LatentDynamics, rounds: int) -> float:
     """Of one step of the network in machine code."""
     engine, rng = engine_for(dynamics), np.random.default_rng(0)
@@ -155,7 +162,7 @@ def on_the_simulator(options: PlanningOptions, task: Task, problems: tuple[Probl
 
 def network_share(options: PlanningOptions, embedding: Embedding, driven: Drive, one: float) -> tuple[float, float]:
     """The network's part of the time of a replan, and how often a replan calls it in machine code."""
-    watched = Watched(planning_model(embedding.transition))
+    watched = Watched(_latent_model(embedding))
     replays(options, embedding, driven, watched)  # compiles
     calls, seconds = watched.calls, watched.seconds
     spent = replays(options, embedding, driven, watched)
@@ -171,7 +178,7 @@ def measure(embedding: Embedding, task: Task, problems: tuple[Problem, ...], rou
     for _ in range(rounds + 1):  # the planners take turns
         for name, options in every.items():
             spent[name].append(replays(options, embedding, drives[name]))
-    one, rows = call_milliseconds(planning_model(embedding.transition), 4 * rounds), dict[str, Any]()
+    one, rows = call_milliseconds(_latent_model(embedding), 4 * rounds), dict[str, Any]()
     for name, options in every.items():
         each = np.min(spent[name][1:], axis=0)  # the first round compiles
         share, calls = network_share(options, embedding, drives[name], one)
