@@ -103,35 +103,20 @@ def test_in_the_middle_of_a_network(name, generator):
     assert all(p.grad is None for p in estimator.parameters())
 
 
-@pytest.mark.parametrize(("name", "problem"), PAIRS)
-def test_pathwise_estimates_are_torchs_own(name, problem, generator):
-    """Where f and the sample can be differentiated, gradcheck agrees with what the surrogate says."""
-    if name not in ("reparameterisation", "concrete"):
-        return
+PATHWISE = [pair for pair in PAIRS if pair[0] in ("reparameterisation", "concrete")]
+
+
+@pytest.mark.parametrize(("name", "problem"), PATHWISE)
+def test_gradcheck_of_what_is_a_function_of_its_noise(name, problem, generator):
+    """At fixed noise, a pathwise surrogate is a function of the parameters, and its derivative that of the function."""
     estimator, f, distribution, n = prepared(name, problem)
     law = law_of(distribution)
-    draw = estimator.draw(distribution, n, generator=generator)
+    noise = {key: law.draw_noise(n, generator) for key in estimator.noises}
 
-    def mean_of_f(*parameters):
-        return estimator(f, law.new(parameters), noise=draw.noise).surrogates
+    def surrogates(*parameters):
+        return estimator(f, law.new(parameters), noise=noise).surrogates
 
-    def rebuilt(*parameters):
-        """The sample made anew from its noise, for differences."""
-        made = law_of(law.new(parameters))
-        if name == "concrete":
-            return f(made.soften(made.relaxed(draw.noise["u"]), estimator.temperature)).mean(0)
-        return f(made.sample(draw.noise["u"])).mean(0)
-
-    leaves = leaves_of(distribution)
-    found = torch.autograd.grad(mean_of_f(*leaves).sum(), leaves)
-    for i, leaf in enumerate(leaves):
-        for j in range(leaf.numel()):
-            ends = []
-            for step in (1e-6, -1e-6):
-                moved = [p.detach().clone() for p in leaves]
-                moved[i].view(-1)[j] += step
-                ends.append(float(rebuilt(*moved).sum()))
-            assert float(found[i].view(-1)[j]) == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-5, abs=1e-7)
+    assert torch.autograd.gradcheck(surrogates, leaves_of(distribution), atol=1e-5, rtol=1e-4)
 
 
 def test_reparameterisation_of_a_normal_is_rsample(generator):
@@ -141,30 +126,6 @@ def test_reparameterisation_of_a_normal_is_rsample(generator):
     estimate = make_estimator("reparameterisation", Normal(loc, scale))(f, Normal(loc, scale), noise=noise)
     expected = torch.autograd.grad(f(loc + scale * noise).mean(0).sum(), (loc, scale))
     torch.testing.assert_close(tuple(estimate.gradients.values()), tuple(expected))
-
-
-@pytest.mark.parametrize("name", ["score-function", "rloo", "rebar", "relax", "muprop", "arm", "disarm", "concrete"])
-def test_gradcheck_of_the_surrogate_in_the_network(name, generator):
-    """The surrogate is linear in the logits around the draw: what backward deposits is its derivative there."""
-    distribution, f = PROBLEMS["bernoulli-pair"]
-    estimator = unsettle(make_estimator(name, distribution))
-    draw = estimator.draw(distribution, 2, generator=generator)
-    weight = torch.randn(2, 2, dtype=D, generator=generator, requires_grad=True)
-
-    def linear(w):
-        logits = law_of(distribution).constants[0] @ w
-        law = law_of(Independent(Bernoulli(logits=logits), 1))
-        if name == "concrete":
-            return f(torch.sigmoid((law.parameters[0] + torch.logit(draw.noise["u"])) / 0.5)).mean()
-        # The estimate's own gradient, held where the first draw put it.
-        return (law.parameters[0] * linear.gradient).sum(-1).mean()
-
-    made = estimator(f, Independent(Bernoulli(logits=law_of(distribution).constants[0] @ weight), 1), noise=draw.noise)
-    linear.gradient = made.gradients["logits"].detach()
-    (found,) = torch.autograd.grad(made.surrogate, weight)
-    (expected,) = torch.autograd.grad(linear(weight), weight)
-    torch.testing.assert_close(found, expected)
-    assert torch.autograd.gradcheck(linear, (weight,))
 
 
 def test_float32_at_extreme_logits(generator):

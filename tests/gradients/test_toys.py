@@ -1,0 +1,53 @@
+"""The toys have the gradients that the literature gives them; training watches; the monitor measures."""
+
+import pytest
+import torch
+
+from e2c_control.errors import InputError
+from e2c_control.gradients import TOYS, GradientMonitor, exact_gradient, make_estimator, make_toy, train_estimator
+from e2c_control.gradients.toys import bit
+
+
+@pytest.mark.parametrize(
+    ("target", "probability", "gradient"), [(0.45, 0.5, 2.5e-2), (0.499, 0.5, 5e-4), (0.49, 0.119, 2.10e-3)]
+)
+def test_gradients_of_the_bit(target, probability, gradient):
+    toy = bit(target, probability)
+    assert float(exact_gradient(toy.f, toy.distribution)[1]["logits"]) == pytest.approx(gradient, rel=2e-3)
+
+
+@pytest.mark.parametrize("name", TOYS)
+def test_every_toy_is_exact(name):
+    toy = make_toy(name)
+    value, gradients = exact_gradient(toy.f, toy.distribution)
+    assert torch.isfinite(value)
+    assert all(torch.isfinite(g).all() for g in gradients.values())
+    assert toy.text
+
+
+def test_a_toy_that_is_none():
+    with pytest.raises(InputError, match="There is no toy 'x': the toys are bit"):
+        make_toy("x")
+
+
+def test_training_is_watched_and_helps():
+    toy = make_toy("interacting")
+    seen = []
+    estimator = make_estimator("relax", toy.distribution, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(1)
+    watch = lambda step, variance, loss: seen.append((step, variance, loss))  # noqa: E731
+    train_estimator(estimator, toy.f, toy.distribution, 200, generator=generator, watch=watch)
+    assert [step for step, _, _ in seen] == list(range(200))
+    early, late = (sum(row[1] for row in rows) / 50 for rows in (seen[:50], seen[-50:]))
+    assert late < 0.7 * early
+    assert sum(row[2] for row in seen[-50:]) < sum(row[2] for row in seen[:50])
+
+
+def test_the_monitor_finds_the_variance_of_a_stream():
+    generator = torch.Generator().manual_seed(0)
+    monitor = GradientMonitor(decay=0.999)
+    for _ in range(5000):
+        noise = [torch.randn(3, generator=generator), torch.randn((), generator=generator)]
+        variance = monitor.observe([10 + 2 * noise[0], noise[1]])
+    assert variance == pytest.approx(3 * 4 + 1, rel=0.15)
+    assert GradientMonitor().observe([torch.ones(2)]) == pytest.approx(0.0, abs=1e-6)
