@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +12,12 @@ from e2c_control.errors import InputError
 from e2c_control.models.gaussian import DiagonalGaussian
 from e2c_control.models.local_linear import LocallyLinear
 from e2c_control.models.matrix_network import LocallyLinearTransition, MatrixForm
-from e2c_control.models.networks import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
+from e2c_control.models.networks import BackwardEncoder, ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 from e2c_control.models.nonlinear import NonlinearTransition
 from e2c_control.models.pixels import Standardise, unit_pixels
 from e2c_control.models.transition import Transition
 
-PARTS = ("encoder", "decoder", "transition", "ensemble")
+Part = Literal["encoder", "decoder", "transition", "ensemble", "backward_encoder"]
 """What an embedding is made of and a phase of training may train."""
 
 
@@ -37,6 +37,7 @@ class EmbeddingConfig:
         process_noise: whether the transition learns a diagonal process noise H.
         pool: side of the blocks that an MLP encoder averages first; 1 keeps every pixel.
         ensemble: further transitions, whose disagreement tells where the model knows.
+        backward_encoder: whether there is a network for q(z | z', u, x), which some objectives learn through.
     """
 
     latent_dim: int = 2
@@ -49,6 +50,7 @@ class EmbeddingConfig:
     process_noise: bool = False
     pool: int = 1
     ensemble: int = 0
+    backward_encoder: bool = False
 
 
 class Embedding(nn.Module):
@@ -83,6 +85,8 @@ class Embedding(nn.Module):
                 self.decoder = ConvDecoder(observation_shape, k, config.decoder_hidden)
             self.transition = _transition(config, action_dim)
             self.ensemble = nn.ModuleList(_transition(config, action_dim) for _ in range(config.ensemble))
+            back = BackwardEncoder(observation_shape, k, action_dim) if config.backward_encoder else None
+            self.backward_encoder = back
             generator.set_state(torch.get_rng_state())
 
     def fit_pixels(self, mean: Tensor, deviation: Tensor) -> None:
@@ -108,9 +112,19 @@ class Embedding(nn.Module):
         shape = (*batch, self.config.latent_dim)
         return DiagonalGaussian(q.mean.reshape(shape).to(pixels.dtype), q.log_var.reshape(shape).to(pixels.dtype))
 
+    def encode_back(self, next_latents: Tensor, actions: Tensor, pixels: Tensor) -> DiagonalGaussian:
+        """q(z | z', u, x) of next latents (..., k), actions (..., m) and images (..., H, W, C) in [0, 1]."""
+        assert self.backward_encoder is not None
+        return self.backward_encoder(next_latents, actions, self.pixels(pixels))
+
     def decode(self, latents: Tensor) -> Tensor:
         """Bernoulli logits (..., H, W, C) of latents (..., k)."""
         return self.decoder(latents)
+
+    def parts(self) -> dict[str, nn.Module]:
+        """What it is made of, by the names of `Part`."""
+        found = {name: getattr(self, name) for name in get_args(Part)}
+        return {name: part for name, part in found.items() if part is not None}
 
     @property
     def members(self) -> list[Transition]:

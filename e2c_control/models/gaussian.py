@@ -43,6 +43,12 @@ def kl_from_standard_normal(q: DiagonalGaussian) -> Tensor:
     return 0.5 * (q.mean.square() + q.variance - 1.0 - q.log_var).sum(-1)
 
 
+def kl_between(p: DiagonalGaussian, q: DiagonalGaussian) -> Tensor:
+    """KL(p || q) in nats, shape (...,)."""
+    spread = (p.variance + (p.mean - q.mean).square()) / q.variance
+    return 0.5 * (spread - 1.0 + q.log_var - p.log_var).sum(-1)
+
+
 def cholesky(matrix: Tensor) -> Tensor:
     """The lower factor of a positive definite matrix (..., k, k); torch leaves its own one untyped."""
     return cast(Tensor, torch.linalg.cholesky(matrix))

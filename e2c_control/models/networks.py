@@ -74,6 +74,30 @@ class ConvEncoder(nn.Module):
         return _gaussian(self.net(self.conv(images.movedim(-1, -3)).flatten(1)))
 
 
+class BackwardEncoder(nn.Module):
+    """q(z | z', u, x): which latent, of this image and under this action, led to that one (Levine et al. 2020).
+
+    Args:
+        observation_shape: (H, W, C).
+        latent_dim: k.
+        action_dim: m.
+        hidden: width of the two layers, the first of which sees the image alone.
+    """
+
+    def __init__(
+        self, observation_shape: tuple[int, int, int], latent_dim: int, action_dim: int, hidden: int = 100
+    ) -> None:
+        super().__init__()
+        height, width, channels = observation_shape
+        self.look = mlp(height * width * channels, (hidden,), nn.ReLU, final=True)
+        self.join = mlp(hidden + latent_dim + action_dim, (hidden, 2 * latent_dim), nn.ReLU)
+
+    def forward(self, next_latents: Tensor, actions: Tensor, images: Tensor) -> DiagonalGaussian:
+        """Next latents (..., k), actions (..., m) and standardised images (..., H, W, C) to Gaussians (..., k)."""
+        joined = torch.cat([self.look(images.flatten(-3)), next_latents, actions], dim=-1)
+        return _gaussian(self.join(joined))
+
+
 class MLPDecoder(nn.Module):
     """Latents to the Bernoulli logits of every pixel.
 

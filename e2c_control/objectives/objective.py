@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
 from e2c_control.errors import InputError
+from e2c_control.objectives.bottleneck import BackwardConsistency, NextReconstruction
 from e2c_control.objectives.contrastive import InfoNCE, LatentConsistency
 from e2c_control.objectives.divergence import ConsistencyKL, PriorKL
-from e2c_control.objectives.ensemble import EnsemblePrediction
+from e2c_control.objectives.latent_prediction import EnsemblePrediction, LatentPrediction
 from e2c_control.objectives.pixel_likelihood import Display, Prediction, Reconstruction
-from e2c_control.objectives.smoothness import Centring, ControlUniformity, Curvature
+from e2c_control.objectives.smoothness import Centring, ControlUniformity, Curvature, Slowness
 from e2c_control.objectives.term import Term
 from e2c_control.objectives.unrolled import Unrolled
 
@@ -27,7 +29,11 @@ TERMS: Mapping[str, Callable[..., Term]] = {
     "curvature": Curvature,
     "centring": Centring,
     "control_uniformity": ControlUniformity,
+    "slowness": Slowness,
+    "latent_prediction": LatentPrediction,
     "ensemble_prediction": EnsemblePrediction,
+    "next_reconstruction": NextReconstruction,
+    "backward_consistency": BackwardConsistency,
 }
 
 
@@ -52,6 +58,12 @@ class WeightedTerm:
     def __post_init__(self) -> None:
         if self.term not in TERMS:
             raise InputError(f"There is no objective term '{self.term}': the terms are {', '.join(sorted(TERMS))}.")
+        parameters = inspect.signature(TERMS[self.term]).parameters.values()
+        known = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+        for option in self.options:
+            if option not in known:
+                takes = f"it takes {', '.join(known)}" if known else "it takes none"
+                raise InputError(f"The term '{self.term}' has no option '{option}': {takes}.")
 
     def weight_at(self, progress: float) -> float:
         """The factor when `progress`, in [0, 1], of the phase is done."""

@@ -13,10 +13,20 @@ from e2c_control.objectives.unrolled import Unrolled
 
 
 class Reconstruction(Term):
-    """-log p(x_t | z_t), nats per image, mean over the images from which something is predicted."""
+    """-log p(x_t | z_t), nats per image, mean over the images from which something is predicted.
+
+    Args:
+        sample: whether z_t is drawn from q(z_t | x_t), or its mean, as a plain auto-encoder takes it.
+    """
+
+    def __init__(self, sample: bool = True) -> None:
+        super().__init__()
+        self.sample = sample
 
     def forward(self, unrolled: Unrolled) -> Tensor:
-        return unrolled.pixel_nats[0]
+        if self.sample:
+            return unrolled.pixel_nats[0]
+        return bernoulli_nats(unrolled.embedding.decode(unrolled.posterior.mean[:-1]), unrolled.pixels[:-1])
 
 
 class Prediction(Term):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from e2c_control.models.embedding import EmbeddingConfig
+from e2c_control.errors import InputError
+from e2c_control.models.embedding import EmbeddingConfig, Part
 from e2c_control.objectives.objective import WeightedTerm
 from e2c_control.objectives.unrolled import LatentNoise
 
@@ -39,7 +40,7 @@ class Phase:
         batch_size: windows in a batch.
         learning_rate: Adam's highest.
         weight_decay: L2 penalty, added to gradients.
-        train: parts of the embedding that are trained, of `models.embedding.PARTS`.
+        train: parts of the embedding that are trained.
         retry: when to give the phase up early and begin it again with new weights.
     """
 
@@ -50,8 +51,15 @@ class Phase:
     batch_size: int = 256
     learning_rate: float = 2e-3
     weight_decay: float = 1e-3
-    train: tuple[str, ...] = ("encoder", "decoder", "transition")
+    train: tuple[Part, ...] = ("encoder", "decoder", "transition")
     retry: Retry | None = None
+
+    def __post_init__(self) -> None:
+        unknown = set(self.retry.above if self.retry else ()) - {term.term for term in self.terms}
+        if unknown:
+            raise InputError(
+                f"Phase '{self.name}' cannot be given up by '{min(unknown)}': add it to the phase's terms."
+            )
 
 
 @dataclass(frozen=True)

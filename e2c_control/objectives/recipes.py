@@ -1,4 +1,4 @@
-"""The recipes that ship, by name."""
+"""The recipes that ship, by name: what was found to work here, and the literature's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from e2c_control.errors import InputError
-from e2c_control.models.embedding import EmbeddingConfig
+from e2c_control.models.embedding import EmbeddingConfig, Part
+from e2c_control.objectives import literature
 from e2c_control.objectives.objective import WeightedTerm
 from e2c_control.objectives.recipe import Phase, Recipe, Retry
 
@@ -29,7 +30,7 @@ def _unfold(steps: int) -> Phase:
         WeightedTerm("control_uniformity"),
         WeightedTerm("centring", 0.1),
     )
-    trained = ("encoder", "transition")
+    trained: tuple[Part, ...] = ("encoder", "transition")
     return Phase("unfold", steps, terms, horizon=8, batch_size=128, train=trained, retry=MISSHAPEN)
 
 
@@ -50,47 +51,27 @@ def unfold_ensemble(embedding: EmbeddingConfig) -> Recipe:
     return Recipe("unfold-ensemble", replace(embedding, ensemble=5), (phases[0], ensemble, *phases[1:]))
 
 
-def _e2c(steps: int) -> Phase:
-    terms = (
-        WeightedTerm("reconstruction"),
-        WeightedTerm("prediction"),
-        WeightedTerm("prior_kl"),
-        WeightedTerm("consistency_kl", 0.25),
-    )
-    return Phase("e2c", steps, terms, horizon=1, batch_size=128, learning_rate=1e-3)
-
-
-def e2c(embedding: EmbeddingConfig) -> Recipe:
-    """E2C as published (Watter et al. 2015): one step, A = I + v r', its four terms, nothing before."""
-    return Recipe("e2c", replace(embedding, matrix_form="rank1"), (_e2c(6000),))
-
-
-def e2c_multistep(embedding: EmbeddingConfig) -> Recipe:
-    """E2C with two of the tricks that its blog post names: prediction over several steps, and KL weights that rise.
-
-    The third, large control steps, is a matter of the data: `e2c collect --corner-share`, or `max_step` of the world.
-    """
-    terms = (
-        WeightedTerm("reconstruction"),
-        WeightedTerm("prediction", options={"rollout": True}),
-        WeightedTerm("prior_kl", 1.0, start=0.01, ramp=0.5),
-        WeightedTerm("consistency_kl", 0.25, start=0.01, ramp=0.5),
-    )
-    phase = Phase("e2c-multistep", 4000, terms, horizon=4, batch_size=64, learning_rate=1e-3)
-    return Recipe("e2c-multistep", replace(embedding, matrix_form="rank1"), (phase,))
-
-
 def e2c_warm(embedding: EmbeddingConfig) -> Recipe:
     """E2C's own objective after the map was unfolded: topology first, then pixels."""
-    return Recipe("e2c-warm", replace(embedding, matrix_form="rank1"), (_unfold(800), _e2c(3000)))
+    return Recipe("e2c-warm", replace(embedding, matrix_form="rank1"), (_unfold(800), literature.e2c_phase(3000)))
 
 
 RECIPES: Mapping[str, Callable[[EmbeddingConfig], Recipe]] = {
     "unfold": unfold,
     "unfold-ensemble": unfold_ensemble,
-    "e2c": e2c,
-    "e2c-multistep": e2c_multistep,
     "e2c-warm": e2c_warm,
+    "e2c": literature.e2c,
+    "e2c-multistep": literature.e2c_multistep,
+    "e2c-global": literature.e2c_global,
+    "e2c-nonlinear": literature.e2c_nonlinear,
+    "e2c-no-kl": literature.e2c_no_kl,
+    "ae": literature.ae,
+    "vae": literature.vae,
+    "vae-slowness": literature.vae_slowness,
+    "rce": literature.rce,
+    "pcc": literature.pcc,
+    "pcc-amortised": literature.pcc_amortised,
+    "pc3": literature.pc3,
 }
 
 

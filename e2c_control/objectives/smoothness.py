@@ -37,6 +37,14 @@ class Centring(Term):
         return unrolled.posterior.mean.flatten(0, -2).mean(0).square().sum()
 
 
+class Slowness(Term):
+    """|mu_{t+1} - mu_t|^2, mean over t: latents change little from image to image (Watter et al. 2015, table 1)."""
+
+    def forward(self, unrolled: Unrolled) -> Tensor:
+        mean = unrolled.posterior.mean
+        return (mean[1:] - mean[:-1]).square().sum(-1).mean()
+
+
 class ControlUniformity(Term):
     """Variance of B(z) over the batch relative to its mean square, between 0 and 1.
 

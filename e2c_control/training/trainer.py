@@ -16,7 +16,7 @@ from e2c_control.data.sampler import Batch, WindowSampler
 from e2c_control.data.store import open_store
 from e2c_control.data.transitions import Transitions
 from e2c_control.errors import InputError
-from e2c_control.models.embedding import PARTS, Embedding
+from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.objective import Objective
 from e2c_control.objectives.recipe import Phase, Recipe
 from e2c_control.objectives.unrolled import Noise, Unrolled
@@ -127,8 +127,8 @@ class Trainer:
         self._phase_begin = begin + self.extra_steps
         self.phase = phase
         self.objective = Objective(phase.terms).to(self.device)
-        for name in PARTS:
-            self.embedding.get_submodule(name).requires_grad_(name in phase.train)
+        for name, part in self.embedding.parts().items():
+            part.requires_grad_(name in phase.train)
         self._parameters = [p for p in [*self.embedding.parameters(), *self.objective.parameters()] if p.requires_grad]
         self.optimiser = torch.optim.Adam(
             self._parameters, lr=phase.learning_rate, weight_decay=phase.weight_decay, fused=True
@@ -165,8 +165,9 @@ class Trainer:
         """New initial weights for some parts of the embedding."""
         shape, actions = self.embedding.observation_shape, self.embedding.action_dim
         fresh = Embedding(self.recipe.embedding, shape, actions, self._weights)
-        for name in parts:
-            self.embedding.get_submodule(name).load_state_dict(fresh.get_submodule(name).state_dict())
+        for name, part in self.embedding.parts().items():
+            if name in parts:
+                part.load_state_dict(fresh.get_submodule(name).state_dict())
 
     @property
     def finished(self) -> bool:

@@ -23,8 +23,16 @@ def unroll() -> Callable[..., Unrolled]:
         **options: Any,
     ) -> Unrolled:
         if embedding is None:
-            sizes = {"encoder_hidden": (8,), "decoder_hidden": (8,), "transition_hidden": (8,), "ensemble": 2}
-            config = EmbeddingConfig(2, **(sizes | options))
+            sizes = dict.fromkeys(("encoder_hidden", "decoder_hidden", "transition_hidden"), (8,))
+            parts = {"ensemble": 2, "backward_encoder": True, "process_noise": True}
+                "encoder_hidden": (8,),
+                "decoder_hidden": (8,),
+                "transition_hidden": (8,),
+                "ensemble": 2,
+                "backward_encoder": True,
+                "process_noise": True,
+            }
+            config = EmbeddingConfig(2, **(sizes | parts | options))
             embedding = Embedding(config, (6, 5, stack), 2, torch.Generator().manual_seed(0))
         rng = np.random.default_rng(0)
         frames = torch.from_numpy(rng.integers(0, 256, (count, stack + steps, 6, 5, 1), np.uint8))

@@ -189,3 +189,39 @@ def test_ensemble_prediction_is_the_mean_square_error_of_each_member_and_moves_n
 def test_without_an_ensemble_its_term_says_what_to_do(unroll: Unroll) -> None:
     with pytest.raises(InputError, match="set its size above 0"):
         TERMS["ensemble_prediction"]()(unroll(ensemble=0))
+
+
+def test_the_bound_of_the_next_image_by_torchs_distributions(unroll: Unroll) -> None:
+    unrolled = unroll()
+    embedding, q, after = unrolled.embedding, unrolled.posterior, unrolled.latents[1:]
+    state = unrolled.noise._generator.get_state()
+    found = TERMS["backward_consistency"]()(unrolled)
+    unrolled.noise._generator.set_state(state)
+    back = embedding.encode_back(after, unrolled.actions, unrolled.pixels[:-1])
+    before = back.sample(unrolled.noise.normal(*back.mean.shape))
+    log_var = embedding.transition.noise_log_var
+    predicted = Normal(embedding.transition.predict(before, unrolled.actions), (0.5 * log_var).exp())
+    encoded, led = Normal(q.mean[1:], q.variance[1:].sqrt()), Normal(back.mean, back.variance.sqrt())
+    gap = kl_divergence(led, Normal(q.mean[:-1], q.variance[:-1].sqrt()))
+    expected = (gap - predicted.log_prob(after) - encoded.entropy()).sum(-1).mean()
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_next_images_likelihood(unroll: Unroll) -> None:
+    unrolled = unroll()
+    pixels = Bernoulli(logits=unrolled.embedding.decode(unrolled.latents[1:]), validate_args=False)
+    expected = -pixels.log_prob(unrolled.pixels[1:]).sum((-3, -2, -1)).mean()
+    torch.testing.assert_close(TERMS["next_reconstruction"]()(unrolled), expected, rtol=1e-5, atol=1e-4)
+
+
+def test_slowness_by_hand() -> None:
+    mean = torch.tensor([[[0.0, 0.0]], [[3.0, 4.0]], [[3.0, 5.0]]])
+    assert TERMS["slowness"]()(seen(posterior=DiagonalGaussian(mean, mean))).item() == pytest.approx((25 + 1) / 2)
+
+
+@pytest.mark.parametrize(
+    ("missing", "sentence"), [("backward_encoder", "backward encoder"), ("process_noise", "density")]
+)
+def test_the_bound_says_what_it_needs(unroll: Unroll, missing: str, sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        TERMS["backward_consistency"]()(unroll(**{missing: False}))
