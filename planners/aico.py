@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from e2c_control.planners.engine import Engine
 
 DAMPING_LEAST, DAMPING_MOST = 1e-4, 1e8  # damping starts from the first after a setback, and gives up at the second
+SINGULAR = 1e-13  # smallest eigenvalue, relative to the largest, that is no rounding error
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,8 +192,8 @@ def _stage_policy(
     G, F = R + _transposed(B) @ V @ B, S + _transposed(B) @ V @ A
     right = np.concatenate((F, (r + _times(_transposed(B), w))[..., None]), axis=2)
     finite: Bools = np.all(np.isfinite(np.concatenate((G, right), axis=2)), axis=(1, 2))
-    least = np.linalg.eigvalsh(np.where(finite[:, None, None], (G + _transposed(G)) / 2, 0.0))[:, 0]
-    definite: Bools = finite & (least > 0.0)
+    spread = np.linalg.eigvalsh(np.where(finite[:, None, None], (G + _transposed(G)) / 2, 0.0))
+    definite: Bools = finite & (spread[:, 0] > SINGULAR * spread[:, -1])
     safe = np.where(definite[:, None, None], G, np.eye(len(G[0])))
     solved = np.asarray(-np.linalg.solve(safe, right), dtype=np.float64)
     return solved[..., :-1], solved[..., -1], F, w, definite
