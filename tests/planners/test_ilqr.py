@@ -6,12 +6,14 @@ from scipy.optimize import lsq_linear
 
 from e2c_control.planners import (
     ILQR,
+    Expansion,
     FunctionDynamics,
     Limits,
     LinearDynamics,
     Linearization,
     Plan,
     QuadraticCost,
+    SmoothCost,
     Starts,
     StopReason,
     lqr,
@@ -112,7 +114,61 @@ def test_several_starts_are_never_worse_than_one(pendulum, pendulum_cost):
     assert (kept.cost <= many.cost).all()
 
 
+def test_at_the_solution_differences_of_the_cost_agree_with_the_residual_and_push_against_the_limits(pendulum):
+    cost, limits = QuadraticCost([0.0, 0.0], np.eye(2), [[0.1]]), Limits.symmetric(1.0, 1)
+    plan = ILQR(iterations=200, tolerance=1e-15)(pendulum, cost, [[0.4, 0.2], [-0.1, 0.3]], 15, limits)
+
+    def total(controls):
+        return cost.value(pendulum.rollout(plan.states[:, 0], controls), controls, np.arange(2))
+
+    gradient = np.empty_like(plan.controls)
+    for t in range(15):
+        change = np.zeros_like(plan.controls)
+        change[:, t] = 1e-5
+        gradient[:, t, 0] = (total(plan.controls + change) - total(plan.controls - change)) / 2e-5
+    at_limit = np.abs(plan.controls) == 1.0
+    assert at_limit.any()
+    assert not at_limit.all()
+    assert np.abs(gradient[~at_limit]).max() < 1e-5
+    assert (gradient[at_limit] * plan.controls[at_limit] < 0).all()
+    residual = np.abs(limits.clip(plan.controls - gradient) - plan.controls).max(axis=(1, 2))
+    np.testing.assert_allclose(plan.optimality_residual, residual, atol=1e-6)
+    rough = ILQR(iterations=0)(pendulum, cost, [[0.4, 0.2]], 15, limits)
+    assert rough.optimality_residual[0] > 1e-3
+
+
+class Concave(SmoothCost):
+    """Rewards large controls: indefinite along with the weight of the states."""
+
+    def value(self, states, controls, problems):
+        return (states**2).sum(axis=(1, 2)) - (controls**2).sum(axis=(1, 2))
+
+    def expand(self, states, controls, problems):
+        (b, T, m), n = controls.shape, states.shape[2]
+        Q, R = (np.broadcast_to(c * np.eye(k), (b, t, k, k)) for c, k, t in ((2, n, T + 1), (-2, m, T)))
+        return Expansion(2 * states, -2 * controls, Q, R, np.zeros((b, T, m, n)))
+
+
+def test_an_indefinite_cost_is_regularised_or_given_up_by_name():
+    limited = ILQR()(LINEAR, Concave(), STATES, 6, Limits.symmetric(1.0, 2))
+    assert np.isfinite(limited.cost).all()
+    assert (np.abs(limited.controls) <= 1.0).all()
+    assert (np.diff(limited.cost_history, axis=1) <= 0).all()
+    assert set(limited.reasons) <= {StopReason.CONVERGED, StopReason.REGULARISATION, StopReason.ITERATIONS}
+    unbounded = ILQR(iterations=5)(LINEAR, Concave(), STATES, 6, Limits.none(2))
+    assert np.isfinite(unbounded.controls).all()
+    assert StopReason.CONVERGED not in unbounded.reasons
+
+
 def test_a_batch_equals_a_loop(pendulum):
+    check_batch_equals_loop(pendulum)
+
+
+def test_a_batch_equals_a_loop_in_machine_code(compiled_pendulum):
+    check_batch_equals_loop(compiled_pendulum)
+
+
+def check_batch_equals_loop(pendulum):
     states = np.random.default_rng(1).normal(size=(5, 2)) * [2.0, 1.0]
     goals = np.random.default_rng(2).normal(size=(5, 2))
     weights = (np.eye(2), [[0.1]])

@@ -70,6 +70,16 @@ def test_the_algebraic_riccati_solution_is_a_fixed_point():
     np.testing.assert_allclose(policy.K, np.broadcast_to(K, policy.K.shape), rtol=1e-10, atol=1e-11)
 
 
+def test_a_batch_equals_a_loop(linear_quadratic):
+    model, cost, _ = linear_quadratic(seed=7, N=4, n=3, m=5)
+    together = lqr(model, cost)
+    for b in range(4):
+        one_model = Linearization(*(getattr(model, name)[b : b + 1] for name in "ABo"))
+        one = lqr(one_model, Expansion(*(getattr(cost, name)[b : b + 1] for name in "qrQRS")))
+        for name in ("K", "k", "P", "p", "c"):
+            np.testing.assert_array_equal(getattr(together, name)[b], getattr(one, name)[0])
+
+
 def test_an_indefinite_problem_is_named(linear_quadratic):
     model, cost, _ = linear_quadratic(seed=1)
     cost.R[1] = -100 * np.eye(2)
