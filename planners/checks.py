@@ -22,7 +22,9 @@ def real(name: str, value: ArrayLike, shape: tuple[int | None, ...], *, finite: 
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} must be an array of real numbers, but is {value!r}.") from error
     given = np.shape(value)
-    if len(given) != len(shape) or any(want not in (None, got) for got, want in zip(given, shape, strict=True)):
+    if given != shape and (
+        len(given) != len(shape) or any(w not in (None, g) for g, w in zip(given, shape, strict=True))
+    ):
         wanted = ", ".join("any" if want is None else str(want) for want in shape)
         raise InputError(f"{name} must have shape ({wanted}), but has {given}.")
     if finite and not np.isfinite(array).all():

@@ -181,9 +181,8 @@ class Policy(NamedTuple):
     k: Array  # (b, T, m)
     V: Array  # (b, T + 1, n, n)
     v: Array  # (b, T + 1, n)
-    parts: (
-        Array  # (b, 3), with the sum c: Σ d'v + ½ d'Vd, Σ k'Q_u, Σ ½ k'Q_uu k; a step a k changes J by a [1] + a² [2]
-    )
+    # (b, 3), with the sum c: Σ d'v + ½ d'Vd, Σ k'Q_u, Σ ½ k'Q_uu k. A step of a k changes J by a [1] + a² [2].
+    parts: Array
 
 
 def blank_policy(b: int, horizon: int, n: int, m: int) -> Policy:
