@@ -1,13 +1,17 @@
-"""Planner speed: Riccati passes against Crocoddyl and mpc.pytorch, the pendulum swing-up, and one latent replan.
+"""Planner speed: Riccati passes beside Crocoddyl, mpc.pytorch and jax; the swing-up, a latent replan, many at once.
 
 Both sides solve the same random LQ problems, in two processes that take turns; CPU time of each process, one thread,
-lower quartile of the rounds. Crocoddyl is timed over calcDiff, backward and forward pass of its DDP solver, on one
-thread, mpc.pytorch over one call with lqr_iter=1, its smallest unit. The peers need an environment of their own:
+lower quartile of the rounds. ``ours`` is the pass itself, ``ours_called`` the public ``lqr`` and ``rollout`` with all
+their checks. Crocoddyl is timed over calcDiff, backward and forward pass of its DDP solver, on one thread; mpc.pytorch
+over one call with lqr_iter=1, its smallest unit; jax over compiled scans of the same recursion, with its inputs in
+place and without the time of compilation. The peers need an environment of their own:
 
     python -m venv build/peers
-    build/peers/bin/pip install crocoddyl==3.2.1 pin==4.1.0 torch && build/peers/bin/pip install --no-deps mpc==0.0.6
+    build/peers/bin/pip install -c constraints.txt torch==2.13.0 jax crocoddyl==3.2.1 pin==4.1.0
+    build/peers/bin/pip install --no-deps mpc==0.0.6
     python experiments/benchmark_planners.py             # writes experiments/results/benchmark_planners.json
     python experiments/benchmark_planners.py --quick     # two cells, one round, without peers, writes nothing
+    python experiments/benchmark_planners.py --peers DIRECTORY    # where their environment stands elsewhere
 """
 
 from __future__ import annotations
@@ -24,12 +28,13 @@ from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
+os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 import numpy as np
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "experiments" / "results" / "benchmark_planners.json"
-PEERS = ROOT / "build" / "peers" / "bin" / "python"
+PEERS = ROOT / "build" / "peers"
 CELLS = [(n, m, T) for n, m in ((2, 1), (3, 1), (8, 2), (8, 4)) for T in (10, 40, 100)] + [(32, 4, 40)]
 SEED = 100
 
@@ -77,6 +82,17 @@ def ours(cell: tuple[int, int, int], batch: int) -> tuple[Callable[[], Any], Cal
 
     run()
     return run, lambda: controls[:, 0].copy()
+
+
+def ours_called(cell: tuple[int, int, int], batch: int) -> Callable[[], Any]:
+    """The same problems through the public functions."""
+    from e2c_control.planners import Expansion, Linearization, lqr
+
+    (n, m, T), data = cell, problems(*cell, batch)
+    Q, R = np.tile(np.eye(n), (batch, T + 1, 1, 1)), np.tile(np.eye(m), (batch, T, 1, 1))
+    model = Linearization(data["A"], data["B"], np.zeros((batch, T, n)))
+    cost = Expansion(data["q"], data["r"], Q, R, np.zeros((batch, T, m, n)))
+    return lambda: lqr(model, cost).rollout(model, data["z0"])
 
 
 def crocoddyl_side(cell: tuple[int, int, int], batch: int) -> tuple[Callable[[], Any], Callable[[], np.ndarray]]:
@@ -130,9 +146,47 @@ def mpc_side(cell: tuple[int, int, int], batch: int) -> tuple[Callable[[], Any],
     return run, lambda: found[0][1][0].numpy()
 
 
+def jax_side(cell: tuple[int, int, int], batch: int) -> tuple[Callable[[], Any], Callable[[], np.ndarray]]:
+    """Scans over the stages, a Cholesky factor each, compiled for all problems together."""
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_enable_x64", True)
+    (n, m, _), data = cell, problems(*cell, batch)
+    Q, R = jnp.eye(n), jnp.eye(m)
+
+    def stage(after: Any, local: Any) -> Any:
+        (V, v), (A, B, q, r) = after, local
+        VA, VB = V @ A, V @ B
+        factor = jax.scipy.linalg.cho_factor(R + B.T @ VB)
+        Q_uz, Q_u = B.T @ VA, r + B.T @ v
+        K, k = -jax.scipy.linalg.cho_solve(factor, Q_uz), -jax.scipy.linalg.cho_solve(factor, Q_u)
+        V, v = Q + A.T @ VA + Q_uz.T @ K, q + A.T @ v + Q_uz.T @ k
+        return ((V + V.T) / 2, v), (K, k)
+
+    def step(z: Any, local: Any) -> Any:
+        A, B, K, k = local
+        u = K @ z + k
+        return A @ z + B @ u, (z, u)
+
+    def solve(A: Any, B: Any, q: Any, r: Any, z0: Any) -> Any:
+        _, (K, k) = jax.lax.scan(stage, (Q, q[-1]), (A, B, q[:-1], r), reverse=True)
+        return jax.lax.scan(step, z0, (A, B, K, k))
+
+    compiled = jax.jit(jax.vmap(solve))
+    arguments = [jnp.asarray(data[name]) for name in ("A", "B", "q", "r", "z0")]
+    found: list[Any] = [None]
+
+    def run() -> None:
+        found[0] = jax.block_until_ready(compiled(*arguments))
+
+    run()
+    return run, lambda: np.asarray(found[0][1][1][:, 0])
+
+
 def serve() -> None:
     """The peers' process: a line names side, cell and batch, the answer is microseconds and the first controls."""
-    sides: dict[str, Callable[..., Any]] = {"crocoddyl": crocoddyl_side, "mpc": mpc_side}
+    sides: dict[str, Callable[..., Any]] = {"crocoddyl": crocoddyl_side, "mpc": mpc_side, "jax": jax_side}
     answers, made = os.fdopen(os.dup(1), "w"), {}
     os.dup2(2, 1)  # what the libraries print goes to stderr
     for line in sys.stdin:
@@ -144,18 +198,21 @@ def serve() -> None:
         print(json.dumps([timed(run), first().tolist()]), file=answers, flush=True)
 
 
-def riccati(cells: list[tuple[int, int, int]], batches: list[int], rounds: int, peers: bool) -> list[dict[str, Any]]:
+def riccati(
+    cells: list[tuple[int, int, int]], batches: list[int], rounds: int, peers: Path | None
+) -> list[dict[str, Any]]:
     process = None
-    if peers:
-        command = [str(PEERS), __file__, "--serve"]
+    if peers is not None:
+        command = [str(peers), __file__, "--serve"]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     table: list[dict[str, Any]] = []
     for cell, batch in [(cell, batch) for batch in batches for cell in cells]:
-        run, first = ours(cell, batch)
-        row: dict[str, list[float]] = {"ours": []}
+        (run, first), called = ours(cell, batch), ours_called(cell, batch)
+        row: dict[str, list[float]] = {"ours": [], "ours_called": []}
         for _ in range(rounds):
             row["ours"].append(timed(run))
-            for name in ("crocoddyl", "mpc") if process and cell[0] <= 8 else ("crocoddyl",) if process else ():
+            row["ours_called"].append(timed(called))
+            for name in ("crocoddyl", "mpc", "jax")[:: 1 if cell[0] <= 8 else 2] if process else ():
                 assert process is not None
                 assert process.stdin is not None
                 assert process.stdout is not None
@@ -176,7 +233,7 @@ def riccati(cells: list[tuple[int, int, int]], batches: list[int], rounds: int, 
 def ratios(table: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """How many times longer a peer takes, geometric mean and worst cell, for each batch and n up to 8, and n = 32."""
     answer: dict[str, dict[str, float]] = {}
-    for name in ("crocoddyl", "mpc"):
+    for name in ("crocoddyl", "mpc", "jax"):
         for large, batch in sorted({(row["n"] > 8, row["batch"]) for row in table if name in row}):
             rows = [row for row in table if (row["n"] > 8, row["batch"]) == (large, batch) and name in row]
             ratio = np.array([row[name] / row["ours"] for row in rows])
@@ -201,12 +258,19 @@ def pendulum_derivatives(parameters: Any, sizes: Any, state: Any, control: Any, 
     B[0, 0], B[1, 0] = 0.0075, 0.15
 
 
-def pendulum(rounds: int) -> dict[str, float]:
-    from e2c_control.planners import ILQR, FunctionDynamics, Limits, Lowered, Plan, QuadraticCost, Starts
+def pendulum_problem() -> tuple[Any, Any]:
+    """The pendulum for both engines' sake in NumPy and in machine code, and the cost of its swing-up."""
+    from e2c_control.planners import FunctionDynamics, Lowered, QuadraticCost
 
     lowered = Lowered(pendulum_kernel, np.zeros(0), np.zeros(0, np.int64), pendulum_derivatives)
-    dynamics = FunctionDynamics(pendulum_step, 2, 1, lowered=lowered)
     cost = QuadraticCost(np.zeros(2), np.diag([0.05, 0.005]), [[0.005]], np.diag([50.0, 5.0]))
+    return FunctionDynamics(pendulum_step, 2, 1, lowered=lowered), cost
+
+
+def pendulum(rounds: int) -> dict[str, float]:
+    from e2c_control.planners import ILQR, Limits, Plan, Starts
+
+    dynamics, cost = pendulum_problem()
     guess = Plan.guess(np.random.default_rng(0).uniform(-1, 1, (64, 100, 1)), 2)
     planner, states = ILQR(iterations=300, starts=Starts(0, 0, 0)), np.tile([np.pi, 0.0], (64, 1))
 
@@ -244,33 +308,92 @@ def replan(rounds: int) -> dict[str, float]:
     return {"milliseconds": sorted(times[1:])[rounds // 4] / 1e3}
 
 
+def many(problems: int, rounds: int) -> dict[str, Any]:
+    """Swing-ups from as many states at once, ten iterations: the compiled engine and the torch engine, wall-clock."""
+    import torch
+
+    from e2c_control.planners import ILQR, Limits, Starts
+    from e2c_control.planners.torch_engine import TorchILQR
+
+    torch.set_num_threads(1)
+    (dynamics, cost), horizon, iterations = pendulum_problem(), 50, 10
+    states = np.random.default_rng(SEED).uniform([-np.pi, -1.0], [np.pi, 1.0], (problems, 2))
+    compiled = ILQR(iterations=iterations, starts=Starts(1, 0, 0), tolerance=0.0)
+    in_torch = TorchILQR(iterations=iterations, tolerance=0.0)
+
+    def step(states: Any, controls: Any) -> Any:
+        speed = states[:, 1] + 0.05 * (15 * torch.sin(states[:, 0]) + 3 * controls[:, 0])
+        return torch.stack((states[:, 0] + 0.05 * speed, speed), 1)
+
+    def in_engine(device: str) -> Callable[[], Any]:
+        z0, u0 = torch.tensor(states, device=device), torch.zeros(problems, horizon, 1, device=device).double()
+        bound = torch.full((1,), 2.0, device=device).double()
+        state, last = (torch.tensor(weight, device=device).double() for weight in ([0.05, 0.005], [50.0, 5.0]))
+
+        def price(z: Any, u: Any) -> Any:
+            return (z[:, :-1] ** 2 @ state).sum(1) + z[:, -1] ** 2 @ last + 0.005 * (u**2).sum((1, 2))
+
+        def run() -> Any:
+            cost = in_torch(step, price, z0, u0, -bound, bound).cost.cpu()  # and so waits for the device
+            return cost.numpy()
+
+        return run
+
+    def seconds(run: Callable[[], Any]) -> float:
+        run()
+        times: list[float] = []
+        for _ in range(rounds):
+            begun = time.perf_counter()
+            run()
+            times.append(time.perf_counter() - begun)
+        return sorted(times)[rounds // 4]
+
+    def plan() -> Any:
+        return compiled(dynamics, cost, states, horizon, Limits.symmetric(2.0, 1)).cost
+
+    answer: dict[str, Any] = {"problems": problems, "horizon": horizon, "iterations": iterations}
+    answer |= {"compiled_engine_milliseconds": 1e3 * seconds(plan), "median_cost": float(np.median(plan()))}
+    for name, device in (("torch_cpu", "cpu"), ("torch_cuda", "cuda")):
+        if device == "cuda" and not torch.cuda.is_available():
+            answer[f"{name}_milliseconds"] = "not run: no CUDA device"
+            continue
+        run = in_engine(device)
+        answer |= {f"{name}_milliseconds": 1e3 * seconds(run), f"{name}_median_cost": float(np.median(run()))}
+    if torch.cuda.is_available():
+        answer["device"] = torch.cuda.get_device_name()
+    return answer
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--peers", type=Path, default=PEERS, help="their virtual environment")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
         serve()
         return
-    if not options.quick and not PEERS.exists():
+    peers = None if options.quick else options.peers / "bin" / "python"
+    if peers is not None and not peers.exists():
         sys.exit("The peers' environment is missing: the head of this script says how to make it.")
-    rounds = 1 if options.quick else 5
+    rounds = 1 if options.quick else 9
     cells, batches = ([(2, 1, 10), (3, 1, 40)], [1]) if options.quick else (CELLS, [1, 64])
-    table = riccati(cells, batches, rounds, peers=not options.quick)
+    table = riccati(cells, batches, rounds, peers)
     result: dict[str, Any] = {"ratios": ratios(table), "pendulum": pendulum(rounds), "latent_replan": replan(rounds)}
+    result["many_at_once"] = many(8 if options.quick else 1024, 1 if options.quick else 3)
     print(json.dumps(result, indent=2))
-    if options.quick:
+    if peers is None:
         return
     from e2c_control.runs.atomic import replace_text
     from e2c_control.runs.versions import package_versions, source_commit
 
     listed = subprocess.run(
-        [str(PEERS), "-m", "pip", "list", "--format=json"], capture_output=True, text=True, check=True
+        [str(peers), "-m", "pip", "list", "--format=json"], capture_output=True, text=True, check=True
     )
-    peers = {row["name"]: row["version"] for row in json.loads(listed.stdout)}
+    versions = {row["name"]: row["version"] for row in json.loads(listed.stdout)}
     result["riccati_microseconds"] = table
     result["seed"], result["commit"], result["versions"] = SEED, source_commit(), package_versions()
-    result["peers"] = {name: peers.get(name) for name in ("crocoddyl", "pin", "mpc", "torch", "numpy")}
+    result["peers"] = {name: versions.get(name) for name in ("crocoddyl", "pin", "mpc", "torch", "jax", "numpy")}
     result["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     RESULT.parent.mkdir(exist_ok=True)
     replace_text(RESULT, json.dumps(result, indent=2) + "\n")
