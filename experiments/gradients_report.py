@@ -1,0 +1,155 @@
+"""The README's table for choosing a gradient estimator, written from the result files.
+
+    python experiments/gradients_report.py            # writes the README's block
+    python experiments/gradients_report.py --quick    # prints it, writes nothing
+
+What is recommended is computed: the unbiased method of least variance times evaluations of f, by the geometric mean
+over the problems that are not degenerate, among those that can be used in a situation.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "experiments" / "results"
+BLOCK = re.compile(r"(<!-- gradients: experiments/gradients_report.py -->\n).*?(<!-- end of gradients -->)", re.DOTALL)
+BITS, CHOICE, CONTINUOUS = ("ten bits", "three bits"), ("four choices",), ("normal", "gamma")
+DISCRETE = BITS + CHOICE
+
+# name in the toys: label, name in the cost table, names in the VAE
+METHODS: dict[str, tuple[str, str | None, str | None]] = {
+    "score-function": ("`ScoreFunction()`", "ScoreFunction", None),
+    "sf-moving-average": ("`ScoreFunction(MovingAverage())`", None, None),
+    "nvil": ("`NVIL`", None, "NVIL"),
+    "rloo": ("`RLOO`, 2 samples", "RLOO, 2 samples", "RLOO, 2"),
+    "rloo-4": ("`RLOO`, 4 samples", None, "RLOO, 4"),
+    "disarm": ("`DisARM`, 2 samples", "DisARM, 2 samples", "DisARM, 2"),
+    "arm": ("`ARM`, 2 samples", "ARM, 2 samples", None),
+    "relax": ("`RELAX`", "RELAX + variance", "RELAX"),
+    "relax-f": ("`RELAX`, with f", None, "RELAX with f"),
+    "rebar": ("`REBAR`", "REBAR + variance", "REBAR"),
+    "muprop": ("`MuProp`", "MuProp", "MuProp"),
+    "concrete": ("`Concrete`, **biased**", "Concrete", "Concrete (biased)"),
+    "straight-through": ("`StraightThrough`, **biased**", "StraightThrough", "ST (biased)"),
+    "reparameterisation": ("`Reparameterisation`", None, None),
+    "g-rep": ("`GeneralisedReparameterisation`", None, None),
+    "lax": ("`LAX`", None, None),
+}
+SITUATIONS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
+    ("bits; f a black box, several evaluations", ("rloo", "rloo-4", "arm", "disarm"), BITS),
+    ("choices; f a black box, several evaluations", ("rloo", "rloo-4"), CHOICE),
+    ("discrete; f a black box, one evaluation", ("score-function", "sf-moving-average", "nvil", "relax"), DISCRETE),
+    ("discrete; f can be differentiated", ("muprop", "rebar", "relax-f"), DISCRETE),
+    ("continuous; f can be differentiated", ("reparameterisation", "g-rep", "muprop"), CONTINUOUS),
+    ("continuous; f a black box", ("score-function", "sf-moving-average", "rloo", "lax"), CONTINUOUS),
+]
+
+
+def load(name: str) -> dict[str, Any]:
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def relative(toys: dict[str, Any], problem: str, name: str) -> float | None:
+    """Variance times evaluations, with the score function's as the unit."""
+    rows = {row["estimator"]: row for row in toys.get(problem, {}).get("rows", [])}
+    if name not in rows:
+        return None
+    return rows[name]["variance_times_evaluations"] / rows["score-function"]["variance_times_evaluations"]
+
+
+def overall(toys: dict[str, Any], name: str, problems: tuple[str, ...]) -> float | None:
+    """Geometric mean over the problems that the method can take; None if there is none."""
+    found = [value for problem in problems if (value := relative(toys, problem, name)) is not None]
+    return math.exp(sum(math.log(max(value, 1e-12)) for value in found) / len(found)) if found else None
+
+
+def number(value: float | None) -> str:
+    return (
+        "" if value is None else f"{value:.1e}" if value < 0.001 else f"{value:.2g}" if value < 10 else f"{value:.0f}"
+    )
+
+
+def choices(toys: dict[str, Any]) -> list[str]:
+    """For each situation the methods that can be used, best first."""
+    lines = ["| you have | in this order (variance x evaluations of f, score function = 1) |", "|---|---|"]
+    for situation, names, problems in SITUATIONS:
+        scores = {name: overall(toys, name, problems) for name in names}
+        ranked = sorted((score, name) for name, score in scores.items() if score is not None)
+        text = ", ".join(f"{METHODS[name][0]} {number(score)}" for score, name in ranked)
+        lines.append(f"| {situation} | {text} |")
+    return lines
+
+
+def everything(toys: dict[str, Any], cost: dict[str, Any], vae: dict[str, Any]) -> list[str]:
+    """All methods: cost, variance, and what a VAE reaches."""
+    lines = [
+        "| method | CPU | ten bits | three bits | four choices | normal | gamma | VAE: training, held-out ELBO |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, (label, priced, trained) in METHODS.items():
+        ratio = cost.get("float32", {}).get(priced, {}).get("ratio") if priced else None
+        cells = [number(ratio), *(number(relative(toys, problem, name)) for problem in (*DISCRETE, *CONTINUOUS))]
+        row = vae.get(trained, {}).get("row") if trained else None
+        bound = "" if row is None else f"{row['train']:.2f} ± {row['train_error']:.2f}, {row['best_held_out']:.2f}"
+        lines.append("| " + " | ".join([label, *cells, bound]) + " |")
+    return lines
+
+
+def sentences(toys: dict[str, Any], cost: dict[str, Any], gaussian: dict[str, Any]) -> list[str]:
+    lines: list[str] = []
+    if "bit, t = .499" in toys:
+        rows = {row["estimator"]: row for row in toys["bit, t = .499"]["rows"]}
+        worst = max(rows["relax"]["variances"]) / rows["score-function"]["variance"]
+        rloo = rows["rloo"]["variance"] / rows["score-function"]["variance"]
+        lines.append(
+            f"- E (b - t)², t = .499, one bit: trained RELAX has {worst:.0e} of the score function's variance (worst "
+            f"of {len(rows['relax']['variances'])} seeds), RLOO with two samples and nothing to train {rloo:.0e}; a "
+            "constant baseline or DisARM leaves none, since one bit is a degenerate problem "
+            "([all problems](experiments/results/gradients_toys.png), `gradients_toys.py`)."
+        )
+    if gaussian:
+        lines.append(
+            f"- The talk's Gaussian: eight variances in closed form, found in samples within "
+            f"{gaussian['largest_difference']:.1%} (`gradients_gaussian.py`)."
+        )
+    if "float32" in cost:
+        rows = cost["float32"]
+        mine = ", ".join(f"{name} {rows[name]['ratio']:.1f}" for name in ("REBAR", "RELAX", "RELAX + variance"))
+        peers = ", ".join(f"{name} {row['ratio']:.1f}" for name, row in rows.items() if name.startswith(("pyd", "sto")))
+        lines.append(
+            f"- CPU time of a step in score-function steps through torch.distributions, 24 x 200 bits, float32: {mine}"
+            + (f"; peers in the same run: {peers}" if peers else "")
+            + " (`gradients_cost.py`)."
+        )
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="print the block, write nothing")
+    options = parser.parse_args()
+    toys, cost, vae = load("gradients_toys"), load("gradients_cost"), load("gradients_vae")
+    notes = [
+        "Variance times evaluations of f, the score function's = 1, less is better; CPU in score-function steps, with",
+        "training where there is something to train. Three seeds; the VAE has 32 bits and scikit-learn's digits",
+        "(`gradients_vae.py`, [curves](experiments/results/gradients_vae.png)); its held-out bound is the best one.",
+    ]
+    block = [*choices(toys), "", *everything(toys, cost, vae), "", *notes, ""]
+    text = "\n".join([*block, *sentences(toys, cost, load("gradients_gaussian"))]) + "\n"
+    print(text)
+    if options.quick:
+        return
+    readme = ROOT / "README.md"
+    before = readme.read_text(encoding="utf-8")
+    readme.write_text(BLOCK.sub(lambda match: match[1] + text + match[2], before), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
