@@ -63,10 +63,12 @@ def gradient_stats(
         InputError: an estimator cannot take f, the distribution, or the number of samples.
     """
     law = law_of(distribution)
+    counts = {name: _count(estimator, name, n_samples) for name, estimator in estimators.items()}
+    steps = {name: step_of(e, f, distribution, counts[name]) for name, e in estimators.items()}
+    costs = cpu_microseconds(steps)
     rows: list[GradientStats] = []
     for name, estimator in estimators.items():
-        given = n_samples if n_samples is None or isinstance(n_samples, int) else n_samples.get(name)
-        n = estimator.least if given is None else whole("n_samples", given)
+        n = counts[name]
         truth = exact_gradient(f, distribution, estimator, n if estimator.many_samples else 1)
         exact = None if truth is None else flat(truth[1], law.names).double()
         mean, variance = moments(estimator, f, distribution, n, draws, generator)
@@ -76,22 +78,24 @@ def gradient_stats(
             bias = float(off.square().sum().sqrt())
             # What rounding alone makes counts as no bias.
             z = float((off.abs() / (error + torch.finfo(law.constants[0].dtype).eps * (1 + exact.abs()))).max())
-        cost = cpu_microseconds(step_of(estimator, f, distribution, n, generator))
-        spent = estimator.evaluations(n)
-        rows.append(GradientStats(name, estimator.unbiased, n, spent, bias, z, float(variance.sum()), cost))
+        spent, total = estimator.evaluations(n), float(variance.sum())
+        rows.append(GradientStats(name, estimator.unbiased, n, spent, bias, z, total, costs[name]))
     return rows
 
 
-def step_of(
-    estimator: Estimator,
-    f: Function,
-    distribution: Distribution,
-    n_samples: int,
-    generator: torch.Generator | None = None,
-) -> Callable[[], None]:
-    """One estimate and its backward pass into leaf parameters, as a function to time."""
+def _count(estimator: Estimator, name: str, n_samples: int | Mapping[str, int] | None) -> int:
+    given = n_samples if n_samples is None or isinstance(n_samples, int) else n_samples.get(name)
+    return estimator.least if given is None else whole("n_samples", given)
+
+
+def step_of(estimator: Estimator, f: Function, distribution: Distribution, n_samples: int) -> Callable[[], None]:
+    """One estimate and its backward pass into leaf parameters, as a function to time.
+
+    Its noise is its own: how often it is called depends on the machine, and must change nothing else.
+    """
     law = law_of(distribution)
     leaves = [parameter.clone().requires_grad_() for parameter in law.constants]
+    generator = torch.Generator(leaves[0].device).manual_seed(0)
 
     def step() -> None:
         for leaf in leaves:
@@ -101,16 +105,22 @@ def step_of(
     return step
 
 
-def cpu_microseconds(step: Callable[[], object], rounds: int = 15, least: float = 0.002) -> float:
-    """Median CPU microseconds of a call, in rounds of at least so many seconds."""
-    times: list[float] = []
+def cpu_microseconds(
+    steps: Mapping[str, Callable[[], object]], rounds: int = 15, least: float = 0.002
+) -> dict[str, float]:
+    """Median CPU microseconds of calls that take turns, in rounds of at least so many seconds each.
+
+    A busy machine slows all of a round alike: compare numbers of one call of this function with each other alone.
+    """
+    times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
-        calls, begun = 0, time.process_time()
-        while calls == 0 or time.process_time() - begun < least:
-            step()
-            calls += 1
-        times.append(1e6 * (time.process_time() - begun) / calls)
-    return sorted(times)[rounds // 2]
+        for name, step in steps.items():
+            calls, begun = 0, time.process_time()
+            while calls == 0 or time.process_time() - begun < least:
+                step()
+                calls += 1
+            times[name].append(1e6 * (time.process_time() - begun) / calls)
+    return {name: sorted(found)[rounds // 2] for name, found in times.items()}
 
 
 def stats_table(rows: Sequence[GradientStats]) -> list[tuple[str, ...]]:
