@@ -18,10 +18,11 @@ from e2c_control.envs.scene import (
     Disc,
     Path,
     Point,
-    Polygon,
     Shape,
     arrow_head,
+    on_circle,
     rectangle,
+    sector,
 )
 from e2c_control.envs.system import FloatArray, Frames, System
 
@@ -39,7 +40,6 @@ OUT_OF_SIGHT = SIZE / 2 + CART_LENGTH + POLE_LENGTH  # pixels from the image's c
 BLOCK = 32  # frames drawn at once: what they need fits into a processor's second cache
 
 GOAL_ANGLE = math.radians(18)
-FAN = tuple(GOAL_ANGLE * part / 12 for part in range(-12, 13))
 SAMPLED = np.array([math.radians(36), MAX_RATE, TRACK, MAX_SPEED])
 
 
@@ -129,11 +129,11 @@ class CartPole(System):
     def scene(self, state: FloatArray, goal: FloatArray, control: FloatArray) -> Sequence[Shape]:
         angle, middle, axle = float(state[0]), 0.5 + 0.4 * float(state[2]) / TRACK, 0.78
         pivot = (middle, axle)
-        area = Polygon((pivot, *(_on_circle(pivot, float(goal[0]) + edge, 0.6) for edge in FAN)), GOAL_AREA)
+        area = sector(pivot, float(goal[0]), GOAL_ANGLE, 0.6, GOAL_AREA)
         shapes: list[Shape] = [area, rectangle(axle + 0.075, 0.0, axle + 0.083, 1.0, STONE)]
         shapes += [Disc((middle + side, axle + 0.05), 0.025, STONE) for side in (-0.06, 0.06)]
         shapes.append(rectangle(axle - 0.045, middle - 0.11, axle + 0.045, middle + 0.11, STONE))
-        shapes += [Path((pivot, _on_circle(pivot, angle, 0.55)), 0.05, BODY), Disc(pivot, 0.015, PAPER)]
+        shapes += [Path((pivot, on_circle(pivot, angle, 0.55)), 0.05, BODY), Disc(pivot, 0.015, PAPER)]
         return [*shapes, *_push_arrow(pivot, float(control[0]) / FORCE_LIMIT)]
 
 
@@ -144,10 +144,6 @@ def accelerations(angle: FloatArray, rate: FloatArray, force: FloatArray) -> Flo
     h = force + m * l * rate**2 * sine
     turning = (MASS * g * sine - h * cosine) / (4 / 3 * MASS * l - m * l * cosine**2)
     return np.stack((turning, (h - m * l * turning * cosine) / MASS))
-
-
-def _on_circle(middle: Point, angle: float, radius: float) -> Point:
-    return middle[0] + radius * math.sin(angle), middle[1] - radius * math.cos(angle)
 
 
 def _push_arrow(pivot: Point, effort: float) -> Sequence[Shape]:

@@ -9,7 +9,7 @@ import numpy as np
 from e2c_control.envs.angles import wrap
 from e2c_control.envs.raster import draw_lines
 from e2c_control.envs.runge_kutta import integrate
-from e2c_control.envs.scene import BODY, CONTROL, GOAL_AREA, STONE, Disc, Path, Point, Polygon, Shape, arrow_head
+from e2c_control.envs.scene import BODY, GOAL_AREA, STONE, Disc, Path, Shape, on_circle, sector, torque_arrow
 from e2c_control.envs.system import FloatArray, Frames, System
 from e2c_control.errors import InputError
 
@@ -24,7 +24,6 @@ ROD_LENGTH, ROD_WIDTH = 22.0, 4.0  # pixels
 BLOCK = 64  # frames drawn at once: what they need fits into a processor's second cache
 
 GOAL_ANGLE = math.radians(30)
-FAN = tuple(GOAL_ANGLE * part / 20 for part in range(-20, 21))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,25 +103,11 @@ class Pendulum(System):
         return np.stack((np.cos(angle), np.sin(angle), rate / self.max_rate), axis=1)
 
     def scene(self, state: FloatArray, goal: FloatArray, control: FloatArray) -> Sequence[Shape]:
-        angle, reach = float(state[0]), 0.4
-        rod = Path(((0.5, 0.5), _on_circle(angle, reach)), 0.065, BODY)
-        area = Polygon(((0.5, 0.5), *(_on_circle(float(goal[0]) + edge, 0.45) for edge in FAN)), GOAL_AREA)
-        shapes: list[Shape] = [Disc((0.5, 0.5), 0.45, STONE, width=0.004), area, rod, Disc((0.5, 0.5), 0.022, STONE)]
-        return [*shapes, *_torque_arrow(float(control[0]) / self.torque_limit)]
-
-
-def _on_circle(angle: float, radius: float) -> Point:
-    return 0.5 + radius * math.sin(angle), 0.5 - radius * math.cos(angle)
-
-
-def _torque_arrow(effort: float) -> Sequence[Shape]:
-    """An arc around the motor, a third of a turn at full torque; positive torque turns counter-clockwise."""
-    if abs(effort) < 0.02:
-        return ()
-    sweep, radius = -effort * 2 * math.pi / 3, 0.11
-    arc = tuple(_on_circle(math.pi - sweep / 2 + sweep * part / 30, radius) for part in range(31))
-    end = math.pi + sweep / 2
-    turn = math.copysign(1, sweep)
-    direction = (turn * math.cos(end), turn * math.sin(end))
-    tip = (arc[-1][0] + 0.03 * direction[0], arc[-1][1] + 0.03 * direction[1])
-    return Path(arc, 0.012, CONTROL), arrow_head(tip, direction, 0.045, CONTROL)
+        motor = (0.5, 0.5)
+        return [
+            Disc(motor, 0.45, STONE, width=0.004),
+            sector(motor, float(goal[0]), GOAL_ANGLE, 0.45, GOAL_AREA),
+            Path((motor, on_circle(motor, float(state[0]), 0.4)), 0.065, BODY),
+            Disc(motor, 0.022, STONE),
+            *torque_arrow(motor, float(control[0]) / self.torque_limit, 0.11),
+        ]

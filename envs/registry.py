@@ -19,6 +19,8 @@ TASKS: dict[str, str] = {
     "E2C/PendulumSwingUp-v0": "e2c_control.envs.pendulum_tasks:swing_up",
     "E2C/PendulumPump-v0": "e2c_control.envs.pendulum_tasks:pump",
     "E2C/CartPoleBalance-v0": "e2c_control.envs.cart_pole_tasks:balance",
+    "E2C/ThreeLink-v0": "e2c_control.envs.three_link_tasks:three_link",
+    "E2C/ThreeLinkFine-v0": "e2c_control.envs.three_link_tasks:three_link_fine",
 }
 
 

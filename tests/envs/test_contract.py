@@ -7,7 +7,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from stable_baselines3.common.env_checker import check_env as check_env_for_sb3
 
@@ -133,6 +133,7 @@ def test_a_step_is_the_systems_step(task_id):
 
 
 @every_id
+@settings(max_examples=10, deadline=None)
 @given(seed=seeds, noise=st.floats(0, 3))
 def test_states_stay_in_the_world(task_id, seed, noise):
     system, rng = make_task(task_id, noise=noise).system, np.random.default_rng(seed)
@@ -144,6 +145,7 @@ def test_states_stay_in_the_world(task_id, seed, noise):
 
 
 @every_id
+@settings(max_examples=10, deadline=None)
 @given(seed=seeds, n=st.integers(1, 40))
 def test_a_batch_is_its_rows(task_id, seed, n):
     system, rng = make_task(task_id).system, np.random.default_rng(seed)
