@@ -13,6 +13,7 @@ from e2c_control.objectives.bottleneck import BackwardConsistency, NextReconstru
 from e2c_control.objectives.contrastive import InfoNCE, LatentConsistency
 from e2c_control.objectives.divergence import ConsistencyKL, PriorKL
 from e2c_control.objectives.latent_prediction import EnsemblePrediction, LatentPrediction
+from e2c_control.objectives.mmd import MMDPrior
 from e2c_control.objectives.pixel_likelihood import Display, Prediction, Reconstruction
 from e2c_control.objectives.smoothness import Centring, ControlUniformity, Curvature, Slowness
 from e2c_control.objectives.term import Term
@@ -23,6 +24,7 @@ TERMS: Mapping[str, Callable[..., Term]] = {
     "prediction": Prediction,
     "display": Display,
     "prior_kl": PriorKL,
+    "mmd_prior": MMDPrior,
     "consistency_kl": ConsistencyKL,
     "info_nce": InfoNCE,
     "latent_consistency": LatentConsistency,

@@ -65,6 +65,7 @@ RECIPES: Mapping[str, Callable[[EmbeddingConfig], Recipe]] = {
     "e2c-global": literature.e2c_global,
     "e2c-nonlinear": literature.e2c_nonlinear,
     "e2c-no-kl": literature.e2c_no_kl,
+    "wae-mmd": literature.wae_mmd,
     "ae": literature.ae,
     "vae": literature.vae,
     "vae-slowness": literature.vae_slowness,
