@@ -180,8 +180,8 @@ def picture(problems: dict[str, list[dict[str, Any]]]) -> Any:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--draws", type=int, default=200_000)
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--draws", type=int, default=100_000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--problems", nargs="+", default=list(PROBLEMS), choices=list(PROBLEMS))
     parser.add_argument("--quick", action="store_true", help="seconds, writes nothing")
@@ -190,7 +190,6 @@ def main() -> None:
     chosen = ["bit, t = .499", "normal"] if options.quick else options.problems
     steps, draws, seeds = (10, 500, [100]) if options.quick else (options.steps, options.draws, options.seeds)
     path = RESULTS / "gradients_toys.json"
-    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() and not options.quick else {}
     for problem in chosen:
         rows = measure(PROBLEMS[problem](), steps, draws, seeds)
         report(problem, rows)
@@ -205,6 +204,8 @@ def main() -> None:
         if not options.quick:
             how = {"steps": steps, "draws": draws, "seeds": seeds, "biased_against_claim": wrong}
             how |= {"commit": source_commit(), "versions": package_versions()}
+            # Read again: another process may have measured other problems in the meantime.
+            result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
             result[problem] = {"rows": rows, **how}
             replace_text(path, json.dumps(result, indent=1) + "\n")
             discrete = {name: result[name]["rows"] for name in PROBLEMS if name in result and name not in CONTINUOUS}

@@ -41,7 +41,7 @@ def train_estimator(
         watch: called after each step.
     """
     parameters, law = list(estimator.parameters()), law_of(distribution)
-    optimizer = torch.optim.Adam(parameters, learning_rate) if parameters else None
+    optimizer = torch.optim.Adam(parameters, learning_rate, fused=True) if parameters else None
     for step in range(steps):
         if optimizer is not None:
             optimizer.param_groups[0]["lr"] = learning_rate * (0.01 + 0.99 * (1 + math.cos(math.pi * step / steps)) / 2)
