@@ -1,0 +1,163 @@
+"""What every auto-encoder is: the one contract that training, sampling, novelty search and agents call."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from e2c_control.autoencoders.networks import Networks
+from e2c_control.errors import InputError
+from e2c_control.models.gaussian import DiagonalGaussian
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss of a batch, mean over its rows.
+
+    Attributes:
+        total: what is differentiated, a scalar.
+        parts: what it is made of, before weighting, detached scalars by name; "reconstruction" is always there.
+    """
+
+    total: Tensor
+    parts: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+
+
+class AutoEncoder(nn.Module, ABC):
+    """An encoder, a decoder, and a loss. Codes have any shape; a vector of k numbers has the shape (k,).
+
+    Reconstructions are scored by squared error, `mean` or `sum` over the numbers of a sample, as each kind of
+    auto-encoder says; over a batch the mean is always taken.
+
+    Args:
+        networks: the two, with the shapes between them.
+    """
+
+    def __init__(self, networks: Networks) -> None:
+        super().__init__()
+        self.encoder, self.decoder = networks.encoder, networks.decoder
+        self.data_shape, self.code_shape = networks.data_shape, networks.code_shape
+        self.data_range = networks.data_range
+
+    @abstractmethod
+    def losses(self, x: Tensor, generator: torch.Generator) -> Iterator[Loss]:
+        """Losses of data (N, *data_shape), to be back-propagated one after the other.
+
+        Most have one. Where there are several, each holds a graph of its own, and the next one is computed only when
+        it is asked for: who calls `backward` in between never holds two of them.
+        """
+
+    def loss(self, x: Tensor, generator: torch.Generator) -> Loss:
+        """All losses of data (N, *data_shape) together."""
+        totals: list[Tensor] = []
+        parts: dict[str, Tensor] = {}
+        for loss in self.losses(x, generator):
+            totals.append(loss.total)
+            for name, value in loss.parts.items():
+                parts[name] = parts[name] + value if name in parts else value
+        return Loss(torch.stack(totals).sum(), parts)
+
+    def posterior(self, x: Tensor) -> Tensor | DiagonalGaussian:
+        """What the encoder says of data (N, *data_shape): codes (N, *code_shape), or Gaussians over them.
+
+        Raises:
+            InputError: the data have another shape.
+        """
+        if tuple(x.shape[1:]) != self.data_shape:
+            raise InputError(
+                f"This auto-encoder reads data of shape {self.data_shape}, not {tuple(x.shape[1:])}: give (N, "
+                f"{', '.join(map(str, self.data_shape))}), or make one for your data."
+            )
+        return self.encoder(x)
+
+    def encode(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Codes (N, *code_shape) of data (N, *data_shape).
+
+        Args:
+            x: data.
+            generator: samples the codes of a random encoder; without one, they are the means.
+        """
+        q = self.posterior(x)
+        if isinstance(q, Tensor):
+            return q
+        return q.mean if generator is None else q.sample(normal_like(q.mean, generator))
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Data (N, *data_shape) of codes (N, *code_shape)."""
+        return self.decoder(codes)
+
+    def reconstruct(self, x: Tensor, passes: int = 1) -> Tensor:
+        """Data (N, *data_shape) after so many passes through encoder and decoder, without noise."""
+        for _ in range(passes):
+            x = self.decode(self.encode(x))
+        return x
+
+    def error(self, x: Tensor) -> Tensor:
+        """How badly each of the data (N, *data_shape) is known: mean squared error without noise, (N,)."""
+        return (self.reconstruct(x) - x).square().flatten(1).mean(1)
+
+    def prior_codes(self, n: int, generator: torch.Generator) -> Tensor:
+        """Codes (n, *code_shape) to decode without having seen any data: N(0, I), unless a model knows better."""
+        return torch.randn(n, *self.code_shape, generator=generator, device=generator.device)
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """Data (n, *data_shape) that the model makes up; no gradients."""
+        with torch.no_grad():
+            return self.decode(self.prior_codes(n, generator))
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
+        """Parameters with the learning rate of each, for an optimiser."""
+        return [{"params": list(self.parameters()), "lr": learning_rate}]
+
+    def check_data(self, x: Tensor) -> None:
+        """Refuse data (N, *data_shape) that this model cannot be trained on.
+
+        Raises:
+            InputError: too few or constant data, NaN, another shape, or values that the decoder cannot give.
+        """
+        if tuple(x.shape[1:]) != self.data_shape:
+            raise InputError(
+                f"The data have shape {tuple(x.shape[1:])} and the auto-encoder {self.data_shape}: make one for them."
+            )
+        if len(x) < 2:
+            raise InputError(f"There is nothing to learn from {len(x)} samples: give two or more.")
+        if not bool(x.isfinite().all()):
+            rows = int((~x.flatten(1).isfinite().all(1)).sum())
+            raise InputError(f"{rows} of {len(x)} samples hold NaN or infinite values: remove them.")
+        if bool((x == x[:1]).all()):
+            raise InputError("All samples are the same: there is nothing to encode.")
+        low, high = self.data_range
+        if float(x.min()) < low or float(x.max()) > high:
+            raise InputError(
+                f"The data span {float(x.min()):.4g} to {float(x.max()):.4g} and the decoder gives {low:g} to "
+                f"{high:g}: scale the data, or choose a linear output."
+            )
+
+
+def normal_like(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal noise of the shape, type and device of a tensor."""
+    noise = torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype)
+    return noise.to(x.device)
+
+
+def squared_error(output: Tensor, target: Tensor, reduction: str) -> Tensor:
+    """Squared error of a batch: `mean` or `sum` over the numbers of a sample, mean over samples; a scalar."""
+    error = torch.nn.functional.mse_loss(output, target)
+    return error if reduction == "mean" else error * target[0].numel()
+
+
+def check_reduction(reduction: str) -> None:
+    """Refuse what `squared_error` does not know."""
+    if reduction not in ("mean", "sum"):
+        raise InputError(f"There is no reduction '{reduction}': choose mean or sum over the numbers of a sample.")
+
+
+def not_negative(**options: float) -> None:
+    """Refuse weights and deviations below zero, and NaN."""
+    for name, value in options.items():
+        if not 0 <= value < float("inf"):
+            raise InputError(f"{name} is {value}: give a number of 0 or more.")

@@ -1,0 +1,105 @@
+"""The recurrent auto-encoder: N passes through itself, each scored against the data that it began with.
+
+Its name is spelled out, because "RAE" elsewhere is the regularised auto-encoder (Ghosh et al. 2020). This one makes the
+Monte-Carlo resampling of auto-encoders (Creswell et al. 2016) a part of training. With x_0 = x and n = 1..N,
+
+    z_n = E(x_{n-1}),   x_n = D(z_n + noise),   loss = sum_n [ |x - x_n|² + penalty |z_n|² ].
+
+Differentiated through all passes, it is a recurrent network. With the gradient cut between passes, x_{n-1} is a given
+corrupted input, and what remains is the walk-back training of generative stochastic networks (Bengio et al. 2013).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from e2c_control.autoencoders.autoencoder import (
+    AutoEncoder,
+    Loss,
+    check_reduction,
+    normal_like,
+    not_negative,
+    squared_error,
+)
+from e2c_control.autoencoders.networks import Networks
+from e2c_control.errors import InputError, whole
+
+
+class RecurrentAutoEncoder(AutoEncoder):
+    """N passes of encode, add noise, decode.
+
+    Args:
+        networks: encoder and decoder; a random encoder is used by its means, the noise comes from here.
+        passes: N.
+        noise: deviation of the normal noise on every code, in training.
+        penalty: weight of the code's norm.
+        norm: "square", the mean square of the code's entries, or "length", the Euclidean norm of the code.
+        cut: whether the gradient is cut between passes. Each pass is then a loss of its own, so that memory does not
+            grow with N.
+        cycles: of decoding and encoding with noise before a sample is decoded for good.
+        reduction: of the squared error over the numbers of a sample.
+    """
+
+    def __init__(
+        self,
+        networks: Networks,
+        passes: int = 5,
+        noise: float = 0.2,
+        penalty: float = 0.03,
+        norm: str = "square",
+        cut: bool = False,
+        cycles: int = 30,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(networks)
+        check_reduction(reduction)
+        not_negative(noise=noise, penalty=penalty)
+        if norm not in ("square", "length"):
+            raise InputError(f"There is no norm '{norm}': choose square or length.")
+        self.passes, self.cycles = whole("passes", passes), whole("cycles", cycles, least=0)
+        self.noise, self.penalty, self.norm, self.cut, self.reduction = noise, penalty, norm, cut, reduction
+
+    def losses(self, x: Tensor, generator: torch.Generator) -> Iterator[Loss]:
+        """One loss, or one for each pass where the gradient is cut. Its sum over passes is "reconstruction"."""
+        seen, losses = x, list[Loss]()
+        for _ in range(self.passes):
+            codes = self.encode(seen)
+            noisy = codes if self.noise == 0 else codes + self.noise * normal_like(codes, generator)
+            output = self.decode(noisy)
+            error, norm = squared_error(output, x, self.reduction), self._norm(codes)
+            loss = Loss(error + self.penalty * norm, {"reconstruction": error.detach(), "norm": norm.detach()})
+            if self.cut:
+                seen = output.detach()
+                del codes, noisy, output, error, norm  # or their graph would live on through the next pass
+                yield loss
+            else:
+                seen = output
+                losses.append(loss)
+        if not self.cut:
+            parts = {name: torch.stack([loss.parts[name] for loss in losses]).sum() for name in losses[0].parts}
+            yield Loss(torch.stack([loss.total for loss in losses]).sum(), parts)
+
+    def error(self, x: Tensor) -> Tensor:
+        """The N-pass error of each of the data (N, *data_shape): the mean over all passes, without noise, (N,)."""
+        seen, total = x, x.new_zeros(len(x))
+        for _ in range(self.passes):
+            seen = self.reconstruct(seen)
+            total = total + (seen - x).square().flatten(1).mean(1)
+        return total / self.passes
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """Where any code leads to: `cycles` of decoding, encoding and noise from N(0, I), the last without noise."""
+        with torch.no_grad():
+            codes = self.prior_codes(n, generator)
+            for cycle in range(self.cycles):
+                codes = self.encode(self.decode(codes))
+                if cycle < self.cycles - 1:
+                    codes = codes + self.noise * normal_like(codes, generator)
+            return self.decode(codes)
+
+    def _norm(self, codes: Tensor) -> Tensor:
+        flat = codes.flatten(1)
+        return flat.square().mean() if self.norm == "square" else torch.linalg.vector_norm(flat, dim=1).mean()

@@ -1,0 +1,154 @@
+"""One training loop for every auto-encoder: over a data set in epochs, or batch by batch as they are handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from e2c_control.autoencoders.autoencoder import AutoEncoder, Loss
+from e2c_control.errors import InputError, whole
+from e2c_control.runs.checkpoint import load_checkpoint, save_checkpoint
+from e2c_control.runs.training_state import (
+    generator_from_tensor,
+    generator_to_tensor,
+    optimizer_from_tensors,
+    optimizer_to_tensors,
+)
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How an auto-encoder is trained.
+
+    Attributes:
+        batch_size: samples in a step; the last batch of an epoch may be smaller.
+        learning_rate: Adam's.
+        epochs: after which the training counts as finished, for the schedule alone; `train` may go on.
+        decay_after: share of the epochs after which the learning rate is a tenth; none keeps it.
+        weight_decay: L2 penalty on all weights.
+        seed: of batches and noise.
+    """
+
+    batch_size: int = 500
+    learning_rate: float = 2e-3
+    epochs: int = 400
+    decay_after: float | None = 0.75
+    weight_decay: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        whole("batch_size", self.batch_size)
+        whole("epochs", self.epochs)
+        if not 0 < self.learning_rate < float("inf"):
+            raise InputError(f"learning_rate is {self.learning_rate}: give a number above 0.")
+
+
+class AutoEncoderTrainer:
+    """Trains an auto-encoder. Everything that the next step depends on is in `state`.
+
+    N + N epochs equal 2 N to the bit on a CPU, whether or not the trainer was saved and restored in between.
+
+    Args:
+        model: is trained where it is, on its device.
+        options: how.
+    """
+
+    def __init__(self, model: AutoEncoder, options: TrainingOptions | None = None) -> None:
+        self.model, self.options = model, options or TrainingOptions()
+        self.device = next(model.parameters()).device
+        self.step = self.epoch = 0
+        self.optimiser = torch.optim.Adam(
+            model.parameter_groups(self.options.learning_rate), weight_decay=self.options.weight_decay, fused=True
+        )
+        self._rates = [float(group["lr"]) for group in self.optimiser.param_groups]
+        self._order = torch.Generator().manual_seed(self.options.seed)
+        self._noise = torch.Generator(self.device).manual_seed(self.options.seed + 1)
+
+    def update(self, batch: Tensor) -> dict[str, Tensor]:
+        """One optimiser step on a batch (N, *data_shape); its losses by name, detached scalars, "total" among them."""
+        self.optimiser.zero_grad(set_to_none=True)
+        report: dict[str, Tensor] = {}
+        for loss in self.model.losses(batch, self._noise):
+            loss.total.backward()
+            for name, value in _named(loss).items():
+                report[name] = report[name] + value if name in report else value
+            del loss  # with its graph, before the next one is made
+        self.optimiser.step()
+        self.step += 1
+        return report
+
+    def train(self, data: Tensor, epochs: int) -> dict[str, float]:
+        """Go through data (N, *data_shape) so many times, each in a new order; mean losses of the last time.
+
+        Raises:
+            InputError: the model cannot be trained on the data, or the loss is no longer finite.
+        """
+        self.model.check_data(data)
+        data = data.to(self.device)
+        means: dict[str, float] = {}
+        for _ in range(epochs):
+            means = self._through(data)
+            if not all(value == value and abs(value) < float("inf") for value in means.values()):
+                raise InputError(
+                    f"The loss is not finite any more after {self.step} steps: lower the learning rate "
+                    f"{self.options.learning_rate:g}, or scale the data."
+                )
+        return means
+
+    def _through(self, data: Tensor) -> dict[str, float]:
+        rate = 1.0 if self._young() else 0.1
+        for group, base in zip(self.optimiser.param_groups, self._rates, strict=True):
+            group["lr"] = rate * base
+        order = torch.randperm(len(data), generator=self._order).to(self.device)
+        sums: dict[str, Tensor] = {}
+        parts = order.tensor_split(ceil(len(data) / self.options.batch_size))  # alike in size: none is left with one
+        for rows in parts:
+            for name, value in self.update(data[rows]).items():
+                sums[name] = sums[name] + value if name in sums else value
+        self.epoch += 1
+        return {name: float(value) / len(parts) for name, value in sums.items()}
+
+    def _young(self) -> bool:
+        after = self.options.decay_after
+        return after is None or self.epoch < after * self.options.epochs
+
+    def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+        """All that the next step depends on but the data: groups of named tensors, and JSON."""
+        optimiser, content = optimizer_to_tensors(self.optimiser)
+        generators = {"order": generator_to_tensor(self._order), "noise": generator_to_tensor(self._noise)}
+        tensors = {"model": self.model.state_dict(), "optimiser": optimiser, "generators": generators}
+        return tensors, {"step": self.step, "epoch": self.epoch, "optimiser": content}
+
+    def restore(self, tensors: Mapping[str, Mapping[str, Tensor]], meta: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave.
+
+        Raises:
+            InputError: it belongs to a model of other sizes.
+        """
+        try:
+            self.model.load_state_dict(dict(tensors["model"]))
+        except RuntimeError as error:
+            raise InputError("The checkpoint is of an auto-encoder of other sizes: make one like it first.") from error
+        optimizer_from_tensors(self.optimiser, tensors["optimiser"], meta["optimiser"])
+        self._order = generator_from_tensor(tensors["generators"]["order"])
+        self._noise = generator_from_tensor(tensors["generators"]["noise"], self.device)
+        self.step, self.epoch = int(meta["step"]), int(meta["epoch"])
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint folder: JSON and safetensors."""
+        save_checkpoint(path, *self.state())
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint that `save` wrote."""
+        checkpoint = load_checkpoint(path)
+        self.restore(checkpoint.tensors, checkpoint.meta)
+
+
+def _named(loss: Loss) -> dict[str, Tensor]:
+    return {"total": loss.total.detach(), **loss.parts}
