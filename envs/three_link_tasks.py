@@ -20,39 +20,63 @@ def upright(states: FloatArray, goals: FloatArray) -> BoolArray:
 
 
 @dataclass(frozen=True)
+class Phase:
+    """A posture to pull the joints to, while the first link is still above an angle, going down.
+
+    Attributes:
+        until: angle of the first link, rad.
+        posture: angles of the joints, rad.
+        pull: rate to ask for, for each rad that is missing, 1/s.
+        push: share of the missing rate to gain, 1/s.
+    """
+
+    until: float
+    posture: tuple[float, float, float]
+    pull: float
+    push: float
+
+
+@dataclass(frozen=True)
 class FoldAndRise:
     """Computed torque: the accelerations that pull the joints to a posture, as far as the motors go.
 
-    The first posture is beyond the goal, so that the first link hurries, with the second one folded back, so that its
-    motor can lift it; once the first link is past ``switch`` the posture is upright.
+    The first postures are out of reach, so that the motors work at their limits. The outer links are folded back, so
+    that the first motor can lift them, and thrown to and fro, which hurries the first link: what they swing back is
+    lost where the rates are clipped after a step. The last posture is the one to hold.
 
     Attributes:
-        posture: angles of the joints to pull to at first, rad.
-        switch: angle of the first link from which on upright is pulled to, rad.
-        hurry: (rate for each rad that is missing, 1/s; share of the missing rate to gain, 1/s) at first.
-        settle: the same for upright.
-        fastest: rate to ask for at most, rad/s; above what the arm keeps after a step, which it passes within a step.
+        phases: one after another; the last one has no end.
+        fastest: rate to ask for at most, rad/s; more than the arm keeps after a step, which it passes within a step.
     """
 
-    posture: tuple[float, float, float]
-    switch: float
-    hurry: tuple[float, float]
-    settle: tuple[float, float]
+    phases: tuple[Phase, ...]
     fastest: float
 
     def __call__(self, states: FloatArray, goals: FloatArray, step: int, rng: np.random.Generator) -> FloatArray:
         angles, rates = states[:, ::2].T, states[:, 1::2].T
-        risen = angles[0] < self.switch
-        missing = np.where(risen, 0.0, np.array(self.posture)[:, None]) - angles
-        pull = np.where(risen, self.settle[0], self.hurry[0]) * missing
-        wanted = np.clip(pull, -self.fastest, self.fastest)
-        gains = np.where(risen, self.settle[1], self.hurry[1])
-        links = np.stack((angles, rates, gains * (wanted - rates))).cumsum(axis=1)
+        until = np.array([phase.until for phase in self.phases[:-1]])
+        now = np.sum(angles[0] < until[:, None], axis=0)
+        posture = np.array([phase.posture for phase in self.phases]).T[:, now]
+        pull, push = np.array([(phase.pull, phase.push) for phase in self.phases]).T[:, now]
+        wanted = np.clip(pull * (posture - angles), -self.fastest, self.fastest)
+        links = np.stack((angles, rates, push * (wanted - rates))).cumsum(axis=1)
         torques = in_joints(torques_for(*links))
         return np.clip(torques, -TORQUE_LIMIT, TORQUE_LIMIT).T
 
 
-REFERENCES = (FoldAndRise((-1.72, 0.56, -0.13), 1.43, (40.0, 49.0), (2.9, 10.8), 6.0),)
+REFERENCES = (
+    FoldAndRise(
+        (
+            Phase(2.054, (-0.699, 0.361, 1.295), 77.138, 33.472),
+            Phase(1.657, (-3.101, 0.584, 0.073), 5.916, 84.146),
+            Phase(-math.inf, (0.0, 0.0, 0.0), 3.763, 13.273),
+        ),
+        fastest=15.075,
+    ),
+    FoldAndRise(
+        (Phase(1.43, (-1.72, 0.56, -0.13), 40.0, 49.0), Phase(-math.inf, (0.0, 0.0, 0.0), 2.9, 10.8)), fastest=6.0
+    ),
+)
 
 
 def _task(task_id: str, system: ThreeLink) -> Task:
