@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
+from torch.linalg import vector_norm
 
 from e2c_control.autoencoders.autoencoder import AutoEncoder, normal_like
 from e2c_control.errors import InputError, whole
@@ -55,7 +57,9 @@ def fit_codes(model: AutoEncoder, data: Tensor) -> FittedCodes:
     covariance = (codes - mean).mT @ (codes - mean) / (len(codes) - 1)
     # Fewer samples than dimensions leave the covariance singular: a little of its mean on the diagonal is enough.
     jitter = 1e-6 * covariance.diagonal().mean() + 1e-12
-    values, vectors = torch.linalg.eigh(covariance + jitter * torch.eye(len(mean), device=mean.device))
+    values, vectors = cast(
+        tuple[Tensor, Tensor], torch.linalg.eigh(covariance + jitter * torch.eye(len(mean), device=mean.device))
+    )
     return FittedCodes(mean, vectors * values.clamp(min=0.0).sqrt(), model.code_shape)
 
 
@@ -132,13 +136,13 @@ def resample(
         raise InputError(f"Chains start at finite codes (n, {', '.join(map(str, model.code_shape))}): give such codes.")
     noise = float(getattr(model, "noise", 0.0)) if noise is None else noise
     centre = start.mean(0)
-    limit = guard * (start - centre).flatten(1).norm(dim=1).max().clamp(min=1e-12)
+    limit = guard * vector_norm((start - centre).flatten(1), dim=1).max().clamp(min=1e-12)
     unit = max(float((start - centre).square().mean().sqrt()), 1e-12)
     codes, kept = start, torch.ones(len(start), dtype=torch.bool, device=start.device)
     rows: list[tuple[float, ...]] = []
     for cycle in range(cycles):
         found = model.encode(model.decode(codes), generator)
-        distance = (found - centre).flatten(1).norm(dim=1)
+        distance = vector_norm((found - centre).flatten(1), dim=1)
         kept = kept & (distance <= limit)  # not for NaN either
         following = torch.where(_like(kept, found), found, codes)
         rows.append((*_measure(codes, following, start, unit), float((~kept).float().mean())))
@@ -162,7 +166,7 @@ def _like(mask: Tensor, x: Tensor) -> Tensor:
 
 def _measure(before: Tensor, after: Tensor, start: Tensor, unit: float) -> tuple[float, float, float, float]:
     root = before[0].numel() ** 0.5
-    moved = (after - before).flatten(1).norm(dim=1).median() / root
+    moved = vector_norm((after - before).flatten(1), dim=1).median() / root
     centred, origin = after - after.mean(0), start - start.mean(0)
     spread = centred.square().mean().sqrt()
     drift = (after.mean(0) - before.mean(0)).square().mean().sqrt()

@@ -1,0 +1,38 @@
+"""How far a set of made-up samples is from a set of true ones."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from e2c_control.errors import InputError
+
+
+def energy_distance(x: Tensor, y: Tensor, block: int = 1000) -> float:
+    """2 E|X - Y| - E|X - X'| - E|Y - Y'|, unbiased (Szekely and Rizzo 2013): 0 only for equal distributions.
+
+    Args:
+        x: (n, ...), n >= 2; flattened.
+        y: (m, ...), m >= 2.
+        block: rows of x that are compared at once.
+    """
+    if len(x) < 2 or len(y) < 2:
+        raise InputError(f"A distance between {len(x)} and {len(y)} samples is no estimate: give two or more of each.")
+    x, y = (a.flatten(1).double() for a in (x, y))
+    n, m = len(x), len(y)
+    between = 2.0 * _sum(x, y, block) / (n * m)
+    return between - _sum(x, x, block) / (n * (n - 1)) - _sum(y, y, block) / (m * (m - 1))
+
+
+def _sum(x: Tensor, y: Tensor, block: int) -> float:
+    return sum(float(torch.cdist(rows, y).sum()) for rows in x.split(block))
+
+
+def auc(low: Tensor, high: Tensor) -> float:
+    """Chance that a number of `high` (m,) is above one of `low` (n,), ties counting half: the area under the curve."""
+    both = torch.cat([low, high]).double()
+    _, place, counts = torch.unique(both, return_inverse=True, return_counts=True)
+    ends = counts.cumsum(0).double()
+    ranks = (ends - (counts.double() - 1.0) / 2.0)[place]
+    m, n = len(high), len(low)
+    return float((ranks[n:].sum() - m * (m + 1) / 2.0) / (m * n))
