@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from e2c_control.gradients.estimator import Draw, Estimate, Estimator, Function, surrogates
+from e2c_control.gradients.estimator import Draw, Estimate, Estimator, Function, mean_of_samples, surrogates
 from e2c_control.gradients.laws import Continuous, Discrete, Law, Tensors
 from e2c_control.gradients.surrogate import SurrogateNetwork, Trace
 
@@ -149,10 +149,9 @@ class ControlVariate(Estimator):
         if kept.slope is not None:
             weight = torch.cat([torch.zeros_like(weight), weight])
             moved = torch.cat([moved, -kept.slope * moved])
-        found = kept.control.parameter_gradients(weight, moved, phi)
+        found = kept.control.parameter_gradients((2 / count) * weight, (2 / count) * moved, phi)
         for parameter, gradient in zip(phi, found, strict=True):
-            step = gradient * (2 / count)
-            parameter.grad = step if parameter.grad is None or optimizer is not None else parameter.grad + step
+            parameter.grad = gradient if parameter.grad is None or optimizer is not None else parameter.grad + gradient
         if optimizer is not None:
             optimizer.step()
         return float(sum(g.square().sum() for g in kept.gradients)) / count
@@ -162,8 +161,8 @@ class ControlVariate(Estimator):
     ) -> Estimate:
         """The estimate from gradients of every sample (S, *code), which are kept for `update`."""
         self._last = Kept(draw, control, scores, gradients, slope)
-        mean = tuple(gradient.mean(0) for gradient in gradients)
-        return Estimate(draw.law, draw.samples, surrogates(draw.law, values.mean(0), mean))
+        mean = tuple(mean_of_samples(gradient) for gradient in gradients)
+        return Estimate(draw.law, draw.samples, surrogates(draw.law, mean_of_samples(values), mean))
 
 
 class RelaxedControl(ControlVariate):

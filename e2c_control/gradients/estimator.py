@@ -11,10 +11,11 @@ E[f(b)], b ~ p(b | theta), and add the direct derivative of f where f itself dep
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -156,7 +157,8 @@ class Estimator(nn.Module, ABC):
                 f"f must give a tensor {expected}, a number for each sample and element of the batch, but it gave "
                 f"{shape}: sum over the event, or wrap the distribution in Independent."
             )
-        if not torch.isfinite(values).all():
+        # A sum is finite only if everything is; one that is not may have overflowed.
+        if not math.isfinite(values.detach().sum()) and not torch.isfinite(values).all():
             bad = int((~torch.isfinite(values)).sum())
             raise InputError(f"f is not finite at {bad} of {values.numel()} samples: keep its values finite there.")
         if draw.samples.requires_grad and not values.requires_grad:
@@ -263,9 +265,28 @@ class Estimator(nn.Module, ABC):
 
 def surrogates(law: Law, values: Tensor, gradients: Tensors) -> Tensor:
     """(*batch): numbers with the given values (*batch) and derivatives (*code) in the parameters."""
-    terms = zip(law.parameters, gradients, strict=True)
-    hidden = sum((law.sum_event(parameter * gradient) for parameter, gradient in terms), torch.zeros_like(values))
-    return values + (hidden - hidden.detach())
+    apply = cast(Callable[..., Tensor], _Attach.apply)
+    return apply(values, law.event_dims, gradients, *law.parameters)
+
+
+def mean_of_samples(x: Tensor) -> Tensor:
+    """Mean over the first dimension; of one sample it is the sample, without an operation."""
+    return x.squeeze(0) if len(x) == 1 else x.mean(0)
+
+
+class _Attach(torch.autograd.Function):
+    """Values as they are, with given derivatives in the parameters: one node of the graph instead of ten."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, event_dims: int, gradients: Tensors, *parameters: Tensor) -> Tensor:
+        ctx.event_dims, ctx.gradients = event_dims, gradients
+        return values.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
+        (first,) = outer
+        lifted = first.reshape(first.shape + (1,) * ctx.event_dims)
+        return first, None, None, *(lifted * gradient for gradient in ctx.gradients)
 
 
 def _check_noise(estimator: Estimator, name: str, value: Tensor, expected: tuple[int, ...]) -> None:

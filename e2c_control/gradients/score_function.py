@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from e2c_control.gradients.baselines import Baseline, NoBaseline
-from e2c_control.gradients.estimator import Draw, Estimate, Estimator, Function, surrogates
+from e2c_control.gradients.estimator import Draw, Estimate, Estimator, Function, mean_of_samples, surrogates
 
 
 class ScoreFunction(Estimator):
@@ -31,10 +31,10 @@ class ScoreFunction(Estimator):
         self._last = draw, fixed
         baselines = self.baseline(draw, fixed)
         gradients = tuple(
-            (law.lift(fixed - baseline) * score).mean(0)
+            mean_of_samples(law.lift(fixed - baseline) * score)
             for baseline, score in zip(baselines, law.score(draw.code), strict=True)
         )
-        return Estimate(law, draw.samples, surrogates(law, values.mean(0), gradients))
+        return Estimate(law, draw.samples, surrogates(law, mean_of_samples(values), gradients))
 
     @torch.no_grad()
     def update(

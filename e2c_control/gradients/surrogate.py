@@ -129,8 +129,7 @@ class SurrogateNetwork(nn.Module):
             in_s = bend * d_t
             in_a = bend * torch.addcmul(d_h, h * pushed[k], d_t.expand_as(h), value=-2)
             gradient = in_a.t() @ before
-            tangent = in_s.t() @ tangents[k]
-            gradient[:, : tangent.shape[1]] += tangent
+            gradient[:, : tangents[k].shape[1]].addmm_(in_s.t(), tangents[k])
             found += [in_a.sum(0), gradient]
             if k:
                 d_t, d_h = in_s @ layers[k].weight, in_a @ layers[k].weight

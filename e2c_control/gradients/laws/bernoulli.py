@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import Bernoulli, Distribution
 from torch.nn.functional import softplus
 
-from e2c_control.gradients.laws.law import Axis, Discrete, Tensors, open_unit
+from e2c_control.gradients.laws.law import Axis, Discrete, Tensors, logistic
 from e2c_control.gradients.laws.quadrature import panels
 
 NODES = 101
@@ -40,7 +40,7 @@ class BernoulliLaw(Discrete):
         return self._wrap(Bernoulli(logits=parameters[0], validate_args=False))
 
     def relaxed(self, noise: Tensor) -> Tensor:
-        return self.constants[0] + torch.logit(open_unit(noise))
+        return self.constants[0] + logistic(noise)
 
     def hard(self, relaxed: Tensor) -> Tensor:
         return (relaxed > 0).to(relaxed.dtype)
@@ -53,7 +53,7 @@ class BernoulliLaw(Discrete):
         """
         sign = 2 * code - 1
         logits = sign * self.constants[0]
-        inner = sign * torch.logit(open_unit(noise)) + softplus(logits)
+        inner = sign * logistic(noise) + softplus(logits)
         return sign * softplus(inner), torch.sigmoid(inner) * torch.sigmoid(logits)
 
     def soften(self, relaxed: Tensor, temperature: Tensor | float) -> Tensor:

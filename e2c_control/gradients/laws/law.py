@@ -200,3 +200,8 @@ def open_unit(noise: Tensor) -> Tensor:
     """Noise kept inside (0, 1): `torch.rand` can return 0. The noise is clamped, never a parameter."""
     kind = torch.finfo(noise.dtype)
     return noise.clamp(kind.tiny, 1 - kind.eps / 2)
+
+
+def logistic(noise: Tensor) -> Tensor:
+    """Standard logistic noise, finite, from uniform noise: 0 counts as half a step of `torch.rand`'s grid."""
+    return torch.logit(noise, torch.finfo(noise.dtype).eps / 2)
