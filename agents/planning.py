@@ -56,7 +56,8 @@ class PlanningOptions:
         iterations: of the planner in one replan; none for `ITERATIONS`. LQR has only one.
         starts: control sequences that iLQR starts from, beside the last plan: zeros, then random and extreme ones.
         samples: control sequences in an iteration of a sampling planner; none for its own number.
-        linearization: whether the planner follows the model's own A and B or the exact Jacobian.
+        linearization: whether the planner follows the exact Jacobian, which is what none means too, or the model's own
+            A and B, as E2C does: those leave out how A and B change, and four iterations do not make up for it.
         disagreement: weight of the members' disagreement, for an embedding with an ensemble of transitions: how far
             plans keep to where the model knows.
         frame_filter: fuses each encoded frame with what the model predicted; none trusts the frame alone.
@@ -73,7 +74,7 @@ class PlanningOptions:
     iterations: int | None = None
     starts: int | None = None
     samples: int | None = None
-    linearization: Literal["model", "jacobian"] = "model"
+    linearization: Literal["model", "jacobian"] | None = None
     disagreement: float = 0.0
     frame_filter: FrameFilter | None = None
     episode_steps: int | None = None
@@ -97,9 +98,8 @@ class PlanningOptions:
         if self.planner not in PLANNERS:
             make_planner(self.planner)  # which says what there is
         takes = TAKES[self.planner]
-        given = [name for name in ("iterations", "starts", "samples") if getattr(self, name) is not None]
-        for name in given + ["linearization"] * (self.linearization != "model"):
-            if name not in takes:
+        for name in ("iterations", "starts", "samples", "linearization"):
+            if getattr(self, name) is not None and name not in takes:
                 raise InputError(f"{name} means nothing to the planner {self.planner!r}: leave it out.")
         options: dict[str, object] = {}
         if "iterations" in takes:
@@ -121,11 +121,12 @@ class PlanningOptions:
             raise InputError(f"The filter has {known} dimensions, the embedding {k}: measure it on this embedding.")
         weights = np.broadcast_to(np.asarray(self.action_weight), (m,))
         cost: SmoothCost = QuadraticCost(goals, self.state_weight * np.eye(k), np.diag(weights))
-        dynamics: Dynamics = planning_model(embedding.transition, self.linearization)
+        linearization = self.linearization or "jacobian"
+        dynamics: Dynamics = planning_model(embedding.transition, linearization)
         if self.disagreement:
             if not embedding.config.ensemble:
                 raise InputError("The embedding has one transition, so nothing disagrees: train 'unfold-ensemble'.")
-            others = [planning_model(member, self.linearization) for member in embedding.members]
+            others = [planning_model(member, linearization) for member in embedding.members]
             dynamics = Ensemble([dynamics, *others])
             cost = SumCost(cost, DisagreementCost(dynamics, self.disagreement))
         return MPC(self.make_planner(), dynamics, cost, self.horizon, Limits.symmetric(1.0, m))
