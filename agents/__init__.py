@@ -1,8 +1,23 @@
 """Things that act: learn, predict, save, load."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from e2c_control.agents.e2c_agent import E2CAgent
 from e2c_control.agents.evaluation import Drive, drive
 from e2c_control.agents.filtering import FrameFilter
 from e2c_control.agents.planning import PlanningOptions
 
-__all__ = ["Drive", "E2CAgent", "FrameFilter", "PlanningOptions", "drive"]
+if TYPE_CHECKING:
+    from e2c_control.agents.policy_gradient import LAX, RELAX, A2CBaseline
+
+_LATER = dict.fromkeys(("LAX", "RELAX", "A2CBaseline"), "e2c_control.agents.policy_gradient")
+"""What is imported when it is asked for."""
+
+__all__ = ["LAX", "RELAX", "A2CBaseline", "Drive", "E2CAgent", "FrameFilter", "PlanningOptions", "drive"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,92 @@
+"""Actions of a stable-baselines3 policy as the gradient estimators see them: a law, and noise that they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.distributions import Distribution as PolicyDistribution
+from stable_baselines3.common.policies import ActorCriticPolicy
+from torch import Tensor
+from torch.distributions import Categorical, Distribution, Independent
+
+from e2c_control.errors import InputError
+from e2c_control.gradients.laws import Continuous, Discrete, Law, law_of
+
+Observations = Tensor | Mapping[str, Tensor]
+
+DISCRETE: tuple[type[spaces.Space[Any]], ...] = (spaces.Discrete, spaces.MultiBinary)
+CONTINUOUS: tuple[type[spaces.Space[Any]], ...] = (spaces.Box,)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a policy makes of M observations, in one pass."""
+
+    distribution: PolicyDistribution
+    values: Tensor  # (M,)
+    features: Tensor  # (M, F), constant: what a surrogate may look at
+
+
+def look(policy: ActorCriticPolicy, observations: Observations) -> Seen:
+    """Run actor and critic."""
+    features: Any = policy.extract_features(observations)  # pyright: ignore[reportArgumentType]
+    for_actor, for_critic = features if isinstance(features, tuple) else (features, features)
+    latent = policy.mlp_extractor.forward_actor(for_actor)
+    distribution = policy._get_action_dist_from_latent(latent)  # pyright: ignore[reportPrivateUsage]
+    values: Tensor = policy.value_net(policy.mlp_extractor.forward_critic(for_critic))
+    return Seen(distribution, values.flatten(), for_actor.detach())
+
+
+def action_distribution(distribution: PolicyDistribution) -> Distribution:
+    """The torch distribution of whole actions, batch shape (M,)."""
+    base: Any = distribution.distribution
+    return base if isinstance(base, Categorical) else Independent(base, 1)
+
+
+def sample(distribution: PolicyDistribution, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Actions (M,) or (M, m), and the noise (M, *code) that they are made of."""
+    law = law_of(action_distribution(distribution))
+    noise = law.draw_noise(1, generator)
+    if isinstance(law, Discrete):
+        return law.present(law.hard(law.relaxed(noise)))[0], noise[0]
+    assert isinstance(law, Continuous)
+    return law.sample(noise)[0], noise[0]
+
+
+def code_of(law: Law, actions: Tensor) -> Tensor:
+    """Actions (M, ...) as the formulas have them, (M, *code)."""
+    if isinstance(law, Discrete) and law.parameters[0].ndim > actions.ndim:
+        return torch.nn.functional.one_hot(actions, law.size).to(law.constants[0].dtype)
+    return actions.to(law.constants[0].dtype)
+
+
+def code_size(space: spaces.Space[Any]) -> int:
+    """Numbers in the code of an action, and in its noise."""
+    if isinstance(space, spaces.Discrete):
+        return int(space.n)
+    return int(np.prod(space.shape or (1,)))
+
+
+def check_actions(algorithm: str, space: spaces.Space[Any], takes: tuple[type[spaces.Space[Any]], ...]) -> None:
+    """Refuse an action space that an algorithm cannot take.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if not isinstance(space, takes):
+        known = " and ".join(kind.__name__ for kind in takes)
+        instead = {"RELAX": "LAX takes Box", "LAX": "RELAX takes Discrete and MultiBinary"}
+        other = instead[algorithm] if algorithm in instead and isinstance(space, DISCRETE + CONTINUOUS) else ""
+        remedy = other or "wrap the environment so that its actions are of that kind"
+        raise InputError(f"{algorithm} takes {known} actions, not {space}: {remedy}.")
+    if isinstance(space, spaces.Discrete) and space.start != 0:
+        raise InputError(f"The actions start at {space.start}: wrap the environment so that they start at 0.")
+    if isinstance(space, spaces.MultiBinary) and len(space.shape) != 1:
+        raise InputError(f"The actions have the shape {space.shape}: wrap the environment so that they are a vector.")
+    if isinstance(space, spaces.Box) and not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
+        raise InputError(f"The actions {space} have no bounds: wrap the environment in gymnasium's RescaleAction.")

@@ -1,0 +1,403 @@
+"""What all policy gradients share, whatever estimator they use: rollouts with their noise, one update, saving."""
+
+from __future__ import annotations
+
+import io
+from abc import abstractmethod
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Self, cast
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.base_class import maybe_make_env
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.policies import (
+    ActorCriticCnnPolicy,
+    ActorCriticPolicy,
+    BasePolicy,
+    MultiInputActorCriticPolicy,
+)
+from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
+from stable_baselines3.common.utils import explained_variance, obs_as_tensor
+from stable_baselines3.common.vec_env import VecEnv
+
+from e2c_control.agents.policy_gradient.actions import (
+    Seen,
+    action_distribution,
+    check_actions,
+    code_of,
+    look,
+    sample,
+)
+from e2c_control.agents.policy_gradient.rollout import DictNoiseBuffer, NoiseBuffer, Rollout
+from e2c_control.agents.policy_gradient.saved import SavedPolicyGradient
+from e2c_control.errors import InputError, whole
+from e2c_control.gradients import Estimate, Estimator, GradientMonitor
+
+ACTING, TRAINING, SURROGATE = range(3)
+"""Random numbers have generators of their own: what one part draws changes nothing for the others."""
+
+
+class PolicyGradient(OnPolicyAlgorithm):
+    """An on-policy algorithm of stable-baselines3 whose gradient is one of `e2c_control.gradients`.
+
+    One update is one step of the optimiser on all that a rollout brought. A rollout lasts `n_steps` steps of every
+    environment, or ends before, as soon as `n_episodes` episodes for each environment have ended. With `gae_lambda` 1
+    an episode that ends by itself within its rollout has its whole return; what is cut off is worth the value of where
+    it was cut, as is an episode that its time limit ends. `learn` always resets the environments, with a seed made of
+    `seed` and the steps so far: it goes on from a saved model to the bit, as it would have without saving.
+
+    TensorBoard: "train/gradient_variance" is that of the update's policy gradient over the last hundred updates or
+    so, summed over all weights; other scalars are those of stable-baselines3's `A2C`.
+
+    Args:
+        policy: "MlpPolicy", "CnnPolicy", "MultiInputPolicy", or a class.
+        env: Gymnasium id, environment, or stable-baselines3 vector.
+        learning_rate: of actor and critic; a number, or a function of the share of the training that remains.
+        n_steps: most steps of an environment in a rollout.
+        n_episodes: ended episodes for each environment that end a rollout; None for rollouts of `n_steps`.
+        gamma: discount.
+        gae_lambda: below 1, values stand in for rewards; less variance, but biased.
+        ent_coef, vf_coef: weights of the entropy and of the critic's loss.
+        max_grad_norm: longer gradients are shortened to it.
+        rms_prop_eps, use_rms_prop: RMSprop as in `A2C`, unless `policy_kwargs` names an optimiser; or Adam.
+        stats_window_size, tensorboard_log, policy_kwargs, verbose, seed, device: as in stable-baselines3.
+
+    Raises:
+        InputError: the algorithm cannot take the environment's actions, or an argument is out of its range.
+    """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
+        "MlpPolicy": ActorCriticPolicy,
+        "CnnPolicy": ActorCriticCnnPolicy,
+        "MultiInputPolicy": MultiInputActorCriticPolicy,
+    }
+    takes: ClassVar[tuple[type[spaces.Space[Any]], ...]]
+    remembered: ClassVar[tuple[str, ...]] = (
+        *("n_steps", "n_episodes", "gamma", "gae_lambda", "ent_coef", "vf_coef", "max_grad_norm", "rms_prop_eps"),
+        *("use_rms_prop", "verbose", "seed", "tensorboard_log"),
+    )
+    """Arguments that a saved model has, beside policy and learning rate."""
+
+    rollout_buffer: NoiseBuffer  # pyright: ignore[reportIncompatibleVariableOverride]
+    estimator: Estimator
+    units: float = 1.0
+    """What advantages are divided by on their way through the estimator."""
+
+    def __init__(
+        self,
+        policy: str | type[ActorCriticPolicy],
+        env: GymEnv | str | None,
+        learning_rate: float | Schedule = 1e-3,
+        n_steps: int = 1000,
+        n_episodes: int | None = 1,
+        gamma: float = 0.99,
+        gae_lambda: float = 1.0,
+        ent_coef: float = 0.0,
+        vf_coef: float = 0.5,
+        max_grad_norm: float = 0.5,
+        rms_prop_eps: float = 1e-5,
+        use_rms_prop: bool = True,
+        stats_window_size: int = 100,
+        tensorboard_log: str | None = None,
+        policy_kwargs: dict[str, Any] | None = None,
+        verbose: int = 0,
+        seed: int | None = None,
+        device: torch.device | str = "auto",
+        _init_setup_model: bool = True,
+    ) -> None:
+        name = type(self).__name__
+        if isinstance(policy, str) and policy not in self.policy_aliases:
+            raise InputError(f"{name} knows no policy {policy!r}: give one of {', '.join(self.policy_aliases)}.")
+        for label, value in {"gamma": gamma, "gae_lambda": gae_lambda}.items():
+            if not 0 <= value <= 1:
+                raise InputError(f"{label} is {value}: give a number from 0 to 1.")
+        if env is not None:
+            env = self._wrap_env(cast(GymEnv, maybe_make_env(env, verbose)), verbose, True)
+            check_actions(name, env.action_space, self.takes)
+        super().__init__(
+            policy,
+            cast(GymEnv, env),
+            learning_rate=learning_rate,
+            n_steps=whole("n_steps", n_steps),
+            gamma=gamma,
+            gae_lambda=gae_lambda,
+            ent_coef=ent_coef,
+            vf_coef=vf_coef,
+            max_grad_norm=max_grad_norm,
+            use_sde=False,
+            sde_sample_freq=-1,
+            stats_window_size=whole("stats_window_size", stats_window_size),
+            tensorboard_log=tensorboard_log,
+            policy_kwargs=dict(policy_kwargs or {}),
+            verbose=verbose,
+            seed=None if seed is None else whole("seed", seed, least=0, most=2**32 - 1),
+            device=device,
+            _init_setup_model=False,
+        )
+        self.policy_name = policy if isinstance(policy, str) else None
+        self.n_episodes = None if n_episodes is None else whole("n_episodes", n_episodes)
+        self.rms_prop_eps, self.use_rms_prop = rms_prop_eps, use_rms_prop
+        if use_rms_prop and "optimizer_class" not in self.policy_kwargs:
+            self.policy_kwargs["optimizer_class"] = torch.optim.RMSprop
+            self.policy_kwargs["optimizer_kwargs"] = {"alpha": 0.99, "eps": rms_prop_eps, "weight_decay": 0}
+        if _init_setup_model:
+            self._setup_model()
+
+    @abstractmethod
+    def _make_estimator(self) -> Estimator:
+        """The estimator, once the policy is there."""
+
+    def _setup_model(self) -> None:
+        several = isinstance(self.observation_space, spaces.Dict)
+        self.rollout_buffer_class = DictNoiseBuffer if several else NoiseBuffer
+        super()._setup_model()
+        base = int(torch.randint(2**31, ()).item()) if self.seed is None else self.seed
+        seeds = np.random.SeedSequence(base).generate_state(3, np.uint64) >> np.uint64(1)
+        self._seeds = [int(number) for number in seeds]
+        self.generators = [torch.Generator(self.device).manual_seed(number) for number in self._seeds[:SURROGATE]]
+        self.monitor = GradientMonitor()
+        self.estimator = self._make_estimator().to(self.device)
+
+    # Rollouts
+
+    def _setup_learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        reset_num_timesteps: bool = True,
+        tb_log_name: str = "run",
+        progress_bar: bool = False,
+    ) -> tuple[int, BaseCallback]:
+        if self.env is None:
+            raise InputError(f"This {type(self).__name__} has no environment to learn in: give load one, or set_env.")
+        # The state of environments cannot be saved, so every `learn` starts from a fresh one that can be made again.
+        self._last_obs = None
+        if self.seed is not None:
+            steps = 0 if reset_num_timesteps else self.num_timesteps
+            later = int(np.random.SeedSequence([self.seed, steps]).generate_state(1)[0])
+            self.env.seed(later if steps else self.seed)
+        return super()._setup_learn(total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar)
+
+    def collect_rollouts(
+        self, env: VecEnv, callback: BaseCallback, rollout_buffer: RolloutBuffer, n_rollout_steps: int
+    ) -> bool:
+        """Fill the buffer by acting, and keep the noise of every action.
+
+        Returns:
+            Whether to go on: False where a callback asked to stop.
+
+        Raises:
+            InputError: the environment gave a reward or an observation that is not finite.
+        """
+        assert isinstance(rollout_buffer, NoiseBuffer)
+        self.policy.set_training_mode(False)
+        rollout_buffer.reset()
+        callback.on_rollout_start()
+        n_steps, ended = 0, 0
+        enough = np.inf if self.n_episodes is None else self.n_episodes * env.num_envs
+        while n_steps < n_rollout_steps and ended < enough:
+            observed: Any = self._last_obs
+            with torch.no_grad():
+                obs_tensor = obs_as_tensor(observed, self.device)
+                seen = look(self.policy, obs_tensor)
+                action, noise = sample(seen.distribution, self.generators[ACTING])
+                values, log_probs = seen.values, seen.distribution.log_prob(action)
+            actions = action.cpu().numpy()
+            clipped_actions = self._within_bounds(actions)
+            new_obs, rewards, dones, infos = env.step(clipped_actions)
+            check_finite("reward", rewards, self.num_timesteps)
+            check_finite("observation", new_obs, self.num_timesteps)
+            self.num_timesteps += env.num_envs
+            n_steps += 1
+            ended += int(np.sum(dones))
+            callback.update_locals(locals())
+            if not callback.on_step():
+                return False
+            self._update_info_buffer(infos, dones)
+            paid = self._with_values_of_the_cut_off(rewards, dones, infos)
+            starts = cast(NDArray[np.bool_], self._last_episode_starts)
+            rollout_buffer.add(observed, actions, paid, starts, values, log_probs, noise=noise)
+            self._last_obs, self._last_episode_starts = cast(Any, new_obs), dones
+        rollout_buffer.close()
+        with torch.no_grad():
+            last: Any = self._last_obs
+            values = self.policy.predict_values(obs_as_tensor(last, self.device))
+        rollout_buffer.compute_returns_and_advantage(last_values=values, dones=self._last_episode_starts)  # pyright: ignore[reportArgumentType]
+        callback.update_locals(locals())
+        callback.on_rollout_end()
+        return True
+
+    def _within_bounds(self, actions: NDArray[Any]) -> NDArray[Any]:
+        """Actions as the environment takes them; those of a Box may lie outside."""
+        if not isinstance(self.action_space, spaces.Box):
+            return actions
+        shaped = actions.reshape(-1, *self.action_space.shape)
+        return np.clip(shaped, self.action_space.low, self.action_space.high)
+
+    def _with_values_of_the_cut_off(
+        self, rewards: NDArray[Any], dones: NDArray[np.bool_], infos: list[dict[str, Any]]
+    ) -> NDArray[Any]:
+        """Rewards, plus the value of the last observation where a time limit ended the episode."""
+        paid = np.array(rewards, dtype=np.float32)
+        for i in np.flatnonzero(dones):
+            last = infos[i].get("terminal_observation")
+            if last is not None and infos[i].get("TimeLimit.truncated", False):
+                with torch.no_grad():
+                    value = self.policy.predict_values(self.policy.obs_to_tensor(last)[0])
+                paid[i] += self.gamma * float(value)
+        return paid
+
+    # Updates
+
+    def train(self) -> None:
+        """One step of actor and critic on the last rollout, then one of what else the estimator learns."""
+        self.policy.set_training_mode(True)
+        self._update_learning_rate(self.policy.optimizer)
+        rollout = self.rollout_buffer.whole()
+        seen = look(self.policy, rollout.observations)
+        estimate = self._estimate(rollout, seen)
+        entropy = seen.distribution.entropy()
+        assert entropy is not None
+        value_loss = torch.nn.functional.mse_loss(rollout.returns, seen.values)
+        entropy_loss = -entropy.mean()
+
+        weights = list(self.policy.parameters())
+        parts = torch.autograd.grad(-self.units * estimate.surrogate, weights, retain_graph=True, allow_unused=True)
+        variance = self.monitor.observe(part for part in parts if part is not None)
+        # At the weights that acted, before they move.
+        self._improve(rollout, estimate)
+        self.policy.optimizer.zero_grad()
+        (self.ent_coef * entropy_loss + self.vf_coef * value_loss).backward()  # type: ignore[no-untyped-call]
+        for weight, part in zip(weights, parts, strict=True):
+            if part is not None:
+                weight.grad = part if weight.grad is None else weight.grad + part
+        torch.nn.utils.clip_grad_norm_(weights, self.max_grad_norm)
+        self.policy.optimizer.step()
+
+        self._n_updates += 1
+        with torch.no_grad():
+            policy_loss = -(rollout.advantages * seen.distribution.log_prob(rollout.actions)).mean()
+        explained = explained_variance(self.rollout_buffer.values.flatten(), self.rollout_buffer.returns.flatten())
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        self.logger.record("train/explained_variance", float(explained))
+        self.logger.record("train/entropy_loss", entropy_loss.item())
+        self.logger.record("train/policy_loss", policy_loss.item())
+        self.logger.record("train/value_loss", value_loss.item())
+        self.logger.record("train/gradient_variance", variance)
+        if isinstance(self.action_space, spaces.Box):
+            self.logger.record("train/std", self.policy.log_std.detach().exp().mean().item())
+
+    def _estimate(self, rollout: Rollout, seen: Seen) -> Estimate:
+        """Every step's part of the gradient, from the noise that its action was made of; batch shape (M,)."""
+        distribution = action_distribution(seen.distribution)
+        noise = {"u": rollout.noise.unsqueeze(0)}
+        draw = self.estimator.draw(distribution, noise=noise, generator=self.generators[TRAINING])
+        # The action that was taken, should rounding have made another one of the same noise.
+        code = code_of(draw.law, rollout.actions).unsqueeze(0)
+        draw = replace(draw, code=code, samples=draw.law.present(code))
+        return self.estimator.estimate(draw, (rollout.advantages / self.units).unsqueeze(0), context=seen.features)
+
+    def _improve(self, rollout: Rollout, estimate: Estimate) -> None:
+        """A step of what the estimator learns, if it learns."""
+
+    def learn(
+        self,
+        total_timesteps: int,
+        callback: MaybeCallback = None,
+        log_interval: int = 100,
+        tb_log_name: str | None = None,
+        reset_num_timesteps: bool = True,
+        progress_bar: bool = False,
+    ) -> Self:
+        """As in stable-baselines3; `log_interval` counts updates."""
+        name = type(self).__name__ if tb_log_name is None else tb_log_name
+        steps = whole("total_timesteps", total_timesteps, least=0)
+        return super().learn(steps, callback, log_interval, name, reset_num_timesteps, progress_bar)
+
+    # Saving
+
+    def _get_torch_save_params(self) -> tuple[list[str], list[str]]:
+        names = ["policy", "policy.optimizer"]
+        return [*names, *(["estimator"] if self.estimator.state_dict() else [])], []
+
+    def save(
+        self,
+        path: str | Path | io.BufferedIOBase,
+        exclude: Iterable[str] | None = None,
+        include: Iterable[str] | None = None,
+    ) -> None:
+        """Write a folder of JSON and safetensors; nothing is pickled, and a folder that is there is replaced.
+
+        Everything but the environments is written: weights, optimisers, random generators, counters.
+        `exclude` and `include` are accepted for stable-baselines3.
+        """
+        SavedPolicyGradient.of(self).write(_folder(path))
+
+    @classmethod
+    def load(  # pyright: ignore[reportIncompatibleMethodOverride]
+        cls,
+        path: str | Path | io.BufferedIOBase,
+        env: GymEnv | None = None,
+        device: torch.device | str = "auto",
+        custom_objects: dict[str, Any] | None = None,
+        print_system_info: bool = False,
+        force_reset: bool = True,
+        **changes: Any,
+    ) -> Self:
+        """A model that `save` wrote; `learn(..., reset_num_timesteps=False)` goes on where it was.
+
+        Args:
+            path: the folder.
+            env: where it may learn again; its observations and actions must be those of the saved model.
+            device: where it computes.
+            custom_objects, print_system_info, force_reset: accepted for stable-baselines3.
+            changes: arguments of the algorithm that are to be others. A policy class, a learning rate or parts of
+                `policy_kwargs` that are the user's own code are not in the folder, and must be given again.
+
+        Raises:
+            InputError: the folder is missing, damaged or another algorithm's, the environment does not fit it, or
+                something must be given again.
+        """
+        return SavedPolicyGradient.read(_folder(path), cls.__name__).build(cls, env, device, changes)
+
+    def set_parameters(
+        self, load_path_or_dict: Any, exact_match: bool = True, device: torch.device | str = "auto"
+    ) -> None:
+        """Weights of a folder that `save` wrote, or of what `get_parameters` gave."""
+        if isinstance(load_path_or_dict, dict):
+            super().set_parameters(cast(Any, load_path_or_dict), exact_match, device)
+            return
+        SavedPolicyGradient.read(_folder(load_path_or_dict), type(self).__name__).restore_weights(self)
+
+
+def check_finite(what: str, values: Any, step: int) -> None:
+    """Refuse numbers of the environments that are not finite.
+
+    Raises:
+        InputError: there is one.
+    """
+    if isinstance(values, dict):
+        for name, part in cast(dict[str, Any], values).items():
+            check_finite(f"{what} '{name}'", part, step)
+        return
+    array = np.asarray(values)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        rows = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+        where = int(np.flatnonzero(rows)[0])
+        raise InputError(
+            f"Environment {where} gave a {what} that is not finite after {step} steps: repair it; the model is as the "
+            "last update left it and can be saved."
+        )
+
+
+def _folder(path: Any) -> Path:
+    if not isinstance(path, str | Path):
+        raise InputError(f"A model is a folder, not a {type(path).__name__}: give a path.")
+    return Path(path)

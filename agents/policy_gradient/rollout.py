@@ -1,0 +1,92 @@
+"""stable-baselines3's rollout buffer with the noise of every action, and what comes out of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
+from torch import Tensor
+
+from e2c_control.agents.policy_gradient.actions import Observations, code_size
+
+
+@dataclass(frozen=True, eq=False)
+class Rollout:
+    """What happened between two updates, one environment after another: M rows of N environments times T steps."""
+
+    observations: Observations  # (M, *observation), or a mapping of them
+    actions: Tensor  # (M,) int64, or (M, m)
+    noise: Tensor  # (M, *code): what the actions are made of
+    returns: Tensor  # (M,)
+    advantages: Tensor  # (M,): returns less values
+    episodes: tuple[slice, ...]  # rows of each episode, or of the part of it that the rollout's ends leave
+
+    def seen_in(self, rows: slice) -> Observations:
+        """Observations of some rows."""
+        if isinstance(self.observations, Tensor):
+            return self.observations[rows]
+        return {name: observation[rows] for name, observation in self.observations.items()}
+
+
+class NoiseBuffer(RolloutBuffer):
+    """A rollout buffer that keeps the noise of actions, and may be closed before it is full."""
+
+    noise: NDArray[np.float32]
+
+    def __init__(self, buffer_size: int, *arguments: Any, **options: Any) -> None:
+        self.capacity = buffer_size
+        super().__init__(buffer_size, *arguments, **options)
+
+    def reset(self) -> None:
+        self.buffer_size = self.capacity
+        super().reset()
+        self.noise = np.zeros((self.buffer_size, self.n_envs, code_size(self.action_space)), np.float32)
+
+    def add(self, *row: Any, noise: Tensor | None = None) -> None:
+        """A step of every environment; noise (N, *code)."""
+        assert noise is not None
+        self.noise[self.pos] = noise.cpu().numpy()
+        super().add(*row)
+
+    def close(self) -> None:
+        """No more steps: what came so far is the rollout."""
+        names = ("actions", "rewards", "returns", "episode_starts", "values", "log_probs", "advantages", "noise")
+        for name in names:
+            setattr(self, name, getattr(self, name)[: self.pos])
+        self.observations = self._each(lambda array: array[: self.pos])
+        self.buffer_size, self.full = self.pos, True
+
+    def whole(self) -> Rollout:
+        """All rows in their order, after `compute_returns_and_advantage`."""
+        steps = self.buffer_size
+        starts = self.episode_starts.T.astype(bool)
+        starts[:, 0] = True
+        edges = [*(int(row) for row in np.flatnonzero(starts)), steps * self.n_envs]
+        episodes = tuple(slice(first, last) for first, last in pairwise(edges))
+        actions = self._rows(self.actions)
+        return Rollout(
+            observations=self._each(self._rows),
+            actions=actions.long().flatten() if isinstance(self.action_space, spaces.Discrete) else actions,
+            noise=self._rows(self.noise),
+            returns=self._rows(self.returns).flatten(),
+            advantages=self._rows(self.advantages).flatten(),
+            episodes=episodes,
+        )
+
+    def _rows(self, array: NDArray[Any]) -> Tensor:
+        return torch.as_tensor(self.swap_and_flatten(array), device=self.device)
+
+    def _each(self, change: Any) -> Any:
+        """A change of the observations, or of each of them."""
+        seen: Any = self.observations
+        return {name: change(array) for name, array in seen.items()} if isinstance(seen, dict) else change(seen)
+
+
+class DictNoiseBuffer(NoiseBuffer, DictRolloutBuffer):
+    """The same for observations that are a mapping."""

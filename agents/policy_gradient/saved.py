@@ -1,0 +1,234 @@
+"""A policy gradient on the disk: a folder of JSON and safetensors."""
+
+from __future__ import annotations
+
+import importlib
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import torch
+from stable_baselines3.common.type_aliases import GymEnv
+from stable_baselines3.common.utils import LinearSchedule, check_for_correct_spaces
+from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor, nn
+
+from e2c_control.agents.policy_gradient.spaces import space_from, space_to
+from e2c_control.errors import InputError
+from e2c_control.runs.checkpoint import load_checkpoint, save_checkpoint
+from e2c_control.runs.training_state import generator_to_tensor, optimizer_from_tensors, optimizer_to_tensors
+
+if TYPE_CHECKING:
+    from e2c_control.agents.policy_gradient.algorithm import PolicyGradient
+
+    Model = TypeVar("Model", bound=PolicyGradient)
+
+COUNTERS = ("num_timesteps", "_episode_num", "_n_updates", "_total_timesteps", "_current_progress_remaining")
+SCALES = ("advantage_square", "advantage_weight")
+TRUSTED = ("torch.nn.", "torch.optim.", "stable_baselines3.common.")
+"""Where a class may come from that a saved model names."""
+
+
+@dataclass(frozen=True, eq=False)
+class SavedPolicyGradient:
+    """All that makes a model, apart from its environments.
+
+    Attributes:
+        path: where it was read from.
+        tensors: groups of named tensors.
+        meta: JSON; arguments that are the user's own code are null.
+    """
+
+    path: Path | None
+    tensors: Mapping[str, Mapping[str, Tensor]]
+    meta: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, model: PolicyGradient) -> SavedPolicyGradient:
+        """Take a model apart."""
+        bounds: dict[str, Tensor] = {}
+        tensors: dict[str, Mapping[str, Tensor]] = {"spaces": bounds}
+        optimizers: dict[str, Any] = {}
+        for name, part in parts(model).items():
+            if isinstance(part, torch.optim.Optimizer):
+                tensors[_file(name)], optimizers[name] = optimizer_to_tensors(part)
+            else:
+                tensors[_file(name)] = dict(part.state_dict())
+        monitor = model.monitor
+        means = {f"mean.{i}": mean for i, mean in enumerate(monitor.mean)}
+        squares = {f"square.{i}": square for i, square in enumerate(monitor.square)}
+        generators = {f"generator.{i}": generator_to_tensor(g) for i, g in enumerate(model.generators)}
+        tensors["state"] = {**generators, **means, **squares}
+        meta = {
+            "agent": type(model).__name__,
+            "policy": model.policy_name,
+            "learning_rate": _rate_to(model.learning_rate),
+            "policy_kwargs": _argument_to(model.policy_kwargs),
+            "stats_window_size": model._stats_window_size,  # pyright: ignore[reportPrivateUsage]
+            "options": {name: getattr(model, name) for name in model.remembered},
+            "observation_space": space_to(model.observation_space, "observation", bounds),
+            "action_space": space_to(model.action_space, "action", bounds),
+            "n_envs": model.n_envs,
+            "counters": {name: getattr(model, name) for name in COUNTERS},
+            "scales": {name: getattr(model, name) for name in SCALES if hasattr(model, name)},
+            "monitor_weight": monitor.weight,
+            "optimizers": optimizers,
+            "episodes": [{key: float(value) for key, value in row.items()} for row in model.ep_info_buffer or ()],
+            "successes": [float(success) for success in model.ep_success_buffer or ()],
+        }
+        return cls(None, tensors, meta)
+
+    def write(self, path: Path) -> None:
+        """Make the folder `path`; nothing is pickled."""
+        save_checkpoint(path, self.tensors, self.meta)
+
+    @classmethod
+    def read(cls, path: Path, kind: str) -> SavedPolicyGradient:
+        """What `write` wrote; `InputError` if it is missing, damaged, or something else."""
+        checkpoint = load_checkpoint(path)
+        found = checkpoint.meta.get("agent")
+        if found != kind:
+            raise InputError(f"{path} holds {found or 'no agent'}, no {kind}: give the folder that {kind}.save wrote.")
+        return cls(path, checkpoint.tensors, checkpoint.meta)
+
+    def build(
+        self, kind: type[Model], env: GymEnv | None, device: torch.device | str, changes: dict[str, Any]
+    ) -> Model:
+        """The model again; `InputError` where the environment or the changes do not fit."""
+        try:
+            return self._build(kind, env, device, changes)
+        except (KeyError, AttributeError, TypeError, RuntimeError) as error:
+            raise InputError(
+                f"{self.path} was written by another version of e2c-control ({error}): install that version, or learn "
+                "again."
+            ) from error
+
+    def _build(
+        self, kind: type[Model], env: GymEnv | None, device: torch.device | str, changes: dict[str, Any]
+    ) -> Model:
+        meta = self.meta
+        given: dict[str, Any] = {
+            "policy": meta["policy"],
+            "learning_rate": _rate_from(meta["learning_rate"]),
+            "policy_kwargs": _argument_from(meta["policy_kwargs"], self.path),
+            "stats_window_size": meta["stats_window_size"],
+            **meta["options"],
+            **changes,
+        }
+        for name in ("policy", "learning_rate", "policy_kwargs"):
+            if given[name] is None:
+                raise InputError(
+                    f"{self.path} was saved with a {name} that is code of its own: give load the same {name} again."
+                )
+        observation_space = space_from(meta["observation_space"], self.tensors["spaces"])
+        action_space = space_from(meta["action_space"], self.tensors["spaces"])
+        vectors: VecEnv | None = None
+        if env is not None:
+            vectors = kind._wrap_env(env, given["verbose"])  # pyright: ignore[reportPrivateUsage]
+            try:
+                check_for_correct_spaces(vectors, observation_space, action_space)
+            except ValueError as error:
+                raise InputError(
+                    f"{self.path} was not trained in such an environment ({error}): give load one with the same "
+                    "observations and actions."
+                ) from error
+        model = kind(env=vectors, device=device, _init_setup_model=False, **given)
+        model.observation_space, model.action_space = observation_space, action_space
+        model.n_envs = meta["n_envs"] if vectors is None else vectors.num_envs
+        model._setup_model()  # pyright: ignore[reportPrivateUsage]
+        self.restore_weights(model)
+        self._restore_state(model)
+        return model
+
+    def restore_weights(self, model: PolicyGradient) -> None:
+        """Weights and optimisers into a model of the same networks."""
+        for name, part in parts(model).items():
+            if isinstance(part, torch.optim.Optimizer):
+                optimizer_from_tensors(part, self.tensors[_file(name)], self.meta["optimizers"][name])
+            else:
+                part.load_state_dict(dict(self.tensors[_file(name)]))
+
+    def _restore_state(self, model: PolicyGradient) -> None:
+        state, meta = self.tensors["state"], self.meta
+        for i, generator in enumerate(model.generators):
+            # The state of another kind of device's generator is no use: it keeps its seed.
+            if generator.get_state().shape == state[f"generator.{i}"].shape:
+                generator.set_state(state[f"generator.{i}"])
+        count = sum(name.startswith("mean.") for name in state)
+        model.monitor.mean = [state[f"mean.{i}"].to(model.device) for i in range(count)]
+        model.monitor.square = [state[f"square.{i}"].to(model.device) for i in range(count)]
+        model.monitor.weight = meta["monitor_weight"]
+        for name, value in {**meta["counters"], **meta["scales"]}.items():
+            setattr(model, name, value)
+        size = model._stats_window_size  # pyright: ignore[reportPrivateUsage]
+        model.ep_info_buffer = deque(cast(list[Any], meta["episodes"]), maxlen=size)
+        model.ep_success_buffer = deque(cast(list[Any], meta["successes"]), maxlen=size)
+
+
+def parts(model: PolicyGradient) -> dict[str, nn.Module | torch.optim.Optimizer]:
+    """What has weights or learns them, by the name that stable-baselines3 has for it."""
+    found: dict[str, Any] = {}
+    for name in model._get_torch_save_params()[0]:  # pyright: ignore[reportPrivateUsage]
+        value: Any = model
+        for attribute in name.split("."):
+            value = getattr(value, attribute)
+        found[name] = value
+    return found
+
+
+def _file(name: str) -> str:
+    return name.replace(".", "_")
+
+
+def _rate_to(rate: Any) -> Any:
+    if isinstance(rate, LinearSchedule):
+        return {"linear": [rate.start, rate.end, rate.end_fraction]}
+    return float(rate) if isinstance(rate, int | float) else None
+
+
+def _rate_from(rate: Any) -> Any:
+    return LinearSchedule(*rate["linear"]) if isinstance(rate, dict) else rate
+
+
+def _argument_to(value: Any) -> Any:
+    """An argument as JSON, with a class of torch or stable-baselines3 as its name; None for anything else."""
+    try:
+        return {"value": _encoded(value)}
+    except TypeError:
+        return None
+
+
+def _encoded(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {"mapping": {str(key): _encoded(item) for key, item in cast(Mapping[Any, Any], value).items()}}
+    if isinstance(value, list | tuple):
+        kind = "tuple" if isinstance(value, tuple) else "list"
+        return {kind: [_encoded(item) for item in cast(list[Any], value)]}
+    name = f"{value.__module__}.{value.__qualname__}" if isinstance(value, type) else ""
+    if not name.startswith(TRUSTED):
+        raise TypeError
+    return {"class": name}
+
+
+def _argument_from(value: Any, path: Path | None) -> Any:
+    return None if value is None else _decoded(value["value"], path)
+
+
+def _decoded(value: Any, path: Path | None) -> Any:
+    if not isinstance(value, dict):
+        return value
+    ((kind, content),) = cast(dict[str, Any], value).items()
+    if kind == "mapping":
+        return {key: _decoded(item, path) for key, item in content.items()}
+    if kind in ("list", "tuple"):
+        items = [_decoded(item, path) for item in content]
+        return tuple(items) if kind == "tuple" else items
+    module, _, name = str(content).rpartition(".")
+    found = getattr(importlib.import_module(module), name, None) if content.startswith(TRUSTED) else None
+    if not (isinstance(found, type) and issubclass(found, nn.Module | torch.optim.Optimizer)):
+        raise InputError(f"{path} names {content}, no class of torch or stable-baselines3: do not use this folder.")
+    return found

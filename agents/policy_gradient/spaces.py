@@ -1,0 +1,49 @@
+"""Gymnasium's spaces as JSON, their bounds as tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import Tensor
+
+from e2c_control.errors import InputError
+
+Space = spaces.Space[Any]
+
+
+def space_to(space: Space, name: str, bounds: dict[str, Tensor]) -> dict[str, Any]:
+    """A space that stable-baselines3 knows, as JSON; what is long goes into `bounds`, under names that begin so."""
+    if isinstance(space, spaces.Box):
+        bounds[f"{name}.low"], bounds[f"{name}.high"] = (torch.from_numpy(x.copy()) for x in (space.low, space.high))
+        return {"kind": "Box", "name": name, "dtype": str(space.dtype)}
+    if isinstance(space, spaces.Discrete):
+        return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
+    if isinstance(space, spaces.MultiDiscrete):
+        return {"kind": "MultiDiscrete", "nvec": space.nvec.tolist()}
+    if isinstance(space, spaces.MultiBinary):
+        return {"kind": "MultiBinary", "shape": [int(n) for n in space.shape]}
+    if isinstance(space, spaces.Dict):
+        inner = {key: space_to(part, f"{name}.{key}", bounds) for key, part in space.spaces.items()}
+        return {"kind": "Dict", "spaces": inner}
+    raise InputError(f"Cannot save a model of the space {space}: wrap the environment so that it has another.")
+
+
+def space_from(content: Mapping[str, Any], bounds: Mapping[str, Tensor]) -> Space:
+    """The inverse of `space_to`."""
+    kind = content["kind"]
+    if kind == "Box":
+        low, high = (bounds[f"{content['name']}.{end}"].numpy() for end in ("low", "high"))
+        return spaces.Box(low, high, dtype=cast(Any, np.dtype(content["dtype"]).type))
+    if kind == "Discrete":
+        return spaces.Discrete(content["n"], start=content["start"])
+    if kind == "MultiDiscrete":
+        return spaces.MultiDiscrete(np.array(content["nvec"]))
+    if kind == "MultiBinary":
+        return spaces.MultiBinary(content["shape"] if len(content["shape"]) > 1 else content["shape"][0])
+    if kind == "Dict":
+        return spaces.Dict({key: space_from(part, bounds) for key, part in content["spaces"].items()})
+    raise KeyError(kind)
