@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.distributions import Bernoulli, Independent, Normal
 
-from e2c_control.gradients import ESTIMATORS, Estimate, estimators_for, make_estimator
+from e2c_control.gradients import ESTIMATORS, Estimate, Estimator, check_unbiased, estimators_for, make_estimator
+from e2c_control.gradients.estimator import surrogates
 from e2c_control.gradients.laws import law_of
 
 from .problems import PAIRS, PROBLEMS, D, double, unsettle
@@ -126,6 +127,25 @@ def test_reparameterisation_of_a_normal_is_rsample(generator):
     estimate = make_estimator("reparameterisation", Normal(loc, scale))(f, Normal(loc, scale), noise=noise)
     expected = torch.autograd.grad(f(loc + scale * noise).mean(0).sum(), (loc, scale))
     torch.testing.assert_close(tuple(estimate.gradients.values()), tuple(expected))
+
+
+def test_a_new_method_is_a_few_lines(generator):
+    """Subtract a constant from f: the tools check it as they check the others."""
+
+    class Shifted(Estimator):
+        def __init__(self, shift):
+            super().__init__()
+            self.shift = shift
+
+        def combine(self, draw, values, f, context):
+            weight = draw.law.lift(values.detach() - self.shift)
+            gradients = tuple((weight * score).mean(0) for score in draw.law.score(draw.code))
+            return Estimate(draw.law, draw.samples, surrogates(draw.law, values.mean(0), gradients))
+
+    for distribution, f in PROBLEMS.values():
+        assert check_unbiased(Shifted(0.3), f, distribution).unbiased
+        plain, shifted = (Shifted(shift)(f, distribution, generator=generator).value for shift in (0.0, 0.3))
+        assert plain.shape == shifted.shape == distribution.batch_shape
 
 
 def test_float32_at_extreme_logits(generator):

@@ -97,12 +97,12 @@ def test_pull_and_push_are_the_jacobian_of_z_and_its_transpose(name, generator):
 
 @pytest.mark.parametrize("name", ["bernoulli", "one-hot"])
 def test_conditional_samples_are_distributed_as_z(name, generator):
-    """Kolmogorov and Smirnov's distance of two samples of 40,000 is below 0.014 in 999 of 1000 cases."""
+    """Kolmogorov and Smirnov's distance; two samples of 200,000 from one law are below 0.0062 in 999 of 1000 cases."""
     law = leaf_law(name)
-    z = law.relaxed(law.draw_noise(40_000, generator))
-    conditional, _ = law.conditional(law.hard(z), law.draw_noise(40_000, generator))
+    z = law.relaxed(law.draw_noise(200_000, generator))
+    conditional, _ = law.conditional(law.hard(z), law.draw_noise(200_000, generator))
     for a, b in zip(law.rows(z).flatten(1).T.numpy(), law.rows(conditional).flatten(1).T.numpy(), strict=True):
-        assert scipy.stats.ks_2samp(a, b).statistic < 0.016
+        assert scipy.stats.ks_2samp(a, b).statistic < 0.01
 
 
 LOGITS = st.floats(-1e6, 1e6, width=32)
