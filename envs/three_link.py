@@ -51,7 +51,7 @@ class ThreeLink(System):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not (isinstance(self.frame_size, int) and self.frame_size >= 16):
+        if self.frame_size < 16 or self.frame_size % 1:
             raise InputError(f"frame_size must be a whole number of at least 16, but it is {self.frame_size!r}.")
 
     @property
