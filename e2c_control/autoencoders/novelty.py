@@ -1,0 +1,233 @@
+"""Novelty search on a data set: look for what is hard, but not impossible, to describe in the terms learned so far.
+
+The six steps of the post that proposed it ("adversarial free energy" on a static data set):
+
+1. begin with a data set;
+2. train an auto-encoder on it, for the recurrent one on the N-pass error;
+3. pick codes;
+4. compute the gradient of |z - E(D(z))|², the distance between a code and the encoding of its own decoding, normalise
+   it and add it to the code;
+5. repeat 4;
+6. decode, put the samples in the place of a share of the data, and go on with 2.
+
+Two things are added, because left alone the samples lose their amplitude: random codes lie near the mean of the data,
+and the penalty on the norm pulls what is replaced farther in. Codes start at those of data, and of several candidates
+those are preferred that vary enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor
+from torch.linalg import vector_norm
+
+from e2c_control.autoencoders.autoencoder import AutoEncoder
+from e2c_control.autoencoders.sampling import fit_codes
+from e2c_control.autoencoders.training import AutoEncoderTrainer, TrainingOptions
+from e2c_control.errors import InputError, whole
+from e2c_control.runs.training_state import generator_from_tensor, generator_to_tensor
+
+
+@dataclass(frozen=True)
+class NoveltyOptions:
+    """How novelty is searched for.
+
+    Attributes:
+        share: of the data that a cycle replaces.
+        warm_epochs: of training before the first cycle.
+        epochs: of training in a cycle.
+        ascent_steps: normalised gradient steps on |z - E(D(z))|²; 0 is the control without the gradient.
+        step_size: length of a step, as a share of the typical distance of a code from the mean of all.
+        start: where codes begin: at codes of data, or at draws of a normal distribution fitted to them.
+        candidates: decoded for each sample that is taken.
+        floor: least deviation of a sample's numbers, as a share of the original data's median, that is preferred.
+    """
+
+    share: float = 0.025
+    warm_epochs: int = 150
+    epochs: int = 50
+    ascent_steps: int = 30
+    step_size: float = 0.05
+    start: Literal["data", "fitted"] = "data"
+    candidates: int = 4
+    floor: float = 0.7
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise InputError(f"share is {self.share}: give the part of the data to replace, above 0 and up to 1.")
+        if self.start not in ("data", "fitted"):
+            raise InputError(f"Codes cannot start at '{self.start}': choose data or fitted.")
+        if not 0 < self.step_size < float("inf"):
+            raise InputError(f"step_size is {self.step_size}: give a number above 0.")
+        for name in ("warm_epochs", "ascent_steps"):
+            whole(name, getattr(self, name), least=0)
+        for name in ("epochs", "candidates"):
+            whole(name, getattr(self, name))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one cycle brought.
+
+    Attributes:
+        cycle: counted from 1.
+        losses: mean losses of the last epoch before, by name.
+        samples: new data, (m, *data_shape), as they were put in.
+        rows: of the data that they replaced, (m,) int64.
+        codes: that they were decoded from, (m, *code_shape).
+        gap_before: mean of |z - E(D(z))|² before the ascent, over all candidates.
+        gap_after: after it.
+    """
+
+    cycle: int
+    losses: Mapping[str, float]
+    samples: Tensor
+    rows: Tensor
+    codes: Tensor
+    gap_before: float
+    gap_after: float
+
+
+def gap(model: AutoEncoder, codes: Tensor) -> Tensor:
+    """|z - E(D(z))|² of codes (N, *code_shape), (N,): 0 at the fixed points of decoding and encoding."""
+    return (codes - model.encode(model.decode(codes))).square().flatten(1).sum(1)
+
+
+def ascend(model: AutoEncoder, codes: Tensor, steps: int, length: float) -> Tensor:
+    """Codes (N, *code_shape) after so many steps of that length along the gradient of `gap`, each code by itself."""
+    for _ in range(steps):
+        codes = codes.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(gap(model, codes).sum(), codes)
+        flat = gradient.flatten(1)
+        # A gradient of zero stays where it is.
+        direction = flat / vector_norm(flat, dim=1, keepdim=True).clamp(min=1e-30)
+        codes = codes + length * direction.reshape(codes.shape)
+    return codes.detach()
+
+
+def amplitude(x: Tensor) -> Tensor:
+    """Deviation of the numbers of each sample (N, ...) about their own mean, (N,)."""
+    return x.flatten(1).std(1, correction=0)
+
+
+class NoveltySearch:
+    """The cycles of a search. Everything that the next one depends on is in `state`.
+
+    Args:
+        model: is trained where it is; the recurrent one is what the method was made with.
+        data: (N, *data_shape) to begin with; copied, never changed.
+        options: of the search.
+        training: batch size, learning rate, seed; its schedule is not used.
+
+    Attributes:
+        data: as it is now.
+        original: as it was.
+        born: cycle in which each row of the data was made, 0 for an original one, (N,) int64.
+    """
+
+    def __init__(
+        self,
+        model: AutoEncoder,
+        data: Tensor,
+        options: NoveltyOptions | None = None,
+        training: TrainingOptions | None = None,
+    ) -> None:
+        self.model, self.options = model, options or NoveltyOptions()
+        settings = training or TrainingOptions(batch_size=100, learning_rate=5e-4, decay_after=None)
+        model.check_data(data)
+        self.trainer = AutoEncoderTrainer(model, settings)
+        self.original, self.data = data, data.clone()
+        self.born = torch.zeros(len(data), dtype=torch.int64)
+        self.cycle = 0
+        self._generator = torch.Generator().manual_seed(settings.seed + 2)
+
+    def warm_up(self) -> dict[str, float]:
+        """Train before the first cycle, unless that is done already."""
+        missing = self.options.warm_epochs - self.trainer.epoch
+        return self.trainer.train(self.data, missing) if self.cycle == 0 and missing > 0 else {}
+
+    def advance(self) -> Found:
+        """One cycle: train, look for what is new, replace."""
+        self.warm_up()
+        losses = self.trainer.train(self.data, self.options.epochs)
+        count = max(round(self.options.share * len(self.data)), 1)
+        starts = self._starts(count * self.options.candidates)
+        ends = ascend(self.model, starts, self.options.ascent_steps, self.options.step_size * self._radius())
+        with torch.no_grad():
+            before, after, decoded = gap(self.model, starts), gap(self.model, ends), self.model.decode(ends)
+            chosen = self._choose(decoded, count)
+        rows = torch.randperm(len(self.data), generator=self._generator)[:count]
+        self.cycle += 1
+        self.data[rows] = decoded[chosen].to(self.data.device, self.data.dtype)
+        self.born[rows] = self.cycle
+        samples, codes = self.data[rows].clone(), ends[chosen]
+        return Found(self.cycle, losses, samples, rows, codes, float(before.mean()), float(after.mean()))
+
+    def _starts(self, count: int) -> Tensor:
+        data = self.data.to(self.trainer.device)
+        if self.options.start == "fitted":
+            return fit_codes(self.model, data).sample(count, self._generator)
+        rows = torch.randint(len(data), (count,), generator=self._generator)
+        with torch.no_grad():
+            return self.model.encode(data[rows])
+
+    @torch.no_grad()
+    def _radius(self) -> float:
+        codes = self.model.encode(self.data.to(self.trainer.device)).flatten(1)
+        return float((codes - codes.mean(0)).square().sum(1).mean().sqrt())
+
+    def _choose(self, decoded: Tensor, count: int) -> Tensor:
+        """Rows of candidates: those that vary enough, in the order in which they came, then the ones that vary most."""
+        spread = amplitude(decoded) / amplitude(self.original).median().to(decoded.device).clamp(min=1e-12)
+        usable = decoded.flatten(1).isfinite().all(1)
+        if not bool(usable.any()):
+            raise InputError("All new samples are infinite: make step_size smaller, or train for more epochs.")
+        rank = torch.where(spread >= self.options.floor, self.options.floor, spread)
+        rank = torch.where(usable, rank, -1.0)
+        order = torch.argsort(rank, descending=True, stable=True)[:count]
+        return order[usable[order]].repeat(count)[:count]
+
+    def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+        """All that the next cycle depends on: groups of named tensors, and JSON."""
+        tensors, meta = self.trainer.state()
+        own = {"data": self.data, "original": self.original, "born": self.born}
+        own["generator"] = generator_to_tensor(self._generator)
+        return tensors | {"search": own}, {"trainer": meta, "cycle": self.cycle}
+
+    def restore(self, tensors: Mapping[str, Mapping[str, Tensor]], meta: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave.
+
+        Raises:
+            InputError: it belongs to other data or another model.
+        """
+        own = tensors.get("search", {})
+        if "data" not in own or own["data"].shape != self.data.shape:
+            raise InputError("The checkpoint is of a search on other data: begin a new run.")
+        self.trainer.restore(tensors, cast(Mapping[str, Any], meta["trainer"]))
+        self.data, self.original = own["data"].clone(), own["original"].clone()
+        self.born, self.cycle = own["born"].clone(), int(meta["cycle"])
+        self._generator = generator_from_tensor(own["generator"])
+
+
+Callback = Callable[[NoveltySearch, Found], None]
+
+
+def novelty_search(
+    model: AutoEncoder,
+    data: Tensor,
+    cycles: int,
+    options: NoveltyOptions | None = None,
+    training: TrainingOptions | None = None,
+    callback: Callback | None = None,
+) -> NoveltySearch:
+    """Search for so many cycles; `callback` sees each. What was found is in the search's `data` and `born`."""
+    search = NoveltySearch(model, data, options, training)
+    for _ in range(whole("cycles", cycles, least=0)):
+        found = search.advance()
+        if callback is not None:
+            callback(search, found)
+    return search

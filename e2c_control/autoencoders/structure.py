@@ -1,0 +1,98 @@
+"""Measures of novelty with structure: new to the model, but neither noise nor silence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from e2c_control.autoencoders.autoencoder import AutoEncoder
+from e2c_control.autoencoders.novelty import amplitude
+
+NEW, NOISY = 0.85, 0.4
+"""A sample set is new with structure if its median error stands at or above this percentile of the data's, and at or
+below this share of white noise's."""
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Judgement of a set of samples by a model. Relative errors are errors over a sample's own variance.
+
+    Attributes:
+        error: median relative error of the samples.
+        percentile: share of the original data that are known better than the median sample, in [0, 1].
+        noise_error: median relative error of white noise that has each datum's mean and deviation.
+        amplitude: median deviation of the samples over that of the original data.
+        distance: median distance to the nearest original datum, over the same among the data.
+    """
+
+    error: float
+    percentile: float
+    noise_error: float
+    amplitude: float
+    distance: float
+
+    @property
+    def structured(self) -> bool:
+        """Whether the samples are new, and still far from noise."""
+        return self.percentile >= NEW and self.error <= NOISY * self.noise_error
+
+    def scalars(self) -> dict[str, float]:
+        """For logs."""
+        return {
+            "novelty/error": self.error,
+            "novelty/percentile": self.percentile,
+            "novelty/error_of_noise": self.noise_error,
+            "novelty/amplitude": self.amplitude,
+            "novelty/distance": self.distance,
+            "novelty/structured": float(self.structured),
+        }
+
+
+@torch.no_grad()
+def relative_error(model: AutoEncoder, x: Tensor) -> Tensor:
+    """`model.error` over the variance of each sample's own numbers, (N,)."""
+    return model.error(x) / amplitude(x).square().clamp(min=1e-12)
+
+
+def noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
+    """White noise (N, ...) with the mean and the deviation of each sample."""
+    flat = x.flatten(1)
+    noise = torch.randn(flat.shape, generator=generator).to(x)
+    return (flat.mean(1, keepdim=True) + amplitude(x).unsqueeze(1) * noise).reshape(x.shape)
+
+
+def measure_structure(model: AutoEncoder, samples: Tensor, original: Tensor, generator: torch.Generator) -> Structure:
+    """Judge samples (m, *data_shape) beside the data (N, *data_shape) that the search began with."""
+    known = relative_error(model, original)
+    median = relative_error(model, samples).median()
+    flat, own = samples.flatten(1), original.flatten(1)
+    among = torch.cdist(own, own).fill_diagonal_(torch.inf).min(1).values.median()
+    return Structure(
+        error=float(median),
+        percentile=float((known < median).float().mean()),
+        noise_error=float(relative_error(model, noise_like(original, generator)).median()),
+        amplitude=float(amplitude(samples).median() / amplitude(original).median().clamp(min=1e-12)),
+        distance=float(torch.cdist(flat, own).min(1).values.median() / among.clamp(min=1e-12)),
+    )
+
+
+def spectrum(signals: Tensor) -> Tensor:
+    """Shares of power (N, L // 2 + 1) of signals (N, L) by cycles per signal: Hann window, mean taken off."""
+    length = signals.shape[-1]
+    window = torch.hann_window(length, periodic=False, dtype=signals.dtype, device=signals.device)
+    power = torch.fft.rfft((signals - signals.mean(-1, keepdim=True)) * window).abs().square()
+    return power / power.sum(-1, keepdim=True).clamp(min=1e-30)
+
+
+def dominant_frequency(signals: Tensor) -> Tensor:
+    """Cycles per signal with the most power, (N,) int64, of signals (N, L)."""
+    return spectrum(signals).argmax(-1)
+
+
+def high_share(signals: Tensor, above: float) -> Tensor:
+    """Share of power beyond so many cycles per signal, (N,), of signals (N, L)."""
+    shares = spectrum(signals)
+    cycles = torch.arange(shares.shape[-1], device=signals.device)
+    return (shares * (cycles > above)).sum(-1)
