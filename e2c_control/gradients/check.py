@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -67,7 +68,8 @@ def check_unbiased(
     Raises:
         InputError: f or the distribution is nothing that the estimator takes.
     """
-    law = law_of(distribution)
+    # A copy: what the estimator keeps for its next `update` must not be of these draws.
+    law, estimator = law_of(distribution), copy.deepcopy(estimator)
     n_samples = estimator.least if n_samples is None else n_samples
     if tolerance is None:
         tolerance = 1e-8 if law.constants[0].dtype == torch.float64 else 1e-4

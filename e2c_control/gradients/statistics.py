@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ def gradient_stats(
     Raises:
         InputError: an estimator cannot take f, the distribution, or the number of samples.
     """
-    law = law_of(distribution)
+    law, estimators = law_of(distribution), {name: copy.deepcopy(e) for name, e in estimators.items()}
     counts = {name: _count(estimator, name, n_samples) for name, estimator in estimators.items()}
     steps = {name: step_of(e, f, distribution, counts[name]) for name, e in estimators.items()}
     costs = cpu_microseconds(steps)

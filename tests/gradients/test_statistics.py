@@ -47,6 +47,16 @@ def test_where_nothing_is_exact_the_bias_is_left_open(generator):
     assert "z-test" in str(check)
 
 
+def test_measuring_leaves_the_estimator_as_it_was(generator):
+    distribution, f = PROBLEMS["bernoulli"]
+    estimator = estimators_for(distribution, generator)["relax"]
+    estimator(f, distribution, generator=generator)
+    copied = estimator._last
+    check_unbiased(estimator, f, distribution)
+    gradient_stats({"relax": estimator}, f, distribution, draws=10, generator=generator)
+    assert estimator._last is copied
+
+
 def test_moments_come_in_chunks_and_keep_their_digits():
     """A variance of 1e-8 beside a mean of 1: sums of squares around 0 would lose it in float32."""
     distribution = Normal(torch.tensor(0.0), torch.tensor(1e-4))
