@@ -85,12 +85,12 @@ def _brighten(
     brightness: Frames,
 ) -> None:
     """Take the brighter of ``canvas`` and ``brightness`` (N, R, C), whose pixels may lie outside the images."""
-    n, height, width = canvas.shape
-    sizes, strides = np.array([height, width]), np.array([width, 1])
+    height, width = int(canvas.shape[1]), int(canvas.shape[2])
+    sizes, strides = np.array([height, width], np.intp), np.array([width, 1], np.intp)
     which = np.where(steep, 0, 1)[:, None]
     size_1, size_2, stride_1, stride_2 = sizes[which], sizes[1 - which], strides[which], strides[1 - which]
-    base: NDArray[np.intp] = np.arange(n)[:, None] * (height * width) + first_1 * stride_1 + first_2 * stride_2
-    index: NDArray[np.intp] = base[..., None] + (stride_2 * beside)[:, None, :]
+    base = np.arange(len(canvas), dtype=np.intp)[:, None] * (height * width) + first_1 * stride_1 + first_2 * stride_2
+    index = base[..., None] + (stride_2 * beside)[:, None, :]
     if first_1.min() < 0 or (first_1 >= size_1).any() or first_2.min() < 0 or (first_2 + beside[-1] >= size_2).any():
         second = first_2[..., None] + beside
         inside = (second >= 0) & (second < size_2[..., None]) & ((first_1 >= 0) & (first_1 < size_1))[..., None]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
@@ -45,6 +45,7 @@ def test_steps_agree_with_an_adaptive_integrator():
     assert np.abs(after[:, 1:] - expected[:, 1:]).max() < 1e-6
 
 
+@settings(max_examples=10, deadline=None)
 @given(seed=seeds)
 def test_energy_and_momentum_without_a_force(seed):
     rng = np.random.default_rng(seed)
@@ -58,11 +59,12 @@ def test_energy_and_momentum_without_a_force(seed):
     def momentum(places, speeds):
         return 1.1 * speeds[1] + 0.1 * 0.5 * speeds[0] * np.cos(places[0])
 
-    after = integrate(lambda place, speed: accelerations(place[0], speed[0], np.zeros(16)), places, speeds, 1.0, 500)
+    after = integrate(lambda place, speed: accelerations(place[0], speed[0], np.zeros(16)), places, speeds, 0.5, 250)
     np.testing.assert_allclose(energy(*after), energy(places, speeds), atol=1e-8)
     np.testing.assert_allclose(momentum(*after), momentum(places, speeds), atol=1e-8)
 
 
+@settings(deadline=None)
 @given(seed=seeds)
 def test_the_mirror_image_moves_as_a_mirror_image(seed):
     system, rng = CartPole(), np.random.default_rng(seed)
@@ -72,6 +74,7 @@ def test_the_mirror_image_moves_as_a_mirror_image(seed):
     assert np.abs(mirrored - system.render(states)).max() <= 1
 
 
+@settings(deadline=None)
 @given(seed=seeds, far=st.floats(0, 1e6))
 def test_the_cart_may_leave_the_picture(seed, far):
     system, rng = CartPole(), np.random.default_rng(seed)
