@@ -33,7 +33,7 @@ from e2c_control.data.policy import UniformPolicy
 from e2c_control.envs import Task, make_task
 from e2c_control.envs.reference import reference_scores
 from e2c_control.models.embedding import EmbeddingConfig
-from e2c_control.objectives.recipes import make_recipe
+from e2c_control.objectives.recipes import RECIPES, make_recipe
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.versions import package_versions, source_commit
@@ -65,11 +65,18 @@ EPISODE = 12
 PLANAR = EmbeddingConfig(latent_dim=2)
 PENDULUM = EmbeddingConfig(latent_dim=3, pool=2)
 BALANCE, SWING_UP = "E2C/PendulumBalance-v0", "E2C/PendulumSwingUp-v0"
+DEFAULT = "unfold"
+
+
+def suites(name: str, environment: str, tasks: tuple[str, ...], embedding: EmbeddingConfig) -> dict[str, Suite]:
+    """One for each recipe, named after the world and, unless it is the default, the recipe."""
+    made = {recipe: Suite(environment, tasks, recipe, embedding) for recipe in RECIPES}
+    return {name if recipe == DEFAULT else f"{name}-{recipe}": suite for recipe, suite in made.items()}
+
+
 SUITES = {
-    "planar": Suite("E2C/Planar-v0", ("E2C/Planar-v0",), "unfold", PLANAR),
-    "planar-e2c": Suite("E2C/Planar-v0", ("E2C/Planar-v0",), "e2c", PLANAR),
-    "planar-e2c-warm": Suite("E2C/Planar-v0", ("E2C/Planar-v0",), "e2c-warm", PLANAR),
-    "pendulum": Suite(SWING_UP, (BALANCE, SWING_UP), "unfold", PENDULUM),
+    **suites("planar", "E2C/Planar-v0", ("E2C/Planar-v0",), PLANAR),
+    **suites("pendulum", SWING_UP, (BALANCE, SWING_UP), PENDULUM),
 }
 
 

@@ -43,11 +43,14 @@ class Train:
         dataset: folder that `e2c collect` made; with --resume, where it is now, if it was moved.
         env: instead of a dataset: collect one of this environment first, with `e2c collect`'s defaults.
         resume: run folder to go on with, by its own config; beside it only --device and --dataset may be given.
-        recipe: unfold (the default: map first, then a decoder), e2c (as published), e2c-multistep (with K-step
-            prediction and a rising KL weight) or e2c-warm (unfold, then e2c).
-        latent_dim: dimensions of the latent space. Default: 2 for the planar worlds, 3 for all others.
+        recipe: unfold (the default: map first, then a decoder), unfold-ensemble (with five transitions more, whose
+            disagreement can be planned around) or e2c-warm (unfold, then e2c). From the literature: e2c (as published),
+            e2c-multistep (K-step prediction, a rising KL weight), e2c-global, e2c-nonlinear, e2c-no-kl, ae, vae,
+            vae-slowness (dynamics trained separately), wae-mmd, rce, pcc, pcc-amortised, pc3.
+        latent_dim: dimensions of the latent space. Default: what suits the task; 3 for other environments.
         network: kind of encoder and decoder. Default: mlp.
-        matrix_form: form of A: I + v r' (rank1), I + V R' (low_rank) or every entry free (full). Default: the recipe's.
+        matrix_form: form of A: I + v r' (rank1), I + V R' (low_rank), every entry free (full), the same everywhere
+            (global), or the Jacobian of any function of latent and action (nonlinear). Default: the recipe's.
         process_noise: learn a diagonal process noise H of the transition as well.
         latent_noise: how the next latent is sampled: the affine image of this one (shared), or drawn anew from the same
             Gaussian (independent), the mistake that is kept for comparison.
@@ -70,7 +73,7 @@ class Train:
     recipe: str = "unfold"
     latent_dim: Unset[int] = None
     network: Unset[Literal["mlp", "conv"]] = None
-    matrix_form: Unset[Literal["rank1", "low_rank", "full"]] = None
+    matrix_form: Unset[Literal["rank1", "low_rank", "full", "global", "nonlinear"]] = None
     process_noise: bool = False
     latent_noise: Literal["shared", "independent"] = "shared"
     steps_scale: float = 1.0
@@ -153,7 +156,7 @@ class Train:
 
         embedding = default_embedding(environment, frame_shape, self.latent_dim)
         recipe = make_recipe(self.recipe, replace(embedding, network=self.network or embedding.network))
-        sizes = replace(recipe.embedding, process_noise=self.process_noise)
+        sizes = replace(recipe.embedding, process_noise=self.process_noise or recipe.embedding.process_noise)
         if self.matrix_form is not None:
             sizes = replace(sizes, matrix_form=self.matrix_form)
         return replace(recipe, embedding=sizes, latent_noise=self.latent_noise).scaled(self.steps_scale)

@@ -113,3 +113,10 @@ def test_no_default_is_called_none(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit, match="0"):
             main([name, "--help"])
         assert "default: None" not in " ".join(capsys.readouterr().out.replace("│", " ").split()), name
+
+
+def test_the_help_of_train_names_every_recipe() -> None:
+    from e2c_control.objectives.recipes import RECIPES
+
+    named = set(re.findall(r"[a-z0-9-]+", find_command("train").__doc__ or ""))
+    assert set(RECIPES) <= named
