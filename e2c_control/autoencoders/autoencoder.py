@@ -144,6 +144,11 @@ def normal_like(x: Tensor, generator: torch.Generator) -> Tensor:
     return noise.to(x.device)
 
 
+def lengths(x: Tensor) -> Tensor:
+    """Euclidean norm of each row (N, ...), flattened, (N,)."""
+    return x.flatten(1).square().sum(1).sqrt()
+
+
 def squared_error(output: Tensor, target: Tensor, reduction: str) -> Tensor:
     """Squared error of a batch: `mean` or `sum` over the numbers of a sample, mean over samples; a scalar."""
     error = torch.nn.functional.mse_loss(output, target)

@@ -23,9 +23,8 @@ from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
-from torch.linalg import vector_norm
 
-from e2c_control.autoencoders.autoencoder import AutoEncoder
+from e2c_control.autoencoders.autoencoder import AutoEncoder, lengths
 from e2c_control.autoencoders.sampling import fit_codes
 from e2c_control.autoencoders.training import AutoEncoderTrainer, TrainingOptions
 from e2c_control.errors import InputError, whole
@@ -102,10 +101,8 @@ def ascend(model: AutoEncoder, codes: Tensor, steps: int, length: float) -> Tens
     for _ in range(steps):
         codes = codes.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(gap(model, codes).sum(), codes)
-        flat = gradient.flatten(1)
-        # A gradient of zero stays where it is.
-        direction = flat / vector_norm(flat, dim=1, keepdim=True).clamp(min=1e-30)
-        codes = codes + length * direction.reshape(codes.shape)
+        scale = length / lengths(gradient).clamp(min=1e-30)  # where the gradient is zero, a code stays
+        codes = codes + scale.reshape(-1, *[1] * (codes.ndim - 1)) * gradient
     return codes.detach()
 
 
@@ -204,7 +201,7 @@ class NoveltySearch:
         Raises:
             InputError: it belongs to other data or another model.
         """
-        own = tensors.get("search", {})
+        own = tensors.get("search", dict[str, Tensor]())
         if "data" not in own or own["data"].shape != self.data.shape:
             raise InputError("The checkpoint is of a search on other data: begin a new run.")
         self.trainer.restore(tensors, cast(Mapping[str, Any], meta["trainer"]))

@@ -20,6 +20,7 @@ from e2c_control.autoencoders.autoencoder import (
     AutoEncoder,
     Loss,
     check_reduction,
+    lengths,
     normal_like,
     not_negative,
     squared_error,
@@ -101,5 +102,4 @@ class RecurrentAutoEncoder(AutoEncoder):
             return self.decode(codes)
 
     def _norm(self, codes: Tensor) -> Tensor:
-        flat = codes.flatten(1)
-        return flat.square().mean() if self.norm == "square" else torch.linalg.vector_norm(flat, dim=1).mean()
+        return codes.square().mean() if self.norm == "square" else lengths(codes).mean()

@@ -12,9 +12,8 @@ from typing import cast
 
 import torch
 from torch import Tensor
-from torch.linalg import vector_norm
 
-from e2c_control.autoencoders.autoencoder import AutoEncoder, normal_like
+from e2c_control.autoencoders.autoencoder import AutoEncoder, lengths, normal_like
 from e2c_control.errors import InputError, whole
 
 
@@ -136,13 +135,13 @@ def resample(
         raise InputError(f"Chains start at finite codes (n, {', '.join(map(str, model.code_shape))}): give such codes.")
     noise = float(getattr(model, "noise", 0.0)) if noise is None else noise
     centre = start.mean(0)
-    limit = guard * vector_norm((start - centre).flatten(1), dim=1).max().clamp(min=1e-12)
+    limit = guard * lengths(start - centre).max().clamp(min=1e-12)
     unit = max(float((start - centre).square().mean().sqrt()), 1e-12)
     codes, kept = start, torch.ones(len(start), dtype=torch.bool, device=start.device)
     rows: list[tuple[float, ...]] = []
     for cycle in range(cycles):
         found = model.encode(model.decode(codes), generator)
-        distance = vector_norm((found - centre).flatten(1), dim=1)
+        distance = lengths(found - centre)
         kept = kept & (distance <= limit)  # not for NaN either
         following = torch.where(_like(kept, found), found, codes)
         rows.append((*_measure(codes, following, start, unit), float((~kept).float().mean())))
@@ -166,7 +165,7 @@ def _like(mask: Tensor, x: Tensor) -> Tensor:
 
 def _measure(before: Tensor, after: Tensor, start: Tensor, unit: float) -> tuple[float, float, float, float]:
     root = before[0].numel() ** 0.5
-    moved = vector_norm((after - before).flatten(1), dim=1).median() / root
+    moved = lengths(after - before).median() / root
     centred, origin = after - after.mean(0), start - start.mean(0)
     spread = centred.square().mean().sqrt()
     drift = (after.mean(0) - before.mean(0)).square().mean().sqrt()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -82,7 +83,8 @@ def spectrum(signals: Tensor) -> Tensor:
     """Shares of power (N, L // 2 + 1) of signals (N, L) by cycles per signal: Hann window, mean taken off."""
     length = signals.shape[-1]
     window = torch.hann_window(length, periodic=False, dtype=signals.dtype, device=signals.device)
-    power = torch.fft.rfft((signals - signals.mean(-1, keepdim=True)) * window).abs().square()
+    waves = cast(Tensor, torch.fft.rfft((signals - signals.mean(-1, keepdim=True)) * window))
+    power = waves.abs().square()
     return power / power.sum(-1, keepdim=True).clamp(min=1e-30)
 
 

@@ -1,0 +1,118 @@
+"""A novelty search with a folder around it: checkpoints, curves, pictures, and going on after a crash."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from e2c_control.autoencoders.novelty import Found, NoveltyOptions, NoveltySearch
+from e2c_control.autoencoders.registry import AutoEncoderConfig, make_autoencoder
+from e2c_control.autoencoders.structure import dominant_frequency, measure_structure
+from e2c_control.autoencoders.toys import waves
+from e2c_control.autoencoders.training import TrainingOptions
+from e2c_control.errors import InputError
+from e2c_control.runs.checkpoint import checkpoint_path, keep_last, latest, load_checkpoint, save_checkpoint
+from e2c_control.runs.folder import RunFolder
+from e2c_control.runs.lock import locked
+from e2c_control.runs.logger import RunLogger
+from e2c_control.runs.progress import progress_bar
+
+WAVES = "waves"
+
+
+@dataclass(frozen=True)
+class NoveltyConfig:
+    """All that a run depends on; its `config.json`.
+
+    Attributes:
+        data: "waves", or the path of a .npy file of samples (N, ...).
+        count: waves to begin with; a file is taken whole.
+        model: the auto-encoder.
+        search: how novelty is searched for.
+        training: batch size, learning rate, seed.
+        cycles: of the search.
+        picture_every: cycles between pictures.
+    """
+
+    data: str
+    count: int
+    model: AutoEncoderConfig
+    search: NoveltyOptions
+    training: TrainingOptions
+    cycles: int
+    picture_every: int = 1
+
+
+def load_data(data: str, count: int, seed: int) -> Tensor:
+    """Samples (N, ...) float32: waves, or what a .npy file holds; images of bytes are scaled to [0, 1].
+
+    Raises:
+        InputError: there is no such file, or it holds no numbers, or one sample alone.
+    """
+    if data == WAVES:
+        return waves(count, torch.Generator().manual_seed(seed))
+    path = Path(data)
+    if not path.is_file():
+        raise InputError(f"There is no file {path}: give a .npy file of samples, or '{WAVES}'.")
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"{path} is no .npy file of numbers ({error}): save an array with numpy.save.") from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim < 2:
+        raise InputError(f"{path} holds no samples: save one array of numbers, (N, ...), with numpy.save.")
+    scale = 1.0 / 255.0 if array.dtype == np.uint8 else 1.0
+    return torch.from_numpy(array.astype(np.float32)) * scale
+
+
+def run_novelty(run: RunFolder, config: NoveltyConfig, *, progress: bool = False) -> NoveltySearch:
+    """Search to the last cycle, from the run's newest checkpoint if it has one.
+
+    Raises:
+        InputError: data or checkpoint do not fit, or another process works in the folder.
+    """
+    with locked(run.path):
+        data = load_data(config.data, config.count, config.training.seed)
+        model = make_autoencoder(config.model, torch.Generator().manual_seed(config.training.seed))
+        search = NoveltySearch(model, data, config.search, config.training)
+        newest = latest(run.checkpoints)
+        if newest is not None:
+            checkpoint = load_checkpoint(newest)
+            search.restore(checkpoint.tensors, checkpoint.meta)
+        bar = progress_bar(config.cycles, done=search.cycle, unit="cycle", enabled=progress)
+        with RunLogger(run, search.cycle if newest is not None else None) as logger, bar:
+            while search.cycle < config.cycles:
+                found = search.advance()
+                _log(logger, run, search, found, config)
+                save_checkpoint(checkpoint_path(run.checkpoints, search.cycle), *search.state())
+                keep_last(run.checkpoints, 2)
+                bar.update(1)
+    return search
+
+
+def _log(logger: RunLogger, run: RunFolder, search: NoveltySearch, found: Found, config: NoveltyConfig) -> None:
+    structure = measure_structure(search.model, found.samples, search.original, torch.Generator().manual_seed(0))
+    values = structure.scalars() | {f"loss/{name}": value for name, value in found.losses.items()}
+    values |= {"novelty/gap_before": found.gap_before, "novelty/gap_after": found.gap_after}
+    values["data/found"] = float((search.born > 0).float().mean())
+    if search.data.ndim == 2:
+        values["novelty/highest_frequency"] = float(dominant_frequency(found.samples).max())
+    logger.scalars(found.cycle, values)
+    if found.cycle % config.picture_every and found.cycle != config.cycles:
+        return
+    from e2c_control.autoencoders.pictures import code_map, sample_sheet
+    from e2c_control.figures import save_png
+
+    with torch.no_grad():
+        codes = search.model.encode(search.data)
+    title = f"cycle {found.cycle}"
+    sheet = sample_sheet(found.samples, f"found in {title}")
+    places = code_map(codes, search.born, found.cycle, f"codes after {title}")
+    logger.image(found.cycle, "novelty/samples", sheet)
+    logger.image(found.cycle, "novelty/codes", places)
+    save_png(sheet, run.plots / "samples.png")
+    save_png(places, run.plots / "codes.png")
+    logger.flush()

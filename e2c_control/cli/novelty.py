@@ -1,0 +1,179 @@
+"""`e2c novelty`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from e2c_control.cli.console import Unset, check_seed, say, suggest, table
+from e2c_control.errors import InputError, whole
+
+if TYPE_CHECKING:
+    from e2c_control.autoencoders.novelty_run import NoveltyConfig
+    from e2c_control.runs.folder import RunFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Novelty:
+    """Search a data set for what is new to a model that learns it, and not just noise.
+
+    A recurrent auto-encoder learns the data; codes ascend the distance between themselves and the encoding of their own
+    decoding; what they decode to takes the place of a share of the data; and again. TensorBoard shows what was found,
+    a map of all codes as it grows, and measures of novelty with structure. After Ctrl-C or a crash a run goes on from
+    its last cycle.
+      e2c novelty
+      e2c novelty --data samples.npy --cycles 50 --share 0.05
+      e2c novelty --ascent-steps 0 --name control     (without the gradient, to compare)
+      e2c novelty --resume runs/novelty/20260131-120000
+
+    Attributes:
+        data: waves (sines and square waves of a narrow band), or a .npy file of samples (N, ...), of bytes or floats.
+        resume: run folder to go on with, by its own config; only --cycles may be given beside it, to go on for longer.
+        cycles: of training, searching and replacing. Default: 30; with --resume, the run's own.
+        share: of the data that a cycle replaces.
+        warm_epochs: of training before the first cycle.
+        epochs: of training in a cycle.
+        ascent_steps: normalised gradient steps; 0 is the control without the gradient.
+        step_size: length of a step, as a share of the typical distance of a code from the mean of all.
+        start: where codes begin: at those of data, or at random ones like them (fitted).
+        floor: least amplitude of what is taken, as a share of the data's median, as far as candidates allow.
+        passes: of the recurrent auto-encoder, each scored against the original data.
+        noise: deviation of the noise on its codes.
+        penalty: weight of the norm of its codes.
+        code: numbers in a code. Default: 64, or as many as a sample has if that is less.
+        hidden: widths of the hidden layers.
+        count: waves to begin with.
+        batch_size: samples in a training step.
+        learning_rate: Adam's.
+        seed: of weights, batches, noise and choices.
+        runs: folder of all runs.
+        name: of this run. Default: the time.
+        picture_every: cycles between pictures.
+    """
+
+    data: str = "waves"
+    resume: Unset[Path] = None
+    cycles: Unset[int] = None
+    share: float = 0.025
+    warm_epochs: int = 150
+    epochs: int = 50
+    ascent_steps: int = 30
+    step_size: float = 0.05
+    start: Literal["data", "fitted"] = "data"
+    floor: float = 0.7
+    passes: int = 2
+    noise: float = 0.1
+    penalty: float = 0.03
+    code: Unset[int] = None
+    hidden: tuple[int, ...] = (384, 384)
+    count: int = 400
+    batch_size: int = 100
+    learning_rate: float = 5e-4
+    seed: int = 0
+    runs: Path = Path("runs")
+    name: Unset[str] = None
+    picture_every: int = 1
+
+    def __call__(self) -> None:
+        """Search, and say what was found and where it is."""
+        self._check()
+        import torch
+
+        from e2c_control.autoencoders.novelty_run import run_novelty
+
+        torch.set_num_threads(1)  # small networks: more threads gain little, and the last bits depend on them
+        run, config = self._begin() if self.resume is None else self._resume(self.resume)
+        say("Run", run.path)
+        try:
+            run_novelty(run, config, progress=True)
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(f"go on with `e2c novelty --resume {run.path}`") from stop
+        _report(run)
+        suggest(f"tensorboard --logdir {run.path}")
+
+    def _check(self) -> None:
+        given = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
+        idle = [name for name in given if name not in ("resume", "cycles")]
+        if self.resume is not None and idle:
+            raise InputError(
+                f"--{idle[0].replace('_', '-')} means nothing beside --resume: the run has its own config."
+            )
+        check_seed(self.seed)
+        for name in ("count", "batch_size", "picture_every", "passes", "epochs"):
+            whole(f"--{name.replace('_', '-')}", getattr(self, name))
+        for name in ("cycles", "code"):
+            if getattr(self, name) is not None:
+                whole(f"--{name}", getattr(self, name))
+        if self.name is not None and (self.name in ("", ".", "..") or Path(self.name).name != self.name):
+            raise InputError(f"--name {self.name!r} is no name of a folder: leave out '/' and '..'.")
+
+    def _begin(self) -> tuple[RunFolder, NoveltyConfig]:
+        import torch
+
+        from e2c_control.autoencoders.novelty import NoveltyOptions
+        from e2c_control.autoencoders.novelty_run import WAVES, NoveltyConfig, load_data
+        from e2c_control.autoencoders.registry import AutoEncoderConfig, make_autoencoder
+        from e2c_control.autoencoders.training import TrainingOptions
+        from e2c_control.runs.folder import RunFolder
+
+        data = load_data(self.data, self.count, self.seed)
+        shape = tuple(data.shape[1:])
+        if len(shape) not in (1, 3):
+            raise InputError(f"Samples have the shape {shape}: give vectors (N, L) or images (N, H, W, C).")
+        code = min(64, data[0].numel()) if self.code is None else self.code
+        options: dict[str, float | int | bool | str] = {"passes": self.passes}
+        options |= {"noise": self.noise, "penalty": self.penalty}
+        kind, output = ("vector", "linear") if len(shape) == 1 else ("image", "sigmoid")
+        model = AutoEncoderConfig("recurrent", shape, code, kind, self.hidden, output=output, options=options)
+        config = NoveltyConfig(
+            data=self.data if self.data == WAVES else str(Path(self.data).resolve()),
+            count=self.count,
+            model=model,
+            search=NoveltyOptions(
+                share=self.share,
+                warm_epochs=self.warm_epochs,
+                epochs=self.epochs,
+                ascent_steps=self.ascent_steps,
+                step_size=self.step_size,
+                start=self.start,
+                floor=self.floor,
+            ),
+            training=TrainingOptions(self.batch_size, self.learning_rate, decay_after=None, seed=self.seed),
+            cycles=30 if self.cycles is None else self.cycles,
+            picture_every=self.picture_every,
+        )
+        make_autoencoder(model, torch.Generator()).check_data(data)  # refused before there is a folder
+        return RunFolder.create(self.runs, "novelty", config, self.name), config
+
+    def _resume(self, path: Path) -> tuple[RunFolder, NoveltyConfig]:
+        from dataclasses import replace
+
+        from e2c_control.autoencoders.novelty_run import NoveltyConfig
+        from e2c_control.runs.folder import RunFolder
+
+        run = RunFolder.open(path)
+        config = run.config(NoveltyConfig)
+        return run, config if self.cycles is None else replace(config, cycles=self.cycles)
+
+
+def _report(run: RunFolder) -> None:
+    """The last cycle, as a table."""
+    from e2c_control.runs.logger import read_metrics
+
+    rows = read_metrics(run.metrics)
+    if not rows:
+        return
+    shown = {
+        "novelty/error": "error of what was found, over its own variance",
+        "novelty/percentile": "share of the original data that are known better",
+        "novelty/error_of_noise": "the same error of white noise",
+        "novelty/amplitude": "amplitude, original data = 1",
+        "novelty/structured": "new, and far from noise (1 = yes)",
+        "data/found": "share of the data that was found",
+    }
+    last = rows[-1]
+    lines = [("novelty with structure", f"cycle {last['step']}")]
+    lines += [(text, f"{last[tag]:.3f}") for tag, text in shown.items() if last.get(tag) is not None]
+    print(table(lines), flush=True)
+    say("Pictures", run.plots)
