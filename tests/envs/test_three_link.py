@@ -189,11 +189,11 @@ def test_both_sizes_are_the_same_arm():
 
 
 def test_the_references_beat_the_best_published_model():
-    """78 % is the best one of PC3; one reference is faster, the other one bears a little more noise."""
+    """78 % is the best one of PC3. The fastest reference knows the start, the slowest one bears a little more noise."""
     task = make_task("E2C/ThreeLink-v0")
     problem = task.evaluation_problems(n=1)
     scores = [reference_scores(replace(task, references=(each,)), problem)[0] for each in task.references]
-    np.testing.assert_allclose(scores, [0.885, 0.85], atol=0.011)
+    np.testing.assert_allclose(scores, [0.91, 0.885, 0.85], atol=0.006)
 
 
 def test_the_score_needs_what_is_lost_in_clipping():
@@ -201,7 +201,7 @@ def test_the_score_needs_what_is_lost_in_clipping():
     task = make_task("E2C/ThreeLink-v0")
     states = drive(task, task.references[0], task.evaluation_problems(n=1))[:, 0]
     first = int(np.argmax(stands(states)))
-    assert first == pytest.approx(24, abs=2)
+    assert first == 19
     assert np.abs(states[:, 1::2]).max() <= math.pi / 2
     assert np.degrees(np.abs(np.diff(states[:first, 0]))).max() > 7
 
