@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from gymnasium import spaces
+from numpy.typing import NDArray
 from stable_baselines3.common.distributions import Distribution as PolicyDistribution
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
@@ -27,7 +28,7 @@ CONTINUOUS: tuple[type[spaces.Space[Any]], ...] = (spaces.Box,)
 class Seen:
     """What a policy makes of M observations, in one pass."""
 
-    distribution: PolicyDistribution
+    distribution: Distribution  # of whole actions, batch shape (M,)
     values: Tensor  # (M,)
     features: Tensor  # (M, F), constant: what a surrogate may look at
 
@@ -35,22 +36,26 @@ class Seen:
 def look(policy: ActorCriticPolicy, observations: Observations) -> Seen:
     """Run actor and critic."""
     features: Any = policy.extract_features(observations)  # pyright: ignore[reportArgumentType]
-    for_actor, for_critic = features if isinstance(features, tuple) else (features, features)
+    both: tuple[Any, Any] = cast(Any, features) if isinstance(features, tuple) else (features, features)
+    for_actor, for_critic = both
     latent = policy.mlp_extractor.forward_actor(for_actor)
     distribution = policy._get_action_dist_from_latent(latent)  # pyright: ignore[reportPrivateUsage]
     values: Tensor = policy.value_net(policy.mlp_extractor.forward_critic(for_critic))
-    return Seen(distribution, values.flatten(), for_actor.detach())
+    return Seen(action_distribution(distribution), values.flatten(), for_actor.detach())
 
 
 def action_distribution(distribution: PolicyDistribution) -> Distribution:
-    """The torch distribution of whole actions, batch shape (M,)."""
+    """The torch distribution of whole actions, batch shape (M,).
+
+    Take it at once: a policy has one object for its distributions, and the next look changes what is in it.
+    """
     base: Any = distribution.distribution
     return base if isinstance(base, Categorical) else Independent(base, 1)
 
 
-def sample(distribution: PolicyDistribution, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def sample(distribution: Distribution, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Actions (M,) or (M, m), and the noise (M, *code) that they are made of."""
-    law = law_of(action_distribution(distribution))
+    law = law_of(distribution)
     noise = law.draw_noise(1, generator)
     if isinstance(law, Discrete):
         return law.present(law.hard(law.relaxed(noise)))[0], noise[0]
@@ -72,6 +77,11 @@ def code_size(space: spaces.Space[Any]) -> int:
     return int(np.prod(space.shape or (1,)))
 
 
+def bounds_of(space: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Least and largest actions of a Box."""
+    return space.low, space.high
+
+
 def check_actions(algorithm: str, space: spaces.Space[Any], takes: tuple[type[spaces.Space[Any]], ...]) -> None:
     """Refuse an action space that an algorithm cannot take.
 
@@ -88,5 +98,5 @@ def check_actions(algorithm: str, space: spaces.Space[Any], takes: tuple[type[sp
         raise InputError(f"The actions start at {space.start}: wrap the environment so that they start at 0.")
     if isinstance(space, spaces.MultiBinary) and len(space.shape) != 1:
         raise InputError(f"The actions have the shape {space.shape}: wrap the environment so that they are a vector.")
-    if isinstance(space, spaces.Box) and not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
+    if isinstance(space, spaces.Box) and not np.isfinite(bounds_of(space)).all():
         raise InputError(f"The actions {space} have no bounds: wrap the environment in gymnasium's RescaleAction.")

@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 import torch
 from gymnasium import spaces
-from numpy.typing import NDArray
 from stable_baselines3.common.base_class import maybe_make_env
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
@@ -23,25 +22,22 @@ from stable_baselines3.common.policies import (
     BasePolicy,
     MultiInputActorCriticPolicy,
 )
-from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback, Schedule
-from stable_baselines3.common.utils import explained_variance, obs_as_tensor
+from stable_baselines3.common.type_aliases import GymEnv, Schedule
+from stable_baselines3.common.utils import explained_variance
 from stable_baselines3.common.vec_env import VecEnv
 
+from e2c_control.agents.learning import Callback
 from e2c_control.agents.policy_gradient.actions import (
     Seen,
-    action_distribution,
     check_actions,
     code_of,
     look,
-    sample,
 )
+from e2c_control.agents.policy_gradient.collecting import SURROGATE, TRAINING, collect
 from e2c_control.agents.policy_gradient.rollout import DictNoiseBuffer, NoiseBuffer, Rollout
 from e2c_control.agents.policy_gradient.saved import SavedPolicyGradient
 from e2c_control.errors import InputError, whole
 from e2c_control.gradients import Estimate, Estimator, GradientMonitor
-
-ACTING, TRAINING, SURROGATE = range(3)
-"""Random numbers have generators of their own: what one part draws changes nothing for the others."""
 
 
 class PolicyGradient(OnPolicyAlgorithm):
@@ -119,8 +115,8 @@ class PolicyGradient(OnPolicyAlgorithm):
             if not 0 <= value <= 1:
                 raise InputError(f"{label} is {value}: give a number from 0 to 1.")
         if env is not None:
-            env = self._wrap_env(cast(GymEnv, maybe_make_env(env, verbose)), verbose, True)
-            check_actions(name, env.action_space, self.takes)
+            env = self._wrap_env(maybe_make_env(env, verbose), verbose, True)
+            check_actions(name, cast(Any, env.action_space), self.takes)
         super().__init__(
             policy,
             cast(GymEnv, env),
@@ -170,7 +166,7 @@ class PolicyGradient(OnPolicyAlgorithm):
     def _setup_learn(
         self,
         total_timesteps: int,
-        callback: MaybeCallback = None,
+        callback: Callback = None,
         reset_num_timesteps: bool = True,
         tb_log_name: str = "run",
         progress_bar: bool = False,
@@ -197,62 +193,7 @@ class PolicyGradient(OnPolicyAlgorithm):
             InputError: the environment gave a reward or an observation that is not finite.
         """
         assert isinstance(rollout_buffer, NoiseBuffer)
-        self.policy.set_training_mode(False)
-        rollout_buffer.reset()
-        callback.on_rollout_start()
-        n_steps, ended = 0, 0
-        enough = np.inf if self.n_episodes is None else self.n_episodes * env.num_envs
-        while n_steps < n_rollout_steps and ended < enough:
-            observed: Any = self._last_obs
-            with torch.no_grad():
-                obs_tensor = obs_as_tensor(observed, self.device)
-                seen = look(self.policy, obs_tensor)
-                action, noise = sample(seen.distribution, self.generators[ACTING])
-                values, log_probs = seen.values, seen.distribution.log_prob(action)
-            actions = action.cpu().numpy()
-            clipped_actions = self._within_bounds(actions)
-            new_obs, rewards, dones, infos = env.step(clipped_actions)
-            check_finite("reward", rewards, self.num_timesteps)
-            check_finite("observation", new_obs, self.num_timesteps)
-            self.num_timesteps += env.num_envs
-            n_steps += 1
-            ended += int(np.sum(dones))
-            callback.update_locals(locals())
-            if not callback.on_step():
-                return False
-            self._update_info_buffer(infos, dones)
-            paid = self._with_values_of_the_cut_off(rewards, dones, infos)
-            starts = cast(NDArray[np.bool_], self._last_episode_starts)
-            rollout_buffer.add(observed, actions, paid, starts, values, log_probs, noise=noise)
-            self._last_obs, self._last_episode_starts = cast(Any, new_obs), dones
-        rollout_buffer.close()
-        with torch.no_grad():
-            last: Any = self._last_obs
-            values = self.policy.predict_values(obs_as_tensor(last, self.device))
-        rollout_buffer.compute_returns_and_advantage(last_values=values, dones=self._last_episode_starts)  # pyright: ignore[reportArgumentType]
-        callback.update_locals(locals())
-        callback.on_rollout_end()
-        return True
-
-    def _within_bounds(self, actions: NDArray[Any]) -> NDArray[Any]:
-        """Actions as the environment takes them; those of a Box may lie outside."""
-        if not isinstance(self.action_space, spaces.Box):
-            return actions
-        shaped = actions.reshape(-1, *self.action_space.shape)
-        return np.clip(shaped, self.action_space.low, self.action_space.high)
-
-    def _with_values_of_the_cut_off(
-        self, rewards: NDArray[Any], dones: NDArray[np.bool_], infos: list[dict[str, Any]]
-    ) -> NDArray[Any]:
-        """Rewards, plus the value of the last observation where a time limit ended the episode."""
-        paid = np.array(rewards, dtype=np.float32)
-        for i in np.flatnonzero(dones):
-            last = infos[i].get("terminal_observation")
-            if last is not None and infos[i].get("TimeLimit.truncated", False):
-                with torch.no_grad():
-                    value = self.policy.predict_values(self.policy.obs_to_tensor(last)[0])
-                paid[i] += self.gamma * float(value)
-        return paid
+        return collect(self, env, callback, rollout_buffer, n_rollout_steps)
 
     # Updates
 
@@ -264,12 +205,13 @@ class PolicyGradient(OnPolicyAlgorithm):
         seen = look(self.policy, rollout.observations)
         estimate = self._estimate(rollout, seen)
         entropy = seen.distribution.entropy()
-        assert entropy is not None
         value_loss = torch.nn.functional.mse_loss(rollout.returns, seen.values)
         entropy_loss = -entropy.mean()
 
         weights = list(self.policy.parameters())
-        parts = torch.autograd.grad(-self.units * estimate.surrogate, weights, retain_graph=True, allow_unused=True)
+        parts: tuple[torch.Tensor | None, ...] = cast(
+            Any, torch.autograd.grad(-self.units * estimate.surrogate, weights, retain_graph=True, allow_unused=True)
+        )
         variance = self.monitor.observe(part for part in parts if part is not None)
         # At the weights that acted, before they move.
         self._improve(rollout, estimate)
@@ -296,9 +238,8 @@ class PolicyGradient(OnPolicyAlgorithm):
 
     def _estimate(self, rollout: Rollout, seen: Seen) -> Estimate:
         """Every step's part of the gradient, from the noise that its action was made of; batch shape (M,)."""
-        distribution = action_distribution(seen.distribution)
         noise = {"u": rollout.noise.unsqueeze(0)}
-        draw = self.estimator.draw(distribution, noise=noise, generator=self.generators[TRAINING])
+        draw = self.estimator.draw(seen.distribution, noise=noise, generator=self.generators[TRAINING])
         # The action that was taken, should rounding have made another one of the same noise.
         code = code_of(draw.law, rollout.actions).unsqueeze(0)
         draw = replace(draw, code=code, samples=draw.law.present(code))
@@ -310,7 +251,7 @@ class PolicyGradient(OnPolicyAlgorithm):
     def learn(
         self,
         total_timesteps: int,
-        callback: MaybeCallback = None,
+        callback: Callback = None,
         log_interval: int = 100,
         tb_log_name: str | None = None,
         reset_num_timesteps: bool = True,
@@ -375,26 +316,6 @@ class PolicyGradient(OnPolicyAlgorithm):
             super().set_parameters(cast(Any, load_path_or_dict), exact_match, device)
             return
         SavedPolicyGradient.read(_folder(load_path_or_dict), type(self).__name__).restore_weights(self)
-
-
-def check_finite(what: str, values: Any, step: int) -> None:
-    """Refuse numbers of the environments that are not finite.
-
-    Raises:
-        InputError: there is one.
-    """
-    if isinstance(values, dict):
-        for name, part in cast(dict[str, Any], values).items():
-            check_finite(f"{what} '{name}'", part, step)
-        return
-    array = np.asarray(values)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        rows = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
-        where = int(np.flatnonzero(rows)[0])
-        raise InputError(
-            f"Environment {where} gave a {what} that is not finite after {step} steps: repair it; the model is as the "
-            "last update left it and can be saved."
-        )
 
 
 def _folder(path: Any) -> Path:

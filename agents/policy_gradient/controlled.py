@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.type_aliases import GymEnv
 
 from e2c_control.agents.policy_gradient import actions
-from e2c_control.agents.policy_gradient.algorithm import SURROGATE, PolicyGradient
+from e2c_control.agents.policy_gradient.algorithm import PolicyGradient
+from e2c_control.agents.policy_gradient.collecting import SURROGATE
 from e2c_control.agents.policy_gradient.episodes import directions
 from e2c_control.agents.policy_gradient.rollout import Rollout
 from e2c_control.errors import InputError, whole
@@ -33,7 +34,7 @@ class ControlledPolicyGradient(PolicyGradient):
     TensorBoard, beside `PolicyGradient`'s: "train/surrogate_loss" is the mean of |G|^2 in the units of the rewards.
 
     Args:
-        surrogate_learning_rate: of Adam; 0 keeps c = 0, which is `A2CBaseline`.
+        surrogate_learning_rate: of Adam; 0 leaves c as it is, and at 0 in the beginning: `A2CBaseline`.
         surrogate_arch: sizes of its hidden layers.
         arguments, options: of `PolicyGradient`.
     """
@@ -64,7 +65,7 @@ class ControlledPolicyGradient(PolicyGradient):
 
     def _network(self) -> SurrogateNetwork:
         generator = torch.Generator().manual_seed(self._seeds[SURROGATE])
-        size, context = actions.code_size(self.action_space), self.policy.features_dim
+        size, context = actions.code_size(cast(Any, self.action_space)), self.policy.features_dim
         return SurrogateNetwork(size, self.surrogate_arch, context_size=context, generator=generator)
 
     @property
@@ -74,6 +75,8 @@ class ControlledPolicyGradient(PolicyGradient):
         return max(square, 1e-12) ** 0.5
 
     def _improve(self, rollout: Rollout, estimate: Estimate) -> None:
+        if not self.surrogate_learning_rate:
+            return
         gradients = list(estimate.gradients.values())
         found, squares = directions(self.policy, rollout, gradients)
         # `update` takes the mean over steps; what counts is the mean over episodes.

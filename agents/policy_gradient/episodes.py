@@ -12,6 +12,7 @@ J G without a pass for each weight.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
@@ -62,5 +63,6 @@ def _pull(
     weights = [weight for weight in policy.parameters() if weight.requires_grad]
     seen = policy.get_distribution(rollout.seen_in(rows))  # pyright: ignore[reportArgumentType]
     outputs = law_of(action_distribution(seen)).parameters
-    parts = torch.autograd.grad(outputs, weights, list(u), create_graph=create_graph, allow_unused=True)
+    found: Any = torch.autograd.grad(outputs, weights, list(u), create_graph=create_graph, allow_unused=True)
+    parts: tuple[Tensor | None, ...] = found
     return [part for part in parts if part is not None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -46,28 +46,28 @@ class NoiseBuffer(RolloutBuffer):
     def reset(self) -> None:
         self.buffer_size = self.capacity
         super().reset()
-        self.noise = np.zeros((self.buffer_size, self.n_envs, code_size(self.action_space)), np.float32)
+        self.noise = np.zeros((self.buffer_size, self.n_envs, code_size(cast(Any, self.action_space))), np.float32)
 
-    def add(self, *row: Any, noise: Tensor | None = None) -> None:
-        """A step of every environment; noise (N, *code)."""
+    def add(self, *args: Any, noise: Tensor | None = None, **kwargs: Any) -> None:
+        """A step of every environment, as in stable-baselines3, and its noise (N, *code)."""
         assert noise is not None
         self.noise[self.pos] = noise.cpu().numpy()
-        super().add(*row)
+        super().add(*args, **kwargs)
 
     def close(self) -> None:
         """No more steps: what came so far is the rollout."""
         names = ("actions", "rewards", "returns", "episode_starts", "values", "log_probs", "advantages", "noise")
         for name in names:
             setattr(self, name, getattr(self, name)[: self.pos])
-        self.observations = self._each(lambda array: array[: self.pos])
+        self.observations = self._each(self._so_far)
         self.buffer_size, self.full = self.pos, True
 
     def whole(self) -> Rollout:
         """All rows in their order, after `compute_returns_and_advantage`."""
-        steps = self.buffer_size
-        starts = self.episode_starts.T.astype(bool)
+        starts: NDArray[np.bool_] = self.episode_starts.T.astype(bool)
         starts[:, 0] = True
-        edges = [*(int(row) for row in np.flatnonzero(starts)), steps * self.n_envs]
+        first_rows = np.flatnonzero(starts).tolist()
+        edges: list[int] = [*first_rows, starts.size]
         episodes = tuple(slice(first, last) for first, last in pairwise(edges))
         actions = self._rows(self.actions)
         return Rollout(
@@ -79,13 +79,18 @@ class NoiseBuffer(RolloutBuffer):
             episodes=episodes,
         )
 
+    def _so_far(self, array: NDArray[Any]) -> NDArray[Any]:
+        return array[: self.pos]
+
     def _rows(self, array: NDArray[Any]) -> Tensor:
         return torch.as_tensor(self.swap_and_flatten(array), device=self.device)
 
     def _each(self, change: Any) -> Any:
         """A change of the observations, or of each of them."""
         seen: Any = self.observations
-        return {name: change(array) for name, array in seen.items()} if isinstance(seen, dict) else change(seen)
+        if not isinstance(seen, dict):
+            return change(seen)
+        return {name: change(array) for name, array in cast(dict[str, Any], seen).items()}
 
 
 class DictNoiseBuffer(NoiseBuffer, DictRolloutBuffer):

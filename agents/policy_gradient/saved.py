@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
+from stable_baselines3.common import utils
 from stable_baselines3.common.type_aliases import GymEnv
-from stable_baselines3.common.utils import LinearSchedule, check_for_correct_spaces
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
 
@@ -57,26 +57,29 @@ class SavedPolicyGradient:
             else:
                 tensors[_file(name)] = dict(part.state_dict())
         monitor = model.monitor
+        kept: Any = model
+        episodes: Iterable[Any] = kept.ep_info_buffer or ()
+        successes: Iterable[Any] = kept.ep_success_buffer or ()
         means = {f"mean.{i}": mean for i, mean in enumerate(monitor.mean)}
         squares = {f"square.{i}": square for i, square in enumerate(monitor.square)}
         generators = {f"generator.{i}": generator_to_tensor(g) for i, g in enumerate(model.generators)}
         tensors["state"] = {**generators, **means, **squares}
-        meta = {
+        meta: dict[str, Any] = {
             "agent": type(model).__name__,
             "policy": model.policy_name,
             "learning_rate": _rate_to(model.learning_rate),
             "policy_kwargs": _argument_to(model.policy_kwargs),
             "stats_window_size": model._stats_window_size,  # pyright: ignore[reportPrivateUsage]
             "options": {name: getattr(model, name) for name in model.remembered},
-            "observation_space": space_to(model.observation_space, "observation", bounds),
-            "action_space": space_to(model.action_space, "action", bounds),
+            "observation_space": space_to(cast(Any, model.observation_space), "observation", bounds),
+            "action_space": space_to(cast(Any, model.action_space), "action", bounds),
             "n_envs": model.n_envs,
             "counters": {name: getattr(model, name) for name in COUNTERS},
             "scales": {name: getattr(model, name) for name in SCALES if hasattr(model, name)},
             "monitor_weight": monitor.weight,
             "optimizers": optimizers,
-            "episodes": [{key: float(value) for key, value in row.items()} for row in model.ep_info_buffer or ()],
-            "successes": [float(success) for success in model.ep_success_buffer or ()],
+            "episodes": [{key: float(value) for key, value in row.items()} for row in episodes],
+            "successes": [float(success) for success in successes],
         }
         return cls(None, tensors, meta)
 
@@ -128,7 +131,8 @@ class SavedPolicyGradient:
         if env is not None:
             vectors = kind._wrap_env(env, given["verbose"])  # pyright: ignore[reportPrivateUsage]
             try:
-                check_for_correct_spaces(vectors, observation_space, action_space)
+                check: Any = utils.check_for_correct_spaces  # pyright: ignore[reportUnknownVariableType]
+                check(vectors, observation_space, action_space)
             except ValueError as error:
                 raise InputError(
                     f"{self.path} was not trained in such an environment ({error}): give load one with the same "
@@ -183,13 +187,13 @@ def _file(name: str) -> str:
 
 
 def _rate_to(rate: Any) -> Any:
-    if isinstance(rate, LinearSchedule):
+    if isinstance(rate, utils.LinearSchedule):
         return {"linear": [rate.start, rate.end, rate.end_fraction]}
     return float(rate) if isinstance(rate, int | float) else None
 
 
 def _rate_from(rate: Any) -> Any:
-    return LinearSchedule(*rate["linear"]) if isinstance(rate, dict) else rate
+    return utils.LinearSchedule(*cast(list[float], rate["linear"])) if isinstance(rate, dict) else rate
 
 
 def _argument_to(value: Any) -> Any:

@@ -18,8 +18,9 @@ Space = spaces.Space[Any]
 def space_to(space: Space, name: str, bounds: dict[str, Tensor]) -> dict[str, Any]:
     """A space that stable-baselines3 knows, as JSON; what is long goes into `bounds`, under names that begin so."""
     if isinstance(space, spaces.Box):
-        bounds[f"{name}.low"], bounds[f"{name}.high"] = (torch.from_numpy(x.copy()) for x in (space.low, space.high))
-        return {"kind": "Box", "name": name, "dtype": str(space.dtype)}
+        ends: dict[str, Any] = {"low": space.low, "high": space.high}
+        bounds.update({f"{name}.{end}": torch.from_numpy(array.copy()) for end, array in ends.items()})
+        return {"kind": "Box", "name": name, "dtype": str(cast(Any, space.dtype))}
     if isinstance(space, spaces.Discrete):
         return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
     if isinstance(space, spaces.MultiDiscrete):
@@ -27,7 +28,8 @@ def space_to(space: Space, name: str, bounds: dict[str, Tensor]) -> dict[str, An
     if isinstance(space, spaces.MultiBinary):
         return {"kind": "MultiBinary", "shape": [int(n) for n in space.shape]}
     if isinstance(space, spaces.Dict):
-        inner = {key: space_to(part, f"{name}.{key}", bounds) for key, part in space.spaces.items()}
+        parts = cast(dict[str, Any], space.spaces)
+        inner = {key: space_to(part, f"{name}.{key}", bounds) for key, part in parts.items()}
         return {"kind": "Dict", "spaces": inner}
     raise InputError(f"Cannot save a model of the space {space}: wrap the environment so that it has another.")
 

@@ -1,0 +1,116 @@
+"""Acting in environments, with the noise of every action kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.utils import obs_as_tensor
+from stable_baselines3.common.vec_env import VecEnv
+
+from e2c_control.agents.policy_gradient.actions import bounds_of, look, sample
+from e2c_control.agents.policy_gradient.rollout import NoiseBuffer
+from e2c_control.errors import InputError
+
+if TYPE_CHECKING:
+    from e2c_control.agents.policy_gradient.algorithm import PolicyGradient
+
+Step = tuple[Any, Any, NDArray[np.bool_], list[dict[str, Any]]]
+
+ACTING, TRAINING, SURROGATE = range(3)
+"""Random numbers have generators of their own: what one part draws changes nothing for the others."""
+
+
+def collect(
+    model: PolicyGradient, env: VecEnv, callback: BaseCallback, rollout_buffer: NoiseBuffer, n_rollout_steps: int
+) -> bool:
+    """Fill the buffer by acting, as `OnPolicyAlgorithm.collect_rollouts` does.
+
+    What a callback finds in `locals` has the names that it has there.
+
+    Returns:
+        Whether to go on: False where a callback asked to stop.
+
+    Raises:
+        InputError: the environment gave a reward or an observation that is not finite.
+    """
+    model.policy.set_training_mode(False)
+    rollout_buffer.reset()
+    callback.on_rollout_start()
+    n_steps, ended = 0, 0
+    enough = np.inf if model.n_episodes is None else model.n_episodes * env.num_envs
+    last: Any = model._last_obs  # pyright: ignore[reportPrivateUsage]
+    starts = cast(NDArray[np.bool_], model._last_episode_starts)  # pyright: ignore[reportPrivateUsage]
+    while n_steps < n_rollout_steps and ended < enough:
+        with torch.no_grad():
+            obs_tensor = obs_as_tensor(last, model.device)
+            seen = look(model.policy, obs_tensor)
+            action, noise = sample(seen.distribution, model.generators[ACTING])
+            values, log_probs = seen.values, seen.distribution.log_prob(action)
+        actions = action.cpu().numpy()
+        clipped_actions = _within_bounds(actions, cast(Any, model.action_space))
+        new_obs, rewards, dones, infos = cast(Step, env.step(clipped_actions))
+        check_finite("reward", rewards, model.num_timesteps)
+        check_finite("observation", new_obs, model.num_timesteps)
+        model.num_timesteps += env.num_envs
+        n_steps += 1
+        ended += int(np.sum(dones))
+        callback.update_locals(locals())
+        if not callback.on_step():
+            return False
+        model._update_info_buffer(infos, dones)  # pyright: ignore[reportPrivateUsage]
+        paid = _with_values_of_the_cut_off(model, rewards, dones, infos)
+        rollout_buffer.add(last, actions, paid, starts, values, log_probs, noise=noise)
+        last, starts = new_obs, dones
+        model._last_obs, model._last_episode_starts = new_obs, dones  # pyright: ignore[reportPrivateUsage]
+    rollout_buffer.close()
+    with torch.no_grad():
+        values = model.policy.predict_values(obs_as_tensor(last, model.device))  # pyright: ignore[reportArgumentType]
+    rollout_buffer.compute_returns_and_advantage(last_values=values, dones=starts)
+    callback.update_locals(locals())
+    callback.on_rollout_end()
+    return True
+
+
+def _within_bounds(actions: NDArray[Any], space: spaces.Space[Any]) -> NDArray[Any]:
+    """Actions as the environment takes them; those of a Box may lie outside."""
+    if not isinstance(space, spaces.Box):
+        return actions
+    return np.clip(actions.reshape(-1, *space.shape), *bounds_of(space))
+
+
+def _with_values_of_the_cut_off(
+    model: PolicyGradient, rewards: Any, dones: NDArray[np.bool_], infos: list[dict[str, Any]]
+) -> NDArray[np.float32]:
+    """Rewards, plus the value of the last observation where a time limit ended the episode."""
+    paid = np.array(rewards, dtype=np.float32)
+    for i in np.flatnonzero(dones):
+        last = infos[i].get("terminal_observation")
+        if last is not None and infos[i].get("TimeLimit.truncated", False):
+            with torch.no_grad():
+                value = model.policy.predict_values(model.policy.obs_to_tensor(last)[0])
+            paid[i] += model.gamma * float(value)
+    return paid
+
+
+def check_finite(what: str, values: Any, step: int) -> None:
+    """Refuse numbers of the environments that are not finite.
+
+    Raises:
+        InputError: there is one.
+    """
+    if isinstance(values, dict):
+        for name, part in cast(dict[str, Any], values).items():
+            check_finite(f"{what} '{name}'", part, step)
+        return
+    array = np.asarray(values)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        rows = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+        raise InputError(
+            f"Environment {int(np.flatnonzero(rows)[0])} gave a {what} that is not finite after {step} steps: repair "
+            "it; the model is as its last update left it and can be saved."
+        )
