@@ -53,6 +53,11 @@ def action_distribution(distribution: PolicyDistribution) -> Distribution:
     return base if isinstance(base, Categorical) else Independent(base, 1)
 
 
+def action_distribution_at(policy: ActorCriticPolicy, observations: Observations) -> Distribution:
+    """Run the actor alone."""
+    return action_distribution(policy.get_distribution(observations))  # pyright: ignore[reportArgumentType]
+
+
 def sample(distribution: Distribution, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Actions (M,) or (M, m), and the noise (M, *code) that they are made of."""
     law = law_of(distribution)

@@ -12,7 +12,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import obs_as_tensor
 from stable_baselines3.common.vec_env import VecEnv
 
-from e2c_control.agents.policy_gradient.actions import bounds_of, look, sample
+from e2c_control.agents.policy_gradient.actions import action_distribution_at, bounds_of, look, sample
 from e2c_control.agents.policy_gradient.rollout import NoiseBuffer
 from e2c_control.errors import InputError
 
@@ -30,7 +30,8 @@ def collect(
 ) -> bool:
     """Fill the buffer by acting, as `OnPolicyAlgorithm.collect_rollouts` does.
 
-    What a callback finds in `locals` has the names that it has there.
+    What a callback finds in `locals` has the names that it has there; values and log-probabilities are in the buffer
+    when the rollout ends.
 
     Returns:
         Whether to go on: False where a callback asked to stop.
@@ -42,15 +43,14 @@ def collect(
     rollout_buffer.reset()
     callback.on_rollout_start()
     n_steps, ended = 0, 0
+    unknown = torch.zeros(env.num_envs)
     enough = np.inf if model.n_episodes is None else model.n_episodes * env.num_envs
     last: Any = model._last_obs  # pyright: ignore[reportPrivateUsage]
     starts = cast(NDArray[np.bool_], model._last_episode_starts)  # pyright: ignore[reportPrivateUsage]
     while n_steps < n_rollout_steps and ended < enough:
         with torch.no_grad():
             obs_tensor = obs_as_tensor(last, model.device)
-            seen = look(model.policy, obs_tensor)
-            action, noise = sample(seen.distribution, model.generators[ACTING])
-            values, log_probs = seen.values, seen.distribution.log_prob(action)
+            action, noise = sample(action_distribution_at(model.policy, obs_tensor), model.generators[ACTING])
         actions = action.cpu().numpy()
         clipped_actions = _within_bounds(actions, cast(Any, model.action_space))
         new_obs, rewards, dones, infos = cast(Step, env.step(clipped_actions))
@@ -64,11 +64,15 @@ def collect(
             return False
         model._update_info_buffer(infos, dones)  # pyright: ignore[reportPrivateUsage]
         paid = _with_values_of_the_cut_off(model, rewards, dones, infos)
-        rollout_buffer.add(last, actions, paid, starts, values, log_probs, noise=noise)
+        rollout_buffer.add(last, actions, paid, starts, unknown, unknown, noise=noise)
         last, starts = new_obs, dones
         model._last_obs, model._last_episode_starts = new_obs, dones  # pyright: ignore[reportPrivateUsage]
     rollout_buffer.close()
     with torch.no_grad():
+        # All at once, since the policy did not move: a pass for each step would cost half of a small network's time.
+        rollout = rollout_buffer.whole()
+        seen = look(model.policy, rollout.observations)
+        rollout_buffer.judge(seen.values, seen.distribution.log_prob(rollout.actions))
         values = model.policy.predict_values(obs_as_tensor(last, model.device))  # pyright: ignore[reportArgumentType]
     rollout_buffer.compute_returns_and_advantage(last_values=values, dones=starts)
     callback.update_locals(locals())

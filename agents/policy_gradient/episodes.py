@@ -18,7 +18,7 @@ import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 
-from e2c_control.agents.policy_gradient.actions import action_distribution
+from e2c_control.agents.policy_gradient.actions import action_distribution_at
 from e2c_control.agents.policy_gradient.rollout import Rollout
 from e2c_control.gradients.laws import law_of
 
@@ -61,8 +61,7 @@ def _pull(
 ) -> list[Tensor]:
     """J' u at all weights that the actor has."""
     weights = [weight for weight in policy.parameters() if weight.requires_grad]
-    seen = policy.get_distribution(rollout.seen_in(rows))  # pyright: ignore[reportArgumentType]
-    outputs = law_of(action_distribution(seen)).parameters
+    outputs = law_of(action_distribution_at(policy, rollout.seen_in(rows))).parameters
     found: Any = torch.autograd.grad(outputs, weights, list(u), create_graph=create_graph, allow_unused=True)
     parts: tuple[Tensor | None, ...] = found
     return [part for part in parts if part is not None]

@@ -62,6 +62,11 @@ class NoiseBuffer(RolloutBuffer):
         self.observations = self._each(self._so_far)
         self.buffer_size, self.full = self.pos, True
 
+    def judge(self, values: Tensor, log_probs: Tensor) -> None:
+        """Values and log-probabilities of all rows, (M,) each, in the order of `whole`."""
+        for name, rows in {"values": values, "log_probs": log_probs}.items():
+            setattr(self, name, rows.reshape(self.n_envs, -1).T.cpu().numpy().astype(np.float32))
+
     def whole(self) -> Rollout:
         """All rows in their order, after `compute_returns_and_advantage`."""
         starts: NDArray[np.bool_] = self.episode_starts.T.astype(bool)
