@@ -313,9 +313,7 @@ def main() -> None:
     if options.quick:
         return
     paths = {name: RESULTS / f"agents_relax_{name}.json" for name in PROBLEMS}
-    done = {
-        name: (Rows(path), json.loads(path.read_text())["summary"]) for name, path in paths.items() if path.exists()
-    }
+    summaries = {name: json.loads(path.read_text())["summary"] for name, path in paths.items() if path.exists()}
     if finished := {name: (Rows(paths[name]), summary) for name, summary in summaries.items() if summary}:
         save_png(picture(finished), RESULTS / "agents_relax.png")
 
