@@ -80,6 +80,10 @@ def number(value: float | None) -> str:
     )
 
 
+def spread(row: dict[str, Any]) -> str:
+    return " to ".join(f"{value:.1f}" for value in row["quartiles"])
+
+
 def choices(toys: dict[str, Any]) -> list[str]:
     """For each situation the methods that can be used, best first."""
     lines = ["| you have | in this order (variance x evaluations of f, score function = 1) |", "|---|---|"]
@@ -132,10 +136,13 @@ def sentences(toys: dict[str, Any], cost: dict[str, Any], vae: dict[str, Any], g
         )
     if "float32" in cost:
         rows = cost["float32"]
-        mine = ", ".join(f"{name} {rows[name]['ratio']:.1f}" for name in ("REBAR", "RELAX", "RELAX + variance"))
+        names = ("REBAR", "RELAX", "RELAX + variance")
+        mine = ", ".join(f"{name} {rows[name]['ratio']:.1f} ({spread(rows[name])})" for name in names)
+        double = ", ".join(f"{cost['float64'][name]['ratio']:.1f}" for name in names)
         peers = ", ".join(f"{name} {row['ratio']:.1f}" for name, row in rows.items() if name.startswith(("pyd", "sto")))
         lines.append(
-            f"- CPU time of a step in score-function steps through torch.distributions, 24 x 200 bits, float32: {mine}"
+            f"- CPU time of a step in score-function steps through torch.distributions, 24 x 200 bits, float32, with quartiles "
+            f"on a busy machine: {mine}; in float64 {double}"
             + (f"; peers in the same run: {peers}" if peers else "")
             + " (`gradients_cost.py`)."
         )
