@@ -141,8 +141,8 @@ def sentences(toys: dict[str, Any], cost: dict[str, Any], vae: dict[str, Any], g
         double = ", ".join(f"{cost['float64'][name]['ratio']:.1f}" for name in names)
         peers = ", ".join(f"{name} {row['ratio']:.1f}" for name, row in rows.items() if name.startswith(("pyd", "sto")))
         lines.append(
-            f"- CPU time of a step in score-function steps through torch.distributions, 24 x 200 bits, float32, with quartiles "
-            f"on a busy machine: {mine}; in float64 {double}"
+            "- CPU time of a step in score-function steps through torch.distributions, 24 x 200 bits, float32, with "
+            f"quartiles on a busy machine: {mine}; in float64 {double}"
             + (f"; peers in the same run: {peers}" if peers else "")
             + " (`gradients_cost.py`)."
         )
