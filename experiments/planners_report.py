@@ -78,6 +78,16 @@ def sentences() -> list[str]:
             "get wrong, they get wrong in the same way at each step, which a filter takes for chance "
             "(`planners_filter.py`)."
         )
+    if known := load("planners_ensemble"):
+        hole, few = known["means"]["hole"], known["means"]["few_data"]
+        lines.append(
+            "- Five more transitions (`unfold-ensemble`) disagree off the map (ROC area "
+            f"{hole['off_map_roc_area']:.2f}), but not about images from a hole in the data, whose codes look familiar "
+            f"({hole['hole_roc_area']:.2f}). As a cost, disagreement leaves the time in goal as it is: across the hole "
+            f"{hole['0']['time_in_goal']:.1f} without and {hole['1000']['time_in_goal']:.1f} with a weight of 1000; "
+            f"trained on few data {few['0']['time_in_goal']:.1f} and {few['1000']['time_in_goal']:.1f} "
+            "(`planners_ensemble.py`)."
+        )
     return lines
 
 
