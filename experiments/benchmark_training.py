@@ -3,9 +3,9 @@
 The port is what the public E2C implementations do: float64 throughout, a shuffling DataLoader over images that are
 float64 in memory, the two images of a transition encoded and decoded one after the other, binary cross-entropy of a
 sigmoid, torch's default Adam. The trainer takes its 128 transitions as 16 windows of eight steps, as the default recipe
-does, in which an image that ends one transition and begins the next is encoded once. Both sides train 1600-150-150-150-(2+2) encoders,
-2-200-200-1600 decoders and 2-100-100 transitions with A = I + v r'. Rounds of both are interleaved in one process on
-one thread and compared by CPU time, so that a busy machine slows both alike.
+does, in which an image that ends one transition and begins the next is encoded once. Both sides train
+1600-150-150-150-(2+2) encoders, 2-200-200-1600 decoders and 2-100-100 transitions with A = I + v r'. Rounds of both are
+interleaved in one process on one thread and compared by CPU time, so that a busy machine slows both alike.
 
     python experiments/benchmark_training.py             # writes experiments/results/benchmark_training.json
     python experiments/benchmark_training.py --quick     # a few seconds, writes nothing

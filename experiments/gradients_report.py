@@ -1,7 +1,7 @@
-"""The README's table for choosing a gradient estimator, written from the result files.
+"""Which gradient estimator to choose when, for the README, and all that was measured of them, for the results page.
 
-    python experiments/gradients_report.py            # writes the README's block
-    python experiments/gradients_report.py --quick    # prints it, writes nothing
+    python experiments/gradients_report.py            # writes the blocks between their markers
+    python experiments/gradients_report.py --quick    # prints them, writes nothing
 
 What is recommended is computed: the unbiased method of least variance times evaluations of f, by the geometric mean
 over the problems that are not degenerate, among those that can be used in a situation.
@@ -10,15 +10,11 @@ over the problems that are not degenerate, among those that can be used in a sit
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import re
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "experiments" / "results"
-BLOCK = re.compile(r"(<!-- gradients: experiments/gradients_report.py -->\n).*?(<!-- end of gradients -->)", re.DOTALL)
+from _pages import PAGE, README, load, write_block
+
 BITS, CHOICE, CONTINUOUS = ("ten bits", "three bits"), ("four choices",), ("normal", "gamma")
 DISCRETE = BITS + CHOICE
 
@@ -41,6 +37,9 @@ METHODS: dict[str, tuple[str, str | None, str | None]] = {
     "g-rep": ("`GeneralisedReparameterisation`", None, None),
     "lax": ("`LAX`", None, None),
 }
+BEST = 3
+"""Methods that are named for a situation."""
+
 SITUATIONS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("bits; f a black box, several evaluations", ("rloo", "rloo-4", "arm", "disarm"), BITS),
     ("choices; f a black box, several evaluations", ("rloo", "rloo-4"), CHOICE),
@@ -53,11 +52,6 @@ SITUATIONS: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
     ("continuous; f a black box", ("score-function", "sf-moving-average", "rloo", "lax"), CONTINUOUS),
     ("continuous; f can be differentiated", ("reparameterisation", "g-rep", "muprop", "lax", "rloo"), CONTINUOUS),
 ]
-
-
-def load(name: str) -> dict[str, Any]:
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def relative(toys: dict[str, Any], problem: str, name: str) -> float | None:
@@ -85,12 +79,12 @@ def spread(row: dict[str, Any]) -> str:
 
 
 def choices(toys: dict[str, Any]) -> list[str]:
-    """For each situation the methods that can be used, best first."""
-    lines = ["| you have | in this order (variance x evaluations of f, score function = 1) |", "|---|---|"]
+    """For each situation the best of the methods that can be used."""
+    lines = ["| you have | choose (variance x evaluations of f, score function = 1) |", "|---|---|"]
     for situation, names, problems in SITUATIONS:
         scores = {name: overall(toys, name, problems) for name in names}
         ranked = sorted((score, name) for name, score in scores.items() if score is not None)
-        text = ", ".join(f"{METHODS[name][0]} {number(score)}" for score, name in ranked)
+        text = ", ".join(f"{METHODS[name][0]} {number(score)}" for score, name in ranked[:BEST])
         lines.append(f"| {situation} | {text} |")
     return lines
 
@@ -120,14 +114,14 @@ def sentences(toys: dict[str, Any], cost: dict[str, Any], vae: dict[str, Any], g
             f"- E (b - t)², t = .499, one bit: trained RELAX has {worst:.0e} of the score function's variance (worst "
             f"of {len(rows['relax']['variances'])} seeds), RLOO with two samples and nothing to train {rloo:.0e}; a "
             "constant baseline or DisARM leaves none, since one bit is a degenerate problem "
-            "([all problems](experiments/results/gradients_toys.png), `gradients_toys.py`)."
+            "([all problems](results/gradients_toys.png), `gradients_toys.py`)."
         )
     if vae:
         ranked = sorted((found["row"] for found in vae.values()), key=lambda row: -row["best_held_out"])
         order = ", ".join(f"{row['method']} ({row['evaluations']})" for row in ranked)
         lines.append(
             f"- The VAE's held-out bound after {next(iter(vae.values()))['steps']} steps, best first, with evaluations "
-            f"of the decoder in a step: {order} (`gradients_vae.py`, [curves](experiments/results/gradients_vae.png))."
+            f"of the decoder in a step: {order} (`gradients_vae.py`, [curves](results/gradients_vae.png))."
         )
     if gaussian:
         lines.append(
@@ -151,23 +145,21 @@ def sentences(toys: dict[str, Any], cost: dict[str, Any], vae: dict[str, Any], g
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="print the block, write nothing")
+    parser.add_argument("--quick", action="store_true", help="print the blocks, write nothing")
     options = parser.parse_args()
-    toys, cost, vae = load("gradients_toys"), load("gradients_cost"), load("gradients_vae")
+    toys, cost, vae, gaussian = (load(f"gradients_{name}") or {} for name in ("toys", "cost", "vae", "gaussian"))
     notes = [
         "Variance times evaluations of f, the score function's = 1, less is better; CPU in score-function steps, with",
         "training where there is something to train. Three seeds, medians; baselines and surrogates are trained at",
         "fixed parameters, which is their best case. The VAE has 32 bits and scikit-learn's digits, nats, and the",
         "held-out bound is the best one on the way: there the parameters move.",
     ]
-    block = [*choices(toys), "", *everything(toys, cost, vae), "", *notes, ""]
-    text = "\n".join([*block, *sentences(toys, cost, vae, load("gradients_gaussian"))]) + "\n"
-    print(text)
+    choice, more = choices(toys), [*everything(toys, cost, vae), "", *notes, "", *sentences(toys, cost, vae, gaussian)]
+    print("\n".join([*choice, "", *more]))
     if options.quick:
         return
-    readme = ROOT / "README.md"
-    before = readme.read_text(encoding="utf-8")
-    readme.write_text(BLOCK.sub(lambda match: match[1] + text + match[2], before), encoding="utf-8")
+    write_block(README, "gradients", choice)
+    write_block(PAGE, "gradients", more)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,15 @@
-"""The README's planner section: which to choose when, written from the result files of the planners' experiments.
+"""Which planner to choose when, for the README, and what else was measured of planners, for the results page.
 
-python experiments/planners_report.py            # the block between its own markers, from experiments/results/*.json
-python experiments/planners_report.py --quick    # prints it, writes nothing
+python experiments/planners_report.py            # the blocks between their markers, from experiments/results/*.json
+python experiments/planners_report.py --quick    # prints them, writes nothing
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import re
-from pathlib import Path
 from typing import Any
 
-from e2c_control.runs.atomic import replace_text
-
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "experiments" / "results"
-BLOCK = re.compile(r"(<!-- planners: experiments/planners_report.py -->\n).*?(<!-- end of planners -->)", re.DOTALL)
+from _pages import PAGE, README, load, write_block
 
 CHOICE = {
     "ilqr": "the default: smooth models, limits, several valleys",
@@ -26,12 +19,6 @@ CHOICE = {
     "cem": "the same, to compare with others' work",
     "mppi": "the same, where a mean over plans is wanted",
 }
-
-
-def load(name: str) -> dict[str, Any] | None:
-    """A result file, if it was written."""
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def table(result: dict[str, Any]) -> list[str]:
@@ -99,18 +86,15 @@ def gains(noise: dict[str, Any], way: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="print the block, write nothing")
+    parser.add_argument("--quick", action="store_true", help="print the blocks, write nothing")
     options = parser.parse_args()
     result = load("planners_replan")
-    block = "\n".join([*(table(result) if result else []), "", *sentences()]) + "\n"
-    print(block)
+    choice, more = table(result) if result else [], sentences()
+    print("\n".join([*choice, "", *more]))
     if options.quick:
         return
-    readme = ROOT / "README.md"
-    text, found = BLOCK.subn(lambda match: match[1] + block + match[2], readme.read_text(encoding="utf-8"))
-    if found != 1:
-        raise SystemExit(f"{readme} lacks the markers of this block.")
-    replace_text(readme, text)
+    write_block(README, "planners", choice)
+    write_block(PAGE, "planners", more)
 
 
 if __name__ == "__main__":

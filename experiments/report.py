@@ -1,22 +1,17 @@
-"""The README's results, written from the result files, and its two pictures, taken from a finished planar run.
+"""What was measured of control and training, for the README and the results page, and the README's two pictures.
 
-python experiments/report.py                                # the table, from experiments/results/*.json
+python experiments/report.py                                # the tables, from experiments/results/*.json
 python experiments/report.py --run runs/Planar-v0/NAME      # and the pictures, from a run that `e2c quickstart` made
-python experiments/report.py --quick                        # prints the table, writes nothing
+python experiments/report.py --quick                        # prints the tables, writes nothing
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import re
 import shutil
 from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "experiments" / "results"
-BLOCK = re.compile(r"(<!-- results: experiments/control.py -->\n).*?(<!-- end of results -->)", re.DOTALL)
+from _pages import PAGE, README, RESULTS, load, write_block
 
 PUBLISHED = {  # averages over trained models, from the README of the authors' PC3 repository
     "E2C/Planar-v0": "PC3 74.4, PCC 56.6",
@@ -26,27 +21,24 @@ PUBLISHED = {  # averages over trained models, from the README of the authors' P
 LABELS = {
     "planar": "`unfold`, the default",
     "pendulum": "`unfold`, the default",
-    "planar-one-start": "the same, no map given up",
-    "planar-twist-only": "the same, only twisted maps given up",
-    "planar-three-starts": "tried: the best of three short starts",
     "planar-e2c-warm": "`e2c-warm`: E2C's objective on an unfolded map",
     "planar-e2c": "`e2c`, as published",
 }
+ABLATIONS = {
+    "planar-one-start": "`unfold`, no map given up",
+    "planar-twist-only": "`unfold`, only twisted maps given up",
+    "planar-three-starts": "tried: the best of three short starts",
+    "pendulum-model-matrices": "`unfold`, plans follow the model's own A and B",
+}
 
 
-def load(name: str) -> dict[str, Any] | None:
-    """A result file, if it was written."""
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-
-
-def control_table() -> list[str]:
+def control_table(labels: dict[str, str]) -> list[str]:
     """Time in goal, a line for each recipe and task."""
     lines = [
         "| task | recipe | mean | worst seed | oracle | seeds | CPU-s, worst | published averages |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for suite, label in LABELS.items():
+    for suite, label in labels.items():
         result = load(f"control_{suite}")
         if result is None:
             continue
@@ -80,7 +72,7 @@ def sentences() -> list[str]:
         parts = ", ".join(f"{part} {found[part]['median']:.2f}" for part in found)
         lines.append(
             "- Independent instead of shared noise multiplies the variance of the gradient by (medians): "
-            f"{parts} ([both maps](experiments/results/latent_noise.png), `latent_noise.py`)."
+            f"{parts} ([both maps](results/latent_noise.png), `latent_noise.py`)."
         )
     return lines
 
@@ -97,15 +89,14 @@ def pictures(run: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, help="planar run to take the pictures from")
-    parser.add_argument("--quick", action="store_true", help="print the table, write nothing")
+    parser.add_argument("--quick", action="store_true", help="print the tables, write nothing")
     options = parser.parse_args()
-    block = "\n".join([*control_table(), "", *sentences()]) + "\n"
-    print(block)
+    table, more = control_table(LABELS), [*control_table(ABLATIONS), "", *sentences()]
+    print("\n".join([*table, "", *more]))
     if options.quick:
         return
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    readme.write_text(BLOCK.sub(lambda match: match[1] + block + match[2], text), encoding="utf-8")
+    write_block(README, "results", table)
+    write_block(PAGE, "control", more)
     if options.run is not None:
         pictures(options.run)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-SCRIPTS = sorted(EXPERIMENTS.glob("*.py"))
+SCRIPTS = sorted(path for path in EXPERIMENTS.glob("*.py") if not path.name.startswith("_"))
 ARGUMENTS = {"control.py": ["planar"]}
 
 pytestmark = pytest.mark.skipif(

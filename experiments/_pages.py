@@ -1,0 +1,30 @@
+"""What the report scripts share: result files, and the blocks of the two pages that are written from them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from e2c_control.runs.atomic import replace_text
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "experiments" / "results"
+README, PAGE = ROOT / "README.md", ROOT / "experiments" / "RESULTS.md"
+
+
+def load(name: str) -> dict[str, Any] | None:
+    """A result file, if it was written."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def write_block(page: Path, name: str, lines: list[str]) -> None:
+    """Replace what stands between `<!-- name: ... -->` and `<!-- end of name -->` on a page."""
+    block = re.compile(rf"(<!-- {name}: [^>]*-->\n).*?(<!-- end of {name} -->)", re.DOTALL)
+    text = "\n".join(lines) + "\n"
+    after, found = block.subn(lambda match: match[1] + text + match[2], page.read_text(encoding="utf-8"))
+    if found != 1:
+        raise SystemExit(f"{page} lacks the markers of the block '{name}'.")
+    replace_text(page, after)
