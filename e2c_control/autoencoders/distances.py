@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
@@ -18,20 +20,22 @@ def energy_distance(x: Tensor, y: Tensor, block: int = 1000) -> float:
     """
     if len(x) < 2 or len(y) < 2:
         raise InputError(f"A distance between {len(x)} and {len(y)} samples is no estimate: give two or more of each.")
-    x, y = (a.flatten(1).double() for a in (x, y))
+    x, y = x.flatten(1).double(), y.flatten(1).double()
     n, m = len(x), len(y)
     between = 2.0 * _sum(x, y, block) / (n * m)
     return between - _sum(x, x, block) / (n * (n - 1)) - _sum(y, y, block) / (m * (m - 1))
 
 
 def _sum(x: Tensor, y: Tensor, block: int) -> float:
-    return sum(float(torch.cdist(rows, y).sum()) for rows in x.split(block))
+    parts: tuple[Tensor, ...] = torch.split(x, block)
+    return sum(float(torch.cdist(rows, y).sum()) for rows in parts)
 
 
 def auc(low: Tensor, high: Tensor) -> float:
     """Chance that a number of `high` (m,) is above one of `low` (n,), ties counting half: the area under the curve."""
     both = torch.cat([low, high]).double()
-    _, place, counts = torch.unique(both, return_inverse=True, return_counts=True)
+    found = cast(tuple[Tensor, ...], torch.unique(both, return_inverse=True, return_counts=True))
+    place, counts = found[1:]
     ends = counts.cumsum(0).double()
     ranks = (ends - (counts.double() - 1.0) / 2.0)[place]
     m, n = len(high), len(low)

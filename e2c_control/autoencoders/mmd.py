@@ -110,7 +110,9 @@ class _UStatistic(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any, *upstream: Tensor
+    ) -> tuple[Tensor | None, Tensor | None, None, None]:
         grad_q, grad_p = ctx.saved_tensors
         (up,) = upstream
         return (None if grad_q is None else up * grad_q, None if grad_p is None else up * grad_p, None, None)

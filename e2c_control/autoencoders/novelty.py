@@ -10,9 +10,9 @@ The six steps of the post that proposed it ("adversarial free energy" on a stati
 5. repeat 4;
 6. decode, put the samples in the place of a share of the data, and go on with 2.
 
-Two things are added, because left alone the samples lose their amplitude: random codes lie near the mean of the data,
-and the penalty on the norm pulls what is replaced farther in. Codes start at those of data, and of several candidates
-those are preferred that vary enough.
+One thing is added, because left alone the samples lose their amplitude: codes between those of data decode to quiet
+mixtures, and the penalty on the norm pulls what is replaced farther in. It is the shape of a quiet sample that is new,
+so it is made louder before it is put in.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
-from e2c_control.autoencoders.autoencoder import AutoEncoder, lengths
+from e2c_control.autoencoders.autoencoder import AutoEncoder, lengths, not_negative
 from e2c_control.autoencoders.sampling import fit_codes
 from e2c_control.autoencoders.training import AutoEncoderTrainer, TrainingOptions
 from e2c_control.errors import InputError, whole
@@ -42,8 +42,9 @@ class NoveltyOptions:
         ascent_steps: normalised gradient steps on |z - E(D(z))|²; 0 is the control without the gradient.
         step_size: length of a step, as a share of the typical distance of a code from the mean of all.
         start: where codes begin: at codes of data, or at draws of a normal distribution fitted to them.
-        candidates: decoded for each sample that is taken.
-        floor: least deviation of a sample's numbers, as a share of the original data's median, that is preferred.
+        floor: deviation that a quieter sample's numbers are amplified to, as a share of the original data's median; 0
+            takes all as they are.
+        gain: the most that a sample is amplified by: what is nearly silent has no shape to speak of.
     """
 
     share: float = 0.025
@@ -51,9 +52,9 @@ class NoveltyOptions:
     epochs: int = 50
     ascent_steps: int = 30
     step_size: float = 0.05
-    start: Literal["data", "fitted"] = "data"
-    candidates: int = 4
-    floor: float = 0.7
+    start: Literal["data", "fitted"] = "fitted"
+    floor: float = 1.0
+    gain: float = 10.0
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
@@ -64,8 +65,8 @@ class NoveltyOptions:
             raise InputError(f"step_size is {self.step_size}: give a number above 0.")
         for name in ("warm_epochs", "ascent_steps"):
             whole(name, getattr(self, name), least=0)
-        for name in ("epochs", "candidates"):
-            whole(name, getattr(self, name))
+        whole("epochs", self.epochs)
+        not_negative(floor=self.floor, gain=self.gain)
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Found:
         samples: new data, (m, *data_shape), as they were put in.
         rows: of the data that they replaced, (m,) int64.
         codes: that they were decoded from, (m, *code_shape).
-        gap_before: mean of |z - E(D(z))|² before the ascent, over all candidates.
+        gap_before: mean of |z - E(D(z))|² before the ascent.
         gap_after: after it.
     """
 
@@ -137,7 +138,9 @@ class NoveltySearch:
         settings = training or TrainingOptions(batch_size=100, learning_rate=5e-4, decay_after=None)
         model.check_data(data)
         self.trainer = AutoEncoderTrainer(model, settings)
-        self.original, self.data = data, data.clone()
+        self.original: Tensor = data
+        self.data: Tensor = data.clone()
+        self.device: torch.device = self.trainer.device
         self.born = torch.zeros(len(data), dtype=torch.int64)
         self.cycle = 0
         self._generator = torch.Generator().manual_seed(settings.seed + 2)
@@ -152,20 +155,20 @@ class NoveltySearch:
         self.warm_up()
         losses = self.trainer.train(self.data, self.options.epochs)
         count = max(round(self.options.share * len(self.data)), 1)
-        starts = self._starts(count * self.options.candidates)
+        starts = self._starts(count)
         ends = ascend(self.model, starts, self.options.ascent_steps, self.options.step_size * self._radius())
         with torch.no_grad():
             before, after, decoded = gap(self.model, starts), gap(self.model, ends), self.model.decode(ends)
-            chosen = self._choose(decoded, count)
+        if not bool(decoded.isfinite().all()):
+            raise InputError("The search left the region of codes: make step_size or ascent_steps smaller.")
         rows = torch.randperm(len(self.data), generator=self._generator)[:count]
         self.cycle += 1
-        self.data[rows] = decoded[chosen].to(self.data.device, self.data.dtype)
+        self.data[rows] = self._louder(decoded).to(self.data.device, self.data.dtype)
         self.born[rows] = self.cycle
-        samples, codes = self.data[rows].clone(), ends[chosen]
-        return Found(self.cycle, losses, samples, rows, codes, float(before.mean()), float(after.mean()))
+        return Found(self.cycle, losses, self.data[rows].clone(), rows, ends, float(before.mean()), float(after.mean()))
 
     def _starts(self, count: int) -> Tensor:
-        data = self.data.to(self.trainer.device)
+        data = self.data.to(self.device)
         if self.options.start == "fitted":
             return fit_codes(self.model, data).sample(count, self._generator)
         rows = torch.randint(len(data), (count,), generator=self._generator)
@@ -174,19 +177,17 @@ class NoveltySearch:
 
     @torch.no_grad()
     def _radius(self) -> float:
-        codes = self.model.encode(self.data.to(self.trainer.device)).flatten(1)
+        codes = self.model.encode(self.data.to(self.device)).flatten(1)
         return float((codes - codes.mean(0)).square().sum(1).mean().sqrt())
 
-    def _choose(self, decoded: Tensor, count: int) -> Tensor:
-        """Rows of candidates: those that vary enough, in the order in which they came, then the ones that vary most."""
-        spread = amplitude(decoded) / amplitude(self.original).median().to(decoded.device).clamp(min=1e-12)
-        usable = decoded.flatten(1).isfinite().all(1)
-        if not bool(usable.any()):
-            raise InputError("All new samples are infinite: make step_size smaller, or train for more epochs.")
-        rank = torch.where(spread >= self.options.floor, self.options.floor, spread)
-        rank = torch.where(usable, rank, -1.0)
-        order = torch.argsort(rank, descending=True, stable=True)[:count]
-        return order[usable[order]].repeat(count)[:count]
+    def _louder(self, x: Tensor) -> Tensor:
+        """Samples with at least the floor's deviation about their own mean, within what the decoder can give."""
+        least = self.options.floor * float(amplitude(self.original).median())
+        factor = (least / amplitude(x).clamp(min=1e-12)).clamp(1.0, max(self.options.gain, 1.0))
+        flat = x.flatten(1)
+        mean = flat.mean(1, keepdim=True)
+        low, high = self.model.data_range
+        return (mean + factor.unsqueeze(1) * (flat - mean)).clamp(low, high).reshape(x.shape)
 
     def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
         """All that the next cycle depends on: groups of named tensors, and JSON."""

@@ -36,8 +36,8 @@ class Novelty:
         epochs: of training in a cycle.
         ascent_steps: normalised gradient steps; 0 is the control without the gradient.
         step_size: length of a step, as a share of the typical distance of a code from the mean of all.
-        start: where codes begin: at those of data, or at random ones like them (fitted).
-        floor: least amplitude of what is taken, as a share of the data's median, as far as candidates allow.
+        start: where codes begin: at random ones like those of the data (fitted), or at those themselves (data).
+        floor: what is found quieter than this share of the data's median amplitude is amplified to it.
         passes: of the recurrent auto-encoder, each scored against the original data.
         noise: deviation of the noise on its codes.
         penalty: weight of the norm of its codes.
@@ -60,8 +60,8 @@ class Novelty:
     epochs: int = 50
     ascent_steps: int = 30
     step_size: float = 0.05
-    start: Literal["data", "fitted"] = "data"
-    floor: float = 0.7
+    start: Literal["data", "fitted"] = "fitted"
+    floor: float = 1.0
     passes: int = 2
     noise: float = 0.1
     penalty: float = 0.03
