@@ -21,7 +21,7 @@ class Rollout:
     """What happened between two updates, one environment after another: M rows of N environments times T steps."""
 
     observations: Observations  # (M, *observation), or a mapping of them
-    actions: Tensor  # (M,) int64, or (M, m)
+    actions: Tensor  # (M,) int64, or (M, m) float32
     noise: Tensor  # (M, *code): what the actions are made of
     returns: Tensor  # (M,)
     advantages: Tensor  # (M,): returns less values
@@ -77,7 +77,7 @@ class NoiseBuffer(RolloutBuffer):
         actions = self._rows(self.actions)
         return Rollout(
             observations=self._each(self._rows),
-            actions=actions.long().flatten() if isinstance(self.action_space, spaces.Discrete) else actions,
+            actions=actions.flatten().long() if isinstance(self.action_space, spaces.Discrete) else actions.float(),
             noise=self._rows(self.noise),
             returns=self._rows(self.returns).flatten(),
             advantages=self._rows(self.advantages).flatten(),

@@ -118,8 +118,11 @@ class SavedPolicyGradient:
             "policy_kwargs": _argument_from(meta["policy_kwargs"], self.path),
             "stats_window_size": meta["stats_window_size"],
             **meta["options"],
-            **changes,
         }
+        for name in changes:
+            if name not in given:
+                raise InputError(f"{kind.__name__} has no argument {name!r} to change: it has {', '.join(given)}.")
+        given |= changes
         for name in ("policy", "learning_rate", "policy_kwargs"):
             if given[name] is None:
                 raise InputError(

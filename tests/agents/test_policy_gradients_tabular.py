@@ -135,7 +135,7 @@ def episodes_of(model: PolicyGradient) -> tuple[Rollout, Tensor]:
 
 
 def gradients_of(model: PolicyGradient) -> np.ndarray:
-    """Gradient of each of many episodes in the actor's weights and biases, (E, 20): linear, so that no loop is needed."""
+    """Gradient of each of many episodes in the actor's weights, (E, 20); it is linear, so that no loop is needed."""
     model.units_then = model.units  # type: ignore[attr-defined]
     rollout, steps = episodes_of(model)
     assert isinstance(rollout.observations, Tensor)
