@@ -19,9 +19,10 @@ from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from e2c_control.agents import LAX, RELAX, A2CBaseline
-from e2c_control.agents.policy_gradient import PolicyGradient, episode_gradients
-from e2c_control.agents.policy_gradient.actions import look
+from e2c_control.agents.policy_gradient import PolicyGradient, Rollout, episode_gradients
+from e2c_control.agents.policy_gradient.actions import look, sample
 from e2c_control.errors import InputError
+from e2c_control.gradients import ScoreFunction
 from e2c_control.gradients.laws import Discrete, law_of
 
 SMALL: dict[str, Any] = {"seed": 5, "n_steps": 16, "device": "cpu", "policy_kwargs": {"net_arch": [8]}}
@@ -263,6 +264,28 @@ def test_policy_and_surrogate_give_each_other_no_gradient(kind: Any, actions: st
     for name, weight in model.policy.named_parameters():
         kept = actor.get(name)
         assert weight.grad is None if kept is None else torch.equal(weight.grad, kept)
+
+
+@pytest.mark.parametrize(("kind", "actions"), [(RELAX, "discrete"), (RELAX, "binary"), (LAX, "box")])
+def test_no_bias_whatever_the_surrogate(kind: Any, actions: str) -> None:
+    """On the same actions as the score function, each an episode: the difference has mean 0, and is not 0."""
+    model, generator = make(kind, actions, surrogate_arch=(8,)), torch.Generator().manual_seed(0)
+    model.advantage_square, model.advantage_weight = 4.0, 1.0
+    with torch.no_grad():
+        for weight in (*model.estimator.parameters(), *model.policy.action_net.parameters()):
+            weight += 0.5 * torch.randn(weight.shape, generator=generator)
+    seen = look(model.policy, torch.tensor([[0.5, -1.0]]).expand(8_000, -1))
+    acted, noise = sample(seen.distribution, generator)
+    value = torch.sin(2.0 * acted.float()).reshape(len(acted), -1).sum(1) + 0.7
+    rollout = Rollout(torch.zeros(0), acted, noise, value, value, ())
+    ours = model._estimate(rollout, seen).gradients
+    model.estimator, units = ScoreFunction(), model.units
+    plain = model._estimate(rollout, seen).gradients
+    for name in ours:
+        difference = units * (ours[name] - plain[name]).double()
+        error = difference.std(0) / len(difference) ** 0.5
+        assert (error > 1e-4).all()
+        assert ((difference.mean(0).abs() / error) < 4.5).all()
 
 
 @pytest.mark.parametrize(("kind", "actions"), [(RELAX, "discrete"), (RELAX, "binary"), (LAX, "box")])
