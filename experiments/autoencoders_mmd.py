@@ -1,16 +1,14 @@
 """MMD for codes with channels: may they be summed? And why does a kernel that is widely copied swing between signs?
 
 Both questions come from one thread on the authors' repository, about codes of 1024 channels of 8 numbers, compared with
-N(0, I). Here 16 channels of 8, batches of 100, means and deviations over 200 batches (4 for
-the last way):
+N(0, I). Here 16 channels of 8, batches of 100, means and deviations over 200 batches (4 for the last way):
 
 1. Four sets of codes - each number drawn from the prior by itself, 16 copies of one channel, all of them 0, and all
    twice too large - judged in three ways: flattened to 128 numbers, summed over channels to 8, and with channels as
    further rows of the batch. A penalty is right if it is 0 for the first and well above 0 for the others.
 2. A form of the kernel that was copied between repositories until 2020 computes norms from sums of coordinates instead
    of sums of squares, and one inner product for the whole batch, so that "distances" are negative and the kernel has
-   poles. Values and
-   gradients of it and of the right one, for codes of deviation 0.05 to 1.
+   poles. Values and gradients of it and of the right one, for codes of deviation 0.05 to 1.
 
     python experiments/autoencoders_mmd.py            # writes experiments/results/autoencoders_mmd.{json,png}
     python experiments/autoencoders_mmd.py --quick    # seconds, writes nothing
@@ -85,7 +83,7 @@ def swing(form: Callable[[Tensor, Tensor], Tensor], deviation: float, draws: int
         value = form(q, torch.randn(ROWS, LENGTH, generator=generator))
         (gradient,) = torch.autograd.grad(value, q)
         values.append(float(value.detach()))
-        norms.append(float(gradient.norm()))
+        norms.append(float(gradient.double().norm()))
     return {
         "least": min(values),
         "most": max(values),
