@@ -21,10 +21,10 @@ class Planning:
 
     Attributes:
         planner: ilqr suits smooth models such as learnt ones: it plans within the limits, from several starts, in about
-            three milliseconds. lqr is four times faster and often as good: it linearises once a replan, about the present
-            state at first and along the rest of the last plan later, and does not look again. aico is the planner of
-            the E2C paper, counts with process noise, and takes twice as long. icem, cem and mppi only try control
-            sequences, and take four to eight times as long: compare with icem, the fastest of them, where the
+            three milliseconds. lqr is four times faster and often as good: it linearises once a replan, about the
+            present state at first and along the rest of the last plan later, and does not look again. aico is the
+            planner of the E2C paper, counts with process noise, and takes twice as long. icem, cem and mppi only try
+            control sequences, and take four to eight times as long: compare with icem, the fastest of them, where the
             derivatives are in doubt.
         horizon: steps in a plan. Default: the task's; 10 in other environments.
         iterations: of one replan; not for lqr. Default: 4 of ilqr and aico, 5 of those that sample.

@@ -66,8 +66,16 @@ def _paths(axes: Axes, plan: Plan, at_limit: NDArray[np.bool_], shown: int) -> N
         Line2D([], [], color=INK, marker="o", markersize=6, linestyle="", markeredgecolor="white", label="start"),
         Line2D([], [], color=GREEN, marker="*", markersize=14, linestyle="", markeredgecolor="white", label="upright"),
     ]
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12), "ncols": 4, "columnspacing": 1.4}
-    axes.legend(handles=handles, fontsize=9.5, frameon=False, handletextpad=0.5, **below)
+    axes.legend(
+        handles=handles,
+        fontsize=9.5,
+        frameon=False,
+        handletextpad=0.5,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.12),
+        ncols=4,
+        columnspacing=1.4,
+    )
 
 
 def _costs(axes: Axes, plan: Plan, shown: int) -> None:

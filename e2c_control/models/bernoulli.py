@@ -22,7 +22,8 @@ class _BernoulliNats(torch.autograd.Function):
         # softplus(l) = max(l, 0) - ln sigmoid(|l|), and sigmoid(|l|) is the larger of p and 1 - p.
         larger = (probability - 0.5).abs_().add_(0.5).flatten(1)
         whole = larger.shape[1] // FACTORS * FACTORS
-        log_sum = larger[:, :whole].unflatten(1, (FACTORS, -1)).prod(1).log_().sum(1) + larger[:, whole:].log().sum(1)
+        products = torch.prod(larger[:, :whole].reshape(len(larger), FACTORS, -1), dim=1)
+        log_sum = products.log_().sum(1) + larger[:, whole:].log().sum(1)
         inner = torch.stack([torch.dot(a.flatten(), x.flatten()) for a, x in zip(logits, pixels, strict=True)])
         positive = torch.clamp(logits.flatten(1), min=0.0, out=larger)  # in memory that is still warm
         return positive.sum(1) - log_sum - inner
