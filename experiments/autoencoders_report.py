@@ -1,0 +1,121 @@
+"""The README's numbers on auto-encoders, from the result files, and the pictures of results, finished or not.
+
+python experiments/autoencoders_report.py            # rewrites the README's block, draws the pictures again
+python experiments/autoencoders_report.py --quick    # prints the block, writes nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "experiments" / "results"
+BLOCK = re.compile(
+    r"(<!-- autoencoders: experiments/autoencoders_report.py -->\n).*?(<!-- end of autoencoders -->)", re.S
+)
+ROWS = {  # row of the table: way of the parabola, way of the eight Gaussians
+    "plain, codes from N(0, I)": ("plain: N(0, I)", None),
+    "plain, codes like those of data": ("plain: fitted codes", "plain, fitted codes"),
+    "plain, then 30 cycles of resampling": ("plain: 30 cycles from fitted codes", "plain, 10 cycles from fitted codes"),
+    "variational": ("variational: N(0, I)", "variational, variance 0.01, prior"),
+    "Wasserstein (MMD)": ("wasserstein: N(0, I)", "wasserstein, prior"),
+    "recurrent, 5 passes": ("recurrent: 30 cycles from N(0, I)", "recurrent, 100 cycles"),
+    "the same, gradient cut between passes": ("cut: 30 cycles from N(0, I)", "recurrent, cut, 100 cycles"),
+    "the same with one pass: noise on the code alone": (
+        "one pass: 30 cycles from N(0, I)",
+        "recurrent, one pass, 100 cycles",
+    ),
+    "5 passes without noise": ("no noise: 30 cycles from fitted codes", None),
+}
+
+
+def load(name: str) -> dict[str, Any]:
+    path = RESULTS / f"autoencoders_{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def block() -> str:
+    """The table, and a sentence for each of the other measurements."""
+    parabola, gaussians = load("parabola").get("summary", {}), load("modes").get("summary", {})
+    lines = [
+        "| model, and where its samples come from | residual (worst seed) | energy distance (worst) | on a mode | modes of 8 | seeds |",
+        "|---|---|---|---|---|---|",
+    ]
+    for label, (way, other) in ROWS.items():
+        a, b = parabola.get(way), gaussians.get(other)
+        if a is None:
+            continue
+        cells = [f"{a[k]['mean']:.3g} ({a[k]['most']:.3g})" for k in ("residual", "energy")]
+        cells += [f"{b['on_a_mode']['mean']:.1%}", f"{b['modes']['mean']:.1f}"] if b else ["", ""]
+        counts = f"{a['seeds']}" + (f", {b['seeds']}" if b else "")
+        lines.append(f"| {label} | {' | '.join(cells)} | {counts} |")
+    lines += ["", *sentences()]
+    return "\n".join(lines) + "\n"
+
+
+def sentences() -> list[str]:
+    found: list[str] = []
+    if mmd := load("mmd"):
+        flat, summed = mmd["forms"]["flattened"], mmd["forms"]["summed over channels"]
+        perfect, copies = "drawn from the prior", "copies of one channel"
+        found.append(
+            f"- Codes with channels are flattened: 16 copies of a channel then cost {flat[copies]['mean']:.3f}, against "
+            f"{flat[perfect]['mean']:.4f} ± {flat[perfect]['deviation']:.4f} for perfect codes; summed over channels, "
+            f"perfect codes cost {summed[perfect]['mean']:.2f} ([figure](experiments/results/autoencoders_mmd.png), "
+            "`autoencoders_mmd.py`)."
+        )
+    if cost := load("cost"):
+        peers = cost.get("mmd", {})
+        ratios = ", ".join(f"{row['times_as_fast']:.1f} times at n = {n}" for n, row in peers.items())
+        epochs = ", ".join(f"{row['ratio']:.2f} for {name}" for name, row in cost["epochs"].items())
+        found.append(
+            f"- MMD beside pythae's: {ratios} as fast. An epoch over a plain one's: {epochs} (`autoencoders_cost.py`)."
+        )
+    if waves := load("waves").get("summary", {}):
+        ways = "; ".join(
+            f"{name}: {sum(e['new_above_band']) / len(e['new_above_band']):.1%} of new samples above the band, data's "
+            f"amplitude {e['data_amplitude']['mean']:.2f}"
+            for name, e in waves.items()
+        )
+        found.append(
+            f"- Novelty search on waves, {next(iter(waves.values()))['seeds']} seeds - {ways} (`autoencoders_waves.py`)."
+        )
+    if images := load("images").get("summary", {}):
+        scores = ", ".join(f"{name} {e['auc']['mean']:.2f}" for name, e in images.items())
+        found.append(f"- Unseen images by error, area under the curve: {scores} (`autoencoders_images.py`).")
+    return found
+
+
+def pictures() -> None:
+    """Draw what the result files have so far."""
+    import autoencoders_modes
+    import autoencoders_parabola
+
+    from e2c_control.figures import save_png
+
+    for module in (autoencoders_parabola, autoencoders_modes):
+        name = module.__name__.removeprefix("autoencoders_")
+        if result := load(name):
+            save_png(module.picture(result["rows"], result["summary"]), RESULTS / f"autoencoders_{name}.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="print the block, write nothing")
+    options = parser.parse_args()
+    text = block()
+    print(text)
+    if options.quick:
+        return
+    pictures()
+    readme = ROOT / "README.md"
+    before = readme.read_text(encoding="utf-8")
+    readme.write_text(BLOCK.sub(lambda match: match[1] + text + match[2], before), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
