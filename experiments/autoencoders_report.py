@@ -20,7 +20,10 @@ BLOCK = re.compile(
 ROWS = {  # row of the table: way of the parabola, way of the eight Gaussians
     "plain, codes from N(0, I)": ("plain: N(0, I)", None),
     "plain, codes like those of data": ("plain: fitted codes", "plain, fitted codes"),
-    "plain, then 30 cycles of resampling": ("plain: 30 cycles from fitted codes", "plain, 10 cycles from fitted codes"),
+    "plain, then resampled (30 and 10 cycles)": (
+        "plain: 30 cycles from fitted codes",
+        "plain, 10 cycles from fitted codes",
+    ),
     "variational": ("variational: N(0, I)", "variational, variance 0.01, prior"),
     "Wasserstein (MMD)": ("wasserstein: N(0, I)", "wasserstein, prior"),
     "recurrent, 5 passes": ("recurrent: 30 cycles from N(0, I)", "recurrent, 100 cycles"),
@@ -42,7 +45,8 @@ def block() -> str:
     """The table, and a sentence for each of the other measurements."""
     parabola, gaussians = load("parabola").get("summary", {}), load("modes").get("summary", {})
     lines = [
-        "| model, and where its samples come from | residual (worst seed) | energy distance (worst) | on a mode | modes of 8 | seeds |",
+        "| model, and where its samples come from | residual (worst seed) | energy distance (worst) | on a mode | modes of 8 "
+        "| seeds |",
         "|---|---|---|---|---|---|",
     ]
     for label, (way, other) in ROWS.items():
@@ -63,8 +67,8 @@ def sentences() -> list[str]:
         flat, summed = mmd["forms"]["flattened"], mmd["forms"]["summed over channels"]
         perfect, copies = "drawn from the prior", "copies of one channel"
         found.append(
-            f"- Codes with channels are flattened: 16 copies of a channel then cost {flat[copies]['mean']:.3f}, against "
-            f"{flat[perfect]['mean']:.4f} ± {flat[perfect]['deviation']:.4f} for perfect codes; summed over channels, "
+            f"- Codes with channels are flattened: 16 copies of a channel then cost {flat[copies]['mean']:.3f}, "
+            f"against {flat[perfect]['mean']:.4f} ± {flat[perfect]['deviation']:.4f} for perfect codes; summed over channels, "
             f"perfect codes cost {summed[perfect]['mean']:.2f} ([figure](experiments/results/autoencoders_mmd.png), "
             "`autoencoders_mmd.py`)."
         )
@@ -81,9 +85,8 @@ def sentences() -> list[str]:
             f"amplitude {e['data_amplitude']['mean']:.2f}"
             for name, e in waves.items()
         )
-        found.append(
-            f"- Novelty search on waves, {next(iter(waves.values()))['seeds']} seeds - {ways} (`autoencoders_waves.py`)."
-        )
+        seeds = next(iter(waves.values()))["seeds"]
+        found.append(f"- Novelty search on waves, {seeds} seeds - {ways} (`autoencoders_waves.py`).")
     if images := load("images").get("summary", {}):
         scores = ", ".join(f"{name} {e['auc']['mean']:.2f}" for name, e in images.items())
         found.append(f"- Unseen images by error, area under the curve: {scores} (`autoencoders_images.py`).")
