@@ -9,8 +9,8 @@
 The peer needs an environment of its own, into which torch must come first:
 
     python -m venv build/autoencoder-peers
-    build/autoencoder-peers/bin/pip install -c constraints.txt torch numpy safetensors "pydantic<3" cloudpickle \\
-        imageio scikit-learn tqdm dill
+    build/autoencoder-peers/bin/pip install -c constraints.txt torch numpy safetensors gymnasium "pydantic<3" \\
+        cloudpickle imageio scikit-learn tqdm dill
     build/autoencoder-peers/bin/pip install --no-deps pythae==0.1.2
 
     python experiments/autoencoders_cost.py             # writes experiments/results/autoencoders_cost.json

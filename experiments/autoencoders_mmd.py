@@ -134,7 +134,7 @@ def picture(result: dict[str, Any]) -> Any:
         colour = (BLUE, ORANGE, "#999999")[i]
         left.bar(places + 0.26 * (i - 1), means, 0.24, yerr=errors, color=colour, label=form, error_kw={"linewidth": 1})
     left.axhline(0, color="#222222", linewidth=0.8)
-    left.set_xticks(places, list(CODES), fontsize=9)
+    left.set_xticks(places, [name.replace(" from ", "\nfrom ").replace(" of ", "\nof ") for name in CODES], fontsize=9)
     dress(left, "right: 0 for the first, clearly more for the others", "codes of 16 channels of 8 numbers", "MMD²")
     left.legend(fontsize=9, frameon=False)
     for name, colour in (("as copied", ORANGE), ("as published", BLUE)):
