@@ -65,23 +65,33 @@ class RecurrentAutoEncoder(AutoEncoder):
 
     def losses(self, x: Tensor, generator: torch.Generator) -> Iterator[Loss]:
         """One loss, or one for each pass where the gradient is cut. Its sum over passes is "reconstruction"."""
-        seen, losses = x, list[Loss]()
+        if not self.cut:
+            yield self._through_all(x, generator)
+            return
+        seen = x
         for _ in range(self.passes):
             codes = self.encode(seen)
             noisy = codes if self.noise == 0 else codes + self.noise * normal_like(codes, generator)
             output = self.decode(noisy)
             error, norm = squared_error(output, x, self.reduction), self._norm(codes)
             loss = Loss(error + self.penalty * norm, {"reconstruction": error.detach(), "norm": norm.detach()})
-            if self.cut:
-                seen = output.detach()
-                del codes, noisy, output, error, norm  # or their graph would live on through the next pass
-                yield loss
-            else:
-                seen = output
-                losses.append(loss)
-        if not self.cut:
-            parts = {name: torch.stack([loss.parts[name] for loss in losses]).sum() for name in losses[0].parts}
-            yield Loss(torch.stack([loss.total for loss in losses]).sum(), parts)
+            seen = output.detach()
+            del codes, noisy, output, error, norm  # or their graph would live on through the next pass
+            yield loss
+
+    def _through_all(self, x: Tensor, generator: torch.Generator) -> Loss:
+        """One graph of all passes; they are scored together, which costs less than one by one."""
+        seen, outputs, found = x, list[Tensor](), list[Tensor]()
+        for _ in range(self.passes):
+            codes = self.encode(seen)
+            found.append(codes)
+            noisy = codes if self.noise == 0 else torch.add(codes, normal_like(codes, generator), alpha=self.noise)
+            seen = self.decode(noisy)
+            outputs.append(seen)
+        numbers = 1 if self.reduction == "mean" else x[0].numel()
+        error = (torch.stack(outputs) - x).square().mean() * (self.passes * numbers)
+        norm = self._norm(torch.cat(found)) * self.passes
+        return Loss(error + self.penalty * norm, {"reconstruction": error.detach(), "norm": norm.detach()})
 
     def error(self, x: Tensor) -> Tensor:
         """The N-pass error of each of the data (N, *data_shape): the mean over all passes, without noise, (N,)."""
