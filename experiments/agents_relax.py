@@ -4,7 +4,7 @@ CartPole-v1 with at most 200 steps (RELAX; solved when the last 100 episodes ave
 one in an update) and Pendulum-v1 (LAX; 1,000 episodes, 200,000 steps, four side by side in an update). Networks as
 published (Grathwohl et al. 2018): two layers of 10 for CartPole, of 64 for Pendulum. Both methods are tuned over the
 same three learning rates on seeds 100 and 101, by the mean return of 400 episodes, each for itself, and then run on
-seeds 0 to 4. What only RELAX and LAX have, the surrogate's learning rate and size, stays as it is by default.
+seeds 0 to 9. What only RELAX and LAX have, the surrogate's learning rate and size, stays as it is by default.
 
 Variance is that of one episode's gradient in the actor's weights, within windows of 20 consecutive episodes of the
 training. In each window the score function is measured on the very episodes, returns and values of the method: the
@@ -47,7 +47,7 @@ from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.versions import package_versions, source_commit
 
 RESULTS = Path(__file__).parent / "results"
-TUNING_SEEDS, SEEDS = (100, 101), tuple(range(5))
+TUNING_SEEDS, SEEDS = (100, 101), tuple(range(10))
 RATES, TUNING_EPISODES = (1e-3, 3e-3, 1e-2), 400
 WINDOW = 20
 COLOURS = {"baseline": BLUE, "controlled": ORANGE}
