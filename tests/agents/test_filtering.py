@@ -88,7 +88,7 @@ def test_each_environment_has_its_own_belief(filtering: E2CAgent) -> None:
     fresh = filtering.predict(later[1:2])[1]
     assert together.belief is not None
     assert fresh.belief is not None
-    np.testing.assert_allclose(together.belief.mean[1], fresh.belief.mean[0], rtol=1e-6)
+    np.testing.assert_allclose(together.belief.mean[1], fresh.belief.mean[0], rtol=1e-5, atol=1e-6)
     for i in (0, 2):
         _, before = filtering.predict(observations[i])
         before.plan.controls[:, 0] = state.plan.controls[i, 0]

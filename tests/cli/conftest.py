@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,9 @@ def start() -> Callable[..., "subprocess.Popen[str]"]:
         command = [sys.executable, "-P", "-m", "e2c_control", *map(str, arguments)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        return subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes, **options)
+        # Where the tests run in the background of a shell, it has told them to ignore Ctrl-C, and children inherit that.
+        heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        return subprocess.Popen(command, cwd=folder, env=environment, text=True, preexec_fn=heed, **pipes, **options)
 
     return run
 
