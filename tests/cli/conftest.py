@@ -26,7 +26,7 @@ def start() -> Callable[..., "subprocess.Popen[str]"]:
         command = [sys.executable, "-P", "-m", "e2c_control", *map(str, arguments)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        # Where the tests run in the background of a shell, it has told them to ignore Ctrl-C, and children inherit that.
+        # Run in the background of a shell, the tests were told to ignore Ctrl-C, and children inherit that.
         heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
         return subprocess.Popen(command, cwd=folder, env=environment, text=True, preexec_fn=heed, **pipes, **options)
 
