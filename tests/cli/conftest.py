@@ -2,11 +2,9 @@
 
 import hashlib
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +24,7 @@ def start() -> Callable[..., "subprocess.Popen[str]"]:
         command = [sys.executable, "-P", "-m", "e2c_control", *map(str, arguments)]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        # Run in the background of a shell, the tests were told to ignore Ctrl-C, and children inherit that.
-        heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-        return subprocess.Popen(command, cwd=folder, env=environment, text=True, preexec_fn=heed, **pipes, **options)
+        return subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes, **options)
 
     return run
 

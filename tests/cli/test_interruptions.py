@@ -5,6 +5,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -138,7 +139,10 @@ def test_resuming_a_finished_run_changes_nothing(whole: Path, tmp_path: Path, su
 
 
 def test_ctrl_c_while_collecting_leaves_nothing(tmp_path: Path, start: Callable[..., "Popen[str]"]) -> None:
-    process = start(tmp_path, "collect", "--env", "E2C/Planar-v0", "--out", "data/planar", "--transitions", 10**6)
+    # Run in the background of a shell, the tests were told to ignore Ctrl-C, and children inherit that.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    options = ("--env", "E2C/Planar-v0", "--out", "data/planar", "--transitions", 10**6)
+    process = start(tmp_path, "collect", *options, preexec_fn=heed)
     wait_for(lambda: list(tmp_path.glob("data/.planar*")), process)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
