@@ -16,6 +16,7 @@ every_id = pytest.mark.parametrize("task_id", task_ids())
 
 @every_id
 def test_rgb_array_needs_no_display(task_id):
+    pygame.display.quit()  # another test's environment may have left one open
     env = gymnasium.make(task_id, render_mode="rgb_array")
     env.reset(seed=0)
     before = env.render()
