@@ -9,26 +9,11 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import nn
 
 from e2c_control.models.matrix_network import LocallyLinearTransition
+from e2c_control.models.network_copy import Array, CopiedTransition, Ints, NetworkCopy
 from e2c_control.planners.dynamics import Linearization
 from e2c_control.planners.lowered import Lowered
-
-Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
-
-def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x)) without overflow."""
-    return 0.5 * (1.0 + np.tanh(0.5 * x))
-
-
-def numpy_copy(tensor: torch.Tensor) -> Array:
-    """A float64 copy that no later training changes."""
-    return tensor.detach().cpu().double().numpy().copy()
 
 
 def latent_step(parameters: Array, sizes: Ints, state: Array, control: Array, after: Array) -> None:
@@ -67,7 +52,7 @@ def latent_step(parameters: Array, sizes: Ints, state: Array, control: Array, af
             after[i] += h[i * rank + p] * y
 
 
-class LatentDynamics:
+class LatentDynamics(CopiedTransition):
     """z' = A(z) z + B(z) u + o(z) with u in the environment's action units.
 
     Args:
@@ -78,61 +63,28 @@ class LatentDynamics:
     def __init__(
         self, transition: LocallyLinearTransition, linearization: Literal["model", "jacobian"] = "model"
     ) -> None:
-        linears = [m for m in transition.body if isinstance(m, nn.Linear)] + [transition.head]
-        self._layers = [(numpy_copy(layer.weight), numpy_copy(layer.bias)) for layer in linears]
-        self._k, self._m = transition.latent_dim, transition.action_dim
-        if transition.form == "global":
-            self._layers[0] = (np.zeros_like(self._layers[0][0]), self._layers[0][1])
+        super().__init__(transition.latent_dim, transition.action_dim, transition.noise_log_var)
+        self._network = NetworkCopy(transition.body, transition.head, constant=transition.form == "global")
         self._rank = None if transition.free else transition.rank
         self._exact = linearization == "jacobian"
-        log_var = transition.noise_log_var
-        self._noise = np.zeros(self._k) if log_var is None else np.exp(numpy_copy(log_var))
-
-    @property
-    def state_dim(self) -> int:
-        return self._k
-
-    @property
-    def control_dim(self) -> int:
-        return self._m
 
     def step(self, states: Array, controls: Array) -> Array:
         """Latents (N, k) and actions (N, m) to the next latents (N, k)."""
-        A, B, o = self._matrices(self._parameters(states))
+        A, B, o = self._matrices(self._network.outputs(states))
         return np.einsum("nij,nj->ni", A, states) + np.einsum("nij,nj->ni", B, controls) + o
-
-    def rollout(self, initial_states: Array, controls: Array) -> Array:
-        """Latents (N, k) and actions (N, T, m) to trajectories (N, T + 1, k)."""
-        path = [initial_states]
-        for t in range(controls.shape[1]):
-            path.append(self.step(path[-1], controls[:, t]))
-        return np.stack(path, axis=1)
 
     def lower(self) -> Lowered:
         """The step for the compiled engine; local models stay with NumPy, one batched call for all of a plan."""
-        widths = [weight.shape[1] for weight, _ in self._layers] + [len(self._layers[-1][1])]
-        flat = [part.ravel() for weight, bias in self._layers for part in (weight.T, bias)]
-        return Lowered(latent_step, np.concatenate(flat), np.array([self._rank or 0, *widths], np.int64))
+        return Lowered(latent_step, self._network.flat, np.array([self._rank or 0, *self._network.widths], np.int64))
 
     def linearize(self, states: Array, controls: Array) -> Linearization:
         """A (N, k, k), B (N, k, m), o (N, k) at latents (N, k) and actions (N, m)."""
-        A, B, o = self._matrices(self._parameters(states))
         if not self._exact:
-            return Linearization(A, B, o)
-        jacobian = A + self._drift(states, controls)
-        offset = np.einsum("nij,nj->ni", A - jacobian, states) + o
-        return Linearization(jacobian, B, offset)
-
-    def noise_covariance(self, states: Array, controls: Array) -> Array:
-        """The transition's process noise H, (N, k, k)."""
-        return np.broadcast_to(np.diag(self._noise), (len(states), self._k, self._k))
-
-    def _parameters(self, states: Array) -> Array:
-        h = states
-        for weight, bias in self._layers[:-1]:
-            h = h @ weight.T + bias
-            h *= sigmoid(h)
-        return h @ self._layers[-1][0].T + self._layers[-1][1]
+            return Linearization(*self._matrices(self._network.outputs(states)))
+        p, tangents = self._network.outputs_and_tangents(states)
+        A, B, o = self._matrices(p)
+        drift = self._drift(states, controls, p, tangents)
+        return Linearization(A + drift, B, o - np.einsum("nij,nj->ni", drift, states))
 
     def _matrices(self, p: Array) -> tuple[Array, Array, Array]:
         a, b, o = self._split(p)
@@ -149,22 +101,14 @@ class LatentDynamics:
         halves = a.reshape(*a.shape[:-1], 2, self._k, self._rank or 1)
         return halves[..., 0, :, :], halves[..., 1, :, :]
 
-    def _drift(self, states: Array, controls: Array) -> Array:
+    def _drift(self, states: Array, controls: Array, p: Array, tangents: Array) -> Array:
         """(dA/dz) z + (dB/dz) u + do/dz, (N, k, k): what the model's own A leaves out of the Jacobian."""
         n, k = states.shape
-        tangents = np.broadcast_to(np.eye(k), (n, k, k))  # [sample, input coordinate, unit]
-        h = states
-        for weight, bias in self._layers[:-1]:
-            x = h @ weight.T + bias
-            s = sigmoid(x)
-            tangents = (tangents @ weight.T) * (s * (1.0 + x * (1.0 - s)))[:, None, :]
-            h = x * s
-        weight, bias = self._layers[-1]
-        da, db, do = self._split(tangents @ weight.T)
+        da, db, do = self._split(tangents)  # [sample, input coordinate, ...]
         if self._rank is None:
             dA = da.reshape(n, k, k, k)
         else:
-            v, r = self._factors(self._split(h @ weight.T + bias)[0])
+            v, r = self._factors(self._split(p)[0])
             dv, dr = self._factors(da)
             dA = np.einsum("nlip,njp->nlij", dv, r) + np.einsum("nip,nljp->nlij", v, dr)
         change = np.einsum("nlij,nj->nli", dA, states) + do
