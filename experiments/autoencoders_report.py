@@ -7,16 +7,11 @@ python experiments/autoencoders_report.py --quick    # prints the block, writes 
 from __future__ import annotations
 
 import argparse
-import json
-import re
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "experiments" / "results"
-BLOCK = re.compile(
-    r"(<!-- autoencoders: experiments/autoencoders_report.py -->\n).*?(<!-- end of autoencoders -->)", re.S
-)
+import _pages
+from _pages import README, RESULTS, write_block
+
 ROWS = {  # row of the table: way of the parabola, way of the eight Gaussians
     "plain, codes from N(0, I)": ("plain: N(0, I)", None),
     "plain, codes like those of data": ("plain: fitted codes", "plain, fitted codes"),
@@ -37,11 +32,10 @@ ROWS = {  # row of the table: way of the parabola, way of the eight Gaussians
 
 
 def load(name: str) -> dict[str, Any]:
-    path = RESULTS / f"autoencoders_{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return _pages.load(f"autoencoders_{name}") or {}
 
 
-def block() -> str:
+def block() -> list[str]:
     """The table, and a sentence for each of the other measurements."""
     parabola, gaussians = load("parabola").get("summary", {}), load("modes").get("summary", {})
     lines = [
@@ -57,8 +51,7 @@ def block() -> str:
         cells += [f"{b['on_a_mode']['mean']:.1%}", f"{b['modes']['mean']:.1f}"] if b else ["", ""]
         counts = f"{a['seeds']}" + (f", {b['seeds']}" if b else "")
         lines.append(f"| {label} | {' | '.join(cells)} | {counts} |")
-    lines += ["", *sentences()]
-    return "\n".join(lines) + "\n"
+    return [*lines, "", *sentences()]
 
 
 def sentences() -> list[str]:
@@ -113,14 +106,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="print the block, write nothing")
     options = parser.parse_args()
-    text = block()
-    print(text)
+    lines = block()
+    print("\n".join(lines))
     if options.quick:
         return
     pictures()
-    readme = ROOT / "README.md"
-    before = readme.read_text(encoding="utf-8")
-    readme.write_text(BLOCK.sub(lambda match: match[1] + text + match[2], before), encoding="utf-8")
+    write_block(README, "autoencoders", lines)
 
 
 if __name__ == "__main__":

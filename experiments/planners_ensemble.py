@@ -28,6 +28,7 @@ import torch
 from planners_replan import ENVIRONMENT
 
 from e2c_control.agents import E2CAgent, PlanningOptions, drive
+from e2c_control.autoencoders.distances import auc
 from e2c_control.data import Transitions, collect, make_vector_env
 from e2c_control.envs import Problem, Task, make_task
 from e2c_control.measures import encode_means
@@ -96,7 +97,7 @@ def knows_its_limits(embedding: Embedding, task: Task, rng: np.random.Generator)
 
 def roc_area(scores: Array, positive: Array) -> float:
     """Chance that a positive scores higher than a negative."""
-    return float((scores[positive][:, None] > scores[~positive][None]).mean())
+    return auc(torch.from_numpy(scores[~positive]), torch.from_numpy(scores[positive]))
 
 
 def across(task: Task, count: int, rng: np.random.Generator) -> list[Problem]:
