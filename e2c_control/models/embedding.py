@@ -35,7 +35,7 @@ class EmbeddingConfig:
             are its exact Jacobian.
         rank: columns of V and R for the form "low_rank".
         process_noise: whether the transition learns a diagonal process noise H.
-        pool: side of the blocks that an MLP encoder averages first; 1 keeps every pixel.
+        pool: side of the blocks of pixels whose mean encoders of fully connected layers see; 1 keeps every pixel.
         ensemble: further transitions, whose disagreement tells where the model knows.
         backward_encoder: whether there is a network for q(z | z', u, x), which some objectives learn through.
     """
@@ -76,16 +76,17 @@ class Embedding(nn.Module):
         # torch's initialisers read the global generator: lend it our state and give the caller's back afterwards.
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(generator.get_state())
-            self.pixels = Standardise(observation_shape)
+            self.pixels = Standardise(observation_shape, config.pool if config.network == "mlp" else 1)
+            seen = self.pixels.view_shape
             if config.network == "mlp":
-                self.encoder = MLPEncoder(observation_shape, k, config.encoder_hidden, config.pool)
+                self.encoder = MLPEncoder(seen, k, config.encoder_hidden)
                 self.decoder = MLPDecoder(observation_shape, k, config.decoder_hidden)
             else:
-                self.encoder = ConvEncoder(observation_shape, k, config.encoder_hidden)
+                self.encoder = ConvEncoder(seen, k, config.encoder_hidden)
                 self.decoder = ConvDecoder(observation_shape, k, config.decoder_hidden)
             self.transition = _transition(config, action_dim)
             self.ensemble = nn.ModuleList(_transition(config, action_dim) for _ in range(config.ensemble))
-            back = BackwardEncoder(observation_shape, k, action_dim) if config.backward_encoder else None
+            back = BackwardEncoder(seen, k, action_dim) if config.backward_encoder else None
             self.backward_encoder = back
             generator.set_state(torch.get_rng_state())
 
@@ -103,19 +104,18 @@ class Embedding(nn.Module):
             )
         if observations.dtype != torch.uint8:
             raise InputError(f"The embedding reads uint8 observations, not {observations.dtype}: do not scale them.")
-        return self.encode_pixels(unit_pixels(observations, self.pixels.scale.dtype))
+        return self.encode_views(self.pixels(unit_pixels(observations, self.pixels.scale.dtype)))
 
-    def encode_pixels(self, pixels: Tensor) -> DiagonalGaussian:
-        """q(z | x) of images (..., H, W, C) in [0, 1]."""
-        batch = pixels.shape[:-3]
-        q = self.encoder(self.pixels(pixels.reshape(-1, *self.observation_shape)))
-        shape = (*batch, self.config.latent_dim)
-        return DiagonalGaussian(q.mean.reshape(shape).to(pixels.dtype), q.log_var.reshape(shape).to(pixels.dtype))
+    def encode_views(self, views: Tensor) -> DiagonalGaussian:
+        """q(z | x) of what `pixels` makes of images, (..., h, w, C)."""
+        q = self.encoder(views.reshape(-1, *self.pixels.view_shape))
+        shape = (*views.shape[:-3], self.config.latent_dim)
+        return DiagonalGaussian(q.mean.reshape(shape).to(views.dtype), q.log_var.reshape(shape).to(views.dtype))
 
-    def encode_back(self, next_latents: Tensor, actions: Tensor, pixels: Tensor) -> DiagonalGaussian:
-        """q(z | z', u, x) of next latents (..., k), actions (..., m) and images (..., H, W, C) in [0, 1]."""
+    def encode_back(self, next_latents: Tensor, actions: Tensor, views: Tensor) -> DiagonalGaussian:
+        """q(z | z', u, x) of next latents (..., k), actions (..., m) and views (..., h, w, C)."""
         assert self.backward_encoder is not None
-        return self.backward_encoder(next_latents, actions, self.pixels(pixels))
+        return self.backward_encoder(next_latents, actions, views)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Bernoulli logits (..., H, W, C) of latents (..., k)."""

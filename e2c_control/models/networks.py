@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -21,32 +23,25 @@ class MLPEncoder(nn.Module):
     """Flattened pixels through hidden layers of the given widths.
 
     Args:
-        observation_shape: (H, W, C).
+        view_shape: (h, w, C) of what it sees.
         latent_dim: k.
         hidden: widths of the hidden layers.
-        pool: side of the square blocks whose mean is taken before the first layer; 1 keeps every pixel.
     """
 
-    def __init__(
-        self, observation_shape: tuple[int, int, int], latent_dim: int, hidden: tuple[int, ...], pool: int = 1
-    ) -> None:
+    def __init__(self, view_shape: tuple[int, int, int], latent_dim: int, hidden: tuple[int, ...]) -> None:
         super().__init__()
-        height, width, channels = observation_shape
-        self.pool = pool
-        self.net = mlp((height // pool) * (width // pool) * channels, (*hidden, 2 * latent_dim), nn.ReLU)
+        self.net = mlp(math.prod(view_shape), (*hidden, 2 * latent_dim), nn.ReLU)
 
-    def forward(self, images: Tensor) -> DiagonalGaussian:
-        """Standardised images (N, H, W, C) to N Gaussians."""
-        if self.pool > 1:
-            images = nn.functional.avg_pool2d(images.movedim(-1, -3), self.pool)
-        return _gaussian(self.net(images.flatten(1)))
+    def forward(self, views: Tensor) -> DiagonalGaussian:
+        """Views (N, h, w, C) to N Gaussians."""
+        return _gaussian(self.net(views.flatten(1)))
 
 
 class ConvEncoder(nn.Module):
     """Four 5x5 convolutions of stride 2 and one hidden layer of the first width of `hidden`.
 
     Args:
-        observation_shape: (H, W, C).
+        view_shape: (h, w, C) of what it sees.
         latent_dim: k.
         hidden: widths of the fully connected layers behind the convolutions.
         channels: feature maps of each convolution.
@@ -54,47 +49,44 @@ class ConvEncoder(nn.Module):
 
     def __init__(
         self,
-        observation_shape: tuple[int, int, int],
+        view_shape: tuple[int, int, int],
         latent_dim: int,
         hidden: tuple[int, ...],
         channels: tuple[int, ...] = (16, 32, 32, 32),
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        inputs = observation_shape[2]
+        inputs = view_shape[2]
         for width in channels:
             layers += [nn.Conv2d(inputs, width, 5, stride=2, padding=2), nn.ReLU()]
             inputs = width
         self.conv = nn.Sequential(*layers)
-        height, width = (-(-side // 2 ** len(channels)) for side in observation_shape[:2])
+        height, width = (-(-side // 2 ** len(channels)) for side in view_shape[:2])
         self.net = mlp(height * width * inputs, (*hidden, 2 * latent_dim), nn.ReLU)
 
-    def forward(self, images: Tensor) -> DiagonalGaussian:
-        """Standardised images (N, H, W, C) to N Gaussians."""
-        return _gaussian(self.net(self.conv(images.movedim(-1, -3)).flatten(1)))
+    def forward(self, views: Tensor) -> DiagonalGaussian:
+        """Views (N, h, w, C) to N Gaussians."""
+        return _gaussian(self.net(self.conv(views.movedim(-1, -3)).flatten(1)))
 
 
 class BackwardEncoder(nn.Module):
     """q(z | z', u, x): which latent, of this image and under this action, led to that one (Levine et al. 2020).
 
     Args:
-        observation_shape: (H, W, C).
+        view_shape: (h, w, C) of what it sees.
         latent_dim: k.
         action_dim: m.
         hidden: width of the two layers, the first of which sees the image alone.
     """
 
-    def __init__(
-        self, observation_shape: tuple[int, int, int], latent_dim: int, action_dim: int, hidden: int = 100
-    ) -> None:
+    def __init__(self, view_shape: tuple[int, int, int], latent_dim: int, action_dim: int, hidden: int = 100) -> None:
         super().__init__()
-        height, width, channels = observation_shape
-        self.look = mlp(height * width * channels, (hidden,), nn.ReLU, final=True)
+        self.look = mlp(math.prod(view_shape), (hidden,), nn.ReLU, final=True)
         self.join = mlp(hidden + latent_dim + action_dim, (hidden, 2 * latent_dim), nn.ReLU)
 
-    def forward(self, next_latents: Tensor, actions: Tensor, images: Tensor) -> DiagonalGaussian:
-        """Next latents (..., k), actions (..., m) and standardised images (..., H, W, C) to Gaussians (..., k)."""
-        joined = torch.cat([self.look(images.flatten(-3)), next_latents, actions], dim=-1)
+    def forward(self, next_latents: Tensor, actions: Tensor, views: Tensor) -> DiagonalGaussian:
+        """Next latents (..., k), actions (..., m) and views (..., h, w, C) to Gaussians (..., k)."""
+        joined = torch.cat([self.look(views.flatten(-3)), next_latents, actions], dim=-1)
         return _gaussian(self.join(joined))
 
 

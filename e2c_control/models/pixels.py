@@ -15,17 +15,27 @@ def unit_pixels(observations: Tensor, dtype: torch.dtype = torch.float32) -> Ten
 
 
 class Standardise(nn.Module):
-    """(x - mean) / (deviation + 0.02) for each pixel, with the training set's own statistics.
+    """(x - mean) / (deviation + 0.02) for each pixel, with the training set's own statistics, then means of blocks.
 
     The moving part of an image may be 4 of 1,600 pixels. Unstandardised, the codes start with next to no variance and
     the background dominates every loss; standardised, the same objective learns in a tenth of the steps.
+
+    All frames of a stacked observation have the same statistics, so that single frames can be looked at once and
+    stacked afterwards.
+
+    Args:
+        observation_shape: (H, W, C).
+        pool: side of the square blocks whose mean is taken; what is left over at the edges is not seen.
     """
 
     scale: Tensor
     offset: Tensor
 
-    def __init__(self, observation_shape: tuple[int, int, int]) -> None:
+    def __init__(self, observation_shape: tuple[int, int, int], pool: int = 1) -> None:
         super().__init__()
+        height, width, channels = observation_shape
+        self.pool = pool
+        self.view_shape = (height // pool, width // pool, channels)
         self.register_buffer("scale", torch.ones(observation_shape))
         self.register_buffer("offset", torch.zeros(observation_shape))
 
@@ -35,5 +45,11 @@ class Standardise(nn.Module):
         self.offset.copy_(-mean * self.scale)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Pixels (..., H, W, C) in [0, 1], standardised."""
-        return torch.addcmul(self.offset, pixels, self.scale)
+        """Pixels (..., H, W, c) in [0, 1] to views (..., h, w, c); c is C, or the channels of one frame."""
+        channels = pixels.shape[-1]
+        view = torch.addcmul(self.offset[..., :channels], pixels, self.scale[..., :channels])
+        if self.pool == 1:
+            return view
+        height, width, _ = self.view_shape
+        rows = view[..., : height * self.pool, : width * self.pool, :].unflatten(-3, (height, self.pool)).mean(-3)
+        return rows.unflatten(-2, (width, self.pool)).mean(-2)

@@ -36,7 +36,7 @@ class BackwardConsistency(Term):
         embedding, q, after = unrolled.embedding, unrolled.posterior, unrolled.latents[1:]
         if embedding.backward_encoder is None:
             raise InputError("The term 'backward_consistency' needs a backward encoder: switch it on in the embedding.")
-        back = embedding.encode_back(after, unrolled.actions, unrolled.pixels[:-1])
+        back = embedding.encode_back(after, unrolled.actions, unrolled.views[:-1])
         before = back.sample(unrolled.noise.normal(*back.mean.shape))
         step = embedding.step(before, unrolled.actions)
         if step.noise_log_var is None:

@@ -50,18 +50,27 @@ class Unrolled:
         self._frames = frames
 
     @cached_property
+    def _unit_frames(self) -> Tensor:
+        return unit_pixels(self._frames.transpose(0, 1))
+
+    @cached_property
     def pixels(self) -> Tensor:
         """Stacked observations in [0, 1], (K + 1, N, H, W, stack * C)."""
-        frames = self._frames.transpose(0, 1)
+        return self._stacked(self._unit_frames)
+
+    @cached_property
+    def views(self) -> Tensor:
+        """What the encoders see of the observations, (K + 1, N, h, w, stack * C); each frame is looked at once."""
+        return self._stacked(self.embedding.pixels(self._unit_frames))
+
+    def _stacked(self, frames: Tensor) -> Tensor:
         stack = len(frames) - self.steps
-        if stack > 1:
-            frames = torch.cat([frames[i : i + self.steps + 1] for i in range(stack)], dim=-1)
-        return unit_pixels(frames)
+        return frames if stack == 1 else torch.cat([frames[i : i + self.steps + 1] for i in range(stack)], dim=-1)
 
     @cached_property
     def posterior(self) -> DiagonalGaussian:
         """q(z_t | x_t) for t = 0..K, batch shape (K + 1, N)."""
-        return self.embedding.encode_pixels(self.pixels)
+        return self.embedding.encode_views(self.views)
 
     @cached_property
     def latents(self) -> Tensor:

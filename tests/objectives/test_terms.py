@@ -15,7 +15,7 @@ from e2c_control.models.local_linear import LocallyLinear
 from e2c_control.objectives.contrastive import InfoNCE, LatentConsistency
 from e2c_control.objectives.objective import TERMS
 from e2c_control.objectives.smoothness import Centring, ControlUniformity, Curvature
-from e2c_control.objectives.unrolled import Noise, Unrolled
+from e2c_control.objectives.unrolled import Noise, Unrolled, alone
 
 Unroll = Callable[..., Unrolled]
 
@@ -49,7 +49,8 @@ def test_a_term_depends_on_the_passed_generator_alone(unroll: Unroll, name: str)
 
 def seen(**parts: Any) -> Unrolled:
     """An unrolled batch of which only some parts are known."""
-    return cast(Unrolled, SimpleNamespace(noise=Noise(torch.Generator().manual_seed(0)), **parts))
+    noise = Noise(torch.Generator().manual_seed(0))
+    return cast(Unrolled, SimpleNamespace(noise=noise, gather=alone, **parts))
 
 
 def futures(predicted: list[float], target: list[float]) -> Unrolled:
@@ -197,7 +198,7 @@ def test_the_bound_of_the_next_image_by_torchs_distributions(unroll: Unroll) -> 
     state = unrolled.noise._generator.get_state()
     found = TERMS["backward_consistency"]()(unrolled)
     unrolled.noise._generator.set_state(state)
-    back = embedding.encode_back(after, unrolled.actions, unrolled.pixels[:-1])
+    back = embedding.encode_back(after, unrolled.actions, unrolled.views[:-1])
     before = back.sample(unrolled.noise.normal(*back.mean.shape))
     log_var = embedding.transition.noise_log_var
     predicted = Normal(embedding.transition.predict(before, unrolled.actions), (0.5 * log_var).exp())
