@@ -1,0 +1,117 @@
+"""The frames that were seen last, of every environment, from which windows are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from e2c_control.errors import InputError
+
+Cut = tuple[NDArray[Any], NDArray[np.float32]]
+"""Frames (N, k, *frame_shape) as they were seen and the codes of the actions between them (N, k - 1, a)."""
+
+
+class Memory:
+    """A ring of frames for each environment, each with the action that led to it and its age.
+
+    The age counts the actions since the episode's start. A first frame has age 0 and an action of zeros; windows that
+    would reach before it are filled up with it, so that none spans two episodes.
+
+    Args:
+        n_envs: environments.
+        capacity: frames, of all environments together.
+        window: k.
+        frame_shape, dtype: of a frame.
+        action_size: a.
+    """
+
+    def __init__(
+        self,
+        n_envs: int,
+        capacity: int,
+        window: int,
+        frame_shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        action_size: int,
+    ) -> None:
+        size = max(capacity // n_envs, window + 1)
+        self.n_envs, self.size, self.window = n_envs, size, window
+        self.frames = np.zeros((n_envs, size, *frame_shape), dtype)
+        self.actions = np.zeros((n_envs, size, action_size), np.float32)
+        self.ages = np.zeros((n_envs, size), np.int64)
+        self.written = np.zeros(n_envs, np.int64)
+
+    def begin(self, envs: NDArray[np.int64], frames: NDArray[Any]) -> None:
+        """First frames (M, *frame_shape) of new episodes in some environments."""
+        self._write(envs, frames, np.zeros((len(envs), self.actions.shape[-1]), np.float32), np.zeros(len(envs)))
+
+    def add(self, frames: NDArray[Any], actions: NDArray[np.float32]) -> None:
+        """What actions (n_envs, a) led to in every environment: frames (n_envs, *frame_shape)."""
+        envs = np.arange(self.n_envs)
+        self._write(envs, frames, actions, self.newest_ages() + 1)
+
+    def newest_ages(self) -> NDArray[np.int64]:
+        """Of the newest frames, (n_envs,)."""
+        return self.ages[np.arange(self.n_envs), (self.written - 1) % self.size]
+
+    def newest(self) -> Cut:
+        """Windows that end with the newest frames, one for each environment."""
+        return self._cut(np.arange(self.n_envs), (self.written - 1) % self.size)
+
+    def __len__(self) -> int:
+        """Windows that can be drawn."""
+        return len(self._rows())
+
+    def draw(self, n: int, generator: torch.Generator) -> Cut:
+        """Windows drawn evenly from all that end with what an action led to."""
+        rows = self._rows()
+        picked = torch.randint(len(rows), (n,), generator=generator).numpy()
+        envs, places = np.divmod(rows[picked], self.size)
+        return self._cut(envs, places)
+
+    def _rows(self) -> NDArray[np.int64]:
+        """Places of frames, of all environments in one row, whose windows are whole."""
+        there = np.minimum(self.written, self.size)[:, None]
+        back = (self.written[:, None] - 1 - np.arange(self.size)) % self.size
+        whole = (self.ages > 0) & (back < there) & (back + np.minimum(self.window - 1, self.ages) < there)
+        return np.flatnonzero(whole)
+
+    def _write(
+        self, envs: NDArray[np.int64], frames: NDArray[Any], actions: NDArray[np.float32], ages: NDArray[Any]
+    ) -> None:
+        places = self.written[envs] % self.size
+        self.frames[envs, places] = frames
+        self.actions[envs, places] = actions
+        self.ages[envs, places] = ages
+        self.written[envs] += 1  # last: an interruption leaves what was there
+
+    def _cut(self, envs: NDArray[np.int64], places: NDArray[np.int64]) -> Cut:
+        ago = np.arange(self.window - 1, -1, -1)
+        reached = (places[:, None] - np.minimum(ago, self.ages[envs, places][:, None])) % self.size
+        # What fills up a window is a first frame, whose action is zeros.
+        return self.frames[envs[:, None], reached], self.actions[envs[:, None], reached[:, 1:]]
+
+    def state(self) -> dict[str, Tensor]:
+        """All of it that was written, as tensors."""
+        filled = int(min(self.written.max(), self.size))
+        whole = {"frames": self.frames, "actions": self.actions, "ages": self.ages}
+        arrays = {name: array[:, :filled] for name, array in whole.items()}
+        return {name: torch.from_numpy(array.copy()) for name, array in {**arrays, "written": self.written}.items()}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` gave.
+
+        Raises:
+            InputError: it is of another number of environments.
+        """
+        count, filled = state["ages"].shape
+        if count != self.n_envs:
+            raise InputError(f"The memory is of {count} environments, not of {self.n_envs}: give as many.")
+        for name in ("frames", "actions", "ages"):
+            getattr(self, name)[:, :filled] = state[name].numpy()
+        self.written[:] = state["written"].numpy()

@@ -1,0 +1,174 @@
+"""A novelty model with all that it takes to train it: whitening, optimiser, batches, generator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.running_mean_std import RunningMeanStd
+from torch import Tensor
+
+from e2c_control.agents.novelty.memory import Memory
+from e2c_control.agents.novelty.registry import MODELS, check_name, make_model
+from e2c_control.agents.novelty.scaling import moments_from, moments_to
+from e2c_control.agents.novelty.windows import Layout, Windows
+from e2c_control.errors import InputError, whole
+from e2c_control.runs.training_state import generator_to_tensor, optimizer_from_tensors, optimizer_to_tensors
+
+WHITENED_LIMIT = 5.0
+"""Whitened numbers are cut off here, as in random network distillation."""
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class NoveltyOptions:
+    """What is new, and how that is learnt.
+
+    Attributes:
+        model: a name in `MODELS`.
+        settings: of the model, by name.
+        remedy: against the noisy TV: learning_progress, minus_noise, or none.
+        remedy_settings: of the remedy, by name.
+        window: frames that the model sees at once, with the actions between them; none for as many as it needs.
+        learning_rate: Adam's.
+        batch_size: windows in a step of the optimiser.
+        gradient_steps: of the optimiser, each time that the model is trained.
+        train_every: environment steps, of all environments together, between two trainings.
+        memory: frames that are kept to train on. A short one forgets where it began.
+        gamma: discount of the sums that the bonus is measured against.
+        episodic: whether those begin anew with every episode.
+        normalise: whether the bonus is measured so; errors fall by orders of magnitude while they are learnt.
+        running: whether the frames' statistics go on after `NoveltyReward.warm_up`; without a warm-up they must.
+    """
+
+    model: str = "recurrent"
+    settings: Settings = field(default_factory=dict[str, Any])
+    remedy: str | None = None
+    remedy_settings: Settings = field(default_factory=dict[str, Any])
+    window: int | None = None
+    learning_rate: float = 1e-3
+    batch_size: int = 256
+    gradient_steps: int = 8
+    train_every: int = 512
+    memory: int = 20_000
+    gamma: float = 0.99
+    episodic: bool = False
+    normalise: bool = True
+    running: bool = True
+
+    def __post_init__(self) -> None:
+        check_name(self.model, self.remedy)
+        for name in ("batch_size", "gradient_steps", "train_every", "memory"):
+            whole(name, getattr(self, name))
+        if self.window is not None:
+            whole("window", self.window)
+        if not 0 < self.learning_rate < float("inf"):
+            raise InputError(f"learning_rate is {self.learning_rate}: give a number above 0.")
+        if not 0 <= self.gamma < 1:
+            raise InputError(f"gamma is {self.gamma}: give a number from 0 to below 1.")
+
+    @property
+    def frames(self) -> int:
+        """k, given or the model's own."""
+        return MODELS[self.model].window if self.window is None else self.window
+
+
+class Novelty:
+    """Scores windows of what was sensed and done, and learns them.
+
+    Args:
+        layout: of the windows.
+        options: what the model is, and how it learns.
+        seed: of weights, batches and noise.
+        device: where it computes.
+    """
+
+    def __init__(self, layout: Layout, options: NoveltyOptions, seed: int, device: torch.device) -> None:
+        self.layout, self.options, self.device = layout, options, device
+        weights = torch.Generator().manual_seed(seed)
+        model = make_model(
+            options.model, layout, options.settings, options.remedy, options.remedy_settings, weights
+        )
+        self.model = model.to(device)
+        self.moments = RunningMeanStd(shape=layout.frame_shape)
+        trained = [weight for weight in self.model.parameters() if weight.requires_grad]
+        self.optimiser = torch.optim.Adam(trained, options.learning_rate)
+        self.updates = 0
+        self._order = torch.Generator().manual_seed(seed + 1)
+        self._noise = torch.Generator(device).manual_seed(seed + 2)
+
+    def observe(self, frames: NDArray[Any]) -> None:
+        """Take frames (N, *frame_shape) into the running statistics."""
+        self.moments.update(frames.astype(np.float64))
+
+    def windows(self, frames: NDArray[Any], actions: NDArray[np.float32]) -> Windows:
+        """Frames (N, k, *frame_shape) and codes of actions (N, k - 1, a), whitened and on the device."""
+        seen = torch.as_tensor(np.asarray(frames, np.float32), device=self.device)
+        mean = torch.as_tensor(np.asarray(self.moments.mean, np.float32), device=self.device)
+        scale = torch.as_tensor(np.asarray(1.0 / np.sqrt(self.moments.var + 1e-8), np.float32), device=self.device)
+        white = ((seen - mean) * scale).clamp(-WHITENED_LIMIT, WHITENED_LIMIT)
+        return Windows(white, torch.as_tensor(actions, device=self.device))
+
+    def score(self, frames: NDArray[Any], actions: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The novelty (N,) of frames (N, k, *frame_shape) and codes of actions (N, k - 1, a)."""
+        with torch.no_grad():
+            return self.model.score(self.windows(frames, actions)).cpu().double().numpy()
+
+    def update(self, memory: Memory) -> dict[str, float]:
+        """The optimiser's steps of one training, on windows of the memory; mean losses by name.
+
+        Raises:
+            InputError: the loss is no longer finite.
+        """
+        sums: dict[str, float] = {}
+        for _ in range(self.options.gradient_steps):
+            windows = self.windows(*memory.draw(self.options.batch_size, self._order))
+            self.optimiser.zero_grad(set_to_none=True)
+            for loss in self.model.losses(windows, self._noise):
+                loss.total.backward()
+                for name, value in {**loss.parts, "total": loss.total.detach()}.items():
+                    sums[name] = sums.get(name, 0.0) + float(value)
+            if not np.isfinite(sums["total"]):
+                raise InputError(
+                    f"The novelty model's loss is not finite any more after {self.updates} steps: lower its learning "
+                    f"rate {self.options.learning_rate:g}."
+                )
+            self.optimiser.step()
+            self.model.after_update()
+            self.updates += 1
+        return {name: value / self.options.gradient_steps for name, value in sums.items()}
+
+    def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+        """All that the next score and update depend on but the memory: groups of named tensors, and JSON."""
+        optimiser, content = optimizer_to_tensors(self.optimiser)
+        generators = {"order": generator_to_tensor(self._order), "noise": generator_to_tensor(self._noise)}
+        tensors = {
+            "model": self.model.state_dict(),
+            "optimiser": optimiser,
+            "generators": generators,
+            "statistics": moments_to(self.moments),
+        }
+        return tensors, {"updates": self.updates, "optimiser": content}
+
+    def restore(self, tensors: Mapping[str, Mapping[str, Tensor]], meta: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave.
+
+        Raises:
+            InputError: it belongs to a model of other sizes.
+        """
+        try:
+            self.model.load_state_dict(dict(tensors["model"]))
+        except RuntimeError as error:
+            raise InputError("The saved novelty model has other sizes: make one like it first.") from error
+        optimizer_from_tensors(self.optimiser, tensors["optimiser"], meta["optimiser"])
+        moments_from(self.moments, tensors["statistics"])
+        for generator, name in ((self._order, "order"), (self._noise, "noise")):
+            # The state of another kind of device's generator is no use: it keeps its seed.
+            if generator.get_state().shape == tensors["generators"][name].shape:
+                generator.set_state(tensors["generators"][name])
+        self.updates = int(meta["updates"])

@@ -1,0 +1,223 @@
+"""Novelty as a reward: a wrapper around a vector of environments that any stable-baselines3 algorithm can stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.utils import get_device
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecMonitor, is_vecenv_wrapped
+from torch import Tensor
+
+from e2c_control.agents.novelty.memory import Memory
+from e2c_control.agents.novelty.novelty import Novelty, NoveltyOptions
+from e2c_control.agents.novelty.scaling import ReturnScale
+from e2c_control.agents.novelty.windows import ActionCode, FrameCode, Layout
+from e2c_control.agents.policy_gradient.collecting import check_finite
+from e2c_control.errors import InputError, whole
+
+Objective = Literal["maximise", "minimise"]
+Step = tuple[NDArray[Any], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a reward is made of: extrinsic * r + sign * intrinsic * bonus.
+
+    Attributes:
+        intrinsic: of the bonus.
+        extrinsic: of what the environment pays.
+        objective: maximise, or minimise for an agent that avoids what it does not know.
+    """
+
+    intrinsic: float = 1.0
+    extrinsic: float = 1.0
+    objective: Objective = "maximise"
+
+    def __post_init__(self) -> None:
+        if self.objective not in ("maximise", "minimise"):
+            raise InputError(f"There is no objective '{self.objective}': choose maximise or minimise.")
+        for name, value in {"intrinsic_weight": self.intrinsic, "extrinsic_weight": self.extrinsic}.items():
+            if not 0 <= value < float("inf"):
+                raise InputError(f"{name} is {value}: give a number of 0 or more.")
+
+    def reward(self, extrinsic: NDArray[Any], bonus: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Both parts together, of any shape."""
+        sign = 1.0 if self.objective == "maximise" else -1.0
+        return (self.extrinsic * extrinsic + sign * self.intrinsic * bonus).astype(np.float32)
+
+
+class NoveltyReward(VecEnvWrapper):
+    """Adds to each reward the novelty of the observation that the action led to.
+
+    At an episode's end that is the terminal observation, not the one that the reset brought. The bonus is in the reward
+    before any returns are computed, so it passes through them as every reward does. The model that scores novelty is
+    trained by a `NoveltyCallback` within `learn`:
+
+        env = NoveltyReward(make_vec_env("MountainCar-v0", 32))
+        PPO("MlpPolicy", env, n_steps=16).learn(60_000, NoveltyCallback())
+
+    Episodes count with what the environment paid: below this wrapper there is a monitor, or it makes one. In every
+    step's `info` are "extrinsic", what the environment paid; "intrinsic", the bonus in units of what it adds up to; and
+    "novelty", the model's own score. The reward is their weighted sum.
+
+    Args:
+        venv: environments with vectors or images to see.
+        options: what is new, and how that is learnt.
+        intrinsic_weight: of the bonus.
+        extrinsic_weight: of what the environment pays.
+        objective: maximise novelty, or minimise it.
+        seed: of the model; without one, another one each time.
+        device: where the model computes.
+
+    Raises:
+        InputError: the observations or actions are none that can be scored.
+    """
+
+    def __init__(
+        self,
+        venv: VecEnv,
+        options: NoveltyOptions | None = None,
+        *,
+        intrinsic_weight: float = 1.0,
+        extrinsic_weight: float = 1.0,
+        objective: Objective = "maximise",
+        seed: int | None = None,
+        device: torch.device | str = "auto",
+    ) -> None:
+        if not isinstance(cast(Any, venv), VecEnv):
+            raise InputError("NoveltyReward goes around stable-baselines3's vector environments: use make_vec_env.")
+        super().__init__(venv if _is_monitored(venv) else VecMonitor(venv))
+        self.options = options or NoveltyOptions()
+        self.weights = Weights(intrinsic_weight, extrinsic_weight, objective)
+        self.frame_code, self.action_code = FrameCode(cast(Any, venv.observation_space)), ActionCode(venv.action_space)
+        frames, actions = self.frame_code, self.action_code
+        layout = Layout(frames.shape, actions.size, actions.choices, self.options.frames)
+        given = np.random.SeedSequence(seed).generate_state(1)[0] if seed is None else whole("seed", seed, least=0)
+        self.novelty = Novelty(layout, self.options, int(given), get_device(device))
+        self.memory = Memory(
+            self.num_envs, self.options.memory, layout.window, frames.shape, frames.dtype, actions.size
+        )
+        self.scale = ReturnScale(self.num_envs, self.options.gamma, self.options.episodic)
+        self.ages = np.zeros(self.num_envs, np.int64)
+        """Actions since the episode's start, of the observations that were scored last."""
+        self.steps = self.untrained_steps = 0
+        self._watching = True
+        self._actions = np.zeros((self.num_envs, actions.size), np.float32)
+
+    def reset(self) -> NDArray[Any]:
+        observations = cast(NDArray[Any], self.venv.reset())
+        self.memory.begin(np.arange(self.num_envs), self.frame_code.encode(observations))
+        self.scale.begin()
+        return observations
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        self._actions = self.action_code.encode(actions)
+        self.venv.step_async(actions)
+
+    def step_wait(self) -> Step:
+        """A step of every environment; rewards have the bonus in them.
+
+        Raises:
+            InputError: a reward or an observation is not finite, or has another shape than was announced.
+        """
+        observations, extrinsic, dones, infos = self._stepped()
+        check_finite("reward", extrinsic, self.steps)
+        seen = self._next_frames(observations, dones, infos)
+        score = self._score(seen)
+        self.scale.observe(score, dones)
+        bonus = self.bonus(score)
+        for i, info in enumerate(infos):
+            info |= {"extrinsic": float(extrinsic[i]), "intrinsic": float(bonus[i]), "novelty": float(score[i])}
+        if dones.any():
+            ended = np.flatnonzero(dones)
+            self.memory.begin(ended, self.frame_code.encode(observations[ended]))
+        self.steps += self.num_envs
+        self.untrained_steps += self.num_envs
+        return observations, self.weights.reward(extrinsic, bonus), dones, infos
+
+    def bonus(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scores of any shape in the units that are paid now."""
+        return self.scale.scaled(score) if self.options.normalise else score
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to train the model."""
+        return self.untrained_steps >= self.options.train_every
+
+    def train(self) -> dict[str, float]:
+        """Train the model once, on what the memory holds; its mean losses by name."""
+        self.untrained_steps = 0
+        return self.novelty.update(self.memory)
+
+    def warm_up(self, steps: int, seed: int) -> None:
+        """Take the frames' first statistics from actions drawn at random, so many in every environment.
+
+        It resets the environments and leaves them somewhere: whoever learns resets them again. With `options.running`
+        False, the statistics are fixed from then on.
+        """
+        space = deepcopy(self.action_space)
+        space.seed(whole("seed", seed, least=0))
+        self.venv.reset()
+        for _ in range(whole("steps", steps)):
+            self.venv.step_async(np.stack([space.sample() for _ in range(self.num_envs)]))
+            observations, _, dones, infos = self._stepped()
+            self.novelty.observe(self._next_frames(observations, dones, infos))
+        self._watching = self.options.running
+
+    def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+        """All that the next reward depends on but the environments: groups of named tensors, and JSON."""
+        tensors, meta = self.novelty.state()
+        own = {"steps": self.steps, "untrained_steps": self.untrained_steps, "watching": self._watching}
+        return {**tensors, "memory": self.memory.state(), "scale": self.scale.state()}, {**own, "novelty": meta}
+
+    def restore(self, tensors: Mapping[str, Mapping[str, Tensor]], meta: Mapping[str, Any]) -> None:
+        """Go on from what `state` gave.
+
+        Raises:
+            InputError: it belongs to another model, or to another number of environments.
+        """
+        self.memory.restore(tensors["memory"])
+        self.novelty.restore(tensors, meta["novelty"])
+        self.scale.restore(tensors["scale"])
+        self.steps, self.untrained_steps, self._watching = meta["steps"], meta["untrained_steps"], meta["watching"]
+
+    def _score(self, seen: NDArray[Any]) -> NDArray[np.float64]:
+        if self._watching:
+            self.novelty.observe(seen)
+        self.memory.add(seen, self._actions)
+        self.ages = self.memory.newest_ages()
+        return self.novelty.score(*self.memory.newest())
+
+    def _next_frames(
+        self, observations: NDArray[Any], dones: NDArray[np.bool_], infos: list[dict[str, Any]]
+    ) -> NDArray[Any]:
+        """What the actions led to, (num_envs, *frame_shape): where an episode ended, what was seen before the reset."""
+        check_finite("observation", observations, self.steps)
+        seen = self.frame_code.encode(observations).copy()
+        for i in np.flatnonzero(dones):
+            last = np.asarray(infos[i]["terminal_observation"])[None]
+            check_finite("observation", last, self.steps)
+            seen[i] = self.frame_code.encode(last)[0]
+        return seen
+
+    def _stepped(self) -> Step:
+        try:
+            return cast(Step, self.venv.step_wait())
+        except ValueError as error:
+            if "shape" not in str(error):
+                raise
+            raise InputError(
+                f"The observations changed their shape after {self.steps} steps ({error}): repair the environment; what "
+                "was learnt so far can be saved."
+            ) from error
+
+
+def _is_monitored(venv: VecEnv) -> bool:
+    return is_vecenv_wrapped(venv, VecMonitor) or all(venv.env_is_wrapped(Monitor))

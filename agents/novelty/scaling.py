@@ -1,0 +1,71 @@
+"""A bonus in units of what it adds up to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.running_mean_std import RunningMeanStd
+from torch import Tensor
+
+LIMIT = 10.0
+"""Largest size of a scaled bonus: the first few are measured against next to nothing."""
+
+
+class ReturnScale:
+    """Divides a bonus by the running deviation of its discounted sum; the mean is not taken off (Burda et al. 2019).
+
+    Args:
+        n_envs: environments, each with a sum of its own.
+        gamma: discount.
+        episodic: whether a sum begins anew with an episode.
+    """
+
+    def __init__(self, n_envs: int, gamma: float, episodic: bool) -> None:
+        self.gamma, self.episodic = gamma, episodic
+        self.returns = np.zeros(n_envs)
+        self.moments = RunningMeanStd(shape=())
+
+    def observe(self, bonus: NDArray[np.float64], dones: NDArray[np.bool_]) -> None:
+        """Take a step's bonus (n_envs,) into the sums, and note where episodes ended with it."""
+        self.returns = self.returns * self.gamma + bonus
+        self.moments.update(self.returns)
+        if self.episodic:
+            self.returns[dones] = 0.0
+
+    @property
+    def deviation(self) -> float:
+        """Of the sums so far."""
+        return float(np.sqrt(self.moments.var + 1e-8))
+
+    def scaled(self, bonus: NDArray[np.float64]) -> NDArray[np.float64]:
+        """A bonus of any shape in these units."""
+        return np.clip(bonus / self.deviation, -LIMIT, LIMIT)
+
+    def begin(self) -> None:
+        """All sums begin anew."""
+        self.returns[:] = 0.0
+
+    def state(self) -> dict[str, Tensor]:
+        """As tensors."""
+        return {"returns": torch.from_numpy(self.returns.copy()), **moments_to(self.moments)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` gave."""
+        self.returns = state["returns"].numpy().copy()
+        moments_from(self.moments, state)
+
+
+def moments_to(moments: RunningMeanStd) -> dict[str, Tensor]:
+    """Running moments as tensors."""
+    values: dict[str, Any] = {"mean": moments.mean, "var": moments.var, "count": moments.count}
+    return {name: torch.from_numpy(np.array(value, np.float64)) for name, value in values.items()}
+
+
+def moments_from(moments: RunningMeanStd, state: Mapping[str, Tensor]) -> None:
+    """The inverse of `moments_to`."""
+    moments.mean, moments.var = state["mean"].numpy().copy(), state["var"].numpy().copy()
+    moments.count = float(state["count"])

@@ -1,0 +1,130 @@
+"""What a novelty model looks at: the last k frames of an episode and the actions between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any, cast
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
+from torch import Tensor
+
+from e2c_control.agents.policy_gradient.actions import bounds_of
+from e2c_control.errors import InputError
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Shapes of what a model sees.
+
+    Attributes:
+        frame_shape: (d,), or (H, W, C) for images.
+        action_size: a, numbers in the code of an action.
+        choices: sizes of the one-hot blocks that make up an action's code; empty where it is made of real numbers.
+        window: k.
+    """
+
+    frame_shape: tuple[int, ...]
+    action_size: int
+    choices: tuple[int, ...]
+    window: int
+
+    @property
+    def joint_shape(self) -> tuple[int, ...]:
+        """Of a frame that holds all of a window: vectors one after another, or all in an image's channels."""
+        actions = (self.window - 1) * self.action_size
+        return (*self.frame_shape[:-1], self.window * self.frame_shape[-1] + actions)
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """N windows of k frames. Before an episode's start stand its first frame, again, and actions of zeros."""
+
+    frames: Tensor  # (N, k, *frame_shape), whitened
+    actions: Tensor  # (N, k - 1, a): between the frames
+
+    def joint(self) -> Tensor:
+        """All that is sensed and done as one frame, (N, *joint_shape); actions fill whole channels of an image."""
+        n, _, *sides, _ = self.frames.shape
+        frames = self.frames.movedim(1, -2).flatten(-2)
+        actions = self.actions.flatten(1).reshape(n, *(1 for _ in sides), -1).expand(n, *sides, -1)
+        return torch.cat([frames, actions], dim=-1)
+
+
+class FrameCode:
+    """Observations of a space as frames: images with their channels last, anything else as a vector.
+
+    Raises:
+        InputError: the space is no Box.
+    """
+
+    def __init__(self, space: spaces.Space[Any]) -> None:
+        if not isinstance(space, spaces.Box):
+            raise InputError(
+                f"Novelty is scored on vectors or images, not on {space}: wrap the environment in Gymnasium's "
+                "FlattenObservation, or in one that picks the part to explore."
+            )
+        self.observation_shape, self.dtype = space.shape, np.dtype(cast(Any, space.dtype))
+        self.channels_first = is_image_space(space) and is_image_space_channels_first(space)
+        shape = self._channels_last(np.zeros((1, *space.shape), np.bool_)).shape[1:]
+        self.shape: tuple[int, ...] = shape if len(shape) == 3 else (prod(shape),)
+
+    def encode(self, observations: NDArray[Any]) -> NDArray[Any]:
+        """Observations (N, *observation_shape), or images whose channels were put first, as frames (N, *shape).
+
+        Raises:
+            InputError: they have another shape.
+        """
+        shape = observations.shape[1:]
+        if shape == self.observation_shape:
+            return self._channels_last(observations).reshape(len(observations), *self.shape)
+        if len(shape) == 3 and (*shape[1:], shape[0]) == self.shape:
+            return np.moveaxis(observations, 1, -1)
+        raise InputError(
+            f"An observation has the shape {shape} where {self.observation_shape} was announced: repair the "
+            "environment; what was learnt so far can be saved."
+        )
+
+    def _channels_last(self, observations: NDArray[Any]) -> NDArray[Any]:
+        return np.moveaxis(observations, 1, -1) if self.channels_first else observations
+
+
+class ActionCode:
+    """Actions of a space as vectors: choices as ones among zeros, bounded numbers in [-1, 1].
+
+    Raises:
+        InputError: the space is none of Discrete, MultiDiscrete, MultiBinary, Box.
+    """
+
+    def __init__(self, space: spaces.Space[Any]) -> None:
+        known = (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary, spaces.Box)
+        if not isinstance(space, known):
+            raise InputError(f"Novelty knows no actions like {space}: wrap the environment so that they are a Box.")
+        self.space = space
+        self.choices: tuple[int, ...] = ()
+        if isinstance(space, spaces.Discrete):
+            self.choices, self.starts = (int(space.n),), np.array([space.start])
+        if isinstance(space, spaces.MultiDiscrete):
+            self.choices, self.starts = tuple(int(n) for n in space.nvec.flat), space.start.flatten()
+        self.size = sum(self.choices) or prod(space.shape or (1,))
+
+    def encode(self, actions: NDArray[Any]) -> NDArray[np.float32]:
+        """Actions (N, ...) as an environment takes them, as codes (N, size)."""
+        if isinstance(self.space, spaces.Box):
+            low, high = bounds_of(self.space)
+            if np.isfinite(low).all() and np.isfinite(high).all():
+                actions = 2.0 * (actions - low) / (high - low) - 1.0
+        return self.from_replay(actions)
+
+    def from_replay(self, actions: NDArray[Any]) -> NDArray[np.float32]:
+        """The same for actions of a replay buffer, where those of a Box are in [-1, 1] already."""
+        flat = np.asarray(actions).reshape(len(actions), -1)
+        if not self.choices:
+            return flat.astype(np.float32)
+        picked = flat.astype(np.int64) - self.starts
+        blocks = [np.eye(n, dtype=np.float32)[picked[:, i]] for i, n in enumerate(self.choices)]
+        return np.concatenate(blocks, axis=1)
