@@ -3,8 +3,8 @@
 400 waves of 64 numbers, half sines and half square, 1 to 3 cycles; a recurrent auto-encoder of two passes, with layers
 of 64, 384, 384 and 64 (the code) and back, noise 0.1, penalty 0.03, Adam 5e-4. It is trained for 150 epochs; then,
 cycle by cycle, for 50 more, and 2.5 % of the data are replaced by what the ascent of |z - E(D(z))|² finds from random
-codes, amplified to the data's amplitude where it is quieter. One control does all but the ascent, another ("as found")
-all but the amplification.
+codes, brought to the data's amplitude. One control does all but the ascent, another ("as found") leaves the amplitudes
+alone, and the last replaces nothing, so that what training alone does can be told apart.
 
 After every cycle: the new samples' frequencies, their error beside that of the original data and of white noise, their
 amplitude; and how well the model knows what it never saw: waves of 6 to 12 cycles, and white noise.
@@ -25,7 +25,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from e2c_control.autoencoders import AutoEncoder, AutoEncoderConfig, TrainingOptions, make_autoencoder
+from e2c_control.autoencoders import (
+    AutoEncoder,
+    AutoEncoderConfig,
+    AutoEncoderTrainer,
+    TrainingOptions,
+    make_autoencoder,
+)
 from e2c_control.autoencoders.novelty import Found, NoveltyOptions, NoveltySearch, amplitude, novelty_search
 from e2c_control.autoencoders.structure import (
     dominant_frequency,
@@ -37,7 +43,7 @@ from e2c_control.autoencoders.structure import (
 from e2c_control.autoencoders.toys import waves
 from e2c_control.cli.console import table
 from e2c_control.figures import save_png
-from e2c_control.figures.canvas import BLUE, GREEN, ORANGE, dress, new_figure, to_image
+from e2c_control.figures.canvas import BLUE, GREEN, INK, ORANGE, dress, new_figure, to_image
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.versions import package_versions, source_commit
 
@@ -46,9 +52,10 @@ CYCLES, BAND = 30, 3.0
 WAYS: dict[str, dict[str, Any]] = {
     "search": {},
     "without the gradient": {"ascent_steps": 0},
-    "as found": {"floor": 0.0},
+    "as found": {"floor": 0.0, "ceiling": float("inf")},
+    "nothing replaced": {},
 }
-COLOURS = {"search": BLUE, "without the gradient": ORANGE, "as found": GREEN}
+COLOURS = {"search": BLUE, "without the gradient": ORANGE, "as found": GREEN, "nothing replaced": INK}
 
 
 def model_of(seed: int, hidden: int) -> AutoEncoder:
@@ -58,7 +65,7 @@ def model_of(seed: int, hidden: int) -> AutoEncoder:
 
 
 def measure(way: str, seed: int, cycles: int, hidden: int = 384, **changed: Any) -> dict[str, Any]:
-    """One search, a row for each cycle."""
+    """One search, a row for each cycle; where nothing is replaced, as much training."""
     generator = torch.Generator().manual_seed(1000 + seed)
     data = waves(400, generator, high=BAND)
     unseen = waves(300, generator, low=6.0, high=12.0)
@@ -66,12 +73,17 @@ def measure(way: str, seed: int, cycles: int, hidden: int = 384, **changed: Any)
     rows: list[dict[str, Any]] = []
     pictures: dict[str, list[list[float]]] = {}
 
+    def errors(model: AutoEncoder) -> dict[str, float]:
+        sets = {"unseen": unseen, "noise": noise, "original": data}
+        return {f"error_{name}": float(relative_error(model, x).median()) for name, x in sets.items()}
+
     def look(search: NoveltySearch, found: Found) -> None:
         structure = measure_structure(search.model, found.samples, search.original, torch.Generator().manual_seed(7))
         fresh = search.data[search.born > 0]
         rows.append(
             {
                 "cycle": found.cycle,
+                **errors(search.model),
                 "reconstruction": found.losses["reconstruction"],
                 "gap_before": found.gap_before,
                 "gap_after": found.gap_after,
@@ -82,9 +94,6 @@ def measure(way: str, seed: int, cycles: int, hidden: int = 384, **changed: Any)
                 "data_replaced": float((search.born > 0).float().mean()),
                 "data_above_band": float((dominant_frequency(search.data) > BAND).float().mean()),
                 "fresh_above_band": float((dominant_frequency(fresh) > BAND).float().mean()),
-                "error_unseen": float(relative_error(search.model, unseen).median()),
-                "error_noise": float(relative_error(search.model, noise).median()),
-                "error_original": float(relative_error(search.model, data).median()),
             }
         )
         if seed == 0 and found.cycle in (1, 5, 10, 20, 30):
@@ -94,7 +103,15 @@ def measure(way: str, seed: int, cycles: int, hidden: int = 384, **changed: Any)
     begun = time.process_time()
     training = TrainingOptions(batch_size=100, learning_rate=5e-4, decay_after=None, seed=seed)
     options = NoveltyOptions(**(WAYS[way] | changed))
-    novelty_search(model_of(seed, hidden), data, cycles, options, training, look)
+    model = model_of(seed, hidden)
+    if way == "nothing replaced":
+        trainer = AutoEncoderTrainer(model, training)
+        trainer.train(data, options.warm_epochs)
+        for cycle in range(1, cycles + 1):
+            trainer.train(data, options.epochs)
+            rows.append({"cycle": cycle, **errors(model)})
+    else:
+        novelty_search(model, data, cycles, options, training, look)
     return {"way": way, "seed": seed, "cpu_seconds": time.process_time() - begun, "cycles": rows, "pictures": pictures}
 
 
@@ -107,6 +124,12 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
             continue
         last = [row["cycles"][-1] for row in own]
         entry: dict[str, Any] = {"seeds": len(own), "cycles": last[0]["cycle"]}
+        for kind in ("unseen", "noise"):
+            ratios = [row["cycles"][-1][f"error_{kind}"] / row["cycles"][0][f"error_{kind}"] for row in own]
+            entry[f"error_{kind}_ratio"] = {"mean": float(np.mean(ratios)), "least": min(ratios), "most": max(ratios)}
+        found[way] = entry
+        if way == "nothing replaced":
+            continue
         for key in ("data_above_band", "fresh_above_band", "data_amplitude", "amplitude", "percentile", "distance"):
             values = [cycle[key] for cycle in last]
             entry[key] = {"mean": float(np.mean(values)), "least": min(values), "most": max(values)}
@@ -118,30 +141,26 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         ]
         entry["highest"] = [max(new) for new in all_new]
         entry["structured_cycles"] = [float(np.mean([c["structured"] for c in row["cycles"]])) for row in own]
-        for kind in ("unseen", "noise"):
-            ratios = [row["cycles"][-1][f"error_{kind}"] / row["cycles"][0][f"error_{kind}"] for row in own]
-            entry[f"error_{kind}_ratio"] = {"mean": float(np.mean(ratios)), "least": min(ratios), "most": max(ratios)}
-        found[way] = entry
     return found
 
 
 def report(found: dict[str, Any]) -> None:
     lines = [("", *found)]
 
-    def line(text: str, value: Any) -> None:
-        lines.append((text, *(value(entry) for entry in found.values())))
+    def line(text: str, value: Any, always: bool = False) -> None:
+        lines.append((text, *(value(e) if always or "highest" in e else "" for e in found.values())))
 
     def spread(key: str, form: str = ".2f") -> Any:
         return lambda e: f"{e[key]['mean']:{form}} [{e[key]['least']:{form}}, {e[key]['most']:{form}}]"
 
-    line("seeds, cycles", lambda e: f"{e['seeds']}, {e['cycles']}")
+    line("seeds, cycles", lambda e: f"{e['seeds']}, {e['cycles']}", always=True)
     line("new samples above the band, share by seed", lambda e: " ".join(f"{v:.2f}" for v in e["new_above_band"]))
     line("different frequencies above the band", lambda e: " ".join(map(str, e["kinds_above_band"])))
     line("highest of them", lambda e: " ".join(map(str, e["highest"])))
     line("first cycle with one", lambda e: " ".join(str(v or "-") for v in e["first_above_band"]))
     line("data above the band at the end", spread("data_above_band"))
-    line("error on unseen waves, last / first cycle", spread("error_unseen_ratio"))
-    line("error on white noise, last / first cycle", spread("error_noise_ratio"))
+    line("error on unseen waves, last / first cycle", spread("error_unseen_ratio"), always=True)
+    line("error on white noise, last / first cycle", spread("error_noise_ratio"), always=True)
     line("amplitude of the data at the end", spread("data_amplitude"))
     line("amplitude of the last samples", spread("amplitude"))
     line("percentile of their error among the data's", spread("percentile"))
@@ -176,8 +195,8 @@ def picture(rows: list[dict[str, Any]]) -> Any:
     for i, (key, title) in enumerate(curves):
         axes = figure.add_subplot(grid[2:, i])
         for way, colour in COLOURS.items():
-            own = [[c[key] for c in row["cycles"]] for row in rows if row["way"] == way]
-            if not own:
+            own = [[c[key] for c in row["cycles"] if key in c] for row in rows if row["way"] == way]
+            if not any(own):
                 continue
             for curve in own:
                 axes.plot(range(1, len(curve) + 1), curve, color=colour, linewidth=0.6, alpha=0.4)

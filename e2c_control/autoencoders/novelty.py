@@ -10,9 +10,10 @@ The six steps of the post that proposed it ("adversarial free energy" on a stati
 5. repeat 4;
 6. decode, put the samples in the place of a share of the data, and go on with 2.
 
-One thing is added, because left alone the samples lose their amplitude: codes between those of data decode to quiet
-mixtures, and the penalty on the norm pulls what is replaced farther in. It is the shape of a quiet sample that is new,
-so it is made louder before it is put in.
+One thing is added, because left alone the samples lose their amplitude, or under long steps win ever more of it: codes
+between those of data decode to quiet mixtures, and the penalty on the norm pulls what is replaced farther in; codes far
+out decode to loud ones. It is the shape of a sample that is new, so it is brought to the data's amplitude before it is
+put in.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ class NoveltyOptions:
         ascent_steps: normalised gradient steps on |z - E(D(z))|²; 0 is the control without the gradient.
         step_size: length of a step, as a share of the typical distance of a code from the mean of all.
         start: where codes begin: at codes of data, or at draws of a normal distribution fitted to them.
-        floor: deviation that a quieter sample's numbers are amplified to, as a share of the original data's median; 0
-            takes all as they are.
+        floor: deviation that a quieter sample's numbers are amplified to, as a multiple of the original data's median.
+        ceiling: deviation that a louder sample's numbers are damped to; from 0 to infinity takes all as found.
         gain: the most that a sample is amplified by: what is nearly silent has no shape to speak of.
     """
 
@@ -51,9 +52,10 @@ class NoveltyOptions:
     warm_epochs: int = 150
     epochs: int = 50
     ascent_steps: int = 30
-    step_size: float = 0.05
+    step_size: float = 0.1
     start: Literal["data", "fitted"] = "fitted"
     floor: float = 1.0
+    ceiling: float = 1.0
     gain: float = 10.0
 
     def __post_init__(self) -> None:
@@ -67,6 +69,10 @@ class NoveltyOptions:
             whole(name, getattr(self, name), least=0)
         whole("epochs", self.epochs)
         not_negative(floor=self.floor, gain=self.gain)
+        if not self.floor <= self.ceiling:
+            raise InputError(
+                f"ceiling is {self.ceiling}: give a multiple of the amplitude, {self.floor} or more."
+            )
 
 
 @dataclass(frozen=True)
@@ -163,7 +169,7 @@ class NoveltySearch:
             raise InputError("The search left the region of codes: make step_size or ascent_steps smaller.")
         rows = torch.randperm(len(self.data), generator=self._generator)[:count]
         self.cycle += 1
-        self.data[rows] = self._louder(decoded).to(self.data.device, self.data.dtype)
+        self.data[rows] = self._as_loud_as_data(decoded).to(self.data.device, self.data.dtype)
         self.born[rows] = self.cycle
         return Found(self.cycle, losses, self.data[rows].clone(), rows, ends, float(before.mean()), float(after.mean()))
 
@@ -180,10 +186,11 @@ class NoveltySearch:
         codes = self.model.encode(self.data.to(self.device)).flatten(1)
         return float((codes - codes.mean(0)).square().sum(1).mean().sqrt())
 
-    def _louder(self, x: Tensor) -> Tensor:
-        """Samples with at least the floor's deviation about their own mean, within what the decoder can give."""
-        least = self.options.floor * float(amplitude(self.original).median())
-        factor = (least / amplitude(x).clamp(min=1e-12)).clamp(1.0, max(self.options.gain, 1.0))
+    def _as_loud_as_data(self, x: Tensor) -> Tensor:
+        """Samples with a deviation about their own mean from floor to ceiling, within what the decoder can give."""
+        own, typical = amplitude(x).clamp(min=1e-12), amplitude(self.original).median().to(x)
+        wanted = own.clamp(self.options.floor * typical, self.options.ceiling * typical)
+        factor = (wanted / own).clamp(max=max(self.options.gain, 1.0))
         flat = x.flatten(1)
         mean = flat.mean(1, keepdim=True)
         low, high = self.model.data_range

@@ -37,7 +37,8 @@ class Novelty:
         ascent_steps: normalised gradient steps; 0 is the control without the gradient.
         step_size: length of a step, as a share of the typical distance of a code from the mean of all.
         start: where codes begin: at random ones like those of the data (fitted), or at those themselves (data).
-        floor: what is found quieter than this share of the data's median amplitude is amplified to it.
+        floor: what is found quieter than this multiple of the data's median amplitude is amplified to it.
+        ceiling: what is found louder than this multiple of the data's median amplitude is damped to it.
         passes: of the recurrent auto-encoder, each scored against the original data.
         noise: deviation of the noise on its codes.
         penalty: weight of the norm of its codes.
@@ -59,9 +60,10 @@ class Novelty:
     warm_epochs: int = 150
     epochs: int = 50
     ascent_steps: int = 30
-    step_size: float = 0.05
+    step_size: float = 0.1
     start: Literal["data", "fitted"] = "fitted"
     floor: float = 1.0
+    ceiling: float = 1.0
     passes: int = 2
     noise: float = 0.1
     penalty: float = 0.03
@@ -138,6 +140,7 @@ class Novelty:
                 step_size=self.step_size,
                 start=self.start,
                 floor=self.floor,
+                ceiling=self.ceiling,
             ),
             training=TrainingOptions(self.batch_size, self.learning_rate, decay_after=None, seed=self.seed),
             cycles=30 if self.cycles is None else self.cycles,

@@ -97,7 +97,7 @@ def test_a_cycle_replaces_its_share_and_remembers() -> None:
     assert torch.equal(search.data[kept], data[kept])
     assert found.gap_after > found.gap_before
     assert search.trainer.epoch == 3 + 2
-    torch.testing.assert_close(found.samples, search._louder(search.model.decode(found.codes).detach()))
+    torch.testing.assert_close(found.samples, search._as_loud_as_data(search.model.decode(found.codes).detach()))
     assert search.advance().cycle == 2
     assert set(search.born.tolist()) == {0, 1, 2}
 
@@ -124,18 +124,18 @@ def test_stopped_and_resumed_to_the_bit(start: Any) -> None:
         assert torch.equal(value, rest.model.state_dict()[name])
 
 
-def test_quiet_samples_are_made_louder_about_their_mean() -> None:
-    search = search_on(waves(60, seed(), length=16), NoveltyOptions(0.05, 0, 1, floor=0.5, gain=4.0))
+def test_samples_are_brought_to_the_amplitude_of_data_about_their_mean() -> None:
+    search = search_on(waves(60, seed(), length=16), NoveltyOptions(0.05, 0, 1, floor=0.5, ceiling=2.0, gain=4.0))
     median = float(amplitude(search.original).median())
     shape = search.original[:1] - search.original[:1].mean()
     shape = shape / amplitude(shape)
-    given = 3.0 + torch.cat([shape * median * level for level in (1.0, 0.5, 0.25, 0.01)])
-    louder = search._louder(given)
-    torch.testing.assert_close(amplitude(louder) / median, torch.tensor([1.0, 0.5, 0.5, 0.04]))
-    torch.testing.assert_close(louder.mean(1), given.mean(1))
-    torch.testing.assert_close(louder[2], 3.0 + shape[0] * median * 0.5)
-    as_found = search_on(waves(60, seed(), length=16), NoveltyOptions(0.05, 0, 1, floor=0.0))
-    torch.testing.assert_close(as_found._louder(given), given)
+    given = 3.0 + torch.cat([shape * median * level for level in (1.0, 0.5, 0.25, 0.01, 7.0)])
+    found = search._as_loud_as_data(given)
+    torch.testing.assert_close(amplitude(found) / median, torch.tensor([1.0, 0.5, 0.5, 0.04, 2.0]))
+    torch.testing.assert_close(found.mean(1), given.mean(1))
+    torch.testing.assert_close(found[2], 3.0 + shape[0] * median * 0.5)
+    as_found = search_on(waves(60, seed(), length=16), NoveltyOptions(0.05, 0, 1, floor=0.0, ceiling=math.inf))
+    torch.testing.assert_close(as_found._as_loud_as_data(given), given)
 
 
 def test_a_search_that_leaves_for_ever() -> None:
