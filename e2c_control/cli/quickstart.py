@@ -34,13 +34,15 @@ class Quickstart:
 
     def __call__(self) -> None:
         """All four steps, each announced as the command that does it alone."""
+        from e2c_control.training.distributed import ALONE
+
         check_seed(self.seed)
         check_steps_scale("--steps-scale", self.steps_scale)
         env, dataset = "E2C/Planar-v0", self.datasets / "planar"
         _headline(1, "Collect random moves as images", f"e2c collect --env {env} --out {dataset}")
         open_or_collect(env, dataset, "choose another folder with --datasets")
         _headline(2, "Learn a map in which an image is a place", f"e2c train --dataset {dataset}")
-        run = Train(dataset=dataset, seed=self.seed, steps_scale=self.steps_scale, runs=self.runs).train()
+        run = Train(dataset=dataset, seed=self.seed, steps_scale=self.steps_scale, runs=self.runs).train(ALONE)
         _headline(3, "Drive to a goal that is an image", f"e2c plan --run {run.path}")
         Plan(run=run.path).drive()
         _headline(4, "Score ten drives", f"e2c evaluate --run {run.path}")

@@ -14,6 +14,7 @@ from e2c_control.training.presets import check_steps_scale
 if TYPE_CHECKING:
     from e2c_control.objectives.recipe import Recipe
     from e2c_control.runs.folder import RunFolder
+    from e2c_control.training.distributed import Job
     from e2c_control.training.run import TrainConfig
 
 SHOWN = {
@@ -38,6 +39,7 @@ class Train:
       e2c train --dataset datasets/planar --recipe e2c-warm --seed 1 --name warm-1
       e2c train --env E2C/PendulumSwingUp-v0         (collects a dataset first)
       e2c train --resume runs/Planar-v0/20260131-120000
+      torchrun --nproc-per-node 4 -m e2c_control train ...      (by four processes that share each batch)
 
     Attributes:
         dataset: folder that `e2c collect` made; with --resume, where it is now, if it was moved.
@@ -91,24 +93,33 @@ class Train:
         """Train, and say how good the map is and what to do with it."""
         from e2c_control.cli.trained import own_task
         from e2c_control.data.card import read_card
+        from e2c_control.training.distributed import join_job
 
-        run = self.train()
-        evaluate = [f"e2c evaluate --run {run.path}"] if own_task(read_card(run.path)) else []
-        suggest(f"e2c plan --run {run.path}", *evaluate, f"tensorboard --logdir {run.path}")
-
-    def train(self) -> RunFolder:
-        """The run, trained to its end."""
         self._check()
-        from e2c_control.training.run import train
+        with join_job() as job:
+            run = self.train(job)
+        if job.rank == 0:
+            evaluate = [f"e2c evaluate --run {run.path}"] if own_task(read_card(run.path)) else []
+            suggest(f"e2c plan --run {run.path}", *evaluate, f"tensorboard --logdir {run.path}")
 
-        run, config = self._begin() if self.resume is None else self._resume(self.resume)
-        config = config if self.device is None else replace(config, device=self.device)
-        say("Run", run.path)
+    def train(self, job: Job) -> RunFolder:
+        """The run, trained to its end by this process and the others of its job."""
+        from e2c_control.runs.folder import RunFolder
+        from e2c_control.training.run import TrainConfig, train
+
+        run = RunFolder.open(job.from_first(lambda: str(self._begin(job).path)))
+        config = run.config(TrainConfig)
+        if self.dataset is not None:
+            config = replace(config, dataset=self.dataset.resolve())
+        if self.device is not None:
+            config = replace(config, device=self.device)
+        first = job.rank == 0
         try:
-            train(run, config, watch=_watcher(run, config), progress=True)
+            train(run, config, watch=_watcher(run, config) if first else None, progress=first, job=job)
         except KeyboardInterrupt as stop:
             raise KeyboardInterrupt(f"go on with `e2c train --resume {run.path}`") from stop
-        _report(run)
+        if first:
+            _report(run)
         return run
 
     def _check(self) -> None:
@@ -129,7 +140,15 @@ class Train:
         ):
             raise InputError(f"--name {self.name!r} is no name of a folder: leave out '/', '\\' and '..'.")
 
-    def _begin(self) -> tuple[RunFolder, TrainConfig]:
+    def _begin(self, job: Job) -> RunFolder:
+        """The run to train, new or to go on with."""
+        from e2c_control.runs.folder import RunFolder
+
+        run = self._new(job) if self.resume is None else RunFolder.open(self.resume)
+        say("Run", run.path)
+        return run
+
+    def _new(self, job: Job) -> RunFolder:
         from e2c_control.data.transitions import Transitions
         from e2c_control.training.run import TrainConfig, resolve_device, start_run
 
@@ -148,7 +167,7 @@ class Train:
             measure_every=self.measure_every,
             checkpoint_every=self.checkpoint_every,
         )
-        return start_run(self.runs, config, self.name), config
+        return start_run(self.runs, config, self.name, job=job)
 
     def _recipe(self, environment: str, frame_shape: tuple[int, int, int]) -> Recipe:
         from e2c_control.objectives.recipes import make_recipe
@@ -160,14 +179,6 @@ class Train:
         if self.matrix_form is not None:
             sizes = replace(sizes, matrix_form=self.matrix_form)
         return replace(recipe, embedding=sizes, latent_noise=self.latent_noise).scaled(self.steps_scale)
-
-    def _resume(self, path: Path) -> tuple[RunFolder, TrainConfig]:
-        from e2c_control.runs.folder import RunFolder
-        from e2c_control.training.run import TrainConfig
-
-        run = RunFolder.open(path)
-        config = run.config(TrainConfig)
-        return run, config if self.dataset is None else replace(config, dataset=self.dataset.resolve())
 
     def _collected(self) -> Path:
         """The dataset of --env: made now, unless it is there already."""

@@ -28,6 +28,17 @@ class Batch:
     states: Tensor | None = None
 
 
+def check_batch(batch_size: int, world_size: int) -> None:
+    """Refuse a batch that does not divide evenly among that many processes."""
+    if batch_size < 1:
+        raise InputError(f"A batch cannot have {batch_size} windows: give 1 or more.")
+    if batch_size % world_size:
+        raise InputError(
+            f"A batch of {batch_size} windows does not divide among {world_size} processes: start a number of them "
+            "that divides it."
+        )
+
+
 class WindowSampler:
     """Draws windows evenly, with replacement.
 
@@ -69,8 +80,7 @@ class WindowSampler:
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        if batch_size < 1 or batch_size % world_size:
-            raise InputError(f"A batch of {batch_size} does not divide among {world_size}: choose a multiple.")
+        check_batch(batch_size, world_size)
         self.transitions = transitions
         self.steps, self.stack, self.batch_size = steps, stack, batch_size
         self.device = torch.device(device)

@@ -38,8 +38,8 @@ class InfoNCE(Term):
         self.log_precision = nn.Parameter(torch.zeros(()))
 
     def forward(self, unrolled: Unrolled) -> Tensor:
-        predicted = unrolled.predicted_mean
-        target = noisy_targets(unrolled, self.noise)
+        predicted = unrolled.gather(unrolled.predicted_mean, -2)
+        target = unrolled.gather(noisy_targets(unrolled, self.noise), -2)
         distances = (
             predicted.square().sum(-1)[..., :, None]
             + target.square().sum(-1)[..., None, :]

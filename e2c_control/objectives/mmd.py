@@ -30,4 +30,5 @@ class MMDPrior(Term):
         latents = unrolled.latents[:-1]
         kernel = InverseMultiquadratic(self.prior.base(latents.shape[-1]))
         draws = self.deviation * unrolled.noise.normal(*latents.shape)
-        return torch.stack([mmd(q, p, kernel) for q, p in zip(latents, draws, strict=True)]).mean()
+        both = zip(unrolled.gather(latents, -2), unrolled.gather(draws, -2), strict=True)
+        return torch.stack([mmd(q, p, kernel) for q, p in both]).mean()

@@ -34,7 +34,7 @@ class Centring(Term):
     """Squared norm of the mean latent of the batch: the origin stays in the middle of the map."""
 
     def forward(self, unrolled: Unrolled) -> Tensor:
-        return unrolled.posterior.mean.flatten(0, -2).mean(0).square().sum()
+        return unrolled.gather(unrolled.posterior.mean, -2).flatten(0, -2).mean(0).square().sum()
 
 
 class Slowness(Term):
@@ -53,6 +53,6 @@ class ControlUniformity(Term):
     """
 
     def forward(self, unrolled: Unrolled) -> Tensor:
-        B = unrolled.mean_step.B
+        B = unrolled.gather(unrolled.mean_step.B, -3)
         deviation = (B - B.mean(0)).square().sum((-2, -1)).mean()
         return deviation / (B.square().sum((-2, -1)).mean() + 1e-8)

@@ -10,8 +10,12 @@ from e2c_control.objectives.unrolled import Unrolled
 
 
 class Term(nn.Module, ABC):
-    """A loss over an unrolled batch. It may own parameters, which are trained with the embedding's."""
+    """A loss over an unrolled batch. It may own parameters, which are trained with the embedding's.
+
+    Several processes may share a batch, each with a slice of its windows; their mean is the term. So a term that is no
+    mean over windows, but compares them, has to `Unrolled.gather` those of the global batch first.
+    """
 
     @abstractmethod
     def forward(self, unrolled: Unrolled) -> Tensor:
-        """The mean over the batch, a scalar."""
+        """The mean over the batch, or its slice, a scalar."""

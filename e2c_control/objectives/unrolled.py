@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Literal
 
@@ -18,14 +19,32 @@ from e2c_control.models.transition import Transition
 LatentNoise = Literal["shared", "independent"]
 
 
-class Noise:
-    """Standard normal noise for a batch, drawn on the device of a passed generator."""
+Gather = Callable[[Tensor, int], Tensor]
+"""From this process's slice of something, and the axis of the windows, to that of the batch of all processes."""
 
-    def __init__(self, generator: torch.Generator) -> None:
-        self._generator = generator
+
+class Noise:
+    """Standard normal noise for a batch, drawn on the device of a passed generator.
+
+    Args:
+        generator: of the same state in every process that shares a batch.
+        rank, world_size: this process's place: it gets the rank-th slice of the noise of the global batch.
+    """
+
+    def __init__(self, generator: torch.Generator, rank: int = 0, world_size: int = 1) -> None:
+        self._generator, self._rank, self._world_size = generator, rank, world_size
 
     def normal(self, *shape: int) -> Tensor:
-        return torch.randn(shape, generator=self._generator, device=self._generator.device)
+        """Noise (..., N, d) for the N windows of this process."""
+        *times, windows, size = shape
+        whole = (*times, windows * self._world_size, size)
+        noise = torch.randn(whole, generator=self._generator, device=self._generator.device)
+        return noise.chunk(self._world_size, -2)[self._rank]
+
+
+def alone(values: Tensor, dim: int) -> Tensor:
+    """`Gather` where there is one process."""
+    return values
 
 
 class Unrolled:
@@ -39,12 +58,19 @@ class Unrolled:
         latent_noise: how the next latent is sampled. "shared": z' is the affine image of the very sample z. The next
             state is a deterministic function of this one, and z' inherits the randomness of z. "independent": z' is
             drawn anew from the same Gaussian, which adds gradient noise and decouples z' from z; kept for comparison.
+        gather: what a term that compares windows with each other passes them through first.
     """
 
     def __init__(
-        self, embedding: Embedding, frames: Tensor, actions: Tensor, noise: Noise, latent_noise: LatentNoise = "shared"
+        self,
+        embedding: Embedding,
+        frames: Tensor,
+        actions: Tensor,
+        noise: Noise,
+        latent_noise: LatentNoise = "shared",
+        gather: Gather = alone,
     ) -> None:
-        self.embedding, self.noise, self.latent_noise = embedding, noise, latent_noise
+        self.embedding, self.noise, self.latent_noise, self.gather = embedding, noise, latent_noise, gather
         self.actions = actions.transpose(0, 1)
         self.steps = len(self.actions)
         self._frames = frames

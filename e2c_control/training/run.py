@@ -16,16 +16,25 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from e2c_control.data.card import NAME, read_card
+from e2c_control.data.sampler import check_batch
 from e2c_control.data.transitions import Transitions
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.checkpoint import checkpoint_path, keep_last, latest, load_checkpoint, save_checkpoint
+from e2c_control.runs.checkpoint import (
+    Checkpoint,
+    checkpoint_path,
+    keep_last,
+    latest,
+    load_checkpoint,
+    save_checkpoint,
+)
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.lock import locked
 from e2c_control.runs.logger import RunLogger
 from e2c_control.runs.progress import progress_bar
+from e2c_control.training.distributed import ALONE, Job, JobEnded, check_devices
 from e2c_control.training.presets import HELD_OUT
 from e2c_control.training.trainer import Trainer
 from e2c_control.training.window import Window
@@ -78,11 +87,13 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def start_run(root: Path | str, config: TrainConfig, name: str | None = None) -> RunFolder:
-    """A new run folder, made only if the dataset and the device can do what the config asks for."""
+def start_run(root: Path | str, config: TrainConfig, name: str | None = None, *, job: Job = ALONE) -> RunFolder:
+    """A new run folder, made only if the dataset, the device and the job can do what the config asks for."""
     transitions = Transitions.open(config.dataset)
-    resolve_device(config.device)
+    check_devices(resolve_device(config.device))
     episodes, _ = transitions.split(config.held_out, seed=0)
+    for phase in config.recipe.phases:
+        check_batch(phase.batch_size, job.world_size)
     for horizon in sorted({phase.horizon for phase in config.recipe.phases}):
         stack = transitions.card.frame_stack
         if not len(transitions.windows(horizon, stack, episodes=episodes, repeat_first=False)):
@@ -93,7 +104,14 @@ def start_run(root: Path | str, config: TrainConfig, name: str | None = None) ->
     return RunFolder.create(root, config.environment, config, name)
 
 
-def train(run: RunFolder, config: TrainConfig, *, watch: Watcher | None = None, progress: bool = False) -> Embedding:
+def train(
+    run: RunFolder,
+    config: TrainConfig,
+    *,
+    watch: Watcher | None = None,
+    progress: bool = False,
+    job: Job = ALONE,
+) -> Embedding:
     """Train to the end of the recipe, from the run's newest checkpoint if it has one.
 
     Ctrl-C finishes the step, writes a checkpoint and raises `KeyboardInterrupt`.
@@ -103,34 +121,65 @@ def train(run: RunFolder, config: TrainConfig, *, watch: Watcher | None = None, 
         config: what to train on what.
         watch: called every `measure_every` steps and at the end, to measure and to draw.
         progress: whether to show a progress bar with the time left.
+        job: the processes that call this together; all but the first only help it, and touch no file of the run.
 
     Raises:
-        InputError: the dataset or the checkpoint does not fit, another process trains in the run, or the loss is no
-            longer finite.
+        InputError: the dataset or the checkpoint does not fit, another process trains in the run, the loss is no
+            longer finite, or a process of the job is lost.
     """
-    with locked(run.path):
-        return _train(run, config, watch, progress)
+    try:
+        if job.rank:
+            return _help(run, config, job)
+        with locked(run.path):
+            return _train(run, config, watch, progress, job)
+    except JobEnded as error:
+        raise InputError(
+            f"A process of this job ended, or the job was stopped: `e2c train --resume {run.path}` goes on from the "
+            "last checkpoint, with any number of processes."
+        ) from error
 
 
-def _train(run: RunFolder, config: TrainConfig, watch: Watcher | None, progress: bool) -> Embedding:
+def _train(run: RunFolder, config: TrainConfig, watch: Watcher | None, progress: bool, job: Job) -> Embedding:
     transitions = Transitions.open(config.dataset)
     _note_dataset(run, transitions)
-    episodes, _ = transitions.split(config.held_out, seed=0)
-    device = resolve_device(config.device)
     with _threads(config.threads):
-        trainer = Trainer(config.recipe, transitions, episodes, seed=config.seed, device=device, compile=config.compile)
+        trainer, newest = _trainer(run, config, transitions, job)
         window = Window()
-        newest = latest(run.checkpoints)
         if newest is not None:
-            checkpoint = load_checkpoint(newest)
-            trainer.restore(checkpoint.tensors, checkpoint.meta["trainer"])
-            window.restore(checkpoint.tensors.get("window", {}), checkpoint.meta.get("window", {}))
+            window.restore(newest.tensors.get("window", {}), newest.meta.get("window", {}))
         bar = progress_bar(config.recipe.steps, done=trainer.step, unit="step", enabled=progress)
         with RunLogger(run, trainer.step if newest else None) as logger, bar, _interrupt_flag() as interrupted:
-            _loop(trainer, window, run, config, logger, watch, bar, interrupted)
+            _loop(trainer, window, run, config, logger, watch, bar, lambda: job.any(interrupted()))
     if interrupted():
         raise KeyboardInterrupt
     return trainer.embedding
+
+
+def _help(run: RunFolder, config: TrainConfig, job: Job) -> Embedding:
+    """Take the same steps as the first process, which does all the rest."""
+    with _threads(config.threads), _interrupt_flag() as interrupted:
+        trainer, _ = _trainer(run, config, Transitions.open(config.dataset), job)
+        while not trainer.finished:
+            if job.any(interrupted()):
+                raise KeyboardInterrupt
+            trainer.advance()
+    return trainer.embedding
+
+
+def _trainer(
+    run: RunFolder, config: TrainConfig, transitions: Transitions, job: Job
+) -> tuple[Trainer, Checkpoint | None]:
+    """The trainer as the run's newest checkpoint left it, and that checkpoint."""
+    episodes, _ = transitions.split(config.held_out, seed=0)
+    device, newest = resolve_device(config.device), latest(run.checkpoints)
+    check_devices(device)
+    trainer = Trainer(
+        config.recipe, transitions, episodes, seed=config.seed, device=device, compile=config.compile, job=job
+    )
+    checkpoint = None if newest is None else load_checkpoint(newest)
+    if checkpoint is not None:
+        trainer.restore(checkpoint.tensors, checkpoint.meta["trainer"])
+    return trainer, checkpoint
 
 
 def _note_dataset(run: RunFolder, transitions: Transitions) -> None:
@@ -159,7 +208,10 @@ def _loop(
     interrupted: Callable[[], bool],
 ) -> None:
     window.resume()
-    while not trainer.finished and not interrupted():
+    while not trainer.finished:
+        if interrupted():
+            _save(trainer, window, run, config, logger)
+            raise KeyboardInterrupt
         report = trainer.advance()
         window.add(report, trainer.phase.batch_size * max(trainer.phase.horizon, 1))
         step = trainer.step
@@ -175,8 +227,6 @@ def _loop(
             _save(trainer, window, run, config, logger)
         bar.total = trainer.total_steps
         bar.update()
-    if interrupted() and not trainer.finished:
-        _save(trainer, window, run, config, logger)
 
 
 def _save(trainer: Trainer, window: Window, run: RunFolder, config: TrainConfig, logger: RunLogger) -> None:

@@ -26,6 +26,7 @@ from e2c_control.runs.training_state import (
     optimizer_from_tensors,
     optimizer_to_tensors,
 )
+from e2c_control.training.distributed import ALONE, Job
 
 WARM_UP = 0.1
 """Share of a phase over which the learning rate rises."""
@@ -84,6 +85,7 @@ class Trainer:
         seed: of weights, batches and noise.
         device: where to train.
         compile: whether to compile the networks.
+        job: the processes that share each batch; the same steps follow however many they are, but for rounding.
     """
 
     def __init__(
@@ -95,8 +97,9 @@ class Trainer:
         seed: int,
         device: torch.device,
         compile: bool = False,
+        job: Job = ALONE,
     ) -> None:
-        self.recipe, self.device, self.step = recipe, device, 0
+        self.recipe, self.device, self.step, self._job = recipe, device, 0, job
         self._transitions, self._episodes = transitions, episodes
         weights_seed, batch_seed, noise_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(3))
         weights = torch.Generator().manual_seed(weights_seed)
@@ -143,6 +146,8 @@ class Trainer:
             episodes=self._episodes,
             store=self._store,
             repeat_first=False,
+            rank=self._job.rank,
+            world_size=self._job.world_size,
         )
 
     def _look_at(self, terms: Mapping[str, Tensor], within: int) -> None:
@@ -191,6 +196,8 @@ class Trainer:
         for parameter in self._parameters:
             parameter.grad = None
         loss.backward()
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        self._job.average([*gradients, loss, *terms.values()])
         self.optimiser.step()
         self.step += 1
         self._look_at(terms, within)
@@ -202,8 +209,9 @@ class Trainer:
 
     def _losses(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            noise = Noise(self._noise)
-            unrolled = Unrolled(self.embedding, batch.frames, batch.actions, noise, self.recipe.latent_noise)
+            noise, gather = Noise(self._noise, self._job.rank, self._job.world_size), self._job.gather
+            mode = self.recipe.latent_noise
+            unrolled = Unrolled(self.embedding, batch.frames, batch.actions, noise, mode, gather)
             return self.objective(unrolled, progress)
 
     def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:

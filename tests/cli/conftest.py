@@ -105,3 +105,20 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, succeed: Callable[..., No
     succeed("collect", "--env", "Pendulum-v1", "--out", folder / "data", *length, *look)
     succeed("train", "--dataset", folder / "data", "--runs", folder, "--name", "r", "--steps-scale", 0.005)
     return folder / "Pendulum-v1" / "r"
+
+
+@pytest.fixture
+def slowed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Makes every process rest between steps, so that a signal always arrives in the middle."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.abc, sys, time\n"
+        "class Slow(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'e2c_control.training.window':\n"
+        "            sys.meta_path.remove(self)\n"
+        "            import e2c_control.training.window as window\n"
+        "            add = window.Window.add\n"
+        "            window.Window.add = lambda *a: (time.sleep(0.01), add(*a))[1]\n"
+        "sys.meta_path.insert(0, Slow())\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))

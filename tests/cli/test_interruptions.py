@@ -1,6 +1,5 @@
 """Killed, interrupted, resumed: real processes, real signals, and the same bits in the end."""
 
-import os
 import shutil
 import signal
 import time
@@ -47,23 +46,6 @@ def wait_for(happened: Callable[[], object], process: "Popen[str]") -> None:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.002)
-
-
-@pytest.fixture
-def slowed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Makes every process rest between steps, so that a signal always arrives in the middle."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import importlib.abc, sys, time\n"
-        "class Slow(importlib.abc.MetaPathFinder):\n"
-        "    def find_spec(self, name, path, target=None):\n"
-        "        if name == 'e2c_control.training.window':\n"
-        "            sys.meta_path.remove(self)\n"
-        "            import e2c_control.training.window as window\n"
-        "            add = window.Window.add\n"
-        "            window.Window.add = lambda *a: (time.sleep(0.01), add(*a))[1]\n"
-        "sys.meta_path.insert(0, Slow())\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
 
 
 def interrupted_run(

@@ -113,8 +113,8 @@ def test_samplers_can_share_the_frames(dataset: Make) -> None:
     [
         ({"steps": 9}, "its longest episode has 5 steps"),
         ({"steps": -1}, "give at least"),
-        ({"batch_size": 9, "world_size": 2}, "choose a multiple"),
-        ({"batch_size": 0}, "choose a multiple"),
+        ({"batch_size": 9, "world_size": 2}, "does not divide among 2 processes"),
+        ({"batch_size": 0}, "give 1 or more"),
     ],
 )
 def test_refused_requests(dataset: Make, changes: dict[str, Any], message: str) -> None:

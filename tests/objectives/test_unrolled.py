@@ -54,14 +54,14 @@ def test_shared_noise_makes_the_next_latent_the_affine_image_of_this_very_sample
 def test_shared_noise_draws_nothing_more(unroll: Unroll) -> None:
     first, second = unroll(), unroll()
     torch.testing.assert_close(first.latents, second.latents)
-    second.noise.normal(100)
+    second.noise.normal(100, 1)
     torch.testing.assert_close(first.predicted, second.predicted)
 
 
 def test_independent_noise_draws_anew(unroll: Unroll) -> None:
     first, second = unroll(latent_noise="independent"), unroll(latent_noise="independent")
     torch.testing.assert_close(first.latents, second.latents)
-    second.noise.normal(100)
+    second.noise.normal(100, 1)
     assert not torch.allclose(first.predicted[0], second.predicted[0])
 
 
