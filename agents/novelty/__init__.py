@@ -9,6 +9,7 @@ from e2c_control.agents.novelty.random_network import RandomNetwork
 from e2c_control.agents.novelty.reconstruction import PlainError, ReconstructionError, RecurrentError, VariationalError
 from e2c_control.agents.novelty.registry import MODELS, REMEDIES, make_model
 from e2c_control.agents.novelty.remedies import LearningProgress, MinusNoise
+from e2c_control.agents.novelty.replay import NoveltyReplayBuffer
 from e2c_control.agents.novelty.reward import NoveltyReward, Weights
 from e2c_control.agents.novelty.scaling import ReturnScale
 from e2c_control.agents.novelty.windows import Layout, Windows
@@ -25,6 +26,7 @@ __all__ = [
     "NoveltyCallback",
     "NoveltyModel",
     "NoveltyOptions",
+    "NoveltyReplayBuffer",
     "NoveltyReward",
     "PlainError",
     "RandomNetwork",

@@ -19,8 +19,8 @@ from e2c_control.errors import InputError
 class ForwardModel(NoveltyModel):
     """1/2 |F(phi(x), u) - phi(x')|², with features phi from which the action between two frames can be told.
 
-    Loss: (1 - beta) * inverse + beta * forward (equation 7). The inverse model's loss is a cross-entropy for choices and
-    a squared error for real actions.
+    Loss: (1 - beta) * inverse + beta * forward (equation 7). The inverse model's loss is a cross-entropy for choices
+    and a squared error for real actions.
 
     Args:
         layout: of the windows; frames before the last two must be none.
@@ -71,6 +71,7 @@ class ForwardModel(NoveltyModel):
         """How far guesses (N, a) are from actions (N, a): a scalar."""
         if not self.layout.choices:
             return mse_loss(guess, actions)
-        sizes = self.layout.choices
-        pairs = zip(guess.split(sizes, dim=1), actions.split(sizes, dim=1), strict=True)
-        return torch.stack([cross_entropy(logits, block.argmax(1)) for logits, block in pairs]).sum()
+        sizes, total = list(self.layout.choices), guess.new_zeros(())
+        for logits, block in zip(torch.split(guess, sizes, 1), torch.split(actions, sizes, 1), strict=True):
+            total = total + cross_entropy(logits, block.argmax(1))
+        return total

@@ -42,7 +42,8 @@ class NoveltyOptions:
         memory: frames that are kept to train on. A short one forgets where it began.
         gamma: discount of the sums that the bonus is measured against.
         episodic: whether those begin anew with every episode.
-        normalise: whether the bonus is measured so; errors fall by orders of magnitude while they are learnt.
+        recall: environment steps that this measure looks back; none for all.
+        normalise: whether the bonus is measured so.
         running: whether the frames' statistics go on after `NoveltyReward.warm_up`; without a warm-up they must.
     """
 
@@ -58,6 +59,7 @@ class NoveltyOptions:
     memory: int = 20_000
     gamma: float = 0.99
     episodic: bool = False
+    recall: int | None = 4_000
     normalise: bool = True
     running: bool = True
 
@@ -65,8 +67,9 @@ class NoveltyOptions:
         check_name(self.model, self.remedy)
         for name in ("batch_size", "gradient_steps", "train_every", "memory"):
             whole(name, getattr(self, name))
-        if self.window is not None:
-            whole("window", self.window)
+        for name in ("window", "recall"):
+            if getattr(self, name) is not None:
+                whole(name, getattr(self, name))
         if not 0 < self.learning_rate < float("inf"):
             raise InputError(f"learning_rate is {self.learning_rate}: give a number above 0.")
         if not 0 <= self.gamma < 1:
@@ -91,13 +94,11 @@ class Novelty:
     def __init__(self, layout: Layout, options: NoveltyOptions, seed: int, device: torch.device) -> None:
         self.layout, self.options, self.device = layout, options, device
         weights = torch.Generator().manual_seed(seed)
-        model = make_model(
-            options.model, layout, options.settings, options.remedy, options.remedy_settings, weights
-        )
+        model = make_model(options.model, layout, options.settings, options.remedy, options.remedy_settings, weights)
         self.model = model.to(device)
         self.moments = RunningMeanStd(shape=layout.frame_shape)
         trained = [weight for weight in self.model.parameters() if weight.requires_grad]
-        self.optimiser = torch.optim.Adam(trained, options.learning_rate)
+        self.optimiser = torch.optim.Adam(trained, options.learning_rate, fused=True)
         self.updates = 0
         self._order = torch.Generator().manual_seed(seed + 1)
         self._noise = torch.Generator(device).manual_seed(seed + 2)

@@ -19,11 +19,11 @@ from e2c_control.errors import InputError
 
 
 class LearningProgress(NoveltyModel):
-    """Error under an older copy of the model, less the error now (Oudeyer et al. 2007; Hou et al. 2025, arXiv 2509.25438).
+    """Error under an older copy of the model, less the error now (Oudeyer et al. 2007; Hou et al. 2025).
 
     The older copy's weights follow the model's as a moving average. The difference is not cut off at 0: of noise, both
     errors are alike up to a remainder with mean 0, which cutting would turn into a reward; and what is being forgotten
-    is rightly paid less than what is not.
+    is rightly paid less than what is not. Hou et al. (arXiv 2509.25438) predict the older error by another network.
 
     Args:
         model: whose progress it is.

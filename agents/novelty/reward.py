@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.utils import get_device
@@ -96,7 +97,10 @@ class NoveltyReward(VecEnvWrapper):
         super().__init__(venv if _is_monitored(venv) else VecMonitor(venv))
         self.options = options or NoveltyOptions()
         self.weights = Weights(intrinsic_weight, extrinsic_weight, objective)
-        self.frame_code, self.action_code = FrameCode(cast(Any, venv.observation_space)), ActionCode(venv.action_space)
+        self.frame_code, self.action_code = (
+            FrameCode(cast(Any, venv.observation_space)),
+            ActionCode(cast(Any, venv.action_space)),
+        )
         frames, actions = self.frame_code, self.action_code
         layout = Layout(frames.shape, actions.size, actions.choices, self.options.frames)
         given = np.random.SeedSequence(seed).generate_state(1)[0] if seed is None else whole("seed", seed, least=0)
@@ -104,7 +108,7 @@ class NoveltyReward(VecEnvWrapper):
         self.memory = Memory(
             self.num_envs, self.options.memory, layout.window, frames.shape, frames.dtype, actions.size
         )
-        self.scale = ReturnScale(self.num_envs, self.options.gamma, self.options.episodic)
+        self.scale = ReturnScale(self.num_envs, self.options.gamma, self.options.episodic, self.options.recall)
         self.ages = np.zeros(self.num_envs, np.int64)
         """Actions since the episode's start, of the observations that were scored last."""
         self.steps = self.untrained_steps = 0
@@ -162,7 +166,7 @@ class NoveltyReward(VecEnvWrapper):
         It resets the environments and leaves them somewhere: whoever learns resets them again. With `options.running`
         False, the statistics are fixed from then on.
         """
-        space = deepcopy(self.action_space)
+        space: spaces.Space[Any] = deepcopy(cast(Any, self.action_space))
         space.seed(whole("seed", seed, least=0))
         self.venv.reset()
         for _ in range(whole("steps", steps)):
@@ -214,8 +218,8 @@ class NoveltyReward(VecEnvWrapper):
             if "shape" not in str(error):
                 raise
             raise InputError(
-                f"The observations changed their shape after {self.steps} steps ({error}): repair the environment; what "
-                "was learnt so far can be saved."
+                f"The observations changed their shape after {self.steps} steps ({error}): repair the environment; "
+                "what was learnt so far can be saved."
             ) from error
 
 

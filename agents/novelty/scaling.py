@@ -18,14 +18,18 @@ LIMIT = 10.0
 class ReturnScale:
     """Divides a bonus by the running deviation of its discounted sum; the mean is not taken off (Burda et al. 2019).
 
+    Errors fall by orders of magnitude while they are learnt, and the deviation since the beginning would stay at what
+    the first of them were: a bonus in such units comes to nothing. So the statistics forget.
+
     Args:
         n_envs: environments, each with a sum of its own.
         gamma: discount.
         episodic: whether a sum begins anew with an episode.
+        recall: environment steps that the statistics look back; none for all, as in random network distillation.
     """
 
-    def __init__(self, n_envs: int, gamma: float, episodic: bool) -> None:
-        self.gamma, self.episodic = gamma, episodic
+    def __init__(self, n_envs: int, gamma: float, episodic: bool, recall: int | None) -> None:
+        self.gamma, self.episodic, self.recall = gamma, episodic, recall
         self.returns = np.zeros(n_envs)
         self.moments = RunningMeanStd(shape=())
 
@@ -33,6 +37,8 @@ class ReturnScale:
         """Take a step's bonus (n_envs,) into the sums, and note where episodes ended with it."""
         self.returns = self.returns * self.gamma + bonus
         self.moments.update(self.returns)
+        if self.recall is not None:
+            self.moments.count = min(self.moments.count, self.recall)
         if self.episodic:
             self.returns[dones] = 0.0
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
-from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
+from stable_baselines3.common import preprocessing
 from torch import Tensor
 
 from e2c_control.agents.policy_gradient.actions import bounds_of
@@ -69,7 +69,8 @@ class FrameCode:
                 "FlattenObservation, or in one that picks the part to explore."
             )
         self.observation_shape, self.dtype = space.shape, np.dtype(cast(Any, space.dtype))
-        self.channels_first = is_image_space(space) and is_image_space_channels_first(space)
+        kinds: Any = preprocessing
+        self.channels_first = bool(kinds.is_image_space(space) and kinds.is_image_space_channels_first(space))
         shape = self._channels_last(np.zeros((1, *space.shape), np.bool_)).shape[1:]
         self.shape: tuple[int, ...] = shape if len(shape) == 3 else (prod(shape),)
 
@@ -104,12 +105,12 @@ class ActionCode:
         known = (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary, spaces.Box)
         if not isinstance(space, known):
             raise InputError(f"Novelty knows no actions like {space}: wrap the environment so that they are a Box.")
-        self.space = space
+        self.space: spaces.Space[Any] = space
         self.choices: tuple[int, ...] = ()
         if isinstance(space, spaces.Discrete):
             self.choices, self.starts = (int(space.n),), np.array([space.start])
         if isinstance(space, spaces.MultiDiscrete):
-            self.choices, self.starts = tuple(int(n) for n in space.nvec.flat), space.start.flatten()
+            self.choices, self.starts = tuple(cast(list[int], space.nvec.flatten().tolist())), space.start.flatten()
         self.size = sum(self.choices) or prod(space.shape or (1,))
 
     def encode(self, actions: NDArray[Any]) -> NDArray[np.float32]:

@@ -1,0 +1,90 @@
+"""A replay buffer whose bonus does not go stale: it is scored anew whenever a transition is drawn."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.type_aliases import ReplayBufferSamples
+from stable_baselines3.common.vec_env import VecNormalize
+
+from e2c_control.agents.novelty.reward import NoveltyReward
+from e2c_control.errors import InputError
+
+
+class NoveltyReplayBuffer(ReplayBuffer):
+    """Keeps what the environment paid, and adds the bonus that the model of now gives.
+
+    `SAC("MlpPolicy", env, replay_buffer_class=NoveltyReplayBuffer, replay_buffer_kwargs={"source": env})`, with `env`
+    a `NoveltyReward`.
+
+    Args:
+        source: what pays the bonus.
+        arguments, options: of stable-baselines3's `ReplayBuffer`.
+    """
+
+    def __init__(
+        self,
+        buffer_size: int,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        *arguments: Any,
+        source: NoveltyReward,
+        optimize_memory_usage: bool = False,
+        **options: Any,
+    ) -> None:
+        if optimize_memory_usage:
+            raise InputError("A NoveltyReplayBuffer keeps next observations: leave optimize_memory_usage out.")
+        super().__init__(buffer_size, observation_space, action_space, *arguments, **options)
+        self.source = source
+        self.ages = np.zeros((self.buffer_size, self.n_envs), np.int64)
+        """Actions since the episode's start, of next observations."""
+
+    def add(
+        self,
+        obs: NDArray[Any],
+        next_obs: NDArray[Any],
+        action: NDArray[Any],
+        reward: NDArray[Any],
+        done: NDArray[Any],
+        infos: list[dict[str, Any]],
+    ) -> None:
+        """A step of every environment, as in stable-baselines3; what was paid for it is in `infos`."""
+        self.ages[self.pos] = self.source.ages
+        super().add(obs, next_obs, action, np.array([info["extrinsic"] for info in infos]), done, infos)
+
+    def _get_samples(self, batch_inds: NDArray[np.int64], env: VecNormalize | None = None) -> ReplayBufferSamples:
+        envs = np.random.randint(0, high=self.n_envs, size=(len(batch_inds),))  # noqa: NPY002, as the class above does
+        at = (batch_inds, envs)
+        bonus = self.source.bonus(self.source.novelty.score(*self._windows(batch_inds, envs)))
+        rewards = self.source.weights.reward(self.rewards[at], bonus)
+        parts = (
+            self._normalize_obs(self.observations[at], env),
+            self.actions[at],
+            self._normalize_obs(self.next_observations[at], env),
+            (self.dones[at] * (1 - self.timeouts[at])).reshape(-1, 1),
+            self._normalize_reward(rewards.reshape(-1, 1), env),
+        )
+        return ReplayBufferSamples(*(self.to_torch(cast(Any, part)) for part in parts))
+
+    def _windows(self, rows: NDArray[np.int64], envs: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        """Windows that end with the next observations of some transitions.
+
+        They are filled up with the first frame of the episode, or of what the buffer still has of it.
+        """
+        k, code = self.source.novelty.layout.window, self.source.frame_code
+        written = self.buffer_size if self.full else self.pos
+        newer = (self.pos - 1 - rows) % self.buffer_size
+        reach = np.minimum(self.ages[rows, envs] - 1, written - 1 - newer)
+        frames, actions = [code.encode(self.next_observations[rows, envs])], list[NDArray[np.float32]]()
+        for back in range(k - 1):
+            there = (rows - np.minimum(back, reach)) % self.buffer_size
+            frames.insert(0, code.encode(self.observations[there, envs]))
+            act = self.source.action_code.from_replay(self.actions[there, envs])
+            actions.insert(0, act * (back <= reach)[:, None])
+        size = self.source.action_code.size
+        none = np.zeros((len(rows), 0, size), np.float32)
+        return np.stack(frames, axis=1), np.stack(actions, axis=1) if actions else none

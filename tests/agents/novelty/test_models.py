@@ -1,0 +1,251 @@
+"""Every novelty model, bare and with each remedy around it, through one contract."""
+
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from e2c_control.agents.novelty import MODELS, REMEDIES, Layout, Memory, Novelty, NoveltyModel, NoveltyOptions, Windows
+from e2c_control.autoencoders import Loss
+from e2c_control.errors import InputError
+
+CPU = torch.device("cpu")
+each_model = pytest.mark.parametrize("name", MODELS)
+each_remedy = pytest.mark.parametrize("remedy", [None, *REMEDIES])
+
+
+def make(
+    name: str, shape: tuple[int, ...] = (3,), choices: tuple[int, ...] = (2,), seed: int = 0, **options: Any
+) -> Novelty:
+    given = NoveltyOptions(name, **{"batch_size": 32, **options})
+    return Novelty(Layout(shape, 2, choices, given.frames), given, seed, CPU)
+
+
+def filled(novelty: Novelty, steps: int = 80, seed: int = 0) -> Memory:
+    """A memory of one environment that has seen points around 1, and its observations in the statistics."""
+    generator = np.random.default_rng(seed)
+    layout = novelty.layout
+    memory = Memory(1, 200, layout.window, layout.frame_shape, np.dtype(np.float32), layout.action_size)
+    for t in range(steps):
+        frame = generator.normal(1.0, 0.3, (1, *layout.frame_shape)).astype(np.float32)
+        novelty.observe(frame)
+        if t % 10:
+            memory.add(frame, np.eye(2, dtype=np.float32)[[generator.integers(2)]])
+        else:
+            memory.begin(np.array([0]), frame)
+    return memory
+
+
+@each_remedy
+@each_model
+def test_contract(name: str, remedy: str | None) -> None:
+    """Scores a batch, learns it, is deterministic, and goes on from its state to the bit."""
+    novelty = make(name, remedy=remedy)
+    memory = filled(novelty)
+    seen = memory.draw(20, torch.Generator().manual_seed(1))
+    before = novelty.score(*seen)
+    assert before.shape == (20,)
+    assert before.dtype == np.float64
+    np.testing.assert_array_equal(novelty.score(*seen), before)
+    losses = [novelty.update(memory) for _ in range(6)]
+    assert losses[-1]["total"] < losses[0]["total"]
+    assert np.isfinite(list(losses[-1].values())).all()
+    assert novelty.updates == 48
+
+    twin, other = make(name, remedy=remedy), make(name, remedy=remedy, seed=5)
+    for one in (twin, other):
+        filled(one)
+    assert twin.update(memory) == losses[0] != other.update(memory)
+    other.restore(*novelty.state())
+    assert other.update(memory) == novelty.update(memory)
+    np.testing.assert_array_equal(other.score(*seen), novelty.score(*seen))
+
+
+@each_model
+def test_what_was_learnt_is_less_new(name: str) -> None:
+    """After training, known windows score below what they did and far below windows of elsewhere."""
+    novelty = make(name, learning_rate=3e-3)
+    memory = filled(novelty)
+    frames, actions = memory.draw(60, torch.Generator().manual_seed(1))
+    before = novelty.score(frames, actions).mean()
+    for _ in range(30):
+        novelty.update(memory)
+    after = novelty.score(frames, actions).mean()
+    elsewhere = novelty.score(frames - 2.0, actions).mean()
+    assert 0 < after < 0.7 * before
+    assert elsewhere > 2.0 * after
+
+
+@pytest.mark.parametrize(("name", "network", "window"), [*product(MODELS, ["mlp", "conv"], [2]), ("rnd", "conv", 1)])
+def test_images(name: str, network: str, window: int) -> None:
+    settings = {"network": network, "hidden": (16, 16) if name == "rnd" else (16,)}
+    novelty = make(name, (20, 24, 2), settings=settings, window=window, remedy="minus_noise", batch_size=4)
+    memory = filled(novelty, 12)
+    assert {"noise", "total"} <= novelty.update(memory).keys()
+    assert novelty.score(*memory.draw(3, torch.Generator())).shape == (3,)
+
+
+def test_whitening() -> None:
+    """Numbers are measured by the mean and deviation of what was seen, and cut off at five."""
+    novelty = make("plain")
+    frames = np.random.default_rng(0).normal([5.0, -3.0, 0.0], [2.0, 0.1, 0.0], (4_000, 3)).astype(np.float32)
+    for part in np.split(frames, 40):
+        novelty.observe(part)
+    white = novelty.windows(frames[:, None], np.zeros((len(frames), 0, 2), np.float32)).frames[:, 0]
+    torch.testing.assert_close(white[:, :2].mean(0), torch.zeros(2), rtol=0, atol=1e-3)
+    torch.testing.assert_close(white[:, :2].std(0), torch.ones(2), rtol=0, atol=1e-3)
+    far = novelty.windows(np.full((1, 1, 3), 1e6, np.float32), np.zeros((1, 0, 2), np.float32)).frames
+    assert far.tolist() == [[[5.0, 5.0, 5.0]]]
+
+
+def test_joint_of_what_is_sensed_and_done() -> None:
+    frames, actions = torch.arange(12.0).reshape(2, 3, 2), torch.tensor([[[0.1], [0.2]], [[0.3], [0.4]]])
+    joint = Windows(frames, actions).joint()
+    torch.testing.assert_close(joint[1], torch.tensor([6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 0.3, 0.4]))
+    assert joint.shape[1:] == Layout((2,), 1, (), 3).joint_shape
+    images = torch.rand(2, 2, 4, 5, 3)
+    joint = Windows(images, torch.tensor([[[0.5]], [[0.7]]])).joint()
+    assert joint.shape[1:] == Layout((4, 5, 3), 1, (), 2).joint_shape == (4, 5, 7)
+    torch.testing.assert_close(joint[..., :3], images[:, 0])
+    torch.testing.assert_close(joint[..., 3:6], images[:, 1])
+    assert bool((joint[1, ..., 6] == 0.7).all())
+
+
+def test_the_forward_model_needs_the_action() -> None:
+    """Where the action alone says what comes next, the model learns it; blind to it, the spread would be left."""
+    novelty = make("icm", (1,), learning_rate=3e-3)
+    memory = Memory(1, 500, 2, (1,), np.dtype(np.float32), 2)
+    generator = np.random.default_rng(0)
+    memory.begin(np.array([0]), np.zeros((1, 1), np.float32))
+    for _ in range(400):
+        picked = generator.integers(2)
+        frame = np.array([[2.0 * picked - 1.0]], np.float32)
+        novelty.observe(frame)
+        memory.add(frame, np.eye(2, dtype=np.float32)[[picked]])
+    losses = [novelty.update(memory) for _ in range(40)]
+    assert losses[-1]["inverse"] < 0.1 * losses[0]["inverse"]
+    frames, actions = memory.draw(100, torch.Generator())
+    assert novelty.score(frames, actions).mean() < 0.05 * novelty.score(frames, actions[..., ::-1].copy()).mean()
+
+
+def noisy(novelty: Novelty, updates: int) -> tuple[Any, Any, Any]:
+    """A model trained on a quiet place and a noisy one; its windows of both, and of a third that it never saw."""
+    generator = np.random.default_rng(0)
+    memory = Memory(1, 4_000, 1, (8,), np.dtype(np.float32), 2)
+    quiet, loud = np.zeros((1_000, 8)), generator.normal(0.0, 1.0, (1_000, 8))
+    quiet[:, 0], loud[:, 0] = generator.normal(2.0, 0.1, 1_000), generator.normal(-2.0, 0.1, 1_000)
+    memory.begin(np.array([0]), np.zeros((1, 8), np.float32))
+    for frame in generator.permutation(np.concatenate([quiet, loud])).astype(np.float32):
+        novelty.observe(frame[None])
+        memory.add(frame[None], np.zeros((1, 2), np.float32))
+    for _ in range(updates):
+        novelty.update(memory)
+    fresh = generator.normal(0.0, 1.0, (1_000, 8))
+    fresh[:, 0] = generator.normal(-2.0, 0.1, 1_000)
+    unseen = np.zeros((1_000, 8))
+    unseen[:, 0], unseen[:, 1] = 2.0, generator.choice([-3.0, 3.0], 1_000)
+    none = np.zeros((1_000, 0, 2), np.float32)
+    scores = (novelty.score(place[:, None].astype(np.float32), none).mean() for place in (quiet, fresh, unseen))
+    return tuple(scores)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("remedy", REMEDIES)
+def test_a_remedy_against_the_noisy_tv(remedy: str) -> None:
+    """A plain error goes on to pay for noise, more than for what is known; with a remedy, next to nothing."""
+    settings = {"code": 2, "hidden": (64,)}
+    quiet, loud, _ = noisy(make("plain", (8,), settings=settings), 60)
+    assert loud > 10 * quiet
+    cured_quiet, cured_loud, unseen = noisy(make("plain", (8,), settings=settings, remedy=remedy), 60)
+    assert abs(cured_loud - cured_quiet) < 0.25 * (loud - quiet)
+    if remedy == "minus_noise":
+        assert unseen > 2.0 * max(cured_loud, 0.0)
+
+
+def test_expected_noise_is_the_mean_error() -> None:
+    """On what both have learnt, what is left has the mean 0, and is not 0."""
+    novelty = make("plain", (2,), remedy="minus_noise", settings={"code": 1}, remedy_settings={"hidden": (8,)})
+    memory = filled(novelty, 190)
+    for _ in range(60):
+        novelty.update(memory)
+    frames, actions = memory.draw(2_000, torch.Generator())
+    model: Any = novelty.model
+    with torch.no_grad():
+        errors = model.model.score(novelty.windows(frames, actions))
+    left = novelty.score(frames, actions)
+    assert abs(left.mean()) < 0.15 * float(errors.mean()) < left.std()
+
+
+def test_progress_looks_back_and_gives_the_older_copy_no_gradient() -> None:
+    novelty = make("plain", remedy="learning_progress", remedy_settings={"memory": 0.5})
+    memory, model = filled(novelty), novelty.model
+    frames = memory.draw(10, torch.Generator())
+    assert novelty.score(*frames).tolist() == [0.0] * 10, "nothing has been learnt yet"
+    weight: Any = next(iter(model.older.parameters()))  # type: ignore[union-attr]
+    start = weight.clone()
+    novelty.options = replace(novelty.options, gradient_steps=1)
+    novelty.update(memory)
+    now: Any = next(iter(model.model.parameters()))  # type: ignore[union-attr]
+    torch.testing.assert_close(weight, 0.5 * start + 0.5 * now)
+    assert weight.grad is None
+
+
+class Surprise(NoveltyModel):
+    """A user's own: how far the sum of a window is from what it mostly was."""
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__(layout)
+        self.usual = torch.nn.Parameter(torch.zeros(()))
+
+    def score(self, windows: Windows) -> torch.Tensor:
+        return (windows.joint().flatten(1).sum(1) - self.usual).square()
+
+    def losses(self, windows: Windows, generator: torch.Generator) -> Any:
+        yield Loss(self.score(windows).mean())
+
+
+def test_a_model_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MODELS, "mine", Surprise)
+    novelty = make("mine", remedy="minus_noise")
+    assert novelty.update(filled(novelty))["total"] > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"model": "rdn"}, "no novelty model 'rdn': choose one of recurrent"),
+        ({"remedy": "hope"}, "no remedy 'hope'"),
+        ({"window": 0}, "window is 0"),
+        ({"memory": -1}, "memory is -1"),
+        ({"train_every": 0.5}, "train_every is 0.5"),
+        ({"recall": 0}, "recall is 0"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0"),
+        ({"gamma": 1.0}, "gamma is 1.0"),
+        ({"model": "icm", "window": 3}, "window is 2, not 3"),
+        ({"model": "icm", "settings": {"beta": 2.0}}, "beta is 2.0"),
+        ({"model": "rnd", "settings": {"width": 3}}, "rnd has no setting 'width': it has outputs, hidden, network"),
+        ({"settings": {"pases": 3}}, "no option 'pases'"),
+        ({"settings": {"network": "conv"}}, "Convolutions need images"),
+        ({"settings": {"network": "cnn"}}, "no network 'cnn': choose mlp or conv"),
+        ({"remedy": "learning_progress", "remedy_settings": {"memory": 1.0}}, "memory is 1.0"),
+        ({"remedy": "minus_noise", "remedy_settings": {"share": -1.0}}, "share is -1.0"),
+        ({"remedy": "minus_noise", "remedy_settings": {"part": 1.0}}, "minus_noise has no setting 'part'"),
+    ],
+)
+def test_bad_options(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        make(options.pop("model", "recurrent"), **options)
+
+
+def test_a_model_of_other_sizes_does_not_fit() -> None:
+    with pytest.raises(InputError, match="has other sizes"):
+        make("plain").restore(*make("plain", settings={"hidden": (7,)}).state())
+
+
+def test_a_loss_that_is_not_finite() -> None:
+    novelty = make("plain", learning_rate=1e30)
+    memory = filled(novelty)
+    with pytest.raises(InputError, match="lower its learning rate"):
+        novelty.update(memory)
