@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("Train", "train an embedding on a dataset, or go on with a run that was stopped"),
     "plan": ("Plan", "drive to one goal given as an image, and make pictures of it"),
     "evaluate": ("Evaluate", "drive many problems and compare the scores with the oracle's"),
+    "benchmark": ("Benchmark", "train every recipe in every world with every seed, and compare the scores"),
     "novelty": ("Novelty", "search a data set for what is new to a model that learns it, and not just noise"),
     "estimators": ("Estimators", "compare gradient estimators on a small problem: bias, variance, cost"),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from PIL import Image as Pillow
 
 from e2c_control.errors import InputError
 from e2c_control.figures.canvas import Image
-from e2c_control.runs.atomic import sync, writing
+from e2c_control.runs.atomic import replace_bytes, writing
 
 
 def save_png(image: Image, path: Path | str) -> None:
@@ -48,13 +47,7 @@ def _picture(image: Image) -> Pillow.Image:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees the old content or the new one and nothing between."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    """Write a file, and the folders above it, at once."""
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.write_bytes(content)
-            sync(partial)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+    replace_bytes(path, content)

@@ -109,16 +109,21 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a text file so that a reader, or a crash, sees the old content or the new one and nothing between."""
+def replace_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, or a crash, sees the old content or the new one and nothing between."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with writing(path):
         try:
-            partial.write_text(text, encoding="utf-8")
+            partial.write_bytes(content)
             sync(partial)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def replace_text(path: Path, text: str) -> None:
+    """`replace_bytes` for a text."""
+    replace_bytes(path, text.encode("utf-8"))
 
 
 def _swap(partial: Path, path: Path) -> None:

@@ -1,0 +1,98 @@
+"""Cells on the disk: one JSON document each, written at once, with pictures beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from e2c_control.benchmark.cell import Cell, Result
+from e2c_control.errors import InputError
+from e2c_control.runs.atomic import replace_bytes, writing
+from e2c_control.runs.document import Kind
+from e2c_control.runs.typed_json import from_json, to_json
+
+DOCUMENT = Kind(
+    "e2c-control benchmark cell",
+    1,
+    {"cell": Any, "row": Mapping[str, Any], "pictures": Mapping[str, str]},
+    remedy="remove it and run the benchmark again",
+    again="remove it and run the benchmark again",
+)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A finished cell.
+
+    Attributes:
+        cell: what was run.
+        row: scores and times.
+        pictures: PNG files by name, see `Result`.
+    """
+
+    cell: Cell
+    row: Mapping[str, Any]
+    pictures: Mapping[str, Path]
+
+
+def write_cell(folder: Path, cell: Cell, result: Result) -> None:
+    """Keep a result: the pictures first, so that a document is never without them."""
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    names = {label: f"{cell.name}-{label.rpartition('/')[2]}.png" for label in result.pictures}
+    for label, picture in result.pictures.items():
+        replace_bytes(folder / names[label], picture)
+    text = DOCUMENT.text({"cell": to_json(cell), "row": result.row, "pictures": names})
+    replace_bytes(folder / f"{cell.name}.json", text.encode())
+
+
+def read_cells(folder: Path) -> list[Stored]:
+    """All finished cells of a folder, by name; `InputError` if one is damaged or of another version."""
+    return [_read(path) for path in sorted(folder.glob("*.json"))]
+
+
+def unfinished(folder: Path, wanted: Sequence[Cell]) -> list[Cell]:
+    """Those cells that the folder does not have yet.
+
+    Raises:
+        InputError: what the folder has was made with other settings, so that it cannot stand in one table with them.
+    """
+    stored = [one.cell for one in read_cells(folder)]
+    first: dict[str, tuple[Cell, Any]] = {}
+    for cell in (*stored, *wanted):
+        world, recipe = cell.world, cell.recipe
+        for key, settings in (("", cell.problems), (world.name, world), (f"{world.name} {recipe.name}", recipe)):
+            earlier, known = first.setdefault(key, (cell, settings))
+            if known != settings:
+                place = _difference(to_json(known), to_json(settings))
+                raise InputError(
+                    f"{folder / earlier.name}.json was made with other settings than {cell.name} would be ({place}): "
+                    "choose another folder with --out, or remove it."
+                )
+    return [cell for cell in wanted if cell not in stored]
+
+
+def _read(path: Path) -> Stored:
+    content = DOCUMENT.read(path)
+    try:
+        cell = from_json(Cell, content["cell"])
+    except ValueError as error:
+        raise InputError(
+            f"{path} was written by another version of e2c-control ({error}): remove it, or install that version."
+        ) from error
+    return Stored(cell, content["row"], {label: path.parent / name for label, name in content["pictures"].items()})
+
+
+def _difference(found: Any, wanted: Any, place: str = "") -> str:
+    """The first place at which two JSON values differ, with both."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        one, other = cast(dict[str, Any], found), cast(dict[str, Any], wanted)
+        pairs = ((f"{place}.{key}".lstrip("."), one.get(key), other.get(key)) for key in {**one, **other})
+    elif isinstance(found, list) and isinstance(wanted, list) and len(cast(Any, found)) == len(cast(Any, wanted)):
+        items = zip(cast(list[Any], found), cast(list[Any], wanted), strict=True)
+        pairs = ((f"{place}[{i}]", one, other) for i, (one, other) in enumerate(items))
+    else:
+        return "" if found == wanted else f"{place or 'problems'} {found!r}, not {wanted!r}"
+    return next((said for key, one, other in pairs if (said := _difference(one, other, key))), "")

@@ -1,0 +1,71 @@
+"""The worlds of the benchmark: what is collected, and which tasks the one trained model then drives."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from e2c_control.envs import Task, make_task
+from e2c_control.errors import InputError
+from e2c_control.training.presets import EPISODE_LENGTH
+
+DEFAULT_RECIPE = "unfold"
+"""What the others are compared with."""
+
+
+@dataclass(frozen=True)
+class World:
+    """One system, seen by one camera.
+
+    Attributes:
+        name: as in `e2c benchmark --worlds`.
+        environment: id of the environment in which transitions are collected.
+        tasks: ids of those that are driven with the one model; all of the same system.
+        arguments: of all these environments.
+        transitions: how many are collected.
+        episode_length: steps of random actions from a sampled state.
+    """
+
+    name: str
+    environment: str
+    tasks: tuple[str, ...]
+    arguments: Mapping[str, float] = field(default_factory=dict[str, float])
+    transitions: int = 20_000
+    episode_length: int = EPISODE_LENGTH
+
+    def task(self, name: str) -> Task:
+        """One of its tasks."""
+        arguments: Any = dict(self.arguments)
+        return make_task(name, **arguments)
+
+
+def _world(name: str, *tasks: str, **arguments: float) -> World:
+    """Transitions are collected in the last of the tasks."""
+    ids = tuple(f"E2C/{task}-v0" for task in tasks)
+    return World(name, ids[-1], ids, arguments)
+
+
+WORLDS: Mapping[str, World] = {
+    world.name: world
+    for world in (
+        _world("planar", "Planar"),
+        _world("pendulum", "PendulumBalance", "PendulumSwingUp"),
+        _world("cart-pole", "CartPoleBalance"),
+        _world("three-link", "ThreeLink"),
+        _world("pump", "PendulumPump"),
+        _world("planar-walls", "PlanarWalls"),
+        _world("three-link-fine", "ThreeLinkFine"),
+        *(_world(f"planar-noise-{pixels}", "Planar", noise=float(pixels)) for pixels in (1, 2, 5)),
+    )
+}
+
+
+def find_world(name: str) -> World:
+    """The world of that name; `InputError` if there is none."""
+    if name not in WORLDS:
+        close = difflib.get_close_matches(name, WORLDS, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else f"the worlds are {', '.join(WORLDS)}."
+        raise InputError(f"There is no world '{name}': {hint}")
+    return WORLDS[name]
