@@ -116,6 +116,8 @@ class NoveltyReward(VecEnvWrapper):
         self._actions = np.zeros((self.num_envs, actions.size), np.float32)
 
     def reset(self) -> NDArray[Any]:
+        if self._watching and not self.options.running:
+            raise InputError("The frames' statistics are to stay as they are without a warm-up: call warm_up first.")
         observations = cast(NDArray[Any], self.venv.reset())
         self.memory.begin(np.arange(self.num_envs), self.frame_code.encode(observations))
         self.scale.begin()
