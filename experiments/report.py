@@ -9,47 +9,67 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from _pages import PAGE, README, RESULTS, load, write_block
+from control import SUITES
+
+from e2c_control.benchmark.table import Line, Scores, gather, summarise
+from e2c_control.benchmark.text import BINS, EXPLANATION, markdown_table, table_csv, with_interval
+from e2c_control.benchmark.worlds import DEFAULT_RECIPE, WORLDS
+from e2c_control.runs.atomic import replace_text
 
 PUBLISHED = {  # averages over trained models, from the README of the authors' PC3 repository
-    "E2C/Planar-v0": "PC3 74.4, PCC 56.6",
-    "E2C/PendulumBalance-v0": "PC3 99.1, PCC 91.9",
-    "E2C/PendulumSwingUp-v0": "PC3 58.4, PCC 26.4",
+    "Planar": "PC3 74.4, PCC 56.6",
+    "PendulumBalance": "PC3 99.1, PCC 91.9",
+    "PendulumSwingUp": "PC3 58.4, PCC 26.4",
+    "CartPoleBalance": "PC3 96.3, PCC 94.4",
+    "ThreeLink": "PC3 42.4, PCC 14.2",
 }
-LABELS = {
-    "planar": "`unfold`, the default",
-    "pendulum": "`unfold`, the default",
-    "planar-e2c-warm": "`e2c-warm`: E2C's objective on an unfolded map",
-    "planar-e2c": "`e2c`, as published",
+HEADLINES = {  # recipes in the README's table
+    DEFAULT_RECIPE: "`unfold`, the default",
+    "e2c-warm": "`e2c-warm`: E2C's objective on an unfolded map",
+    "e2c": "`e2c`, as published",
+    "pcc": "`pcc`, as published",
+    "pc3": "`pc3`, as published",
 }
-ABLATIONS = {
-    "planar-one-start": "`unfold`, no map given up",
-    "planar-twist-only": "`unfold`, only twisted maps given up",
-    "planar-three-starts": "tried: the best of three short starts",
-    "pendulum-model-matrices": "`unfold`, plans follow the model's own A and B",
+TRIED = {  # files of what is no recipe, or no longer one, by world
+    "planar": ("one-start", "twist-only", "three-starts"),
+    "pendulum": ("model-matrices",),
 }
+MEANINGS = (
+    "`one-start`: `unfold`, no map given up; `twist-only`: only twisted maps given up; `three-starts`: the best of "
+    "three short starts; `model-matrices`: plans follow the model's own A and B."
+)
 
 
-def control_table(labels: dict[str, str]) -> list[str]:
-    """Time in goal, a line for each recipe and task."""
-    lines = [
-        "| task | recipe | mean | worst seed | oracle | seeds | CPU-s, worst | published averages |",
-        "|---|---|---|---|---|---|---|---|",
+def scores_of(suites: Iterable[tuple[str, str, str]]) -> list[Scores]:
+    """What the result files hold, from (file, world, recipe); files that are not there are left out."""
+    found: list[Scores] = []
+    for file, world, recipe in suites:
+        result = load(f"control_{file}")
+        if result is not None:
+            found += gather(WORLDS[world], recipe, result["rows"], result["problems"])
+    order = list(dict.fromkeys(one.label for one in found))
+    return sorted(found, key=lambda one: order.index(one.label))
+
+
+def headline_table(lines: Sequence[Line]) -> list[str]:
+    """Time in goal, a line for each task and recipe that is compared with what others published."""
+    table = [
+        "| task | recipe | mean [95 %] | IQM | worst seed | oracle | seeds | CPU-s, worst | published averages |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    for suite, label in labels.items():
-        result = load(f"control_{suite}")
-        if result is None:
-            continue
-        summary = result["summary"]
-        for task, row in summary["tasks"].items():
-            name = task.removeprefix("E2C/").removesuffix("-v0")
-            lines.append(
-                f"| {name} | {label} | {row['mean']:.1f} ± {row['standard_error']:.1f} | {row['worst_seed']:.1f} | "
-                f"{row['oracle']:.1f} | {row['seeds']} | {summary['train_cpu_seconds_worst']:.0f} | {PUBLISHED[task]} |"
+    for line in lines:
+        scores = line.scores
+        if scores.recipe in HEADLINES:
+            table.append(
+                f"| {scores.label} | {HEADLINES[scores.recipe]} | {with_interval(line.mean, line.mean_interval)} | "
+                f"{100 * line.iqm:.1f} | {100 * line.worst_seed[1]:.1f} | {100 * line.oracle:.1f} | "
+                f"{len(scores.seeds)} | {scores.train_cpu_seconds.max():.0f} | {PUBLISHED.get(scores.label, '')} |"
             )
-    return lines
+    return table
 
 
 def sentences() -> list[str]:
@@ -91,12 +111,17 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help="planar run to take the pictures from")
     parser.add_argument("--quick", action="store_true", help="print the tables, write nothing")
     options = parser.parse_args()
-    table, more = control_table(LABELS), [*control_table(ABLATIONS), "", *sentences()]
+    suites = [(file, world, recipe) for file, (world, recipe) in SUITES.items()]
+    tried = [(f"{world}-{name}", world, name) for world, names in TRIED.items() for name in names]
+    lines = summarise(scores_of([*suites, *tried]))
+    table = headline_table(lines)
+    more = [f"{EXPLANATION} {BINS} {MEANINGS}", "", *markdown_table(lines), "", *sentences()]
     print("\n".join([*table, "", *more]))
     if options.quick:
         return
     write_block(README, "results", table)
     write_block(PAGE, "control", more)
+    replace_text(RESULTS / "control.csv", table_csv(lines))
     if options.run is not None:
         pictures(options.run)
 

@@ -35,8 +35,8 @@ BINS = "Drives by score: how many in each of ten bins, relative to the fullest; 
 
 def with_interval(value: float, interval: Interval, sign: str = "") -> str:
     """A share as percent: "75.5 [75.2, 75.8]"."""
-    text = f"{100 * value:{sign}.1f}"
-    return text if interval is None else f"{text} [{100 * interval[0]:{sign}.1f}, {100 * interval[1]:{sign}.1f}]"
+    text, *ends = (f"{round(100 * share, 1) + 0.0:{sign}.1f}" for share in (value, *(interval or ())))  # no "-0.0"
+    return f"{text} [{', '.join(ends)}]" if ends else text
 
 
 def sparkline(counts: Sequence[int]) -> str:
