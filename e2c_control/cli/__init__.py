@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "collect": ("Collect", "make a dataset of images and actions from any Gymnasium environment"),
     "train": ("Train", "train an embedding on a dataset, or go on with a run that was stopped"),
     "plan": ("Plan", "drive to one goal given as an image, and make pictures of it"),
+    "play": ("Play", "set goals by mouse in a window and watch the agent plan, or drive with the keys"),
     "evaluate": ("Evaluate", "drive many problems and compare the scores with the oracle's"),
     "benchmark": ("Benchmark", "train every recipe in every world with every seed, and compare the scores"),
     "novelty": ("Novelty", "search a data set for what is new to a model that learns it, and not just noise"),
@@ -62,8 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     program and keeps its traceback.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    # Pictures are drawn into arrays alone: SDL need not look for a screen, nor complain that there is none.
-    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    if given[:1] != ["play"]:
+        # Pictures are drawn into arrays alone: SDL need not look for a screen, nor complain that there is none.
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     try:
         try:

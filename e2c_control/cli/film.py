@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from e2c_control.cli.episode import Episode
+from e2c_control.measures import decode_frames
 from e2c_control.models.embedding import Embedding
 
 Image = NDArray[np.uint8]
@@ -20,20 +20,13 @@ PAPER, FAINT, INK = 255, 190, 40
 
 def film(episode: Episode, embedding: Embedding) -> list[Image]:
     """Frames (480, w, 3), one for each step; the last one stays for a moment."""
-    foreseen = _decoded(embedding, np.stack([plan[-1] for plan in episode.plans]), episode.goal.shape[-1])
+    foreseen = decode_frames(embedding, np.stack([plan[-1] for plan in episode.plans]), episode.goal.shape[-1])
     last = len(foreseen) - 1
     frames = [
         _page(world, {"sees": seen, "expects": foreseen[min(t, last)], "goal": episode.goal})
         for t, (world, seen) in enumerate(zip(episode.world, episode.seen, strict=True))
     ]
     return frames + [frames[-1]] * 10
-
-
-@torch.inference_mode()
-def _decoded(embedding: Embedding, latents: NDArray[np.float64], channels: int) -> Image:
-    """Latents (N, k) as newest frames (N, H, W, C)."""
-    logits = embedding.decode(torch.as_tensor(latents, dtype=torch.float32))[..., -channels:]
-    return (255.0 * torch.sigmoid(logits)).round().to(torch.uint8).numpy()
 
 
 def _page(world: Image, panels: dict[str, Image]) -> Image:

@@ -1,7 +1,16 @@
 """Numbers about a trained embedding: the quality of its map, and how well it controls."""
 
-from e2c_control.measures.encoded import encode_means
+from e2c_control.measures.encoded import decode_frames, encode_means
 from e2c_control.measures.held_out import HeldOut, hold_out
 from e2c_control.measures.map_metrics import MapMetrics, StateMetrics, measure, measure_map
 
-__all__ = ["HeldOut", "MapMetrics", "StateMetrics", "encode_means", "hold_out", "measure", "measure_map"]
+__all__ = [
+    "HeldOut",
+    "MapMetrics",
+    "StateMetrics",
+    "decode_frames",
+    "encode_means",
+    "hold_out",
+    "measure",
+    "measure_map",
+]

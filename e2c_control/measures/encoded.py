@@ -1,4 +1,4 @@
-"""Images through an embedding, a chunk at a time: what they encode to, and how well latents explain them."""
+"""Images through an embedding and back: what they encode to, what latents decode to and how well they explain them."""
 
 from __future__ import annotations
 
@@ -32,6 +32,14 @@ def encode_means(embedding: Embedding, observations: Images, *, finite: bool = T
     if finite and not np.isfinite(latents).all():
         raise InputError("The embedding gives latents that are not finite: train again with a lower learning rate.")
     return latents
+
+
+@torch.inference_mode()
+def decode_frames(embedding: Embedding, latents: Array, channels: int) -> Images:
+    """Means of p(x | z) for latents (N, k), as pictures of their newest frames (N, H, W, channels)."""
+    device = next(embedding.parameters()).device
+    logits = embedding.decode(torch.as_tensor(latents, dtype=torch.float32, device=device))[..., -channels:]
+    return (255.0 * torch.sigmoid(logits)).round().to(torch.uint8).cpu().numpy()
 
 
 @torch.inference_mode()
