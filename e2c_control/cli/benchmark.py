@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from e2c_control.cli.console import Unset, check_seed, say, table
+from e2c_control.cli.workers import check_workers, run_jobs
 from e2c_control.errors import InputError, whole
 from e2c_control.training.presets import check_steps_scale
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
 
     from e2c_control.benchmark.cell import Cell, Result
     from e2c_control.benchmark.table import Line
-    from e2c_control.parallel.outcome import Failed
 
 HEADING = ("task", "recipe", "IQM [95 %], % in goal", "mean", "worst seed", "oracle", "seeds")
 
@@ -91,11 +91,9 @@ class Benchmark:
     def _cells(self) -> list[Cell]:
         if not (self.worlds and self.recipes and self.seeds):
             raise InputError("There is nothing to run: give at least one of --worlds, --recipes and --seeds.")
-        if self.ray is not None and self.jobs != 1:
-            raise InputError("--jobs means nothing beside --ray: the cluster decides how many run at a time.")
+        check_workers(self.jobs, self.ray)
         for seed in (*self.seeds, self.problems):
             check_seed(seed)
-        whole("--jobs", self.jobs)
         check_steps_scale("--steps-scale", self.steps_scale)
         if self.transitions is not None:
             whole("--transitions", self.transitions)
@@ -111,11 +109,13 @@ class Benchmark:
 
     def _run(self, cells: Sequence[Cell]) -> list[str]:
         """Run cells and keep each result as soon as it is there; returns the names of those without one."""
+        from e2c_control.benchmark.cell import run_cell, run_cell_anywhere
         from e2c_control.benchmark.store import write_cell
         from e2c_control.parallel.outcome import Failed
 
         failed: list[str] = []
-        with closing(self._results(cells)) as results:
+        run = partial(run_cell, folder=self.out / "runs") if self.ray is None else run_cell_anywhere
+        with closing(run_jobs(run, cells, self.jobs, self.ray)) as results:
             for i, (cell, result) in enumerate(results):
                 if isinstance(result, Failed):
                     failed.append(cell.name)
@@ -124,17 +124,6 @@ class Benchmark:
                 write_cell(self._store, cell, result)
                 say(f"{i + 1}/{len(cells)}", f"{cell.name}: {_scores(result)}")
         return failed
-
-    def _results(self, cells: Sequence[Cell]) -> Generator[tuple[Cell, Result | Failed]]:
-        if self.ray is not None:
-            from e2c_control.benchmark.cell import run_cell_anywhere
-            from e2c_control.parallel.ray_cluster import run_on_ray
-
-            return run_on_ray(run_cell_anywhere, cells, self.ray)
-        from e2c_control.benchmark.cell import run_cell
-        from e2c_control.parallel.local import run_in_processes
-
-        return run_in_processes(partial(run_cell, folder=self.out / "runs"), cells, self.jobs)
 
     def _report(self) -> None:
         from e2c_control.benchmark.report import write_report

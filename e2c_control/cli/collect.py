@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
 from e2c_control.cli.console import Unset, check_seed, parse_arguments, say, suggest
-from e2c_control.errors import InputError
+from e2c_control.cli.workers import check_workers, run_jobs
+from e2c_control.errors import InputError, whole
 from e2c_control.training.presets import AT_ONCE, EPISODE_LENGTH
 
 if TYPE_CHECKING:
+    from e2c_control.data.shards import Shard
     from e2c_control.data.transitions import Transitions
+    from e2c_control.parallel.outcome import Failed
+
+PART = 5_000
+"""Transitions that are collected together where there are several processes; another number gives other data."""
 
 Colours = Literal["auto", "grey", "rgb"]
 
@@ -41,6 +50,10 @@ class Collect:
         n_envs: environments that run at the same time. Default: 100 for E2C/*, 8 for others.
         seed: of environments and actions.
         overwrite: replace a dataset that is there already.
+        jobs: processes that collect at the same time, in parts of 5,000 transitions. Each part has a seed of its own:
+            the data are the same with any number of them above one, and on a cluster.
+        ray: instead, address of a Ray cluster to collect the parts on: auto, host:port or ray://host:port. It needs
+            e2c-control[ray] here and this version of e2c-control, and the environment, on every machine.
     """
 
     env: str
@@ -56,6 +69,8 @@ class Collect:
     n_envs: Unset[int] = None
     seed: int = 0
     overwrite: bool = False
+    jobs: int = 1
+    ray: Unset[str] = None
 
     def __call__(self) -> None:
         """Collect, and say what to do with it."""
@@ -64,10 +79,43 @@ class Collect:
 
     def collect(self) -> Transitions:
         """The dataset, made."""
+        check_seed(self.seed)
+        check_workers(self.jobs, self.ray)
+        return self._collect_here(True) if self.jobs == 1 and self.ray is None else self._collect_in_parts()
+
+    def _collect_in_parts(self) -> Transitions:
+        from e2c_control.data.shards import join_shards
+        from e2c_control.data.writer import check_writable
+
+        whole("--transitions", self.transitions)
+        check_writable(self.out, self.overwrite)
+        with closing(run_jobs(collect_part, self._parts(), self.jobs, self.ray)) as done:
+            return join_shards(self.out, _in_order(done), seed=self.seed, overwrite=self.overwrite)
+
+    def _parts(self) -> list[tuple[int, Collect]]:
+        """The parts, numbered: this command again, with fewer transitions and a seed for each."""
+        import numpy as np
+
+        sizes = [min(PART, self.transitions - done) for done in range(0, self.transitions, PART)]
+        seeds = np.random.SeedSequence(self.seed).generate_state(len(sizes)).tolist()
+        return [
+            (i, replace(self, transitions=size, seed=seed, jobs=1, ray=None))
+            for i, (size, seed) in enumerate(zip(sizes, seeds, strict=True))
+        ]
+
+    def collect_part(self) -> Shard:
+        """The transitions, in memory."""
+        from e2c_control.data.shards import Shard
+
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "part"
+            replace(self, out=path)._collect_here(progress=False)
+            return Shard.read(path)
+
+    def _collect_here(self, progress: bool) -> Transitions:
         from e2c_control.data import UniformPolicy, collect, make_vector_env
         from e2c_control.data.environments import check_arguments, is_native
 
-        check_seed(self.seed)
         arguments = parse_arguments(self.env_args)
         check_arguments(self.env, arguments)
         native = is_native(self.env)
@@ -94,10 +142,30 @@ class Collect:
                 seed=self.seed,
                 frame_stack=self.frame_stack,
                 overwrite=self.overwrite,
-                progress=True,
+                progress=progress,
             )
         finally:
             vector_env.close()
+
+
+def collect_part(part: tuple[int, Collect]) -> Shard:
+    """In another process: one part."""
+    return part[1].collect_part()
+
+
+def _in_order(done: Iterable[tuple[tuple[int, Collect], Shard | Failed]]) -> Generator[Shard]:
+    """The parts by their numbers; those that come early wait in memory."""
+    from e2c_control.parallel.outcome import Failed
+
+    early: dict[int, Shard] = {}
+    wanted = 0
+    for (number, _), shard in done:
+        if isinstance(shard, Failed):
+            raise InputError(f"A part could not be collected: {shard.reason}")
+        early[number] = shard
+        while wanted in early:
+            yield early.pop(wanted)
+            wanted += 1
 
 
 def open_or_collect(env: str, folder: Path, remedy: str) -> Transitions:

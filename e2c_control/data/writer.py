@@ -16,6 +16,13 @@ from e2c_control.runs.atomic import check_replaceable, new_folder, require_space
 _FILES = frozenset({NAME, "frames.npy", "actions.npy", "episodes.npy", "states.npy"})
 
 
+def check_writable(path: Path, overwrite: bool) -> None:
+    """Raise `InputError` if something is at ``path`` that a new dataset may not replace."""
+    check_replaceable(path, "dataset", [NAME, "frames.npy"], _FILES.__contains__)
+    if (path / NAME).is_file() and not overwrite:
+        raise InputError(f"The dataset {path} exists already: choose another path or ask to overwrite it.")
+
+
 class TransitionsWriter:
     """Appends episodes to a dataset that is being made. Get one from `TransitionsWriter.create`."""
 
@@ -44,9 +51,7 @@ class TransitionsWriter:
             overwrite: whether a dataset that is there already may be replaced; nothing else ever is.
         """
         path = Path(path)
-        check_replaceable(path, "dataset", [NAME, "frames.npy"], _FILES.__contains__)
-        if (path / NAME).is_file() and not overwrite:
-            raise InputError(f"The dataset {path} exists already: choose another path or ask to overwrite it.")
+        check_writable(path, overwrite)
         frame_bytes = int(np.prod(card.frame_shape)) + 4 * card.action_dim + 8 * (card.state_dim or 0)
         require_space(path, expected_frames * frame_bytes)
         with new_folder(path, replace=path.exists()) as folder:
