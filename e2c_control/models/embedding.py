@@ -16,6 +16,7 @@ from e2c_control.models.networks import BackwardEncoder, ConvDecoder, ConvEncode
 from e2c_control.models.nonlinear import NonlinearTransition
 from e2c_control.models.pixels import Standardise, unit_pixels
 from e2c_control.models.transition import Transition
+from e2c_control.runs.config import check_config
 
 Part = Literal["encoder", "decoder", "transition", "ensemble", "backward_encoder"]
 """What an embedding is made of and a phase of training may train."""
@@ -71,6 +72,7 @@ class Embedding(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
+        check_config(config)
         self.config, self.observation_shape, self.action_dim = config, observation_shape, action_dim
         k = config.latent_dim
         # torch's initialisers read the global generator: lend it our state and give the caller's back afterwards.

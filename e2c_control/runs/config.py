@@ -48,3 +48,15 @@ def read_config(path: Path, kind: type[Config]) -> Config:
             f"{path} was written for another version of e2c-control ({error}): start the run again or install that "
             "version."
         ) from error
+
+
+def check_config(config: Any) -> None:
+    """Refuse a dataclass made in Python with a value that none read from a file could have.
+
+    Raises:
+        InputError: naming the field.
+    """
+    try:
+        from_json(type(config), to_json(config))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{type(config).__name__} cannot be used, {error}: change that.") from error

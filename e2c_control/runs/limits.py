@@ -1,6 +1,6 @@
-"""Which values the fields of what is read from a file can have.
+"""Which values the fields of a config can have, whether it is read from a file or made in Python (`check_config`).
 
-A damaged file is told by the field that is wrong, when it is read, and not by what goes wrong later because of it.
+A mistake is told by the field that is wrong, before work starts, and not by what goes wrong later because of it.
 """
 
 import sys

@@ -30,6 +30,7 @@ from e2c_control.runs.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from e2c_control.runs.config import check_config
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.lock import locked
 from e2c_control.runs.logger import RunLogger
@@ -89,6 +90,7 @@ def resolve_device(name: str) -> torch.device:
 
 def start_run(root: Path | str, config: TrainConfig, name: str | None = None, *, job: Job = ALONE) -> RunFolder:
     """A new run folder, made only if the dataset, the device and the job can do what the config asks for."""
+    check_config(config)
     transitions = Transitions.open(config.dataset)
     check_devices(resolve_device(config.device))
     episodes, _ = transitions.split(config.held_out, seed=0)

@@ -17,9 +17,11 @@ from e2c_control.data.store import open_store
 from e2c_control.data.transitions import Transitions
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding
+from e2c_control.models.pixels import unit_pixels
 from e2c_control.objectives.objective import Objective
 from e2c_control.objectives.recipe import Phase, Recipe
 from e2c_control.objectives.unrolled import Noise, Unrolled
+from e2c_control.runs.config import check_config
 from e2c_control.runs.training_state import (
     generator_from_tensor,
     generator_to_tensor,
@@ -65,7 +67,7 @@ def train_pixel_statistics(
     rows = rows[np.linspace(0, len(rows) - 1, min(limit, len(rows))).astype(np.int64)]
     sums = squares = 0.0
     for block in np.array_split(rows, -(-len(rows) // 512)):
-        frames = torch.from_numpy(transitions.frames[block]).double() / 255.0
+        frames = unit_pixels(torch.from_numpy(transitions.frames[block]), torch.float64)
         sums, squares = sums + frames.sum(0), squares + frames.square().sum(0)
     mean = torch.as_tensor(sums) / len(rows)
     deviation = (torch.as_tensor(squares) / len(rows) - mean.square()).clamp(min=0.0).sqrt()
@@ -99,6 +101,7 @@ class Trainer:
         compile: bool = False,
         job: Job = ALONE,
     ) -> None:
+        check_config(recipe)
         self.recipe, self.device, self.step, self._job = recipe, device, 0, job
         self._transitions, self._episodes = transitions, episodes
         weights_seed, batch_seed, noise_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(3))

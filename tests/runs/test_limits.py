@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import fields, is_dataclass, replace
 from functools import reduce
@@ -20,6 +21,7 @@ from e2c_control.data.card import DatasetCard, read_card
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import EmbeddingConfig
 from e2c_control.objectives.recipes import RECIPES, make_recipe
+from e2c_control.runs.config import check_config
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.limits import LIMITS, NEVER_EMPTY
 from e2c_control.runs.typed_json import from_json, to_json
@@ -111,6 +113,29 @@ def test_impossible_values_of_a_config(run: RunFolder, place: Place, value: obje
     sentence = str(caught.value)
     assert f"config.json is damaged, {named(place)} is " in sentence
     assert sentence.endswith(" belongs: restore the file, or start the run again.")
+
+
+LOOKED_AT_WHEN_MADE = ("term", "terms", "retry", "above")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"), [case for case in (*IMPOSSIBLE, *OF_ANOTHER_TYPE) if case[0][-1] not in LOOKED_AT_WHEN_MADE]
+)
+def test_what_no_file_can_hold_no_caller_can_give(place: Place, value: Any) -> None:
+    with pytest.raises(InputError, match=f"TrainConfig cannot be used, {re.escape(named(place))} is .*: change that"):
+        check_config(replaced(CONFIG, place, tuple(value) if isinstance(value, list) else value))
+
+
+def replaced(config: Any, place: Place, value: Any) -> Any:
+    """The dataclass (or tuple, or mapping) with another value at that place."""
+    if not place:
+        return value
+    key, rest = place[0], place[1:]
+    if isinstance(key, int):
+        return (*config[:key], replaced(config[key], rest, value), *config[key + 1 :])
+    if isinstance(config, Mapping):
+        return {**config, key: replaced(config[key], rest, value)}
+    return replace(config, **{key: replaced(getattr(config, key), rest, value)})
 
 
 @pytest.mark.parametrize(("place", "value"), OF_ANOTHER_TYPE)

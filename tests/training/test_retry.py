@@ -29,7 +29,7 @@ def recipe(above: float, attempts: int = 2) -> Recipe:
     sizes = EmbeddingConfig(encoder_hidden=(16,), decoder_hidden=(16,), transition_hidden=(16,))
     made = make_recipe("unfold", sizes)
     unfold, display = made.phases
-    retry = Retry({"info_nce": np.inf, "control_uniformity": above}, LOOK, attempts)
+    retry = Retry({"info_nce": 1e9, "control_uniformity": above}, LOOK, attempts)
     unfold = replace(unfold, steps=12, batch_size=16, retry=retry)
     return replace(made, phases=(unfold, replace(display, steps=5, batch_size=16)))
 
@@ -45,7 +45,7 @@ def finish(trained: Trainer, until: int | None = None) -> dict[str, torch.Tensor
 
 
 def test_a_phase_that_is_fine_is_not_touched(data: Transitions) -> None:
-    looked_at = recipe(above=np.inf)
+    looked_at = recipe(above=1e9)
     unfold, display = looked_at.phases
     plain = replace(looked_at, phases=(replace(unfold, retry=None), display))
     first, second = trainer(data, looked_at), trainer(data, plain)

@@ -17,6 +17,7 @@ from e2c_control.envs import make_task
 from e2c_control.envs.env import TaskEnv
 from e2c_control.envs.pendulum import Pendulum
 from e2c_control.errors import InputError
+from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.runs.checkpoint import checkpoint_paths, latest, load_checkpoint
 from e2c_control.runs.folder import RunFolder
@@ -231,7 +232,22 @@ def test_a_run_that_cannot_train_is_not_begun(dataset: Path, recipe: Recipe, tmp
     long = replace(recipe, phases=(replace(recipe.phases[0], horizon=9),))
     with pytest.raises(InputError, match=r"no window of 9 steps .*collect longer episodes"):
         start_run(tmp_path / "runs", TrainConfig(dataset, "Dots-v0", long), "mine")
-    with pytest.raises(InputError, match="choose auto, cpu or cuda"):
+    with pytest.raises(InputError, match="device is 'tpu'"):
         start_run(tmp_path / "runs", TrainConfig(dataset, "Dots-v0", recipe, device="tpu"), "mine")  # type: ignore[arg-type]
     assert not (tmp_path / "runs").exists()
     assert start_run(tmp_path / "runs", TrainConfig(dataset, "Dots-v0", recipe), "mine").path.is_dir()
+
+
+def test_what_cannot_be_is_refused_by_its_field(
+    dataset: Path, transitions: Transitions, recipe: Recipe, tmp_path: Path
+) -> None:
+    sizes = replace(recipe.embedding, encoder_hidden=(16, -2))
+    bad = replace(recipe, embedding=sizes)
+    sentence = r"cannot be used, .*encoder_hidden\[1\] is -2, where a whole number from 1"
+    with pytest.raises(InputError, match=sentence):
+        start_run(tmp_path / "runs", TrainConfig(dataset, "Dots-v0", bad), "mine")
+    assert not (tmp_path / "runs").exists()
+    with pytest.raises(InputError, match=sentence):
+        Trainer(bad, transitions, np.arange(3), seed=0, device=torch.device("cpu"))
+    with pytest.raises(InputError, match=sentence):
+        Embedding(sizes, (8, 8, 1), 2, torch.Generator())
