@@ -9,12 +9,34 @@ from e2c_control.agents.filtering import FrameFilter
 from e2c_control.agents.planning import PlanningOptions
 
 if TYPE_CHECKING:
+    from e2c_control.agents.free_energy import FreeEnergyAgent
+    from e2c_control.agents.novelty import NoveltyCallback, NoveltyOptions, NoveltyReplayBuffer, NoveltyReward
     from e2c_control.agents.policy_gradient import LAX, RELAX, A2CBaseline
 
-_LATER = dict.fromkeys(("LAX", "RELAX", "A2CBaseline"), "e2c_control.agents.policy_gradient")
+_LATER = {
+    **dict.fromkeys(("LAX", "RELAX", "A2CBaseline"), "e2c_control.agents.policy_gradient"),
+    **dict.fromkeys(
+        ("NoveltyCallback", "NoveltyOptions", "NoveltyReplayBuffer", "NoveltyReward"), "e2c_control.agents.novelty"
+    ),
+    "FreeEnergyAgent": "e2c_control.agents.free_energy",
+}
 """What is imported when it is asked for."""
 
-__all__ = ["LAX", "RELAX", "A2CBaseline", "Drive", "E2CAgent", "FrameFilter", "PlanningOptions", "drive"]
+__all__ = [
+    "LAX",
+    "RELAX",
+    "A2CBaseline",
+    "Drive",
+    "E2CAgent",
+    "FrameFilter",
+    "FreeEnergyAgent",
+    "NoveltyCallback",
+    "NoveltyOptions",
+    "NoveltyReplayBuffer",
+    "NoveltyReward",
+    "PlanningOptions",
+    "drive",
+]
 
 
 def __getattr__(name: str) -> Any:

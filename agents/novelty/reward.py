@@ -64,6 +64,9 @@ class NoveltyReward(VecEnvWrapper):
         env = NoveltyReward(make_vec_env("MountainCar-v0", 32))
         PPO("MlpPolicy", env, n_steps=16).learn(60_000, NoveltyCallback())
 
+    A policy sees what the environment shows. Where numbers are small or of different size, as those of MountainCar, put
+    stable-baselines3's `VecNormalize(env, norm_reward=False)` around it, or the policy cannot tell speeds apart.
+
     Episodes count with what the environment paid: below this wrapper there is a monitor, or it makes one. In every
     step's `info` are "extrinsic", what the environment paid; "intrinsic", the bonus in units of what it adds up to; and
     "novelty", the model's own score. The reward is their weighted sum.

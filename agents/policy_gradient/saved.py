@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 from stable_baselines3.common import utils
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
@@ -146,7 +147,7 @@ class SavedPolicyGradient:
         model.n_envs = meta["n_envs"] if vectors is None else vectors.num_envs
         model._setup_model()  # pyright: ignore[reportPrivateUsage]
         self.restore_weights(model)
-        self._restore_state(model)
+        self.restore_state(model)
         return model
 
     def restore_weights(self, model: PolicyGradient) -> None:
@@ -157,7 +158,8 @@ class SavedPolicyGradient:
             else:
                 part.load_state_dict(dict(self.tensors[_file(name)]))
 
-    def _restore_state(self, model: PolicyGradient) -> None:
+    def restore_state(self, model: PolicyGradient) -> None:
+        """What else the next step depends on: random generators, counters, running measures."""
         state, meta = self.tensors["state"], self.meta
         for i, generator in enumerate(model.generators):
             # The state of another kind of device's generator is no use: it keeps its seed.
@@ -174,7 +176,7 @@ class SavedPolicyGradient:
         model.ep_success_buffer = deque(cast(list[Any], meta["successes"]), maxlen=size)
 
 
-def parts(model: PolicyGradient) -> dict[str, nn.Module | torch.optim.Optimizer]:
+def parts(model: BaseAlgorithm) -> dict[str, nn.Module | torch.optim.Optimizer]:
     """What has weights or learns them, by the name that stable-baselines3 has for it."""
     found: dict[str, Any] = {}
     for name in model._get_torch_save_params()[0]:  # pyright: ignore[reportPrivateUsage]

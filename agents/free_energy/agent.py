@@ -1,0 +1,281 @@
+"""The free-energy agent: a model that lowers its surprise, and a policy that raises it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+
+from e2c_control.agents.free_energy.environments import EnvSource, Nowhere, check_fit, vectors_of
+from e2c_control.agents.free_energy.learners import algorithm_of, is_image, settings_of, usual_envs
+from e2c_control.agents.free_energy.randomness import later_seed, own_randomness
+from e2c_control.agents.free_energy.saved import algorithm_from, algorithm_to
+from e2c_control.agents.learning import Callback, as_callback
+from e2c_control.agents.novelty import NoveltyCallback, NoveltyOptions, NoveltyReward, Weights
+from e2c_control.agents.novelty.novelty import WHITENED_LIMIT
+from e2c_control.agents.novelty.scaling import moments_from, moments_to
+from e2c_control.agents.policy_gradient.spaces import space_from, space_to
+from e2c_control.errors import InputError, whole
+from e2c_control.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from e2c_control.runs.config import from_json, to_json
+
+KIND = "FreeEnergyAgent"
+NOVELTY = "novelty_"
+"""How the names of the model's files begin."""
+
+
+@dataclass(frozen=True)
+class FreeEnergyOptions:
+    """What a free-energy agent is.
+
+    Attributes:
+        policy: what its policy learns by: ppo, sac or relax.
+        novelty: what is new to it, and how it learns that.
+        weights: of novelty and of what the environment pays, and whether novelty is sought or avoided.
+        policy_options: arguments of the policy's algorithm that are to be others than usual; numbers, texts, and lists
+            and mappings of them.
+    """
+
+    policy: str = "ppo"
+    novelty: NoveltyOptions = field(default_factory=NoveltyOptions)
+    weights: Weights = field(default_factory=lambda: Weights(extrinsic=0.0))
+    policy_options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        for name, value in self.policy_options.items():
+            try:
+                json.dumps(value)
+            except TypeError as error:
+                raise InputError(
+                    f"The option {name} of the policy is a {type(value).__name__}: give numbers, texts, or lists and "
+                    "mappings of them, which can be saved."
+                ) from error
+
+
+class FreeEnergyAgent:
+    """Adversarial free energy: a world model learns to reconstruct what the agent senses, and a policy seeks its error.
+
+    With objective "minimise" the sign is turned round: the plain free-energy agent, which avoids surprise.
+
+        agent = FreeEnergyAgent("MountainCar-v0").learn(60_000)
+        agent.save("explorer")
+        FreeEnergyAgent.load("explorer", env="MountainCar-v0").learn(60_000, reset_num_timesteps=False)
+
+    `learn` always resets the environments, with a seed made of `seed` and the steps so far: on a CPU it goes on from a
+    saved agent to the bit, as it would have without saving. It can be interrupted: the agent is then what it was after
+    the last step, and can act, be saved and go on. Policies see vectors whitened, images as they are.
+
+    Attributes:
+        options: what it is.
+        model: the stable-baselines3 algorithm of its policy.
+        reward: what pays it; `reward.novelty` is its world model.
+        seed: of everything.
+
+    Args:
+        env: a Gymnasium id, a function that makes an environment, an environment, or a vector of stable-baselines3.
+        policy: what the policy learns by: ppo; sac, for continuous actions, which scores what it replays anew; relax,
+            which is LAX where actions are continuous.
+        novelty: what is new, and how that is learnt; a recurrent auto-encoder's error unless told otherwise.
+        objective: maximise novelty, or minimise it.
+        intrinsic_weight: of novelty.
+        extrinsic_weight: of what the environment pays.
+        policy_options: arguments of the policy's algorithm that are to be others than usual.
+        n_envs: environments at once where they are made here: 32, or one for sac.
+        tensorboard_log, verbose: as in stable-baselines3.
+        seed: of everything; without one, another one each time.
+        device: where everything computes.
+
+    Raises:
+        InputError: an option that there is not, or an environment that policy or novelty cannot take.
+    """
+
+    def __init__(
+        self,
+        env: EnvSource,
+        policy: str = "ppo",
+        novelty: NoveltyOptions | None = None,
+        *,
+        objective: str = "maximise",
+        intrinsic_weight: float = 1.0,
+        extrinsic_weight: float = 0.0,
+        policy_options: Mapping[str, Any] | None = None,
+        n_envs: int | None = None,
+        tensorboard_log: str | None = None,
+        verbose: int = 0,
+        seed: int | None = None,
+        device: torch.device | str = "auto",
+    ) -> None:
+        weights = Weights(intrinsic_weight, extrinsic_weight, cast(Any, objective))
+        self.options = FreeEnergyOptions(policy, novelty or NoveltyOptions(), weights, dict(policy_options or {}))
+        drawn = int(np.random.SeedSequence().generate_state(1)[0])
+        self.seed = drawn if seed is None else whole("seed", seed, least=0, most=2**32 - 1)
+        self._kept: dict[str, Any] = {"tensorboard_log": tensorboard_log, "verbose": verbose}
+        venv = vectors_of(env, n_envs, usual_envs(policy))
+        kind = algorithm_of(policy, cast(Any, venv.action_space))
+        self.reward = NoveltyReward(
+            venv,
+            self.options.novelty,
+            intrinsic_weight=intrinsic_weight,
+            extrinsic_weight=extrinsic_weight,
+            objective=weights.objective,
+            seed=self.seed,
+            device=device,
+        )
+        settings = settings_of(kind, self.reward, self.options.policy_options)
+        self._whitening = None if is_image(cast(Any, venv.observation_space)) else _whitening(self.reward)
+        with own_randomness(self.seed):
+            made: Any = kind
+            self.model: BaseAlgorithm = made(
+                env=self._whitening or self.reward, seed=self.seed, device=device, **self._kept, **settings
+            )
+
+    @property
+    def num_timesteps(self) -> int:
+        """Environment steps that it has learnt from."""
+        return self.model.num_timesteps
+
+    @property
+    def logger(self) -> Logger:
+        """stable-baselines3's."""
+        return self.model.logger
+
+    def set_logger(self, logger: Logger) -> None:
+        """Log to another of stable-baselines3's."""
+        self.model.set_logger(logger)
+
+    def get_env(self) -> VecEnv | None:
+        """What it acts in, with the environment's own rewards; none if it was loaded without."""
+        return None if isinstance(self.reward.venv, Nowhere) else self.reward.venv
+
+    def learn(
+        self,
+        total_timesteps: int,
+        callback: Callback = None,
+        log_interval: int = 4,
+        tb_log_name: str | None = None,
+        reset_num_timesteps: bool = True,
+        progress_bar: bool = False,
+    ) -> Self:
+        """Explore for so many environment steps, and learn from them, as `learn` of stable-baselines3.
+
+        Raises:
+            InputError: it has no environment, or that gave what cannot be learnt from; all so far is kept.
+        """
+        if self.get_env() is None:
+            raise InputError(f"This {KIND} has no environment to learn in: give load one.")
+        steps = whole("total_timesteps", total_timesteps, least=0)
+        seed = later_seed(self.seed, 0 if reset_num_timesteps else self.num_timesteps)
+        callbacks: list[BaseCallback] = [NoveltyCallback(), *([] if callback is None else [as_callback(callback)])]
+        name = tb_log_name or f"{KIND}_{self.options.policy}"
+        model: Any = self.model
+        with own_randomness(seed):
+            # The state of environments cannot be saved: every `learn` starts from a fresh one that can be made again.
+            model._last_obs = None
+            model.env.seed(seed)
+            model.action_space.seed(seed)
+            model.learn(steps, callbacks, log_interval, name, reset_num_timesteps, progress_bar)
+        return self
+
+    def predict(
+        self,
+        observation: NDArray[Any],
+        state: tuple[NDArray[Any], ...] | None = None,
+        episode_start: NDArray[Any] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[NDArray[Any], tuple[NDArray[Any], ...] | None]:
+        """Actions for one observation, or for several."""
+        if self._whitening is not None:
+            observation = cast(NDArray[Any], self._whitening.normalize_obs(np.asarray(observation)))
+        return self.model.predict(observation, state, episode_start, deterministic)
+
+    def save(self, path: str | Path) -> None:
+        """Write a folder of JSON and safetensors; nothing is pickled, and an agent that is there is replaced.
+
+        Everything but the environments is written: weights, optimisers, random generators, what was seen and counted.
+        """
+        bounds: dict[str, torch.Tensor] = {}
+        tensors, algorithm = algorithm_to(self.model)
+        model, novelty = self.reward.state()
+        meta = {
+            "agent": KIND,
+            "options": to_json(self.options),
+            "seed": self.seed,
+            "kept": self._kept,
+            "n_envs": self.reward.num_envs,
+            "observation_space": space_to(cast(Any, self.reward.observation_space), "seen", bounds),
+            "action_space": space_to(cast(Any, self.reward.action_space), "does", bounds),
+            "algorithm": algorithm,
+            "novelty": novelty,
+        }
+        whitening = {} if self._whitening is None else {"whitening": moments_to(cast(Any, self._whitening.obs_rms))}
+        named = {f"{NOVELTY}{name}": group for name, group in model.items()}
+        save_checkpoint(Path(path), {**tensors, **named, **whitening, "agent_spaces": bounds}, meta)
+
+    @classmethod
+    def load(cls, path: str | Path, env: EnvSource | None = None, device: torch.device | str = "auto") -> Self:
+        """An agent that `save` wrote; `learn(..., reset_num_timesteps=False)` goes on where it was.
+
+        Args:
+            path: the folder.
+            env: where it may learn again: the same observations and actions, and as many environments. Without one, it
+                can act and be saved.
+            device: where everything computes.
+
+        Raises:
+            InputError: the folder is missing, damaged or no agent's, or the environment does not fit it.
+        """
+        checkpoint = load_checkpoint(Path(path))
+        if checkpoint.meta.get("agent") != KIND:
+            raise InputError(f"{path} holds no {KIND}: give the folder that {KIND}.save wrote.")
+        try:
+            return cls._from(checkpoint, env, device)
+        except InputError:
+            raise
+        except (KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"{path} was written by another version of e2c-control ({error}): install that version, or learn again."
+            ) from error
+
+    @classmethod
+    def _from(cls, checkpoint: Checkpoint, env: EnvSource | None, device: torch.device | str) -> Self:
+        meta, tensors = checkpoint.meta, checkpoint.tensors
+        seen, does = (space_from(meta[f"{name}_space"], tensors["agent_spaces"]) for name in ("observation", "action"))
+        count, options = int(meta["n_envs"]), cast(FreeEnergyOptions, from_json(FreeEnergyOptions, meta["options"]))
+        if env is None:
+            venv: VecEnv = Nowhere(count, seen, does)
+        else:
+            venv = vectors_of(env, None, count)
+            check_fit(venv, seen, does, count, checkpoint.path)
+        agent = cls(
+            venv,
+            options.policy,
+            options.novelty,
+            objective=options.weights.objective,
+            intrinsic_weight=options.weights.intrinsic,
+            extrinsic_weight=options.weights.extrinsic,
+            policy_options=options.policy_options,
+            seed=int(meta["seed"]),
+            device=device,
+            **meta["kept"],
+        )
+        algorithm_from(agent.model, tensors, meta["algorithm"], checkpoint.path)
+        own = {name.removeprefix(NOVELTY): group for name, group in tensors.items() if name.startswith(NOVELTY)}
+        agent.reward.restore(own, meta["novelty"])
+        if agent._whitening is not None:
+            moments_from(cast(Any, agent._whitening.obs_rms), tensors["whitening"])
+        return agent
+
+
+def _whitening(venv: VecEnv) -> VecNormalize:
+    """Vectors as a policy can learn from them: with the numbers that MountainCar shows, it would hardly explore."""
+    return VecNormalize(venv, norm_reward=False, clip_obs=WHITENED_LIMIT)
