@@ -1,0 +1,165 @@
+"""Planned curiosity: in a latent world made by hand it goes where nobody was; through a real one it gathers data."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from e2c_control.agents import E2CAgent
+from e2c_control.agents.curiosity import CuriosityOptions, PlannedCuriosity
+from e2c_control.data import Transitions, collect, make_vector_env
+from e2c_control.envs import Task
+from e2c_control.errors import InputError
+from e2c_control.models.embedding import Embedding, EmbeddingConfig
+from e2c_control.models.matrix_network import LocallyLinearTransition
+from e2c_control.objectives.recipes import make_recipe
+from e2c_control.training.trainer import Trainer
+
+BORDER, BEYOND, STEPS = 20.0, 25.0, 14
+
+
+def known_half(task: Task) -> np.ndarray:
+    """Frames from all over the left half."""
+    states = task.system.sample_states(1500, np.random.default_rng(0))
+    return task.system.render(states[states[:, 1] < BORDER])
+
+
+def disagreeing(embedding: Embedding) -> Embedding:
+    """A second member that predicts otherwise beyond the border, where the column is 2 or more in units of ten."""
+    (member,) = embedding.members
+    assert isinstance(member, LocallyLinearTransition)
+    first = member.body[0]
+    assert isinstance(first, torch.nn.Linear)
+    with torch.no_grad():
+        first.weight.copy_(torch.tensor([[0.0, 10.0]]).repeat(4, 1))
+        first.bias.fill_(-20.0)
+        member.head.weight[-2:] = 0.01  # on the offset o
+    return embedding
+
+
+def driven(task: Task, act, starts: np.ndarray) -> np.ndarray:
+    """States (STEPS + 1, N, 2) under `act(frames, state) -> (actions, state)`."""
+    states, carried, way = starts, None, [starts]
+    for _ in range(STEPS):
+        actions, carried = act(task.system.render(states), carried)
+        states = task.system.step(states, actions.astype(np.float64) * task.system.control_limit)
+        way.append(states)
+    return np.stack(way)
+
+
+@pytest.mark.parametrize("seek", ["novelty", "disagreement"])
+def test_it_goes_where_nobody_was_and_random_actions_do_not(seek: str, located: Embedding, plane: Task) -> None:
+    # The model knows no edges of the world, and would as soon go beyond one: this border is nearer.
+    starts = np.column_stack([np.linspace(14, 26, 8), np.full(8, 11.0)])
+    agent = PlannedCuriosity(disagreeing(located), CuriosityOptions(seek=seek))  # type: ignore[arg-type]
+    agent.remember(known_half(plane))
+    rng = np.random.default_rng(1)
+    planned = driven(plane, agent.predict, starts)
+    random = driven(plane, lambda frames, _: (rng.uniform(-1, 1, (len(frames), 2)), None), starts)
+    arrived, stumbled = ((way[..., 1] > BEYOND).any(0).mean() for way in (planned, random))
+    assert arrived == 1.0
+    assert stumbled < 0.2
+
+
+def test_it_does_not_look_for_what_it_found(located: Embedding, plane: Task) -> None:
+    agent = PlannedCuriosity(located)
+    start, carried, visited = np.array([[20.0, 20.0]]), None, []
+    for _ in range(60):
+        actions, carried = agent.predict(plane.system.render(start), carried)
+        start = plane.system.step(start, actions.astype(np.float64) * 3)
+        visited.append(start[0])
+    cells = {tuple((place // 5).astype(int)) for place in visited}
+    assert len(cells) > 25, "of 64; a random walk of as many steps comes to about 12"
+
+
+def test_a_wall_is_given_up(located: Embedding, plane: Task) -> None:
+    """The model knows no walls: a plan through one is tried, found vain, and another way is taken."""
+    walled = replace(plane, system=type(plane.system)(obstacles=((-9.0, -9.0),), walls=((0, 18, 30, 22),)))
+    agent, states, carried = PlannedCuriosity(located), np.array([[15.0, 8.0]]), None
+    agent.remember(known_half(plane))
+    for _ in range(100):
+        actions, carried = agent.predict(walled.system.render(states), carried)
+        states = walled.system.step(states, actions.astype(np.float64) * 3)
+        if states[0, 1] > BEYOND:
+            break
+    assert states[0, 1] > BEYOND
+    assert len(carried.experience.blocked) > 0
+
+
+def test_predict_is_a_function(located: Embedding, plane: Task) -> None:
+    frames = plane.system.render(np.array([[5.0, 5.0], [30.0, 20.0]]))
+    first, second = (PlannedCuriosity(located, seed=3) for _ in range(2))
+    actions, state = first.predict(frames)
+    assert (actions.shape, actions.dtype) == ((2, 2), np.float32)
+    assert np.abs(actions).max() <= 1
+    np.testing.assert_array_equal(second.predict(frames)[0], actions)
+    later = [first.predict(frames, state, np.array([False, True]))[0] for _ in range(2)]
+    np.testing.assert_array_equal(later[0], later[1])
+    single, alone = first.predict(frames[0])
+    assert single.shape == (2,)
+    assert len(alone.latents) == 1
+    with pytest.raises(InputError, match="other environments"):
+        first.predict(frames, alone)
+
+
+def test_a_reset_is_no_wall(located: Embedding, plane: Task) -> None:
+    agent = PlannedCuriosity(located)
+    frames = plane.system.render(np.array([[20.0, 20.0]]))
+    _, state = agent.predict(frames)
+    stayed = agent.predict(frames, state)[1].experience
+    assert len(stayed.blocked) == 1
+    begun = agent.predict(frames, state, np.array([True]))[1].experience
+    assert len(begun.blocked) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"planner": "ilqr"}, "'ilqr' cannot seek"),
+        ({"seek": "reward"}, "choose 'novelty' or 'disagreement'"),
+        ({"reach": 0.0}, "above 0"),
+        ({"horizon": 0}, "horizon"),
+        ({"samples": 1}, "samples"),
+    ],
+)
+def test_options_that_are_none(options: dict[str, object], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        CuriosityOptions(**options)  # type: ignore[arg-type]
+
+
+def test_disagreement_needs_an_ensemble() -> None:
+    alone = Embedding(EmbeddingConfig(encoder_hidden=(4,)), (40, 40, 1), 2, torch.Generator())
+    with pytest.raises(InputError, match="unfold-ensemble"):
+        PlannedCuriosity(alone, CuriosityOptions(seek="disagreement"))
+
+
+def test_frames_of_another_size(saved: Path) -> None:
+    agent = PlannedCuriosity(E2CAgent.load(saved).embedding)
+    with pytest.raises(InputError, match="reads observations of shape"):
+        agent.predict(np.zeros((1, 20, 40, 1), np.uint8))
+
+
+@pytest.mark.parametrize("environment", ["E2C/Planar-v0", "E2C/PendulumBalance-v0"])
+def test_what_it_gathers_trains_the_next_embedding(environment: str, saved: Path, tmp_path: Path) -> None:
+    envs = make_vector_env(environment, 3, frame_stack=1)
+    if environment == "E2C/Planar-v0":
+        embedding = E2CAgent.load(saved).embedding
+    else:
+        sizes = EmbeddingConfig(latent_dim=3, encoder_hidden=(8,), decoder_hidden=(8,))
+        embedding = Embedding(sizes, (48, 48, 2), 1, torch.Generator().manual_seed(0))
+    gathered: list[Transitions] = []
+    for name in "ab":
+        agent = PlannedCuriosity(embedding, CuriosityOptions(samples=20))
+        gathered.append(collect(envs, tmp_path / name, 90, 10, policy=agent.policy()))
+    envs.close()
+    np.testing.assert_array_equal(gathered[0].actions, gathered[1].actions)
+    assert np.abs(gathered[0].actions).max() <= 1
+    recipe = make_recipe("unfold", embedding.config)
+    data = gathered[0]
+    trainer = Trainer(recipe, data, np.arange(data.n_episodes), seed=0, device=torch.device("cpu"))
+    report = trainer.advance()
+    assert torch.isfinite(report.loss)
+    following = PlannedCuriosity(trainer.embedding)
+    following.remember(np.repeat(np.array(data.frames), data.card.frame_stack, axis=-1))
