@@ -79,5 +79,6 @@ def paired_differences(seeds: Sequence[int], scores: Array, others: Sequence[int
 
 def histogram(scores: Array, bins: int = 10) -> tuple[int, ...]:
     """How many scores, from 0 to 1, fall into each of equally wide bins; 1 itself is in the last one."""
-    counts, _ = np.histogram(scores, bins, (0.0, 1.0))
-    return tuple(int(count) for count in counts)
+    # A score that is an edge but for rounding, such as 0.3 or 28 of 40 steps, belongs to the bin above the edge.
+    places = np.minimum(np.floor(scores.ravel() * bins + 1e-9).astype(np.int64), bins - 1)
+    return tuple(int(count) for count in np.bincount(places, minlength=bins))
