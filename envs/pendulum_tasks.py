@@ -156,4 +156,4 @@ def pump(*, noise: float = 0.0) -> Task:
     system = Pendulum(noise=noise, torque_limit=0.2, max_rate=5 * math.pi)
     tuning = ((surplus, catch) for surplus in (0.02, 0.05, 0.1) for catch in (0.3, 0.45, 0.6))
     references = tuple(PumpAndHold(system, surplus, catch) for surplus, catch in tuning)
-    return _task("E2C/PendulumPump-v0", system, (171.0, 180.0), 200, 60, references)
+    return _task("E2C/PendulumPump-v0", system, (171.0, 180.0), 200, 90, references)
