@@ -47,20 +47,19 @@ def assert_same_curves(run: Path, whole: Path) -> None:
 
 
 def test_two_processes_write_the_run_of_one(
-    tmp_path: Path, planar: Path, whole: Path, training: tuple[object, ...], torchrun: Start
+    tmp_path: Path, planar: Path, torchrun: Start, succeed: Callable[..., None]
 ) -> None:
-    process = torchrun("train", "--dataset", planar, "--name", "two", *training)
+    length = ("--steps-scale", 0.01, "--log-every", 2, "--measure-every", 10**6, "--checkpoint-every", 5)
+    succeed("train", "--dataset", planar, "--runs", tmp_path / "runs", "--name", "one", *length)
+    process = torchrun("train", "--dataset", planar, "--name", "two", *length)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    run = tmp_path / "runs" / "Planar-v0" / "two"
-    assert_same_curves(run, whole)
-    assert sorted(path.name for path in run.iterdir()) == sorted(
-        path.name if "tfevents" not in path.name else next(run.glob("*tfevents*")).name for path in whole.iterdir()
-    )
-    assert [path.name for path in checkpoint_paths(run / "checkpoints")] == [
-        path.name for path in checkpoint_paths(whole / "checkpoints")
-    ]
-    assert out.count("Run ") == out.count("Next ") == 1, "one process speaks"
+    one, two = (tmp_path / "runs" / "Planar-v0" / name for name in ("one", "two"))
+    assert_same_curves(two, one)
+    names = [path.name for path in checkpoint_paths(one / "checkpoints")]
+    assert [path.name for path in checkpoint_paths(two / "checkpoints")] == names
+    assert len(list(two.glob("*tfevents*"))) == 1, "one process writes"
+    assert out.count("Run ") == out.count("Next ") == 1, "and speaks"
 
 
 def worker(launcher: "subprocess.Popen[str]", rank: int) -> int:
