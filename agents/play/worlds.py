@@ -172,7 +172,10 @@ class TaskWorld:
         if not _is_place(system):
             raise InputError("A place in this picture is no state: click on the latent map.")
         inside = (np.array([y, x]) - MARGIN) / (1 - 2 * MARGIN)
-        return self.goal_of(inside * np.array(system.frame_shape[:2]))
+        state = inside * np.array(system.frame_shape[:2])
+        if not system.contains(state[None])[0]:
+            raise InputError("Nothing can stand there: click on a free place.")
+        return self.goal_of(state)
 
     def goal_of(self, state: ArrayLike) -> Goal:
         """A state (n,) as a goal; `InputError` if there is none like it in this world."""
