@@ -197,6 +197,7 @@ class Corridor(gymnasium.Env[Any, Any]):
         return np.array([self.place / 3, *busy], np.float32)
 
 
+@pytest.mark.slow
 def test_the_sign_decides_where_it_goes() -> None:
     """Sought, novelty leads to the busy room; avoided, to the dark one."""
     shares: dict[str, float] = {}

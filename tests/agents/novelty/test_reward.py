@@ -221,6 +221,8 @@ def test_policy_and_novelty_give_each_other_no_gradient(walks: Walks) -> None:
 def test_weights_and_objective(walks: Walks, objective: Any, sign: float) -> None:
     env = NoveltyReward(walks(2), objective=objective, intrinsic_weight=3.0, extrinsic_weight=0.5, seed=0, device="cpu")
     env.reset()
+    env.step(np.array([0, 2]))
+    env.train()
     for _ in range(7):
         _, rewards, _, infos = env.step(np.array([0, 2]))
         expected = [0.5 * info["extrinsic"] + sign * 3.0 * info["intrinsic"] for info in infos]
