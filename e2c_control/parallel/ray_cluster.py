@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Generator, Sequence
 from importlib import import_module
 from typing import Any, TypeVar
 
 from e2c_control.errors import InputError
 from e2c_control.parallel.outcome import Failed
+
+CONNECT_SECONDS = 10
+"""How long a machine may take to answer at all."""
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")
@@ -45,12 +49,15 @@ def _connected(address: str) -> Any:
         ray: Any = import_module("ray")
     except ImportError as error:
         raise InputError("Ray is not installed: pip install 'e2c-control[ray]'.") from error
+    host, colon, port = address.rpartition(":")
     try:
-        ray.init(address=address, log_to_driver=False, configure_logging=False)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+        if colon and "/" not in host:
+            socket.create_connection((host, int(port)), CONNECT_SECONDS).close()  # Ray would try for minutes
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    except (OSError, ValueError, RuntimeError) as error:
         raise InputError(
-            f"There is no Ray cluster at {address} ({str(error).splitlines()[0]}): start one with `ray start --head`, "
-            "or correct the address."
+            f"There is no Ray cluster at {address!r} ({str(error).splitlines()[0]}): start one with "
+            "`ray start --head`, or correct the address."
         ) from error
     return ray
 
