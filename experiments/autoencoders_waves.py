@@ -206,8 +206,8 @@ def picture(rows: list[dict[str, Any]]) -> Any:
         axes.set_ylim(bottom=0)
         dress(axes, title, "cycle")
         axes.title.set_fontsize(10)
-        if i == 0:
-            axes.legend(fontsize=8, frameon=False)
+        if key == "error_unseen":
+            axes.legend(fontsize=8, frameon=False, loc="lower left")
     return to_image(figure)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from torch import Tensor
 
-from e2c_control.agents.novelty.memory import Memory
+from e2c_control.agents.novelty.memory import Cut, Memory
 from e2c_control.agents.novelty.registry import MODELS, check_name, make_model
 from e2c_control.agents.novelty.scaling import moments_from, moments_to
 from e2c_control.agents.novelty.windows import Layout, Windows
@@ -120,13 +120,18 @@ class Novelty:
         with torch.no_grad():
             return self.model.score(self.windows(frames, actions)).cpu().double().numpy()
 
-    def update(self, memory: Memory) -> dict[str, float]:
-        """The optimiser's steps of one training, on windows of the memory; mean losses by name.
+    def update(self, memory: Memory) -> tuple[dict[str, float], float]:
+        """The optimiser's steps of one training, on windows of the memory.
+
+        Returns:
+            Mean losses by name, and how many times as large scores are as before, on windows of the memory.
 
         Raises:
             InputError: the loss is no longer finite.
         """
         sums: dict[str, float] = {}
+        probe = memory.draw(self.options.batch_size, self._order)
+        before = self._size_of_scores(probe)
         for _ in range(self.options.gradient_steps):
             windows = self.windows(*memory.draw(self.options.batch_size, self._order))
             self.optimiser.zero_grad(set_to_none=True)
@@ -142,7 +147,11 @@ class Novelty:
             self.optimiser.step()
             self.model.after_update()
             self.updates += 1
-        return {name: value / self.options.gradient_steps for name, value in sums.items()}
+        means = {name: value / self.options.gradient_steps for name, value in sums.items()}
+        return means, self._size_of_scores(probe) / before if before > 0 else 1.0
+
+    def _size_of_scores(self, windows: Cut) -> float:
+        return float(np.abs(self.score(*windows)).mean())
 
     def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
         """All that the next score and update depend on but the memory: groups of named tensors, and JSON."""

@@ -140,7 +140,8 @@ class NoveltyReward(VecEnvWrapper):
         check_finite("reward", extrinsic, self.steps)
         seen = self._next_frames(observations, dones, infos)
         score = self._score(seen)
-        self.scale.observe(score, dones)
+        if self.novelty.updates:  # what an untrained model scores is no measure of anything
+            self.scale.observe(score, dones)
         bonus = self.bonus(score)
         for i, info in enumerate(infos):
             info |= {"extrinsic": float(extrinsic[i]), "intrinsic": float(bonus[i]), "novelty": float(score[i])}
@@ -163,7 +164,9 @@ class NoveltyReward(VecEnvWrapper):
     def train(self) -> dict[str, float]:
         """Train the model once, on what the memory holds; its mean losses by name."""
         self.untrained_steps = 0
-        return self.novelty.update(self.memory)
+        losses, ratio = self.novelty.update(self.memory)
+        self.scale.remeasure(ratio)
+        return losses
 
     def warm_up(self, steps: int, seed: int) -> None:
         """Take the frames' first statistics from actions drawn at random, so many in every environment.

@@ -18,8 +18,9 @@ LIMIT = 10.0
 class ReturnScale:
     """Divides a bonus by the running deviation of its discounted sum; the mean is not taken off (Burda et al. 2019).
 
-    Errors fall by orders of magnitude while they are learnt, and the deviation since the beginning would stay at what
-    the first of them were: a bonus in such units comes to nothing. So the statistics forget.
+    Errors fall by orders of magnitude while they are learnt, and the deviation would stay at what the first of them
+    were: a bonus in such units comes to nothing, even if the statistics forget exponentially. So whenever the model has
+    learnt, the sums and their statistics are expressed anew in its present errors, see `remeasure`.
 
     Args:
         n_envs: environments, each with a sum of its own.
@@ -32,11 +33,13 @@ class ReturnScale:
         self.gamma, self.episodic, self.recall = gamma, episodic, recall
         self.returns = np.zeros(n_envs)
         self.moments = RunningMeanStd(shape=())
+        self.observed = False
 
     def observe(self, bonus: NDArray[np.float64], dones: NDArray[np.bool_]) -> None:
         """Take a step's bonus (n_envs,) into the sums, and note where episodes ended with it."""
         self.returns = self.returns * self.gamma + bonus
         self.moments.update(self.returns)
+        self.observed = True
         if self.recall is not None:
             self.moments.count = min(self.moments.count, self.recall)
         if self.episodic:
@@ -48,8 +51,13 @@ class ReturnScale:
         return float(np.sqrt(self.moments.var + 1e-8))
 
     def scaled(self, bonus: NDArray[np.float64]) -> NDArray[np.float64]:
-        """A bonus of any shape in these units."""
-        return np.clip(bonus / self.deviation, -LIMIT, LIMIT)
+        """A bonus of any shape in these units; nothing before anything was observed."""
+        return np.clip(bonus / self.deviation, -LIMIT, LIMIT) if self.observed else np.zeros_like(bonus)
+
+    def remeasure(self, ratio: float) -> None:
+        """The model's errors are `ratio` times as large as before it last learnt: so are the sums of them."""
+        self.returns *= ratio
+        self.moments.mean, self.moments.var = self.moments.mean * ratio, self.moments.var * ratio**2
 
     def begin(self) -> None:
         """All sums begin anew."""
@@ -57,11 +65,12 @@ class ReturnScale:
 
     def state(self) -> dict[str, Tensor]:
         """As tensors."""
-        return {"returns": torch.from_numpy(self.returns.copy()), **moments_to(self.moments)}
+        own = {"returns": torch.from_numpy(self.returns.copy()), "observed": torch.tensor(self.observed)}
+        return {**own, **moments_to(self.moments)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from what `state` gave."""
-        self.returns = state["returns"].numpy().copy()
+        self.returns, self.observed = state["returns"].numpy().copy(), bool(state["observed"])
         moments_from(self.moments, state)
 
 

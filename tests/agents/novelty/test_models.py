@@ -50,7 +50,7 @@ def test_contract(name: str, remedy: str | None) -> None:
     assert before.shape == (20,)
     assert before.dtype == np.float64
     np.testing.assert_array_equal(novelty.score(*seen), before)
-    losses = [novelty.update(memory) for _ in range(6)]
+    losses = [novelty.update(memory)[0] for _ in range(6)]
     assert losses[-1]["total"] < losses[0]["total"]
     assert np.isfinite(list(losses[-1].values())).all()
     assert novelty.updates == 48
@@ -58,7 +58,7 @@ def test_contract(name: str, remedy: str | None) -> None:
     twin, other = make(name, remedy=remedy), make(name, remedy=remedy, seed=5)
     for one in (twin, other):
         filled(one)
-    assert twin.update(memory) == losses[0] != other.update(memory)
+    assert twin.update(memory)[0] == losses[0] != other.update(memory)[0]
     other.restore(*novelty.state())
     assert other.update(memory) == novelty.update(memory)
     np.testing.assert_array_equal(other.score(*seen), novelty.score(*seen))
@@ -84,7 +84,7 @@ def test_images(name: str, network: str, window: int) -> None:
     settings = {"network": network, "hidden": (16, 16) if name == "rnd" else (16,)}
     novelty = make(name, (20, 24, 2), settings=settings, window=window, remedy="minus_noise", batch_size=4)
     memory = filled(novelty, 12)
-    assert {"noise", "total"} <= novelty.update(memory).keys()
+    assert {"noise", "total"} <= novelty.update(memory)[0].keys()
     assert novelty.score(*memory.draw(3, torch.Generator())).shape == (3,)
 
 
@@ -125,7 +125,7 @@ def test_the_forward_model_needs_the_action() -> None:
         frame = np.array([[2.0 * picked - 1.0]], np.float32)
         novelty.observe(frame)
         memory.add(frame, np.eye(2, dtype=np.float32)[[picked]])
-    losses = [novelty.update(memory) for _ in range(40)]
+    losses = [novelty.update(memory)[0] for _ in range(40)]
     assert losses[-1]["inverse"] < 0.1 * losses[0]["inverse"]
     frames, actions = memory.draw(100, torch.Generator())
     assert novelty.score(frames, actions).mean() < 0.05 * novelty.score(frames, actions[..., ::-1].copy()).mean()
@@ -209,7 +209,7 @@ class Surprise(NoveltyModel):
 def test_a_model_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(MODELS, "mine", Surprise)
     novelty = make("mine", remedy="minus_noise")
-    assert novelty.update(filled(novelty))["total"] > 0
+    assert novelty.update(filled(novelty))[0]["total"] > 0
 
 
 @pytest.mark.parametrize(
