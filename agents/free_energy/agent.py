@@ -17,7 +17,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from e2c_control.agents.free_energy.environments import EnvSource, Nowhere, check_fit, vectors_of
-from e2c_control.agents.free_energy.learners import algorithm_of, is_image, settings_of, usual_envs
+from e2c_control.agents.free_energy.learners import POLICIES, algorithm_of, check_policy, is_image, settings_of
 from e2c_control.agents.free_energy.randomness import later_seed, own_randomness
 from e2c_control.agents.free_energy.saved import algorithm_from, algorithm_to
 from e2c_control.agents.learning import Callback, as_callback
@@ -52,6 +52,7 @@ class FreeEnergyOptions:
     policy_options: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
+        check_policy(self.policy)
         for name, value in self.policy_options.items():
             try:
                 json.dumps(value)
@@ -90,7 +91,7 @@ class FreeEnergyAgent:
         intrinsic_weight: of novelty.
         extrinsic_weight: of what the environment pays.
         policy_options: arguments of the policy's algorithm that are to be others than usual.
-        n_envs: environments at once where they are made here: 32, or one for sac.
+        n_envs: environments at once where they are made here: 32, 8 for relax, or one for sac.
         tensorboard_log, verbose: as in stable-baselines3.
         seed: of everything; without one, another one each time.
         device: where everything computes.
@@ -120,7 +121,7 @@ class FreeEnergyAgent:
         drawn = int(np.random.SeedSequence().generate_state(1)[0])
         self.seed = drawn if seed is None else whole("seed", seed, least=0, most=2**32 - 1)
         self._kept: dict[str, Any] = {"tensorboard_log": tensorboard_log, "verbose": verbose}
-        venv = vectors_of(env, n_envs, usual_envs(policy))
+        venv = vectors_of(env, n_envs, POLICIES[policy])
         kind = algorithm_of(policy, cast(Any, venv.action_space))
         self.reward = NoveltyReward(
             venv,

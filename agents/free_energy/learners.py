@@ -19,17 +19,14 @@ from e2c_control.agents.policy_gradient import LAX, RELAX
 from e2c_control.agents.policy_gradient.actions import CONTINUOUS, DISCRETE
 from e2c_control.errors import InputError
 
-POLICIES = ("ppo", "sac", "relax")
-ROLLOUT = 512
-"""Steps of all environments together between two updates: a curiosity that updates seldom comes too late."""
+POLICIES = {"ppo": 32, "sac": 1, "relax": 8}
+"""Environments at once where that was left open."""
+ROLLOUT, STEP = 512, 128
+"""Steps of all environments together between two updates of PPO, which are several passes, and of RELAX, which are one
+step: a curiosity that updates seldom comes too late."""
 NATURE = 36
 """Smallest image, in pixels, that stable-baselines3's convolutions take."""
 OURS = ("env", "seed", "device", "verbose", "tensorboard_log", "replay_buffer_class", "replay_buffer_kwargs")
-
-
-def usual_envs(policy: str) -> int:
-    """Environments at once where that was left open."""
-    return 1 if policy == "sac" else 32
 
 
 def is_image(space: spaces.Space[Any]) -> bool:
@@ -38,14 +35,18 @@ def is_image(space: spaces.Space[Any]) -> bool:
     return bool(kinds.is_image_space(space))
 
 
+def check_policy(policy: str) -> None:
+    """Refuse a policy that there is not."""
+    if policy not in POLICIES:
+        raise InputError(f"There is no policy '{policy}': choose one of {', '.join(POLICIES)}.")
+
+
 def algorithm_of(policy: str, actions: spaces.Space[Any]) -> type[BaseAlgorithm]:
     """The algorithm for a kind of actions; RELAX is LAX where they are continuous.
 
     Raises:
-        InputError: there is none of that name, or it cannot take the actions.
+        InputError: it cannot take the actions.
     """
-    if policy not in POLICIES:
-        raise InputError(f"There is no policy '{policy}': choose one of {', '.join(POLICIES)}.")
     if policy == "relax":
         if not isinstance(actions, DISCRETE + CONTINUOUS):
             raise InputError(f"relax takes Discrete, MultiBinary and Box actions, not {actions}: choose ppo.")
@@ -87,7 +88,8 @@ def _usual(kind: type[BaseAlgorithm], source: NoveltyReward) -> dict[str, Any]:
             "replay_buffer_class": NoveltyReplayBuffer,
             "replay_buffer_kwargs": {"source": source},
         }
-    steps = max(16, 4 * (ROLLOUT // 4 // source.num_envs))
+    together = ROLLOUT if kind is PPO else STEP
+    steps = max(16, 4 * (together // 4 // source.num_envs))
     shared: dict[str, Any] = {
         "n_steps": steps,
         "learning_rate": 1e-3,
