@@ -357,3 +357,22 @@ def test_the_same_seed_pays_the_same(walks: Walks) -> None:
         return rewards
 
     assert curve(1) == curve(1) != curve(2)
+
+
+def test_sums_are_expressed_in_the_errors_of_now() -> None:
+    rng = np.random.default_rng(0)
+    bonus, never = rng.random((50, 4)), np.zeros(4, np.bool_)
+    told, small = ReturnScale(4, 0.9, False, recall=None), ReturnScale(4, 0.9, False, recall=None)
+    for row in bonus[:25]:
+        told.observe(row, never)
+        small.observe(row / 100.0, never)
+    told.remeasure(0.01)
+    for row in bonus[25:]:
+        told.observe(row / 100.0, never)
+        small.observe(row / 100.0, never)
+    np.testing.assert_allclose(told.returns, small.returns)
+    assert told.deviation == pytest.approx(small.deviation, rel=0.05)
+
+
+def test_nothing_is_paid_before_anything_was_measured() -> None:
+    assert not ReturnScale(2, 0.9, False, recall=None).scaled(np.ones(2)).any()
