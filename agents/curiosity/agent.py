@@ -104,10 +104,21 @@ class PlannedCuriosity:
             self._dynamics = Ensemble([self._dynamics, *(planning_model(member) for member in embedding.members)])
         self._remembered: Experience | None = None
 
-    def remember(self, observations: Images) -> None:
-        """Count observations (N, H, W, C) as known from the start."""
+    def remember(
+        self, observations: Images, actions: NDArray[np.float32] | None = None, following: Images | None = None
+    ) -> None:
+        """Count observations (N, H, W, C) as known from the start.
+
+        With the actions (N, m) taken there and the observations (N, H, W, C) that followed, what the embedding predicts
+        of them in vain is known as well: walls need not be found again with every new embedding.
+        """
         latents = encode_means(self.embedding, observations)
-        self._remembered = self._from_nothing(latents, self._remembered).reached(latents)
+        experience = self._from_nothing(latents, self._remembered).reached(latents)
+        if actions is not None and following is not None:
+            after, predicted = encode_means(self.embedding, following), self._dynamics.step(latents, actions)
+            experience = experience.reached(after)
+            experience = experience.refused(_in_vain(latents, predicted, after, experience.spacing))
+        self._remembered = experience
 
     def predict(
         self,
@@ -140,7 +151,8 @@ class PlannedCuriosity:
             )
         experience = self._from_nothing(latents, self._remembered if state is None else state.experience)
         if state is not None:
-            experience = experience.refused(_in_vain(state, latents, experience.spacing)[~fresh])
+            vain = _in_vain(state.latents, state.plan.states[:, 1], latents, experience.spacing)
+            experience = experience.refused(vain[~fresh])
         experience = experience.reached(latents)
         steps = 0 if state is None else state.steps + 1
         limits = Limits.symmetric(1.0, self.embedding.action_dim)
@@ -192,12 +204,11 @@ class CuriousPolicy:
         return actions
 
 
-def _in_vain(before: CuriousState, latents: Array, spacing: float) -> Array:
-    """What was predicted for the environments that stayed put, (N, k), and NaN for the others.
+def _in_vain(before: Array, predicted: Array, after: Array, spacing: float) -> Array:
+    """Of the predicted latents (N, k) those where the system stayed put, and NaN for the others.
 
     One that was reset, or that moved otherwise than predicted, has not stayed put.
     """
-    predicted = before.plan.states[:, 1]
-    wanted, moved = (np.linalg.norm(to - before.latents, axis=1) for to in (predicted, latents))
+    wanted, moved = (np.linalg.norm(to - before, axis=1) for to in (predicted, after))
     stayed = (wanted >= STEP * spacing) & (moved < wanted / 4)
     return np.where(stayed[:, None], predicted, np.nan)

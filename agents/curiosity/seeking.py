@@ -24,8 +24,8 @@ class LatentNovelty(Cost):
     objectives", 2011, with one neighbour, up to a reach beyond which all is equally new.
 
     Without that bound the plan that diverges first would be the best. The sum over time prefers what is soon reached.
-    A plan gets nothing from where it comes within a step of a blocked latent: what lies behind a wall is not reached on
-    this way.
+    A plan gets nothing from where it comes within a step of a blocked latent, and nearer than it began: what lies
+    behind a wall is not reached on this way, and away from one every way is open.
 
     Attributes:
         experience: what is known.
@@ -36,9 +36,10 @@ class LatentNovelty(Cost):
     reach: float
 
     def value(self, states: Array, controls: Array, problems: Ints) -> Array:
-        planned, spacing = states[:, 1:], self.experience.spacing
-        novelty = np.minimum(distance_to(self.experience.known, planned), self.reach)
-        stopped = np.cumsum(distance_to(self.experience.blocked, planned) < STEP * spacing, axis=1) > 0
+        novelty = np.minimum(distance_to(self.experience.known, states[:, 1:]), self.reach)
+        clearance = distance_to(self.experience.blocked, states)
+        least = np.minimum(clearance[:, :1], STEP * self.experience.spacing)
+        stopped = np.cumsum(clearance[:, 1:] < least, axis=1) > 0
         return -np.where(stopped, 0.0, novelty).sum(axis=1)
 
 

@@ -88,6 +88,20 @@ def test_a_wall_is_given_up(located: Embedding, plane: Task) -> None:
     assert len(carried.experience.blocked) > 0
 
 
+def test_walls_are_remembered_from_transitions(located: Embedding, plane: Task) -> None:
+    """Steps to the right at the right edge of the world lead nowhere, those along it do."""
+    agent = PlannedCuriosity(located, CuriosityOptions(spacing=0.12))
+    states = np.column_stack([np.linspace(5, 35, 11), np.full(11, 38.0)])
+    right, down = np.tile(np.float32([0, 1]), (11, 1)), np.tile(np.float32([1, 0]), (11, 1))
+    for actions, blocked in ((down, 0), (right, 11)):
+        after = plane.system.step(states, actions.astype(np.float64) * 3)
+        agent.remember(plane.system.render(states), actions, plane.system.render(after))
+        found = agent.predict(plane.system.render(states))[1].experience.blocked
+        assert len(found) == blocked
+    np.testing.assert_allclose(found[:, 1], 4.15, atol=0.1)  # three pixels beyond, in units of ten
+    np.testing.assert_allclose(np.sort(found[:, 0]), states[:, 0] / 10, atol=0.06)
+
+
 def test_predict_is_a_function(located: Embedding, plane: Task) -> None:
     frames = plane.system.render(np.array([[5.0, 5.0], [30.0, 20.0]]))
     first, second = (PlannedCuriosity(located, seed=3) for _ in range(2))

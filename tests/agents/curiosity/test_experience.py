@@ -45,10 +45,12 @@ def test_novelty_by_hand() -> None:
             [[0, 0], [0, 1], [0, 2], [0, 3]],  # 1 + 0 + 1
             [[0, 0], [2, 0], [4, 0.5], [6, 0]],  # 2, and nothing from within a step of the blocked latent on
             [[0, 0], [2, 0], [4, 1.1], [6, 0]],  # 2 + 2.5 + 2.5: past it
+            [[4, 0], [4, 0.5], [5, 1], [5, 1]],  # 2.5 three times: it begins near the blocked latent, and gets away
+            [[4, 0], [4, 0.5], [4, -0.5], [5, 1]],  # 2.5, and nothing from where it is nearer than it began
         ],
         np.float64,
     )
-    assert cost.value(ways, np.zeros((4, 3, 1)), np.zeros(4, np.int64)) == pytest.approx([-5.5, -2, -2, -7])
+    assert cost.value(ways, np.zeros((6, 3, 1)), np.zeros(6, np.int64)) == pytest.approx([-5.5, -2, -2, -7, -7.5, -2.5])
 
 
 def test_what_is_avoided_is_sought_and_has_no_derivatives() -> None:
