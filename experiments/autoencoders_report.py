@@ -73,17 +73,32 @@ def sentences() -> list[str]:
             f"- MMD beside pythae's: {ratios} as fast. An epoch over a plain one's: {epochs} (`autoencoders_cost.py`)."
         )
     if waves := load("waves").get("summary", {}):
-        ways = "; ".join(
-            f"{name}: {sum(e['new_above_band']) / len(e['new_above_band']):.1%} of new samples above the band, data's "
-            f"amplitude {e['data_amplitude']['mean']:.2f}"
-            for name, e in waves.items()
-        )
-        seeds = next(iter(waves.values()))["seeds"]
-        found.append(f"- Novelty search on waves, {seeds} seeds - {ways} (`autoencoders_waves.py`).")
+        found.append(of_waves(waves))
     if images := load("images").get("summary", {}):
         scores = ", ".join(f"{name} {e['auc']['mean']:.2f}" for name, e in images.items())
-        found.append(f"- Unseen images by error, area under the curve: {scores} (`autoencoders_images.py`).")
+        found.append(
+            f"- Unseen images by error, area under the curve: {scores} "
+            "([samples](experiments/results/autoencoders_images.png), `autoencoders_images.py`)."
+        )
     return found
+
+
+def of_waves(waves: dict[str, Any]) -> str:
+    """What the search on waves found, and what its controls did."""
+    search, control = waves["search"], waves["without the gradient"]
+    above = [f"{sum(e['new_above_band']) / len(e['new_above_band']):.1%}" for e in (search, control)]
+    kinds = [f"{min(e['kinds_above_band'])} to {max(e['kinds_above_band'])}" for e in (search, control)]
+    falls = [f"{waves[way]['error_unseen_ratio']['mean']:.2f}" for way in waves]
+    noise = [f"{waves[way]['error_noise_ratio']['mean']:.2f}" for way in waves]
+    loud = [f"{waves[way]['data_amplitude']['mean']:.2f}" for way in ("search", "as found")]
+    return (
+        f"- Novelty search on waves, {search['seeds']} seeds of {search['cycles']} cycles: {above[0]} of what it finds "
+        f"is above the band, {kinds[0]} new frequencies a seed; without the gradient {above[1]} and {kinds[1]}. "
+        f"The data keep {loud[0]} of their amplitude, or {loud[1]} if finds are taken as they are. Errors at the end over those "
+        f"of the first cycle ({', '.join(waves)}): {', '.join(falls)} on waves never seen, {', '.join(noise)} on white "
+        "noise: the search holds back what training alone forgets, and no more on waves than on noise "
+        "([samples by cycle](experiments/results/autoencoders_waves.png), `autoencoders_waves.py`)."
+    )
 
 
 def pictures() -> None:
@@ -91,11 +106,14 @@ def pictures() -> None:
     import autoencoders_mmd
     import autoencoders_modes
     import autoencoders_parabola
+    import autoencoders_waves
 
     from e2c_control.figures import save_png
 
     if result := load("mmd"):
         save_png(autoencoders_mmd.picture(result), RESULTS / "autoencoders_mmd.png")
+    if result := load("waves"):
+        save_png(autoencoders_waves.picture(result["rows"]), RESULTS / "autoencoders_waves.png")
     for module in (autoencoders_parabola, autoencoders_modes):
         name = module.__name__.removeprefix("autoencoders_")
         if result := load(name):
