@@ -2,6 +2,7 @@
 
 python experiments/report.py                                # the tables, from experiments/results/*.json
 python experiments/report.py --run runs/Planar-v0/NAME      # and the pictures, from a run that `e2c quickstart` made
+python experiments/report.py --cells FOLDER                 # and those of all worlds, from what control.py left in --work
 python experiments/report.py --quick                        # prints the tables, writes nothing
 """
 
@@ -15,6 +16,7 @@ from pathlib import Path
 from _pages import PAGE, README, RESULTS, load, write_block
 from control import SUITES
 
+from e2c_control.benchmark.store import Stored, read_cells
 from e2c_control.benchmark.table import Line, Scores, gather, summarise
 from e2c_control.benchmark.text import BINS, EXPLANATION, markdown_table, table_csv, with_interval
 from e2c_control.benchmark.worlds import DEFAULT_RECIPE, WORLDS
@@ -72,6 +74,33 @@ def headline_table(lines: Sequence[Line]) -> list[str]:
     return table
 
 
+def median_cell(cells: Sequence[Stored], world: str) -> Stored | None:
+    """The default recipe's middle seed by its mean score, neither the luckiest nor the worst."""
+    own = [one for one in cells if one.cell.world.name == world and one.cell.recipe.name == DEFAULT_RECIPE]
+    order = sorted(own, key=lambda one: sum(sum(task["scores"]) for task in one.row["tasks"].values()))
+    return order[len(order) // 2] if order else None
+
+
+def world_pictures(folder: Path) -> None:
+    """Take the latent map and the worst drives of each world's median seed."""
+    cells = read_cells(folder)
+    for world in WORLDS:
+        chosen = median_cell(cells, world)
+        for label, path in chosen.pictures.items() if chosen else ():
+            shutil.copy(path, RESULTS / f"control_{world}_{label.rpartition('/')[2].removesuffix('-v0')}.png")
+
+
+def gallery() -> list[str]:
+    """The pictures that there are, world by world, the map first."""
+    lines: list[str] = []
+    for world in WORLDS:
+        for path in sorted(RESULTS.glob(f"control_{world}_*.png"), key=lambda path: not path.stem.endswith("_map")):
+            shown = path.stem.rpartition("_")[2]
+            what = f"latent map of the world {world}" if shown == "map" else f"{shown}, the worst of ten drives"
+            lines.append(f"![{what}](results/{path.name})\n")
+    return lines
+
+
 def sentences() -> list[str]:
     """The other measurements, a sentence each."""
     lines: list[str] = []
@@ -109,13 +138,16 @@ def pictures(run: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, help="planar run to take the pictures from")
+    parser.add_argument("--cells", type=Path, help="folder of finished cells to take pictures of every world from")
     parser.add_argument("--quick", action="store_true", help="print the tables, write nothing")
     options = parser.parse_args()
     suites = [(file, world, recipe) for file, (world, recipe) in SUITES.items()]
     tried = [(f"{world}-{name}", world, name) for world, names in TRIED.items() for name in names]
     lines = summarise(scores_of([*suites, *tried]))
     table = headline_table(lines)
-    more = [f"{EXPLANATION} {BINS} {MEANINGS}", "", *markdown_table(lines), "", *sentences()]
+    if options.cells is not None and not options.quick:
+        world_pictures(options.cells)
+    more = [f"{EXPLANATION} {BINS} {MEANINGS}", "", *markdown_table(lines), "", *sentences(), "", *gallery()]
     print("\n".join([*table, "", *more]))
     if options.quick:
         return

@@ -25,7 +25,8 @@ h1 { font-size: 26px; margin: 8px 0; } h2 { font-size: 20px; margin: 44px 0 8px;
 .faint, figcaption, footer { color: var(--faint); font-size: 13.5px; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 12px 0; }
 th, td { padding: 5px 14px 5px 0; border-bottom: 1px solid var(--rule); text-align: right; white-space: nowrap; }
-th { font-weight: 600; color: var(--faint); font-size: 13px; } th:first-child, td:first-child { text-align: left; }
+th { font-weight: 600; color: var(--faint); font-size: 13px; white-space: normal; vertical-align: bottom; }
+th:first-child, td:first-child { text-align: left; }
 code { font-size: 14px; } .default { font-weight: 650; }
 figure { margin: 0; } .charts { display: flex; flex-wrap: wrap; gap: 18px 34px; margin: 14px 0; }
 svg { font: 11px system-ui, sans-serif; overflow: visible; max-width: 100%; height: auto; }
@@ -104,7 +105,7 @@ def _task(label: str, lines: Sequence[Line], pictures: Pictures, shown: set[tupl
         f"<h2>{escape(label)}</h2>"
         f'<p class="faint">The oracle has {100 * lines[0].oracle:.1f} %.</p>'
         f'{_table(COLUMNS, [_row(line) for line in lines])}<div class="charts"><figure>{intervals_svg(lines)}'
-        "<figcaption>Dot and bar: IQM and its interval. Cross: the worst seed. Dashed: the oracle.</figcaption>"
+        "<figcaption>Dot and bar: IQM and its interval. Cross: mean of the worst seed. Dashed: the oracle.</figcaption>"
         f'</figure></div><div class="charts">{histograms}</div>{albums}'
     )
 
