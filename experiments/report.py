@@ -2,7 +2,7 @@
 
 python experiments/report.py                                # the tables, from experiments/results/*.json
 python experiments/report.py --run runs/Planar-v0/NAME      # and the pictures, from a run that `e2c quickstart` made
-python experiments/report.py --cells FOLDER                 # and those of all worlds, from what control.py left in --work
+python experiments/report.py --cells FOLDER                 # and those of all worlds, from control.py's --work
 python experiments/report.py --quick                        # prints the tables, writes nothing
 """
 
