@@ -115,7 +115,8 @@ class PlannedCuriosity:
         latents = encode_means(self.embedding, observations)
         experience = self._from_nothing(latents, self._remembered).reached(latents)
         if actions is not None and following is not None:
-            after, predicted = encode_means(self.embedding, following), self._dynamics.step(latents, actions)
+            after = encode_means(self.embedding, following)
+            predicted = self._dynamics.step(latents, actions.astype(np.float64))
             experience = experience.reached(after)
             experience = experience.refused(_in_vain(latents, predicted, after, experience.spacing))
         self._remembered = experience
