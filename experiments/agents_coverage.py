@@ -2,11 +2,10 @@
 
 Uniformly random actions; PPO that is paid nothing (which drifts, and is the baseline to beat); and PPO that is paid for
 novelty by the error of a recurrent auto-encoder, by random network distillation (RND) and by the error of a forward
-model (ICM). Everything but the novelty model is the same: 32 environments, rollouts of 16 steps, Adam 1e-3, entropy
-0.01, two layers of 64, four epochs; the novelty model is trained every 512 steps on the last 20,000 observations.
+model (ICM). Everything but the novelty model is as `FreeEnergyAgent` has it: 32 environments and short rollouts; the
+novelty model is trained every 512 steps on the last 20,000 observations.
 
-- mountain: MountainCar-v0, whose observation is its state, scaled to [-1, 1] (a policy cannot see speeds of 0.07 at
-  most beside places: unscaled, no bonus gets it anywhere). Cells of a 25 x 25 grid of place and speed; the flag.
+- mountain: MountainCar-v0, whose observation is its state. Cells of a 25 x 25 grid of place and speed; the flag.
 - walls: E2C/PlanarWalls-v0 from its images. Cells of 2 x 2 pixels that are free; the last of its three rooms.
 - pump: E2C/PendulumPump-v0 from two frames. Cells of a 24 x 20 grid of angle and rate; upright within 30 degrees.
 
@@ -28,18 +27,15 @@ from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 
-import gymnasium
 import numpy as np
 import torch
 from gymnasium import Env
-from gymnasium.wrappers import RescaleObservation
 from numpy.typing import NDArray
-from stable_baselines3 import PPO
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
-from e2c_control.agents.novelty import NoveltyCallback, NoveltyOptions, NoveltyReward
+from e2c_control.agents import FreeEnergyAgent
+from e2c_control.agents.novelty import NoveltyOptions
 from e2c_control.cli.console import table
 from e2c_control.envs import make_task
 from e2c_control.figures import save_png
@@ -48,7 +44,7 @@ from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.versions import package_versions, source_commit
 
 RESULTS = Path(__file__).parent / "results"
-ENVIRONMENTS, ROLLOUT, POINTS = 32, 16, 60
+ENVIRONMENTS, POINTS = 32, 60
 WAYS: dict[str, NoveltyOptions | None] = {
     "random": None,
     "no reward": None,
@@ -91,13 +87,10 @@ class World:
 
 
 def mountain() -> World:
-    def make() -> Env[Any, Any]:
-        return RescaleObservation(gymnasium.make("MountainCar-v0"), np.float32(-1.0), np.float32(1.0))
-
     def flag(states: Array) -> NDArray[np.bool_]:
-        return states[:, 0] >= 2.0 * (0.5 + 1.2) / 1.8 - 1.0 - 1e-6
+        return states[:, 0] >= 0.5
 
-    return World(make, 61_440, (-1.0, -1.0), (1.0, 1.0), (25, 25), flag, model={"code": 2})
+    return World("MountainCar-v0", 61_440, (-1.2, -0.07), (0.6, 0.07), (25, 25), flag, model={"code": 2})
 
 
 def walls() -> World:
@@ -157,57 +150,41 @@ def true_states(observations: Any, dones: Any, infos: list[dict[str, Any]]) -> A
     return np.stack(last).astype(np.float64)[:, :2]
 
 
-class Watch(BaseCallback):
-    """Notes where PPO's environments are."""
+class Tap(VecEnvWrapper):
+    """Notes where environments are, below all that changes what they show."""
 
-    def __init__(self, visits: Visits) -> None:
-        super().__init__()
+    def __init__(self, venv: VecEnv, visits: Visits) -> None:
+        super().__init__(venv)
         self.visits = visits
 
-    def _on_step(self) -> bool:
-        self.visits.add(true_states(*(self.locals[name] for name in ("new_obs", "dones", "infos"))))
-        return True
+    def reset(self) -> Any:
+        return self.venv.reset()
+
+    def step_wait(self) -> Any:
+        observations, rewards, dones, infos = self.venv.step_wait()
+        self.visits.add(true_states(observations, dones, infos))
+        return observations, rewards, dones, infos
 
 
-def act_at_random(env: VecEnv, visits: Visits, seed: int) -> None:
+def act_at_random(env: VecEnv, seed: int, steps: int) -> None:
     """Uniformly random actions."""
     env.seed(seed)
     env.action_space.seed(seed)
     env.reset()
-    while visits.steps < visits.world.steps:
-        observations, _, dones, infos = env.step(np.stack([env.action_space.sample() for _ in range(env.num_envs)]))
-        visits.add(true_states(observations, dones, infos))
-
-
-def explorer(env: VecEnv, seed: int) -> PPO:
-    """PPO with short rollouts: novelty is stale after long ones."""
-    return PPO(
-        "MlpPolicy",
-        env,
-        learning_rate=1e-3,
-        n_steps=ROLLOUT,
-        batch_size=128,
-        n_epochs=4,
-        gamma=0.99,
-        ent_coef=0.01,
-        policy_kwargs={"net_arch": [64, 64]},
-        seed=seed,
-        device="cpu",
-    )
+    for _ in range(steps // env.num_envs):
+        env.step(np.stack([env.action_space.sample() for _ in range(env.num_envs)]))
 
 
 def measure(name: str, way: str, options: NoveltyOptions | None, seed: int, world: World) -> dict[str, Any]:
     """One run."""
     visits = Visits(world)
     begun = time.process_time()
-    env = make_vec_env(world.environment, ENVIRONMENTS, seed=seed)
+    env = Tap(make_vec_env(world.environment, ENVIRONMENTS, seed=seed), visits)
     if way == "random":
-        act_at_random(env, visits, seed)
+        act_at_random(env, seed, world.steps)
     else:
         paid = 0.0 if options is None else 1.0
-        novelty = NoveltyReward(env, options, intrinsic_weight=paid, extrinsic_weight=0.0, seed=seed, device="cpu")
-        learner = [] if options is None else [NoveltyCallback()]
-        explorer(novelty, seed).learn(world.steps, [Watch(visits), *learner])
+        FreeEnergyAgent(env, "ppo", options, intrinsic_weight=paid, seed=seed, device="cpu").learn(world.steps)
     env.close()
     return {
         "world": name,
@@ -318,7 +295,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.quick:
-        short = World(**(vars(mountain()) | {"steps": 2 * ENVIRONMENTS * ROLLOUT}))
+        short = World(**(vars(mountain()) | {"steps": 1024}))
         report(
             summary([measure("mountain", way, options_for(way, short), 0, short) for way in ("random", "recurrent")])
         )

@@ -94,10 +94,10 @@ def of_waves(waves: dict[str, Any]) -> str:
     return (
         f"- Novelty search on waves, {search['seeds']} seeds of {search['cycles']} cycles: {above[0]} of what it finds "
         f"is above the band, {kinds[0]} new frequencies a seed; without the gradient {above[1]} and {kinds[1]}. "
-        f"The data keep {loud[0]} of their amplitude, or {loud[1]} if finds are taken as they are. Errors at the end over those "
-        f"of the first cycle ({', '.join(waves)}): {', '.join(falls)} on waves never seen, {', '.join(noise)} on white "
-        "noise: the search holds back what training alone forgets, and no more on waves than on noise "
-        "([samples by cycle](experiments/results/autoencoders_waves.png), `autoencoders_waves.py`)."
+        f"Amplitude of the data at the end: {loud[0]}, or {loud[1]} if finds are taken as they are. "
+        f"Errors at the end over those of the first cycle ({', '.join(waves)}): {', '.join(falls)} on waves never "
+        f"seen, {', '.join(noise)} on white noise: the search holds back what training alone forgets, and no more on "
+        "waves than on noise ([samples by cycle](experiments/results/autoencoders_waves.png), `autoencoders_waves.py`)."
     )
 
 

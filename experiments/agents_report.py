@@ -1,0 +1,73 @@
+"""What was measured of exploring, for the README.
+
+python experiments/agents_report.py            # the block, from experiments/results/agents_*.json and its relatives
+python experiments/agents_report.py --quick    # prints the block, writes nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+from _pages import README, load, write_block
+
+WAYS = {
+    "random": "random actions",
+    "no reward": "PPO, paid nothing",
+    "recurrent": "recurrent auto-encoder's error",
+    "rnd": "RND",
+    "icm": "ICM",
+}
+WORLDS = {"mountain": "mountain car", "walls": "walls, from images", "pump": "pump, from images"}
+
+
+def block() -> list[str]:
+    """The table of coverage, and a sentence for each of the other measurements."""
+    coverage = (load("agents_coverage") or {}).get("summary", {})
+    worlds = [world for world in WORLDS if any(name.startswith(f"{world}: ") for name in coverage)]
+    lines = [
+        "| paid for | " + " | ".join(f"{WORLDS[world]}: cells, arrived" for world in worlds) + " |",
+        "|---" * (1 + len(worlds)) + "|",
+    ]
+    for way, label in WAYS.items():
+        found = [coverage.get(f"{world}: {way}") for world in worlds]
+        lines.append(f"| {label} | " + " | ".join(cell(entry) for entry in found) + " |")
+    return [*lines, "", *sentences()]
+
+
+def cell(entry: dict[str, Any] | None) -> str:
+    """Median share of cells with its interval, and in how many seeds the hard place was reached when."""
+    if entry is None:
+        return ""
+    share = entry["cells"]
+    first = f" at {int(np.median(entry['first_arrivals'])):,}" if entry["first_arrivals"] else ""
+    interval = f"[{share['low']:.2f}, {share['high']:.2f}]"
+    return f"{share['median']:.2f} {interval}, {entry['arrived']} of {entry['seeds']}{first}"
+
+
+def sentences() -> list[str]:
+    """The other measurements, a sentence each."""
+    lines: list[str] = []
+    if television := (load("agents_noisy_tv") or {}).get("summary", {}):
+        stuck = ", ".join(f"{way} {entry['at_the_panel']['median']:.0%}" for way, entry in television.items())
+        seeds = min(entry["seeds"] for entry in television.values())
+        lines.append(
+            f"- The noisy TV, share of time in front of it, median of {seeds} seeds: {stuck} "
+            "([picture](experiments/results/agents_noisy_tv.png), `agents_noisy_tv.py`)."
+        )
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="print the block, write nothing")
+    options = parser.parse_args()
+    lines = block()
+    print("\n".join(lines))
+    if not options.quick:
+        write_block(README, "agents", lines)
+
+
+if __name__ == "__main__":
+    main()
