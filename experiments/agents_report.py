@@ -56,6 +56,12 @@ def sentences() -> list[str]:
             f"- The noisy TV, share of time in front of it, median of {seeds} seeds: {stuck} "
             "([picture](experiments/results/agents_noisy_tv.png), `agents_noisy_tv.py`)."
         )
+    if dark := (load("free_energy_dark_room") or {}).get("summary", {}):
+        shares = ", ".join(f"{way} {entry['dark']:.2f}" for way, entry in dark.items())
+        lines.append(
+            f"- Share of time in a dark room at the end, median of {min(e['seeds'] for e in dark.values())} seeds: "
+            f"{shares} ([picture](experiments/results/free_energy_dark_room.png), `free_energy_dark_room.py`)."
+        )
     return lines
 
 

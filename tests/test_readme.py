@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import e2c_control
-from e2c_control.agents import E2CAgent
+from e2c_control.agents import E2CAgent, FreeEnergyAgent
 from e2c_control.cli import parse
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +42,12 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         assert total_timesteps > 1000
         return learn(self, 60, **kwargs)
 
+    explore: Callable[..., FreeEnergyAgent] = FreeEnergyAgent.learn
+
+    def explore_tiny(self: FreeEnergyAgent, total_timesteps: int) -> FreeEnergyAgent:
+        assert total_timesteps > 1000
+        return explore(self, 600)
+
     def evaluate_tiny(agent: E2CAgent, env: Any, n_eval_episodes: int) -> tuple[float, float]:
         from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
@@ -54,6 +60,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(E2CAgent, "create", staticmethod(create_tiny))
     monkeypatch.setattr(E2CAgent, "learn", learn_tiny)
+    monkeypatch.setattr(FreeEnergyAgent, "learn", explore_tiny)
     monkeypatch.setattr("stable_baselines3.common.evaluation.evaluate_policy", evaluate_tiny)
 
 
