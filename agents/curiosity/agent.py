@@ -206,10 +206,12 @@ class CuriousPolicy:
 
 
 def _in_vain(before: Array, predicted: Array, after: Array, spacing: float) -> Array:
-    """Of the predicted latents (N, k) those where the system stayed put, and NaN for the others.
+    """Of the predicted latents (N, k) those that the system fell short of by half of the way, and NaN for the others.
 
-    One that was reset, or that moved otherwise than predicted, has not stayed put.
+    It may have stayed put, or slid along a wall. One that came farther than it wanted was reset, or is somewhere else.
     """
-    wanted, moved = (np.linalg.norm(to - before, axis=1) for to in (predicted, after))
-    stayed = (wanted >= STEP * spacing) & (moved < wanted / 4)
-    return np.where(stayed[:, None], predicted, np.nan)
+    wanted, moved, short = (
+        np.linalg.norm(b - a, axis=1) for a, b in ((before, predicted), (before, after), (after, predicted))
+    )
+    vain = (wanted >= STEP * spacing) & (short > wanted / 2) & (moved <= wanted)
+    return np.where(vain[:, None], predicted, np.nan)

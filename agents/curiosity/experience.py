@@ -23,7 +23,7 @@ class Experience:
     Attributes:
         spacing: how far apart latents are that count as different.
         known: reached, (M, k).
-        blocked: predicted, but the system stayed where it was, (B, k).
+        blocked: predicted, but the system fell short of it, and it was never reached, (B, k).
 
     Raises:
         InputError: the spacing is not positive and finite.
@@ -44,11 +44,15 @@ class Experience:
 
     def reached(self, latents: Array) -> Experience:
         """With latents (N, k) among the known ones; those that are not finite are left out."""
-        return replace(self, known=_spread_out(self.known, latents, self.spacing))
+        return replace(self, known=_spread_out(self.known, latents, self.spacing))._without_doubt()
 
     def refused(self, latents: Array) -> Experience:
         """With latents (N, k) that were predicted in vain."""
-        return replace(self, blocked=_spread_out(self.blocked, latents, self.spacing))
+        return replace(self, blocked=_spread_out(self.blocked, latents, self.spacing))._without_doubt()
+
+    def _without_doubt(self) -> Experience:
+        """What was reached once is not blocked: there the model was wrong about something else."""
+        return replace(self, blocked=self.blocked[distance_to(self.known, self.blocked) >= self.spacing])
 
 
 def distance_to(points: Array, latents: Array) -> Array:

@@ -53,7 +53,7 @@ class Located(Embedding):
 @pytest.fixture
 def located() -> Embedding:
     """What a perfect training on the planar world without obstacles would end in: z' = z + 0.3 u."""
-    config = EmbeddingConfig(matrix_form="global", ensemble=1, transition_hidden=(4,), decoder_hidden=(4,))
+    config = EmbeddingConfig(ensemble=1, transition_hidden=(4,), decoder_hidden=(4,))
     embedding = Located(config, (40, 40, 1), 2, torch.Generator().manual_seed(0))
     for transition in (embedding.transition, *embedding.members):
         assert isinstance(transition, LocallyLinearTransition)

@@ -78,7 +78,7 @@ def test_a_wall_is_given_up(located: Embedding, plane: Task) -> None:
     """The model knows no walls: a plan through one is tried, found vain, and another way is taken."""
     walled = replace(plane, system=type(plane.system)(obstacles=((-9.0, -9.0),), walls=((0, 18, 30, 22),)))
     agent, states, carried = PlannedCuriosity(located), np.array([[15.0, 8.0]]), None
-    agent.remember(known_half(plane))
+    agent.remember(known_half(walled))
     for _ in range(100):
         actions, carried = agent.predict(walled.system.render(states), carried)
         states = walled.system.step(states, actions.astype(np.float64) * 3)

@@ -31,6 +31,13 @@ def test_known_latents_lie_apart_and_stand_for_all() -> None:
     assert np.isfinite(after.known).all()
 
 
+def test_what_was_reached_is_not_blocked() -> None:
+    place, elsewhere = np.array([[1.0, 1.0]]), np.array([[5.0, 5.0]])
+    doubted = Experience.empty(0.5, 2).refused(np.concatenate([place, elsewhere]))
+    np.testing.assert_array_equal(doubted.reached(place + 0.2).blocked, elsewhere)
+    assert len(Experience.empty(0.5, 2).reached(place).refused(place + 0.2).blocked) == 0
+
+
 def test_novelty_by_hand() -> None:
     experience = Experience(1.0, known=np.array([[0.0, 0.0], [0.0, 2.0]]), blocked=np.array([[4.0, -1.0]]))
     cost = LatentNovelty(experience, reach=2.5)

@@ -1,0 +1,218 @@
+"""How much of a walled world an agent sees that plans towards novelty, against random actions, at equal steps.
+
+Both begin with the same random actions from a corner of E2C/PlanarWalls-v0. From then on the curious one goes round
+after round: train an embedding on all frames so far, plan in its latent space towards what is far from all known
+latents, add what was seen. No state is seen, no reward paid; true states only measure: the share of the free cells of
+2 x 2 pixels that were visited, and when the room behind both walls was first entered.
+
+    python experiments/planned_curiosity.py              # 5 seeds, half a CPU-minute each
+    python experiments/planned_curiosity.py --quick      # a moment of it, writes nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
+
+import numpy as np
+import torch
+
+from e2c_control.agents.curiosity import CuriosityOptions, PlannedCuriosity
+from e2c_control.data import Transitions, collect, make_vector_env
+from e2c_control.data.policy import Policy
+from e2c_control.data.shards import Shard, join_shards
+from e2c_control.envs import make_task
+from e2c_control.figures import save_png
+from e2c_control.figures.canvas import BLUE, FAINT, ORANGE, dress, new_figure, show_pixels, to_image
+from e2c_control.models.embedding import Embedding
+from e2c_control.objectives.recipes import make_recipe
+from e2c_control.runs.atomic import replace_text
+from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.training.presets import default_embedding
+from e2c_control.training.trainer import Trainer
+
+RESULT = Path(__file__).parent / "results" / "planned_curiosity.json"
+ENVIRONMENT = "E2C/PlanarWalls-v0"
+TASK = make_task(ENVIRONMENT)
+CELL, FAR = 2, 30.5
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of it: environments side by side, steps of an episode, episodes of each in a round, rounds, and the
+    share of the recipe's training."""
+
+    environments: int = 8
+    length: int = 60
+    episodes: int = 2
+    rounds: int = 4
+    training: float = 0.3
+
+    @property
+    def steps(self) -> int:
+        """Of one round."""
+        return self.environments * self.length * self.episodes
+
+
+QUICK = Scale(environments=2, length=10, episodes=1, rounds=2, training=0.005)
+
+
+def gather(folder: Path, seed: int, scale: Scale, policy: Policy | None) -> Transitions:
+    """One round, from resets."""
+    environments = make_vector_env(ENVIRONMENT, scale.environments, frame_stack=1)
+    data = collect(environments, folder, scale.steps, scale.length, seed=seed, policy=policy)
+    environments.close()
+    return data
+
+
+def train(data: Transitions, seed: int, scale: Scale) -> Embedding:
+    """An embedding of all that was seen so far: the map alone, since nobody looks at decoded frames, and at once.
+
+    What begins a map anew is judged by numbers of worlds that were seen as a whole, which a corner does not reach.
+    """
+    recipe = make_recipe("unfold", default_embedding(ENVIRONMENT, data.card.frame_shape)).scaled(scale.training)
+    recipe = replace(recipe, phases=(replace(recipe.phases[0], retry=None),))
+    trainer = Trainer(recipe, data, np.arange(data.n_episodes), seed=seed, device=torch.device("cpu"))
+    while not trainer.finished:
+        trainer.advance()
+    return trainer.embedding
+
+
+def explore(folder: Path, seed: int, scale: Scale, curious: bool) -> Array:
+    """True states in the order of time, (steps / environments, environments, 2)."""
+    rounds: list[Transitions] = []
+    for index in range(scale.rounds):
+        policy: Policy | None = None
+        if curious and rounds:
+            shards = (Shard.read(data.path) for data in rounds)
+            known = join_shards(folder / f"known-{index}", shards, seed=seed)
+            agent = PlannedCuriosity(train(known, seed, scale), CuriosityOptions(), seed)
+            rows = known.windows(1)
+            agent.remember(known.frames[rows], known.actions[rows], known.frames[rows + 1])
+            policy = agent.policy()
+        rounds.append(gather(folder / f"round-{index}", 1000 * seed + index, scale, policy))
+    return np.concatenate([in_time(data, scale) for data in rounds])
+
+
+def in_time(data: Transitions, scale: Scale) -> Array:
+    """The states of a round: its episodes come in rows of the environments that ran side by side."""
+    assert data.states is not None
+    states = np.array(data.states).reshape(scale.episodes, scale.environments, scale.length + 1, 2)
+    return states[:, :, 1:].transpose(0, 2, 1, 3).reshape(-1, scale.environments, 2)
+
+
+def free_cells() -> Array:
+    """Which cells (20, 20) the agent can stand in."""
+    system: Any = TASK.system
+    fine = np.stack(np.meshgrid(*[np.arange(1.5, 38.6, 0.25)] * 2, indexing="ij"), axis=-1).reshape(-1, 2)
+    free = np.zeros((20, 20), np.bool_)
+    cells = (fine[~system.blocked(fine)] // CELL).astype(int)
+    free[cells[:, 0], cells[:, 1]] = True
+    return free
+
+
+def coverage(states: Array) -> Array:
+    """Share of the free cells that were visited up to each time, (T,)."""
+    seen, free, shares = np.zeros((20, 20), np.bool_), free_cells(), list[float]()
+    for places in states:
+        rows, columns = (places // CELL).astype(int).T
+        seen[rows, columns] = True
+        shares.append(float((seen & free).sum() / free.sum()))
+    return np.array(shares)
+
+
+def first_arrival(states: Array) -> int | None:
+    """Steps of all environments together until one is behind both walls; none if that never happens."""
+    there = np.flatnonzero((states[..., 1] > FAR).any(axis=1))
+    return int(there[0] + 1) * states.shape[1] if len(there) else None
+
+
+def measured(states: Array) -> dict[str, Any]:
+    """The numbers of one run, with the curve at every tenth of the steps."""
+    shares = coverage(states)
+    return {
+        "coverage": 100 * float(shares[-1]),
+        "curve": [100 * float(shares[i]) for i in np.linspace(0, len(shares) - 1, 41).round().astype(int)],
+        "first_arrival": first_arrival(states),
+        "time_in_far_room": 100 * float((states[..., 1] > FAR).mean()),
+    }
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Median, least and most over seeds; a room that was never entered counts as later than all."""
+    found: dict[str, Any] = {}
+    for name in ("coverage", "time_in_far_room"):
+        values = [row[name] for row in rows]
+        found[name] = {"median": float(np.median(values)), "least": min(values), "most": max(values)}
+    arrivals = [row["first_arrival"] for row in rows]
+    found["entered_far_room"] = sum(arrival is not None for arrival in arrivals)
+    middle = sorted(np.inf if arrival is None else arrival for arrival in arrivals)[len(arrivals) // 2]
+    found["median_first_arrival"] = None if np.isinf(middle) else middle
+    return found
+
+
+def picture(rows: dict[str, list[dict[str, Any]]], visited: dict[str, Array], steps: int) -> Array:
+    """Coverage over steps, and where the first seed's runs went."""
+    figure = new_figure(1200, 430)
+    axes, *worlds = figure.subplots(1, 3, width_ratios=[1.3, 1, 1])
+    for (name, runs), colour in zip(rows.items(), (ORANGE, BLUE), strict=True):
+        curves, x = np.array([run["curve"] for run in runs]), np.linspace(0, steps, 41)
+        axes.fill_between(x, curves.min(0), curves.max(0), color=colour, alpha=0.15, linewidth=0)
+        axes.plot(x, np.median(curves, axis=0), color=colour, linewidth=2, label=name.replace("_", " "))
+    axes.set_ylim(0, 100)
+    axes.grid(color=FAINT, linewidth=0.4, alpha=0.6)
+    axes.legend(frameon=False, loc="upper left")
+    dress(axes, "Free space visited (median and range)", "steps", "%")
+    assert TASK.system.background is not None
+    for world, (name, states), colour in zip(worlds, visited.items(), (ORANGE, BLUE), strict=True):
+        show_pixels(world, TASK.system.background)
+        world.scatter(states[..., 1] - 0.5, states[..., 0] - 0.5, s=5, color=colour, linewidths=0, alpha=0.6)
+        dress(world, f"{name.replace('_', ' ')}, first seed")
+        world.set_axis_off()
+    return to_image(figure)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--quick", action="store_true", help="a moment of it, writes nothing")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    scale, seeds = (QUICK, options.seeds[:1]) if options.quick else (Scale(), options.seeds)
+    rows: dict[str, list[dict[str, Any]]] = {"planned_curiosity": [], "random": []}
+    visited: dict[str, Array] = {}
+    for seed in seeds:
+        for name, runs in rows.items():
+            with tempfile.TemporaryDirectory() as folder:
+                states = explore(Path(folder), seed, scale, curious=name == "planned_curiosity")
+            visited.setdefault(name, states)
+            runs.append({"seed": seed, **measured(states)})
+            print(name, json.dumps(runs[-1]), flush=True)
+    image = picture(rows, visited, scale.rounds * scale.steps)
+    if options.quick:
+        return
+    result = {
+        "environment": ENVIRONMENT,
+        "steps": scale.rounds * scale.steps,
+        "summary": {name: summary(runs) for name, runs in rows.items()},
+        "rows": rows,
+        "commit": source_commit(),
+        "versions": package_versions(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+    }
+    replace_text(options.out, json.dumps(result, indent=1) + "\n")
+    save_png(image, options.out.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main()
