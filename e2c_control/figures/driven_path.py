@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -28,6 +29,9 @@ from e2c_control.figures.canvas import (
 from e2c_control.figures.colours import state_names
 from e2c_control.figures.latent_map import is_plane, map_colours
 from e2c_control.figures.projection import project
+
+MOST_LABELLED = 3
+"""State variables whose panels are high enough for a name beside them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +133,7 @@ def _in_the_world(
 def _over_time(figure: Figure, place: SubplotSpec, journey: Journey, names: Sequence[str]) -> None:
     n = journey.states.shape[1]
     rows = place.subgridspec(n, 1)
+    crowded = n > MOST_LABELLED
     for i in range(n):
         axes = figure.add_subplot(rows[i])
         values = _unbroken(journey.states[:, i], float(journey.goal[i]))
@@ -136,11 +141,16 @@ def _over_time(figure: Figure, place: SubplotSpec, journey: Journey, names: Sequ
             _shade(axes, journey.in_goal)
         axes.axhline(journey.goal[i], color=GREEN, linewidth=1.4, label="goal")
         axes.plot(values, color=INK, linewidth=1.8, label="driven")
-        dress(axes, "" if i else journey.title, "" if i < n - 1 else "step", names[i])
+        dress(axes, "" if i else journey.title, "" if i < n - 1 else "step", "" if crowded else names[i])
         axes.grid(color=FAINT, linewidth=0.4, alpha=0.6)
         axes.set_xlim(0, len(values) - 1)
+        axes.tick_params(labelbottom=i == n - 1)
+        if crowded:  # a label as high as its panel would run into the next one
+            box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5}
+            axes.text(0.01, 0.94, names[i], transform=axes.transAxes, fontsize=9, color=INK, va="top", bbox=box)
         if i == 0:
-            axes.legend(fontsize=9.5, framealpha=0.85, edgecolor="none", ncols=3)
+            small: dict[str, Any] = {"loc": "upper right", "handlelength": 1.0, "columnspacing": 0.9} if crowded else {}
+            axes.legend(fontsize=8.5 if crowded else 9.5, framealpha=0.85, edgecolor="none", ncols=3, **small)
 
 
 def _shade(axes: Axes, in_goal: NDArray[np.bool_]) -> None:
@@ -153,7 +163,8 @@ def _shade(axes: Axes, in_goal: NDArray[np.bool_]) -> None:
 
 def _unbroken(values: Array, goal: float) -> Array:
     """Values (H + 1,) as they are, but an angle that jumps from pi to -pi goes on beyond pi, and ends near the goal."""
-    jumps = np.abs(np.diff(values)) > np.pi
+    # By nearly a whole turn: an angle that comes back elsewhere, as at a joint's end, is broken in truth.
+    jumps = np.abs(np.diff(values)) > 1.5 * np.pi
     if not jumps.any() or np.abs(values).max() > np.pi + 1e-6:
         return values
     unwrapped = np.asarray(np.unwrap(values), np.float64)
