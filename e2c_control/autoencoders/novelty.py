@@ -70,9 +70,7 @@ class NoveltyOptions:
         whole("epochs", self.epochs)
         not_negative(floor=self.floor, gain=self.gain)
         if not self.floor <= self.ceiling:
-            raise InputError(
-                f"ceiling is {self.ceiling}: give a multiple of the amplitude, {self.floor} or more."
-            )
+            raise InputError(f"ceiling is {self.ceiling}: give a multiple of the amplitude, {self.floor} or more.")
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,9 @@ def unfold_ensemble(embedding: EmbeddingConfig) -> Recipe:
 
 def e2c_warm(embedding: EmbeddingConfig) -> Recipe:
     """E2C's own objective after the map was unfolded: topology first, then pixels."""
-    return Recipe("e2c-warm", replace(embedding, matrix_form="rank1"), (_unfold(embedding.latent_dim), literature.e2c_phase(3000)))
+    return Recipe(
+        "e2c-warm", replace(embedding, matrix_form="rank1"), (_unfold(embedding.latent_dim), literature.e2c_phase(3000))
+    )
 
 
 RECIPES: Mapping[str, Callable[[EmbeddingConfig], Recipe]] = {
