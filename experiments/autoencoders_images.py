@@ -146,7 +146,7 @@ def report(found: dict[str, Any]) -> None:
 def picture(rows: list[dict[str, Any]]) -> Any:
     """For each model and set: true frames, their reconstructions, and samples."""
     shown = {(row["set"], row["model"]): row["pictures"] for row in rows if "pictures" in row}
-    figure = new_figure(1240, 150 * len(MODELS))
+    figure = new_figure(1240, 84 * len(MODELS))
     panels = figure.subplots(len(MODELS), 2)
     for i, name in enumerate(MODELS):
         for j, where in enumerate(SETS):

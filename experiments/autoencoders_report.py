@@ -103,6 +103,7 @@ def of_waves(waves: dict[str, Any]) -> str:
 
 def pictures() -> None:
     """Draw what the result files have so far."""
+    import autoencoders_images
     import autoencoders_mmd
     import autoencoders_modes
     import autoencoders_parabola
@@ -112,6 +113,8 @@ def pictures() -> None:
 
     if result := load("mmd"):
         save_png(autoencoders_mmd.picture(result), RESULTS / "autoencoders_mmd.png")
+    if result := load("images"):
+        save_png(autoencoders_images.picture(result["rows"]), RESULTS / "autoencoders_images.png")
     if result := load("waves"):
         save_png(autoencoders_waves.picture(result["rows"]), RESULTS / "autoencoders_waves.png")
     for module in (autoencoders_parabola, autoencoders_modes):
