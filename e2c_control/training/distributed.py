@@ -174,5 +174,5 @@ class _Gather(torch.autograd.Function):
         ctx: Any, *upstream: Tensor
     ) -> tuple[Tensor, None, None, None]:
         dim, rank, world_size = ctx.place
-        mine: Tensor = upstream[0].chunk(world_size, dim)[rank]
+        mine = cast(Tensor, upstream[0].chunk(world_size, dim)[rank])
         return world_size * mine, None, None, None
