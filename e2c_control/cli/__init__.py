@@ -21,6 +21,7 @@ from e2c_control.errors import InputError
 COMMANDS: dict[str, tuple[str, str]] = {
     "quickstart": ("Quickstart", "the whole way on the planar world, in a few minutes: start here"),
     "collect": ("Collect", "make a dataset of images and actions from any Gymnasium environment"),
+    "explore": ("Explore", "make a dataset by curiosity: a policy seeks what a model of the images gets wrong"),
     "train": ("Train", "train an embedding on a dataset, or go on with a run that was stopped"),
     "plan": ("Plan", "drive to one goal given as an image, and make pictures of it"),
     "play": ("Play", "set goals by mouse in a window and watch the agent plan, or drive with the keys"),

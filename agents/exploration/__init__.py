@@ -1,0 +1,6 @@
+"""What a policy sees while it explores, kept as a dataset and watched."""
+
+from e2c_control.agents.exploration.coverage import Coverage
+from e2c_control.agents.exploration.recorder import Recorder
+
+__all__ = ["Coverage", "Recorder"]

@@ -1,0 +1,85 @@
+"""Transitions written while a policy of stable-baselines3 acts."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+
+from e2c_control.data.writer import TransitionsWriter
+from e2c_control.errors import InputError
+
+
+class Recorder(VecEnvWrapper):
+    """Writes the episodes of image environments as single frames, actions and, where `info` tells them, true states.
+
+    Stands below all that changes what environments show or pay. A stacked observation's newest frame is kept; where an
+    episode ends, that of the terminal observation, not of the reset that follows.
+
+    Args:
+        venv: environments with (H, W, stack * C) uint8 observations and actions in [-1, 1].
+        writer: of a dataset of frames (H, W, C), with states if its card has a state dimension.
+        channels: C.
+        keeps_states: whether the dataset has states.
+    """
+
+    def __init__(self, venv: VecEnv, writer: TransitionsWriter, channels: int, keeps_states: bool) -> None:
+        super().__init__(venv)
+        box = cast(Any, venv.action_space)
+        if not isinstance(box, spaces.Box) or (box.low != -1).any() or (box.high != 1).any():
+            raise InputError(
+                f"Actions are {box} instead of numbers in [-1, 1]: make the environment with make_image_env."
+            )
+        self.transitions = 0
+        self._writer, self._channels, self._keeps_states = writer, channels, keeps_states
+        self._frames: list[list[NDArray[np.uint8]]] = [[] for _ in range(self.num_envs)]
+        self._actions: list[list[NDArray[np.float32]]] = [[] for _ in range(self.num_envs)]
+        self._states: list[list[NDArray[np.float64]]] = [[] for _ in range(self.num_envs)]
+        self._taken = np.zeros((self.num_envs, *box.shape), np.float32)
+
+    def reset(self) -> NDArray[Any]:
+        """New episodes everywhere; what there was of the old ones is written."""
+        self.flush()
+        observations = cast(NDArray[Any], self.venv.reset())
+        for i in range(self.num_envs):
+            self._begin(i, observations[i])
+        return observations
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        self._taken = np.clip(actions, -1.0, 1.0).astype(np.float32)
+        self.venv.step_async(actions)
+
+    def step_wait(self) -> Any:
+        observations, rewards, dones, infos = cast(Any, self.venv.step_wait())
+        for i, info in enumerate(infos):
+            self._actions[i].append(self._taken[i])
+            self._see(i, info["terminal_observation"] if dones[i] else observations[i], info)
+            if dones[i]:
+                self._write(i)
+                self._begin(i, observations[i])
+        self.transitions += self.num_envs
+        return observations, rewards, dones, infos
+
+    def flush(self) -> None:
+        """Write the episodes that are not over; they begin anew with the next reset."""
+        for i in range(self.num_envs):
+            self._write(i)
+
+    def _begin(self, i: int, observation: NDArray[np.uint8]) -> None:
+        self._see(i, observation, self.venv.reset_infos[i])
+
+    def _see(self, i: int, observation: NDArray[np.uint8], info: dict[str, Any]) -> None:
+        self._frames[i].append(observation[..., -self._channels :].copy())
+        if self._keeps_states:
+            self._states[i].append(np.array(info["state"], np.float64))
+
+    def _write(self, i: int) -> None:
+        if self._actions[i]:
+            actions = np.stack([*self._actions[i], np.zeros_like(self._taken[i])])
+            states = np.stack(self._states[i])[None] if self._keeps_states else None
+            self._writer.append(np.stack(self._frames[i])[None], actions[None], states)
+        for kept in (self._frames[i], self._actions[i], self._states[i]):
+            kept.clear()
