@@ -1,6 +1,7 @@
 """What a policy sees while it explores, kept as a dataset and watched."""
 
 from e2c_control.agents.exploration.coverage import Coverage
+from e2c_control.agents.exploration.progress import Progress
 from e2c_control.agents.exploration.recorder import Recorder
 
-__all__ = ["Coverage", "Recorder"]
+__all__ = ["Coverage", "Progress", "Recorder"]

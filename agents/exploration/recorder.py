@@ -77,9 +77,12 @@ class Recorder(VecEnvWrapper):
             self._states[i].append(np.array(info["state"], np.float64))
 
     def _write(self, i: int) -> None:
-        if self._actions[i]:
-            actions = np.stack([*self._actions[i], np.zeros_like(self._taken[i])])
-            states = np.stack(self._states[i])[None] if self._keeps_states else None
-            self._writer.append(np.stack(self._frames[i])[None], actions[None], states)
+        # An interruption may have come between an action and what was seen after it.
+        seen = min(len(self._frames[i]), len(self._states[i])) if self._keeps_states else len(self._frames[i])
+        steps = min(len(self._actions[i]), seen - 1)
+        if steps > 0:
+            actions = np.stack([*self._actions[i][:steps], np.zeros_like(self._taken[i])])
+            states = np.stack(self._states[i][: steps + 1])[None] if self._keeps_states else None
+            self._writer.append(np.stack(self._frames[i][: steps + 1])[None], actions[None], states)
         for kept in (self._frames[i], self._actions[i], self._states[i]):
             kept.clear()

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from e2c_control.cli.console import Unset, check_seed, parse_arguments, say, suggest
-from e2c_control.errors import whole
+from e2c_control.errors import InputError, whole
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
 
     from e2c_control.agents.exploration import Coverage
     from e2c_control.data.card import DatasetCard
+    from e2c_control.envs.system import System
 
 PICTURES = 20
 """Of visited states, in one exploration."""
@@ -33,7 +34,7 @@ class Explore:
     Attributes:
         env: Gymnasium id; `module:Id` imports the module that registers it first.
         out: folder of the dataset to write.
-        steps: to take, of all environments together.
+        steps: to take, of all environments together; rounded up to what the policy takes between two updates.
         policy: what learns to explore: ppo, sac or relax.
         model: whose error is novelty: recurrent, plain or variational auto-encoder, rnd or icm.
         remedy: against images that are random: minus_noise or learning_progress.
@@ -69,10 +70,11 @@ class Explore:
         from stable_baselines3.common.logger import configure
 
         from e2c_control.agents import FreeEnergyAgent
-        from e2c_control.agents.exploration import Recorder
+        from e2c_control.agents.exploration import Progress, Recorder
         from e2c_control.agents.novelty import NoveltyOptions
         from e2c_control.data.writer import TransitionsWriter, check_writable
         from e2c_control.runs.folder import RunFolder
+        from e2c_control.runs.progress import progress_bar
 
         check_seed(self.seed)
         whole("--steps", self.steps)
@@ -89,17 +91,28 @@ class Explore:
             agent.set_logger(configure(str(run.path), ["tensorboard", "json"]))
             coverage = self._coverage(card)
             say("Exploring", f"{self.env} for {self.steps:,} steps; curves: tensorboard --logdir {self.runs}")
+            watched = [] if coverage is None else [coverage]
+            failed: InputError | None = None
             try:
-                agent.learn(self.steps, coverage, log_interval=1, progress_bar=True)
+                with progress_bar(self.steps, unit=" steps", enabled=True) as bar:
+                    agent.learn(self.steps, [*watched, Progress(bar)], log_interval=1)
             except KeyboardInterrupt:
                 say("Stopped", f"after {recorder.transitions:,} steps, which are kept")
+            except InputError as error:  # what was seen before is kept all the same
+                failed = error
+            if not recorder.transitions:
+                raise failed or KeyboardInterrupt
             recorder.flush()
         agent.save(run.path / "agent")
+        agent.logger.dump(agent.num_timesteps)
         agent.logger.close()
+        worlds.close()
         if coverage is not None:
             self._draw(coverage, run.path / "plots" / "visited.png")
         say("Run", run.path)
         say("Dataset", f"{self.out}: {recorder.transitions:,} transitions")
+        if failed is not None:
+            raise failed
         suggest(f"e2c train --dataset {self.out}")
 
     def _worlds(self) -> tuple[VecEnv, DatasetCard]:
@@ -136,12 +149,14 @@ class Explore:
         import numpy as np
 
         from e2c_control.agents.exploration import Coverage
+        from e2c_control.data import make_image_env
         from e2c_control.data.environments import is_native
-        from e2c_control.envs import make_task
 
         if not is_native(self.env) or card.state_dim is None or card.state_dim < 2:
             return None
-        system = make_task(self.env).system
+        arguments: Any = parse_arguments(self.env_args)
+        task: Any = make_image_env(self.env, **arguments).get_wrapper_attr("task")
+        system: System = task.system
         states = system.sample_states(2_000, np.random.default_rng(0))[:, :2]
         return Coverage(states.min(0), states.max(0), system.state_names, max(self.steps // PICTURES, 1))
 

@@ -4,11 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stable_baselines3.common.env_util import make_vec_env
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from e2c_control.agents.exploration import Recorder
 from e2c_control.cli import main
 from e2c_control.cli.explore import Explore
 from e2c_control.data import Transitions
+from e2c_control.data.card import DatasetCard
+from e2c_control.data.writer import TransitionsWriter
 from e2c_control.envs import make_task
 
 
@@ -87,6 +91,25 @@ def test_mistakes(changed: dict[str, object], said: str, tmp_path: Path, capsys:
     assert said in capsys.readouterr().err
     assert not (tmp_path / "data").exists()
     assert not (tmp_path / "runs").exists()
+
+
+def test_what_an_interruption_left_half_done_is_left_out(tmp_path: Path) -> None:
+    """Ctrl-C between an action and the frame after it: the transitions before are whole."""
+    venv = make_vec_env("E2C/Planar-v0", 2)
+    card = DatasetCard("E2C/Planar-v0", {}, (40, 40, 1), 2, 2, frame_stack=1, seed=0)
+    with TransitionsWriter.create(tmp_path / "data", card) as writer:
+        recorder = Recorder(venv, writer, channels=1, keeps_states=True)
+        recorder.seed(0)
+        recorder.reset()
+        for _ in range(3):
+            recorder.step(np.zeros((2, 2), np.float32))
+        recorder._actions[0].append(np.zeros(2, np.float32))
+        recorder._actions[1].append(np.zeros(2, np.float32))
+        recorder._frames[1].append(np.zeros((40, 40, 1), np.uint8))
+        recorder.flush()
+    assert np.load(tmp_path / "data" / "episodes.npy").tolist() == [0, 4, 8]
+    states = np.load(tmp_path / "data" / "states.npy")
+    assert np.array_equal(np.load(tmp_path / "data" / "frames.npy"), make_task("E2C/Planar-v0").system.render(states))
 
 
 def test_a_dataset_that_is_there_stays(explored: Path, capsys: pytest.CaptureFixture[str]) -> None:
