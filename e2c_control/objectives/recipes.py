@@ -24,8 +24,8 @@ def _unfold(latent_dim: int) -> Phase:
     One-step terms see no farther than a step: they leave maps locally right and globally twisted on every second seed.
     Eight steps cross a good part of the world, and a twisted map cannot predict across its own twist.
 
-    Up to four dimensions are open after 800 steps; the three-link arm, in eight, is driven half as well then as after
-    4000.
+    Up to four dimensions are open after 800 steps; the three-link arm, in eight, scored 42 % after 1500 and 85 % after
+    4000, one seed of tuning each.
     """
     terms = (
         WeightedTerm("info_nce"),
