@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from e2c_control.errors import InputError
 from e2c_control.models.gaussian import DiagonalGaussian
-from e2c_control.models.layers import mlp
+from e2c_control.models.layers import NarrowLinear, mlp
 from e2c_control.models.networks import LOG_VAR_RANGE, ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 
 Output = Literal["linear", "sigmoid", "tanh"]
@@ -83,8 +83,8 @@ def vector_networks(
 
     Codes are linear in the last hidden layer. Weights are Glorot's uniform ones, biases 0.
     """
-    encoder = mlp(size, (*hidden, code * (1 + gaussian)), nn.ReLU)
-    decoder = mlp(code, (*reversed(hidden), size), nn.ReLU)
+    encoder = mlp(size, (*hidden, code * (1 + gaussian)), nn.ReLU, linear=_linear)
+    decoder = mlp(code, (*reversed(hidden), size), nn.ReLU, linear=_linear)
     for layer in (*encoder, *decoder):
         if isinstance(layer, nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
@@ -155,6 +155,10 @@ def seeded(make: Callable[[], Networks], generator: torch.Generator) -> Networks
         networks = make()
         generator.set_state(torch.get_rng_state())
     return networks
+
+
+def _linear(inputs: int, outputs: int) -> nn.Linear:
+    return (NarrowLinear if inputs < 16 else nn.Linear)(inputs, outputs)
 
 
 def _end(output: str) -> list[nn.Module]:

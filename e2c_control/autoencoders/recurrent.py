@@ -80,16 +80,17 @@ class RecurrentAutoEncoder(AutoEncoder):
             yield loss
 
     def _through_all(self, x: Tensor, generator: torch.Generator) -> Loss:
-        """One graph of all passes; they are scored together, which costs less than one by one."""
+        """One graph of all passes; noise is drawn and passes are scored together, which costs less than one by one."""
+        noise = _noise_of_all(self.passes, x, self.code_shape, generator) if self.noise else None
         seen, outputs, found = x, list[Tensor](), list[Tensor]()
-        for _ in range(self.passes):
+        for number in range(self.passes):
             codes = self.encode(seen)
             found.append(codes)
-            noisy = codes if self.noise == 0 else torch.add(codes, normal_like(codes, generator), alpha=self.noise)
-            seen = self.decode(noisy)
+            seen = self.decode(codes if noise is None else torch.add(codes, noise[number], alpha=self.noise))
             outputs.append(seen)
+        targets = x.expand(self.passes, *x.shape)
         numbers = 1 if self.reduction == "mean" else x[0].numel()
-        error = (torch.stack(outputs) - x).square().mean() * (self.passes * numbers)
+        error = torch.nn.functional.mse_loss(torch.stack(outputs), targets) * (self.passes * numbers)
         norm = self._norm(torch.cat(found)) * self.passes
         return Loss(error + self.penalty * norm, {"reconstruction": error.detach(), "norm": norm.detach()})
 
@@ -113,3 +114,8 @@ class RecurrentAutoEncoder(AutoEncoder):
 
     def _norm(self, codes: Tensor) -> Tensor:
         return codes.square().mean() if self.norm == "square" else lengths(codes).mean()
+
+
+def _noise_of_all(passes: int, x: Tensor, code_shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Standard normal noise on the codes of all passes, (passes, N, *code_shape)."""
+    return normal_like(x.new_empty(passes, len(x), *code_shape), generator)

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from torch import nn
+from torch import Tensor, nn
 
 
-def mlp(inputs: int, widths: Sequence[int], activation: Callable[[], nn.Module], final: bool = False) -> nn.Sequential:
+class NarrowLinear(nn.Linear):
+    """A linear layer of few inputs whose products run along the wide side, backward too.
+
+    A batch of 500 from 3 numbers to 128: its backward pass takes a third of the time of `nn.Linear`'s. From 16 inputs
+    on there is nothing to gain.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return nn.functional.linear(input, self.weight.t().contiguous().t(), self.bias)
+
+
+def mlp(
+    inputs: int,
+    widths: Sequence[int],
+    activation: Callable[[], nn.Module],
+    final: bool = False,
+    linear: Callable[[int, int], nn.Linear] = nn.Linear,
+) -> nn.Sequential:
     """Linear layers of the given widths with activations between them, and after the last one where `final`."""
     layers: list[nn.Module] = []
     for i, width in enumerate(widths):
-        layers.append(nn.Linear(inputs, width))
+        layers.append(linear(inputs, width))
         if final or i < len(widths) - 1:
             layers.append(activation())
         inputs = width
