@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,11 +110,7 @@ class Novelty:
 
     def windows(self, frames: NDArray[Any], actions: NDArray[np.float32]) -> Windows:
         """Frames (N, k, *frame_shape) and codes of actions (N, k - 1, a), whitened and on the device."""
-        seen = torch.as_tensor(np.asarray(frames, np.float32), device=self.device)
-        mean = torch.as_tensor(np.asarray(self.moments.mean, np.float32), device=self.device)
-        scale = torch.as_tensor(np.asarray(1.0 / np.sqrt(self.moments.var + 1e-8), np.float32), device=self.device)
-        white = ((seen - mean) * scale).clamp(-WHITENED_LIMIT, WHITENED_LIMIT)
-        return Windows(white, torch.as_tensor(actions, device=self.device))
+        return self._whitening()(*self._on_device(frames, actions))
 
     def score(self, frames: NDArray[Any], actions: NDArray[np.float32]) -> NDArray[np.float64]:
         """The novelty (N,) of frames (N, k, *frame_shape) and codes of actions (N, k - 1, a)."""
@@ -123,32 +120,50 @@ class Novelty:
     def update(self, memory: Memory) -> tuple[dict[str, float], float]:
         """The optimiser's steps of one training, on windows of the memory.
 
+        Nothing is read from the device between the steps: whether all went well is asked once, at the end.
+
         Returns:
             Mean losses by name, and how many times as large scores are as before, on windows of the memory.
 
         Raises:
-            InputError: the loss is no longer finite.
+            InputError: a loss is no longer finite; weights and optimiser are then what they were before.
         """
-        sums: dict[str, float] = {}
-        probe = memory.draw(self.options.batch_size, self._order)
-        before = self._size_of_scores(probe)
-        for _ in range(self.options.gradient_steps):
-            windows = self.windows(*memory.draw(self.options.batch_size, self._order))
+        options, sums = self.options, dict[str, Tensor]()
+        probe = memory.draw(options.batch_size, self._order)
+        before, kept = self._size_of_scores(probe), deepcopy((self.model.state_dict(), self.optimiser.state_dict()))
+        drawn, whiten = memory.draw(options.gradient_steps * options.batch_size, self._order), self._whitening()
+        for batch in zip(*(part.split(options.batch_size) for part in self._on_device(*drawn)), strict=True):
             self.optimiser.zero_grad(set_to_none=True)
-            for loss in self.model.losses(windows, self._noise):
+            for loss in self.model.losses(whiten(*batch), self._noise):
                 loss.total.backward()
                 for name, value in {**loss.parts, "total": loss.total.detach()}.items():
-                    sums[name] = sums.get(name, 0.0) + float(value)
-            if not np.isfinite(sums["total"]):
-                raise InputError(
-                    f"The novelty model's loss is not finite any more after {self.updates} steps: lower its learning "
-                    f"rate {self.options.learning_rate:g}."
-                )
+                    sums[name] = sums[name] + value if name in sums else value
             self.optimiser.step()
             self.model.after_update()
-            self.updates += 1
-        means = {name: value / self.options.gradient_steps for name, value in sums.items()}
-        return means, self._size_of_scores(probe) / before if before > 0 else 1.0
+        after = self._size_of_scores(probe)
+        means = {name: float(value) / options.gradient_steps for name, value in sums.items()}
+        if not np.isfinite([means["total"], after]).all():
+            self.model.load_state_dict(kept[0])
+            self.optimiser.load_state_dict(kept[1])
+            raise InputError(
+                f"The novelty model's loss is not finite any more after {self.updates} steps: lower its learning "
+                f"rate {options.learning_rate:g}."
+            )
+        self.updates += options.gradient_steps
+        return means, after / before if before > 0 else 1.0
+
+    def _on_device(self, frames: NDArray[Any], actions: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+        return torch.as_tensor(frames, device=self.device), torch.as_tensor(actions, device=self.device)
+
+    def _whitening(self) -> Callable[[Tensor, Tensor], Windows]:
+        """What whitens frames as they were seen, with the statistics of now."""
+        mean = torch.as_tensor(np.asarray(self.moments.mean, np.float32), device=self.device)
+        scale = torch.as_tensor(np.asarray(1.0 / np.sqrt(self.moments.var + 1e-8), np.float32), device=self.device)
+
+        def whiten(frames: Tensor, actions: Tensor) -> Windows:
+            return Windows(((frames.float() - mean) * scale).clamp(-WHITENED_LIMIT, WHITENED_LIMIT), actions)
+
+        return whiten
 
     def _size_of_scores(self, windows: Cut) -> float:
         return float(np.abs(self.score(*windows)).mean())

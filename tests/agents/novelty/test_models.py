@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from e2c_control.agents.novelty import MODELS, REMEDIES, Layout, Memory, Novelty, NoveltyModel, NoveltyOptions, Windows
+from e2c_control.agents.novelty import (
+    MODELS,
+    REMEDIES,
+    Layout,
+    Memory,
+    Novelty,
+    NoveltyModel,
+    NoveltyOptions,
+    ReturnScale,
+    Windows,
+)
 from e2c_control.autoencoders import Loss
 from e2c_control.errors import InputError
 
@@ -245,7 +255,35 @@ def test_a_model_of_other_sizes_does_not_fit() -> None:
 
 
 def test_a_loss_that_is_not_finite() -> None:
+    """Weights and optimiser are what they were, so that it goes on once the cause is gone."""
     novelty = make("plain", learning_rate=1e30)
-    memory = filled(novelty)
+    memory, twin = filled(novelty), make("plain", learning_rate=1e30)
+    twin.restore(*novelty.state())
     with pytest.raises(InputError, match="lower its learning rate"):
         novelty.update(memory)
+    assert novelty.updates == 0
+    for model in (novelty, twin):
+        model.optimiser.param_groups[0]["lr"] = 1e-3
+        model._order.manual_seed(3)
+        model.update(memory)
+    for name, weight in novelty.model.state_dict().items():
+        assert torch.equal(weight, twin.model.state_dict()[name])
+
+
+def test_sums_are_expressed_anew_in_the_progress_of_now() -> None:
+    """Progress falls from a peak to next to nothing: what is paid stays in units of what it adds up to."""
+    novelty = make("plain", remedy="learning_progress", remedy_settings={"memory": 0.9}, gradient_steps=16)
+    memory, scale, never = filled(novelty), ReturnScale(1, 0.9, False, recall=None), np.zeros(1, np.bool_)
+    probe = memory.draw(64, torch.Generator().manual_seed(5))
+    sizes, paid = list[float](), list[float]()
+    for _ in range(60):
+        scores = novelty.score(*probe)
+        for score in scores if novelty.updates else ():
+            scale.observe(score[None], never)
+        sizes.append(float(np.abs(scores).mean()))
+        paid.append(float(np.abs(scale.scaled(scores)).mean()))
+        scale.remeasure(novelty.update(memory)[1])
+    assert sizes[0] == 0.0, "both copies are the same at first"
+    assert max(sizes) > 5 * sizes[-1]
+    assert paid[0] == 0.0
+    assert 0.02 < min(paid[2:]) <= max(paid[2:]) < 2.0
