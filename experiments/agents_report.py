@@ -1,4 +1,4 @@
-"""What was measured of exploring, for the README.
+"""What was measured of exploring, for the agents' own page.
 
 python experiments/agents_report.py            # the block, from experiments/results/agents_*.json and its relatives
 python experiments/agents_report.py --quick    # prints the block, writes nothing
@@ -10,7 +10,7 @@ import argparse
 from typing import Any
 
 import numpy as np
-from _pages import README, load, write_block
+from _pages import ROOT, load, write_block
 
 WAYS = {
     "random": "random actions",
@@ -54,13 +54,13 @@ def sentences() -> list[str]:
         seeds = min(entry["seeds"] for entry in television.values())
         lines.append(
             f"- The noisy TV, share of time in front of it, median of {seeds} seeds: {stuck} "
-            "([picture](experiments/results/agents_noisy_tv.png), `agents_noisy_tv.py`)."
+            "([picture](../experiments/results/agents_noisy_tv.png), `agents_noisy_tv.py`)."
         )
     if dark := (load("free_energy_dark_room") or {}).get("summary", {}):
         shares = ", ".join(f"{way} {entry['dark']:.2f}" for way, entry in dark.items())
         lines.append(
             f"- Share of time in a dark room at the end, median of {min(e['seeds'] for e in dark.values())} seeds: "
-            f"{shares} ([picture](experiments/results/free_energy_dark_room.png), `free_energy_dark_room.py`)."
+            f"{shares} ([picture](../experiments/results/free_energy_dark_room.png), `free_energy_dark_room.py`)."
         )
     return lines
 
@@ -72,7 +72,7 @@ def main() -> None:
     lines = block()
     print("\n".join(lines))
     if not options.quick:
-        write_block(README, "agents", lines)
+        write_block(ROOT / "agents" / "README.md", "agents", lines)
 
 
 if __name__ == "__main__":

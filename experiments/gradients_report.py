@@ -1,4 +1,4 @@
-"""Which gradient estimator to choose when, for the README, and all that was measured of them, for the results page.
+"""Which gradient estimator to choose when, for their own page, and all that was measured, for the results page.
 
     python experiments/gradients_report.py            # writes the blocks between their markers
     python experiments/gradients_report.py --quick    # prints them, writes nothing
@@ -13,7 +13,7 @@ import argparse
 import math
 from typing import Any
 
-from _pages import PAGE, README, load, write_block
+from _pages import PAGE, ROOT, load, write_block
 
 BITS, CHOICE, CONTINUOUS = ("ten bits", "three bits"), ("four choices",), ("normal", "gamma")
 DISCRETE = BITS + CHOICE
@@ -158,7 +158,7 @@ def main() -> None:
     print("\n".join([*choice, "", *more]))
     if options.quick:
         return
-    write_block(README, "gradients", choice)
+    write_block(ROOT / "e2c_control" / "gradients" / "README.md", "gradients", choice)
     write_block(PAGE, "gradients", more)
 
 

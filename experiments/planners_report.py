@@ -1,4 +1,4 @@
-"""Which planner to choose when, for the README, and what else was measured of planners, for the results page.
+"""Which planner to choose when, for their own page, and what else was measured, for the results page.
 
 python experiments/planners_report.py            # the blocks between their markers, from experiments/results/*.json
 python experiments/planners_report.py --quick    # prints them, writes nothing
@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from _pages import PAGE, README, load, write_block
+from _pages import PAGE, ROOT, load, write_block
 
 CHOICE = {
     "ilqr": "the default: smooth models, limits, several valleys",
@@ -101,7 +101,7 @@ def main() -> None:
     print("\n".join([*choice, "", *more]))
     if options.quick:
         return
-    write_block(README, "planners", choice)
+    write_block(ROOT / "planners" / "README.md", "planners", choice)
     write_block(PAGE, "planners", more)
 
 

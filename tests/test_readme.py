@@ -1,4 +1,4 @@
-"""The README's code runs: Python blocks with fewer steps, commands through the command's own parser."""
+"""The pages' code runs: Python blocks with fewer steps, commands through the command's own parser."""
 
 import re
 import tomllib
@@ -14,19 +14,28 @@ from e2c_control.cli import parse
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.skipif(not (ROOT / "README.md").is_file(), reason="needs the repository")
-README = (ROOT / "README.md").read_text() if (ROOT / "README.md").is_file() else ""
+NAMES = ("README.md", "planners/README.md", "e2c_control/gradients/README.md", "e2c_control/autoencoders/README.md",
+         "agents/README.md", "experiments/RESULTS.md")  # fmt: skip
+PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in NAMES if (ROOT / name).is_file()}
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    found = re.compile(rf"^```{language}\n(.*?)^```", re.DOTALL | re.MULTILINE)
+    return [block for page in PAGES.values() for block in found.findall(page)]
 
 
 def commands(program: str) -> list[str]:
     """What follows a program's name in the bash blocks, and in code between sentences."""
     lines = "\n".join(blocks("bash"))
-    inline = re.findall(rf"`(?:\.venv/bin/)?{program} ([^`]+)`", README)
+    inline = re.findall(rf"`(?:\.venv/bin/)?{program} ([^`]+)`", "\n".join(PAGES.values()))
     found = re.findall(rf"^{program} +([^#\n]+)", lines, re.MULTILINE) + inline
     return [command.strip() for command in found if "COMMAND" not in command]
+
+
+def anchors(page: str) -> set[str]:
+    """What the headings of a page are called in links, on GitHub."""
+    headings = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.fixture
@@ -69,7 +78,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_python_blocks_run(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     monkeypatch.chdir(tmp_path)
-    exec(compile(block, "README.md", "exec"), {})
+    exec(compile(block, "page", "exec"), {})
 
 
 @pytest.mark.parametrize("command", commands("e2c"))
@@ -82,10 +91,13 @@ def test_make_targets_exist(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-def test_links_lead_somewhere() -> None:
-    for link in re.findall(r"\]\((?!http)([^)]+)\)", README):
-        if not link.startswith("experiments/results/"):
-            assert (ROOT / link).is_file(), link
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_somewhere(name: str) -> None:
+    for link in re.findall(r"\]\((?!http)([^)]+)\)", PAGES[name]):
+        path, _, anchor = link.partition("#")
+        target = (ROOT / name).parent / path
+        assert target.is_file(), link
+        assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), link
 
 
 def test_numbers_of_versions_agree() -> None:
