@@ -15,6 +15,7 @@ from e2c_control.autoencoders.structure import dominant_frequency, measure_struc
 from e2c_control.autoencoders.toys import waves
 from e2c_control.autoencoders.training import TrainingOptions
 from e2c_control.errors import InputError
+from e2c_control.models.pixels import unit_pixels
 from e2c_control.runs.checkpoint import checkpoint_path, keep_last, latest, load_checkpoint, save_checkpoint
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.lock import locked
@@ -64,8 +65,9 @@ def load_data(data: str, count: int, seed: int) -> Tensor:
         raise InputError(f"{path} is no .npy file of numbers ({error}): save an array with numpy.save.") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim < 2:
         raise InputError(f"{path} holds no samples: save one array of numbers, (N, ...), with numpy.save.")
-    scale = 1.0 / 255.0 if array.dtype == np.uint8 else 1.0
-    return torch.from_numpy(array.astype(np.float32)) * scale
+    if array.dtype == np.uint8:
+        return unit_pixels(torch.from_numpy(array))
+    return torch.from_numpy(array.astype(np.float32))
 
 
 def run_novelty(run: RunFolder, config: NoveltyConfig, *, progress: bool = False) -> NoveltySearch:

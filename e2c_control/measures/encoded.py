@@ -9,6 +9,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding
+from e2c_control.models.pixels import unit_pixels
 
 Array = NDArray[np.float64]
 Images = NDArray[np.uint8]
@@ -54,6 +55,6 @@ def image_nats(
     device, total = next(embedding.parameters()).device, 0.0
     for i in range(0, len(latents), CHUNK):
         logits = embedding.decode(torch.as_tensor(latents[i : i + CHUNK], dtype=torch.float32, device=device))
-        pixels = torch.as_tensor(observations[rows[i : i + CHUNK]], device=device) / 255.0
+        pixels = unit_pixels(torch.as_tensor(observations[rows[i : i + CHUNK]], device=device))
         total += float(binary_cross_entropy_with_logits(logits.float(), pixels, reduction="sum"))
     return total / len(latents)

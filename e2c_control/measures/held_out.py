@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from e2c_control.data.transitions import Transitions, stack_frames
 from e2c_control.errors import InputError
 from e2c_control.measures.model_error import HORIZONS
 from e2c_control.measures.step_graph import count_steps, same_places
+from e2c_control.models.pixels import unit_pixels
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -107,7 +109,7 @@ def _spread(values: Ints, count: int) -> Ints:
 def _edges(transitions: Transitions, rows: Ints, windows: Ints, observations: NDArray[np.uint8]) -> Ints:
     """Pairs of frames one step apart, and those that show the same place."""
     taken = np.stack((windows[:, :-1].ravel(), windows[:, 1:].ravel()), axis=1)
-    images = observations.reshape(len(rows), -1).astype(np.float32) / 255.0
+    images = unit_pixels(torch.from_numpy(observations.reshape(len(rows), -1))).numpy()
     moved = np.linalg.norm(images[taken[:, 1]] - images[taken[:, 0]], axis=1)
     episode = np.searchsorted(transitions.episodes, rows, side="right")
     near_in_time = np.abs(np.subtract.outer(rows, rows)) < windows.shape[1]
