@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("Train", "train an embedding on a dataset, or go on with a run that was stopped"),
     "plan": ("Plan", "drive to one goal given as an image, and make pictures of it"),
     "play": ("Play", "set goals by mouse in a window and watch the agent plan, or drive with the keys"),
+    "choose": ("Choose", "find the best of several runs by images alone, without any true state"),
     "evaluate": ("Evaluate", "drive many problems and compare the scores with the oracle's"),
     "benchmark": ("Benchmark", "train every recipe in every world with every seed, and compare the scores"),
     "novelty": ("Novelty", "search a data set for what is new to a model that learns it, and not just noise"),
@@ -86,10 +87,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _drop_output()  # the reader, such as `head`, has seen enough
         return PIPE_CLOSED
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is not None:
+        # Files of ours name themselves. Without a name it is the output, or machine code that a compiler puts by.
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or error.filename is not None:
             raise
         _drop_output()
-        print(f"e2c: Cannot write what there is to say ({error.strerror}): free some space.", file=sys.stderr)
+        print(f"e2c: No space left to write ({error.strerror}): free some on all disks.", file=sys.stderr)
         return INPUT_ERROR
     return 0
 

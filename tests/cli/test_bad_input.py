@@ -302,16 +302,24 @@ def small_files(size: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
-@pytest.mark.parametrize(("command", "size"), [("collect", 100_000), ("train", 100_000), ("plan", 30_000)])
+@pytest.mark.parametrize(
+    ("command", "size", "compiled"),
+    [("collect", 100_000, True), ("train", 100_000, True), ("plan", 30_000, True), ("plan", 30_000, False)],
+)
 def test_full_disk(
     whole: Path,
     planar: Path,
     tmp_path: Path,
     start: Callable[..., "Popen[str]"],
     fingerprint: Fingerprint,
+    monkeypatch: pytest.MonkeyPatch,
     command: str,
     size: int,
+    compiled: bool,
 ) -> None:
+    """Whether or not the planners were compiled before, whose machine code needs a place too."""
+    if not compiled:
+        monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "machine_code"))
     run = tmp_path / "run"
     shutil.copytree(whole, run)
     before = fingerprint(tmp_path)

@@ -105,7 +105,7 @@ def test_output_that_cannot_be_written(arguments: list[str], tmp_path: Path) -> 
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, cwd=tmp_path, text=True, stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == 2
-    assert re.fullmatch(r"e2c: Cannot write what there is to say \(.*\): free some space\.\n", done.stderr)
+    assert re.fullmatch(r"e2c: No space left to write \(.*\): free some on all disks\.\n", done.stderr)
 
 
 def test_no_default_is_called_none(capsys: pytest.CaptureFixture[str]) -> None:
