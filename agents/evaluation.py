@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from e2c_control.agents.e2c_agent import E2CAgent, PlanState
 from e2c_control.envs import Problem, Task
 from e2c_control.envs.vector_env import TaskVectorEnv
-from e2c_control.measures import encode_means
+from e2c_control.measures import encode_means, resemblance
 from e2c_control.planners.mpc import Replan
 
 
@@ -26,6 +26,7 @@ class Drive:
         goals: encoded goals, (N, k).
         actions: (H, N, m).
         in_goal: membership after each step, (H, N).
+        resemblance: of each image seen after a step to the goal's image, in [0, 1], (H, N).
         plans: the planned latents of each step, H arrays (N, T + 1, k).
         replans: what each replan reported.
     """
@@ -35,6 +36,7 @@ class Drive:
     goals: NDArray[np.float64]
     actions: NDArray[np.float32]
     in_goal: NDArray[np.bool_]
+    resemblance: NDArray[np.float64]
     plans: list[NDArray[np.float64]]
     replans: list[Replan]
 
@@ -61,6 +63,7 @@ def drive(agent: E2CAgent, task: Task, problems: Sequence[Problem], seed: int = 
     states, latents = [info["state"]], [encode_means(agent.embedding, observations)]
     actions: list[NDArray[np.float32]] = []
     in_goal: list[NDArray[np.bool_]] = []
+    alike: list[NDArray[np.float64]] = []
     plans: list[NDArray[np.float64]] = []
     replans: list[Replan] = []
     state: PlanState | None = None
@@ -71,6 +74,7 @@ def drive(agent: E2CAgent, task: Task, problems: Sequence[Problem], seed: int = 
         latents.append(encode_means(agent.embedding, observations))
         actions.append(action)
         in_goal.append(np.asarray(reward) > 0)
+        alike.append(resemblance(agent.embedding, observations, goal_images))
         plans.append(state.plan.states)
         if agent.last_replan is not None:
             replans.append(agent.last_replan)
@@ -81,6 +85,7 @@ def drive(agent: E2CAgent, task: Task, problems: Sequence[Problem], seed: int = 
         encode_means(agent.embedding, goal_images),
         np.stack(actions),
         np.stack(in_goal),
+        np.stack(alike),
         plans,
         replans,
     )

@@ -3,6 +3,7 @@
 from e2c_control.measures.encoded import decode_frames, encode_means
 from e2c_control.measures.held_out import HeldOut, hold_out
 from e2c_control.measures.map_metrics import MapMetrics, StateMetrics, measure, measure_map
+from e2c_control.measures.resemblance import resemblance
 
 __all__ = [
     "HeldOut",
@@ -13,4 +14,5 @@ __all__ = [
     "hold_out",
     "measure",
     "measure_map",
+    "resemblance",
 ]

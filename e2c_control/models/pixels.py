@@ -44,6 +44,11 @@ class Standardise(nn.Module):
         self.scale.copy_(1.0 / (deviation + DEVIATION_OFFSET))
         self.offset.copy_(-mean * self.scale)
 
+    @property
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of every pixel in the training set, each (H, W, C), in [0, 1]."""
+        return -self.offset / self.scale, 1.0 / self.scale - DEVIATION_OFFSET
+
     def forward(self, pixels: Tensor) -> Tensor:
         """Pixels (..., H, W, c) in [0, 1] to views (..., h, w, c); c is C, or the channels of one frame."""
         channels = pixels.shape[-1]
