@@ -112,9 +112,13 @@ def sentences() -> list[str]:
         )
     if training := load("benchmark_training"):
         lines.append(
-            f"- Training: {training['ours_transitions_per_cpu_second']:,.0f} transitions a CPU-second, "
-            f"{training['ratio_median']:.1f} times a plain float64 port of the public E2C loops, at "
-            f"{training['share_of_multiply_rate']:.0%} of the machine's float32 matrix rate (`benchmark_training.py`)."
+            "- Training, transitions a CPU-second over those of a plain float64 port of the public E2C loops "
+            f"({training['peer_transitions_per_cpu_second']:,.0f}), and share of the machine's matrix rate: "
+            + "; ".join(
+                f"{name} {row['ratio_median']:.1f} times, {row['share_of_multiply_rate']:.0%}"
+                for name, row in training["ours"].items()
+            )
+            + " (`benchmark_training.py`; bfloat16 is `--precision bfloat16`, on a CPU that multiplies it)."
         )
     if noise := load("latent_noise"):
         found = noise["gradient_variance_ratio"]

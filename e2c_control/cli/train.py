@@ -60,6 +60,8 @@ class Train:
         seed: of weights, batches and noise.
         device: where to train; auto takes CUDA where it is. Default: auto; with --resume, the run's own.
         compile: compile the networks with torch.compile: slower to start, then faster, on CUDA above all.
+        precision: of the networks' matrix products: auto is bfloat16 on CUDA and float32 on a CPU. A CPU that
+            multiplies bfloat16 itself (avx512_bf16 or amx_bf16 in /proc/cpuinfo) trains faster with it, others slower.
         threads: CPU threads. The networks are small: more of them gain little time for much more work, and the last
             bits of the results depend on their number.
         runs: folder of all runs.
@@ -82,6 +84,7 @@ class Train:
     seed: int = 0
     device: Unset[Literal["auto", "cpu", "cuda"]] = None
     compile: bool = False
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: int = 1
     runs: Path = Path("runs")
     name: Unset[str] = None
@@ -162,6 +165,7 @@ class Train:
             seed=self.seed,
             device=self.device or "auto",
             compile=self.compile,
+            precision=self.precision,
             threads=self.threads,
             log_every=self.log_every,
             measure_every=self.measure_every,

@@ -37,7 +37,7 @@ from e2c_control.runs.logger import RunLogger
 from e2c_control.runs.progress import progress_bar
 from e2c_control.training.distributed import ALONE, Job, JobEnded, check_devices
 from e2c_control.training.presets import HELD_OUT
-from e2c_control.training.trainer import Trainer
+from e2c_control.training.trainer import Precision, Trainer
 from e2c_control.training.window import Window
 
 Features = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -55,6 +55,7 @@ class TrainConfig:
         seed: of weights, batches and noise.
         device: where to train; "auto" takes CUDA where it is.
         compile: whether to compile the networks.
+        precision: of matrix products, see `Trainer`.
         threads: CPU threads; none leaves torch's own number. Another number may change the last bits.
         held_out: share of the episodes that is only measured on.
         log_every: steps between points of the curves.
@@ -69,6 +70,7 @@ class TrainConfig:
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compile: bool = False
+    precision: Precision = "auto"
     threads: int | None = None
     held_out: float = HELD_OUT
     log_every: int = 25
@@ -176,7 +178,14 @@ def _trainer(
     device, newest = resolve_device(config.device), latest(run.checkpoints)
     check_devices(device)
     trainer = Trainer(
-        config.recipe, transitions, episodes, seed=config.seed, device=device, compile=config.compile, job=job
+        config.recipe,
+        transitions,
+        episodes,
+        seed=config.seed,
+        device=device,
+        compile=config.compile,
+        precision=config.precision,
+        job=job,
     )
     checkpoint = None if newest is None else load_checkpoint(newest)
     if checkpoint is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -29,6 +29,9 @@ from e2c_control.runs.training_state import (
     optimizer_to_tensors,
 )
 from e2c_control.training.distributed import ALONE, Job
+
+Precision = Literal["auto", "float32", "bfloat16"]
+"""Of the products in the networks while they train; weights, latents and their predictions are float32."""
 
 WARM_UP = 0.1
 """Share of a phase over which the learning rate rises."""
@@ -87,6 +90,7 @@ class Trainer:
         seed: of weights, batches and noise.
         device: where to train.
         compile: whether to compile the networks.
+        precision: of matrix products; "auto" is bfloat16 on CUDA and float32 elsewhere.
         job: the processes that share each batch; the same steps follow however many they are, but for rounding.
     """
 
@@ -99,11 +103,13 @@ class Trainer:
         seed: int,
         device: torch.device,
         compile: bool = False,
+        precision: Precision = "auto",
         job: Job = ALONE,
     ) -> None:
         check_config(recipe)
         self.recipe, self.device, self.step, self._job = recipe, device, 0, job
         self._transitions, self._episodes = transitions, episodes
+        self._half = precision == "bfloat16" or (precision == "auto" and device.type == "cuda")
         weights_seed, batch_seed, noise_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(3))
         weights = torch.Generator().manual_seed(weights_seed)
         stack = transitions.card.frame_stack
@@ -211,7 +217,7 @@ class Trainer:
         return nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
 
     def _losses(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half):
             noise, gather = Noise(self._noise, self._job.rank, self._job.world_size), self._job.gather
             mode = self.recipe.latent_noise
             unrolled = Unrolled(self.embedding, batch.frames, batch.actions, noise, mode, gather)

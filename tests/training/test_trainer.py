@@ -6,7 +6,7 @@ import torch
 
 from e2c_control.data import Transitions
 from e2c_control.objectives.recipe import Recipe
-from e2c_control.training.trainer import Trainer, learning_rate_at
+from e2c_control.training.trainer import Precision, Trainer, learning_rate_at
 
 CPU = torch.device("cpu")
 
@@ -31,6 +31,17 @@ def test_seeds(recipe: Recipe, transitions: Transitions) -> None:
     assert losses[0] == losses[1]
     assert losses[0] != losses[2]
     assert weights(trainers[0]) == weights(trainers[1])
+
+
+def test_half_precision_is_near_and_same_seeds_give_the_same(recipe: Recipe, transitions: Transitions) -> None:
+    episodes, _ = transitions.split(0.1, seed=0)
+    names: tuple[Precision, ...] = ("float32", "bfloat16", "bfloat16")
+    trainers = [Trainer(recipe, transitions, episodes, seed=1, device=CPU, precision=name) for name in names]
+    whole, half, again = (advance(trainer, 4) for trainer in trainers)
+    assert half == again
+    assert half != whole
+    assert half == pytest.approx(whole, rel=0.02)
+    assert all(tensor.dtype == torch.float32 for tensor in trainers[1].embedding.parameters())
 
 
 def test_the_callers_generators_are_left_alone(recipe: Recipe, transitions: Transitions) -> None:
