@@ -7,6 +7,7 @@ the rank correlation of each with the protocol's score, and the score that one m
 it, over all threes, between a choice at random and a choice by the protocol's score itself.
 
     python experiments/model_choice.py --work runs/experiments       # goes on where it was; writes the .json and .png
+    python experiments/model_choice.py --quick                       # seconds, writes nothing
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import json
 from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from _pages import RESULTS
 from control import SUITES
 from numpy.typing import NDArray
 
+from e2c_control.benchmark.cell import make_cell, run_cell
 from e2c_control.benchmark.worlds import WORLDS
 from e2c_control.cli.choose import Choose
 from e2c_control.cli.console import table
@@ -135,7 +138,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, nargs="+", default=[Path("runs/experiments")], help="of control.py")
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--quick", action="store_true", help="seconds, to see it work; writes nothing")
     options = parser.parse_args()
+    if options.quick:
+        with TemporaryDirectory() as folder:
+            cell = make_cell("planar", "unfold", 100, 100, transitions=2_000, steps_scale=0.02)
+            run_cell(cell, Path(folder))
+            (tried,) = Choose(run=(Path(folder) / "Planar-v0" / cell.name,), problems=2).choose()
+            print(f"{cell.name}: {tried.alike.mean():.1%} like the goal")
+        return
     rows: list[dict[str, Any]] = json.loads(options.out.read_text())["rows"] if options.out.exists() else []
     for work in options.work:
         measure_runs(work, rows, options.out)
