@@ -16,6 +16,8 @@ from pathlib import Path
 from _pages import PAGE, README, RESULTS, load, write_block
 from control import SUITES
 
+from e2c_control.benchmark.paper import EXPLANATION as PAPER_EXPLANATION
+from e2c_control.benchmark.paper import paper_lines, paper_table
 from e2c_control.benchmark.store import Stored, read_cells
 from e2c_control.benchmark.table import Line, Scores, gather, summarise
 from e2c_control.benchmark.text import BINS, EXPLANATION, markdown_table, table_csv, with_interval
@@ -55,6 +57,13 @@ def scores_of(suites: Iterable[tuple[str, str, str]]) -> list[Scores]:
             found += gather(WORLDS[world], recipe, result["rows"], result["problems"])
     order = list(dict.fromkeys(one.label for one in found))
     return sorted(found, key=lambda one: order.index(one.label))
+
+
+def measures_of_the_paper(suites: Iterable[tuple[str, str, str]]) -> list[str]:
+    """The E2C paper's own measures of every recipe, as a table."""
+    results = [(WORLDS[world], recipe, load(f"control_{file}")) for file, world, recipe in suites]
+    lines = [line for world, recipe, found in results if found for line in paper_lines(world, recipe, found["rows"])]
+    return [PAPER_EXPLANATION, "", *paper_table(lines)]
 
 
 def headline_table(lines: Sequence[Line]) -> list[str]:
@@ -151,7 +160,8 @@ def main() -> None:
     table = headline_table(lines)
     if options.cells is not None and not options.quick:
         world_pictures(options.cells)
-    more = [f"{EXPLANATION} {BINS} {MEANINGS}", "", *markdown_table(lines), "", *sentences(), "", *gallery()]
+    more = [f"{EXPLANATION} {BINS} {MEANINGS}", "", *markdown_table(lines), "", *sentences(), ""]
+    more += [*measures_of_the_paper(suites), "", *gallery()]
     print("\n".join([*table, "", *more]))
     if options.quick:
         return

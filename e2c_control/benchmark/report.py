@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from e2c_control.benchmark.page import html_page
+from e2c_control.benchmark.paper import EXPLANATION as PAPER_EXPLANATION
+from e2c_control.benchmark.paper import paper_lines, paper_table
 from e2c_control.benchmark.store import Stored
 from e2c_control.benchmark.table import Line, gather, overall, summarise
 from e2c_control.benchmark.text import BINS, EXPLANATION, drives_csv, markdown_table, overall_sentences, table_csv
@@ -32,6 +34,11 @@ def write_report(folder: Path, cells: Sequence[Stored]) -> Report:
         for (_, recipe), group in groups.items()
         for scores in gather(group[0].cell.world, recipe, [one.row for one in group], group[0].cell.problems)
     ]
+    papers = [
+        line
+        for (_, recipe), group in groups.items()
+        for line in paper_lines(group[0].cell.world, recipe, [one.row for one in group])
+    ]
     tasks = list(dict.fromkeys(one.label for one in found))
     found.sort(key=lambda one: tasks.index(one.label))
     lines, records, notes = summarise(found), overall(found), _notes(cells)
@@ -43,6 +50,10 @@ def write_report(folder: Path, cells: Sequence[Stored]) -> Report:
         *markdown_table(lines),
         "",
         *overall_sentences(records),
+        "",
+        PAPER_EXPLANATION,
+        "",
+        *paper_table(sorted(papers, key=lambda line: tasks.index(line.label))),
         "",
         *notes,
     ]

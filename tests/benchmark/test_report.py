@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from e2c_control.benchmark.charts import histogram_svg, intervals_svg
+from e2c_control.benchmark.paper import paper_lines, paper_table
 from e2c_control.benchmark.report import write_report
 from e2c_control.benchmark.store import read_cells
 from e2c_control.benchmark.table import gather, overall, summarise
@@ -70,6 +71,18 @@ def test_rows_of_before_the_benchmark_can_be_read() -> None:
     assert "| 75.0 | 75.0 |" in markdown_table([line])[2]
 
 
+def test_the_measures_of_the_paper_are_means_of_the_rows_that_have_them() -> None:
+    kept = rows({0: 0.5, 1: 0.5, 2: 0.5})
+    for i, row in enumerate(kept[:2]):
+        row["measures"] = {"map/state_loss": 10.0 + i, "map/next_state_loss": 12.0 + i}
+        costs = {"latent_cost": [100.0, 300.0 + 200 * i], "real_cost": [7.0, 9.0], "success": [True, i == 1]}
+        row["tasks"][PLANAR] |= costs  # type: ignore[index]
+    (line,) = paper_lines(WORLDS["planar"], "e2c", kept)
+    assert line[2:] == pytest.approx((10.5, 12.5, 250.0, 8.0, 0.75, 2))
+    assert paper_table([line])[2] == "| Planar | `e2c` | 10.5 | 12.5 | 250 | 8 | 75 | 2 |"
+    assert paper_lines(WORLDS["planar"], "e2c", kept[2:]) == []
+
+
 def test_recipes_are_compared_over_all_worlds_only_where_they_were_run_in_all() -> None:
     one = gather(WORLDS["planar"], "unfold", rows({0: 0.5, 1: 0.5}))
     noisy = gather(WORLDS["planar-noise-2"], "unfold", rows({0: 0.1, 1: 0.1}, oracle=0.2))
@@ -102,7 +115,7 @@ def test_tables_hold_every_cell(stored: Path) -> None:
         drives = list(csv.DictReader(file))
     assert len(drives) == 2 * 2 * 3 * 10
     text = report.markdown.read_text()
-    assert text.count("\n| Pendulum") == 4
+    assert text.count("\n| Pendulum") == 2 * 4  # and by the measures of the E2C paper
     assert "Problems of seed 100." in text
 
 
