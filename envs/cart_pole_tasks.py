@@ -48,7 +48,7 @@ def balance(*, noise: float = 0.0) -> Task:
     3 m on each side); its speed, m/s, within +-6. A step takes 0.02 s.
 
     ## Planning
-    10 steps ahead. PCC and PC3 plan 5: a tenth of a second, in which moving the cart under the pole costs more than the
+    15 steps ahead. PCC and PC3 plan 5: a tenth of a second, in which moving the cart under the pole costs more than the
     angle that it saves.
 
     ## Reward
@@ -77,7 +77,7 @@ def balance(*, noise: float = 0.0) -> Task:
         goals=np.zeros((1, 4)),
         in_goal=upright,
         horizon=50,
-        planning_horizon=10,
+        planning_horizon=15,
         q=100.0,
         r=1.0,
         frame_stack=2,
