@@ -81,7 +81,8 @@ class RecurrentAutoEncoder(AutoEncoder):
 
     def _through_all(self, x: Tensor, generator: torch.Generator) -> Loss:
         """One graph of all passes; noise is drawn and passes are scored together, which costs less than one by one."""
-        noise = _noise_of_all(self.passes, x, self.code_shape, generator) if self.noise else None
+        every = x.new_empty(self.passes, len(x), *self.code_shape)
+        noise = normal_like(every, generator) if self.noise else None
         seen, outputs, found = x, list[Tensor](), list[Tensor]()
         for number in range(self.passes):
             codes = self.encode(seen)
@@ -114,8 +115,3 @@ class RecurrentAutoEncoder(AutoEncoder):
 
     def _norm(self, codes: Tensor) -> Tensor:
         return codes.square().mean() if self.norm == "square" else lengths(codes).mean()
-
-
-def _noise_of_all(passes: int, x: Tensor, code_shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Standard normal noise on the codes of all passes, (passes, N, *code_shape)."""
-    return normal_like(x.new_empty(passes, len(x), *code_shape), generator)
