@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import Image
 
+from e2c_control.agents.exploration.album import Album
+from e2c_control.data import Transitions
 from e2c_control.figures.canvas import dress, new_figure, to_image
 
 CELLS = 20
 """Along each of the first two state variables."""
 
 
-class Coverage(BaseCallback):
+class Coverage(Album):
     """Logs explore/coverage, the share of cells visited, and a picture of the visits that grows.
 
     The cells are those of a grid over the first two state variables; what lies outside counts for the nearest one.
@@ -24,31 +24,36 @@ class Coverage(BaseCallback):
     Args:
         low, high: corners (2,) of the grid.
         names: of the state variables, with their units.
-        every: environment steps between entries.
+        every: environment steps between pictures.
     """
 
+    tag = "explore/visited"
+
     def __init__(self, low: NDArray[np.float64], high: NDArray[np.float64], names: Sequence[str], every: int) -> None:
-        super().__init__()
-        self.low, self.high, self.names, self.every = low, high, names, every
+        super().__init__(every)
+        self.low, self.high, self.names = low, high, names
         self.visits = np.zeros((CELLS, CELLS), np.int64)
-        self._due = 0
 
     @property
     def share(self) -> float:
         """Of the cells, those that were visited."""
         return float((self.visits > 0).mean())
 
-    def _on_step(self) -> bool:
-        states = np.stack([info["state"][:2] for info in self.locals["infos"]])
-        cells = ((states - self.low) / (self.high - self.low) * CELLS).astype(np.int64).clip(0, CELLS - 1)
+    def see(self, states: NDArray[np.float64]) -> None:
+        """Count visits to states (N, n)."""
+        cells = ((states[:, :2] - self.low) / (self.high - self.low) * CELLS).astype(np.int64).clip(0, CELLS - 1)
         np.add.at(self.visits, tuple(cells.T), 1)
+
+    def see_all(self, transitions: Transitions) -> None:
+        """Count what every action in a dataset led to."""
+        assert transitions.states is not None
+        later = np.ones(len(transitions.states), np.bool_)
+        later[transitions.episodes[:-1]] = False
+        self.see(np.asarray(transitions.states)[later])
+
+    def watch(self) -> None:
+        self.see(np.stack([info["state"] for info in self.locals["infos"]]))
         self.logger.record("explore/coverage", self.share)
-        if self.num_timesteps >= self._due:
-            self._due += self.every
-            self.logger.record(
-                "explore/visited", Image(self.picture(), "HWC"), exclude=("stdout", "log", "json", "csv")
-            )
-        return True
 
     def picture(self) -> NDArray[np.uint8]:
         """Visits by cell, the first state variable downwards."""

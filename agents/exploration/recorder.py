@@ -21,12 +21,11 @@ class Recorder(VecEnvWrapper):
 
     Args:
         venv: environments with (H, W, stack * C) uint8 observations and actions in [-1, 1].
-        writer: of a dataset of frames (H, W, C), with states if its card has a state dimension.
         channels: C.
         keeps_states: whether the dataset has states.
     """
 
-    def __init__(self, venv: VecEnv, writer: TransitionsWriter, channels: int, keeps_states: bool) -> None:
+    def __init__(self, venv: VecEnv, channels: int, keeps_states: bool) -> None:
         super().__init__(venv)
         box = cast(Any, venv.action_space)
         if not isinstance(box, spaces.Box) or (box.low != -1).any() or (box.high != 1).any():
@@ -34,11 +33,17 @@ class Recorder(VecEnvWrapper):
                 f"Actions are {box} instead of numbers in [-1, 1]: make the environment with make_image_env."
             )
         self.transitions = 0
-        self._writer, self._channels, self._keeps_states = writer, channels, keeps_states
+        """Since recording began."""
+        self._writer: TransitionsWriter | None = None
+        self._channels, self._keeps_states = channels, keeps_states
         self._frames: list[list[NDArray[np.uint8]]] = [[] for _ in range(self.num_envs)]
         self._actions: list[list[NDArray[np.float32]]] = [[] for _ in range(self.num_envs)]
         self._states: list[list[NDArray[np.float64]]] = [[] for _ in range(self.num_envs)]
         self._taken = np.zeros((self.num_envs, *box.shape), np.float32)
+
+    def record(self, writer: TransitionsWriter) -> None:
+        """From the next reset on, write to a dataset of frames (H, W, C), with states if they are kept."""
+        self._writer, self.transitions = writer, 0
 
     def reset(self) -> NDArray[Any]:
         """New episodes everywhere; what there was of the old ones is written."""
@@ -80,7 +85,7 @@ class Recorder(VecEnvWrapper):
         # An interruption may have come between an action and what was seen after it.
         seen = min(len(self._frames[i]), len(self._states[i])) if self._keeps_states else len(self._frames[i])
         steps = min(len(self._actions[i]), seen - 1)
-        if steps > 0:
+        if steps > 0 and self._writer is not None:
             actions = np.stack([*self._actions[i][:steps], np.zeros_like(self._taken[i])])
             states = np.stack(self._states[i][: steps + 1])[None] if self._keeps_states else None
             self._writer.append(np.stack(self._frames[i][: steps + 1])[None], actions[None], states)

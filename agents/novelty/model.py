@@ -49,5 +49,9 @@ class NoveltyModel(nn.Module, ABC):
     def losses(self, windows: Windows, generator: torch.Generator) -> Iterator[Loss]:
         """Losses of N windows, to be back-propagated one after the other before the optimiser's step."""
 
+    def reconstruction(self, windows: Windows) -> Tensor | None:
+        """The newest frames (N, *frame_shape) as the model makes them again, whitened; none if it makes none."""
+        return None
+
     def after_update(self) -> None:
         """Called after every step of the optimiser."""

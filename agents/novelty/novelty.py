@@ -117,6 +117,15 @@ class Novelty:
         with torch.no_grad():
             return self.model.score(self.windows(frames, actions)).cpu().double().numpy()
 
+    def reconstruct(self, frames: NDArray[Any], actions: NDArray[np.float32]) -> NDArray[np.float64] | None:
+        """The newest frames (N, *frame_shape) of windows as the model makes them again, in the units of what was seen.
+
+        None if the model makes no frames.
+        """
+        with torch.no_grad():
+            made = self.model.reconstruction(self.windows(frames, actions))
+        return None if made is None else made.cpu().numpy() * np.sqrt(self.moments.var + 1e-8) + self.moments.mean
+
     def update(self, memory: Memory) -> tuple[dict[str, float], float]:
         """The optimiser's steps of one training, on windows of the memory.
 
@@ -132,7 +141,8 @@ class Novelty:
         probe = memory.draw(options.batch_size, self._order)
         before, kept = self._size_of_scores(probe), deepcopy((self.model.state_dict(), self.optimiser.state_dict()))
         drawn, whiten = memory.draw(options.gradient_steps * options.batch_size, self._order), self._whitening()
-        for batch in zip(*(part.split(options.batch_size) for part in self._on_device(*drawn)), strict=True):
+        frames, actions = (torch.split(part, options.batch_size) for part in self._on_device(*drawn))
+        for batch in zip(frames, actions, strict=True):
             self.optimiser.zero_grad(set_to_none=True)
             for loss in self.model.losses(whiten(*batch), self._noise):
                 loss.total.backward()

@@ -63,6 +63,11 @@ class ReconstructionError(NoveltyModel):
     def losses(self, windows: Windows, generator: torch.Generator) -> Iterator[Loss]:
         return self.autoencoder.losses(self._data(windows), generator)
 
+    def reconstruction(self, windows: Windows) -> Tensor:
+        joint = self.autoencoder.reconstruct(self._data(windows)).reshape(-1, *self.layout.joint_shape)
+        channels = self.layout.frame_shape[-1]
+        return joint[..., (self.layout.window - 1) * channels : self.layout.window * channels]
+
     def _data(self, windows: Windows) -> Tensor:
         return windows.joint().reshape(-1, *self.autoencoder.data_shape)
 

@@ -43,6 +43,9 @@ class LearningProgress(NoveltyModel):
     def losses(self, windows: Windows, generator: torch.Generator) -> Iterator[Loss]:
         return self.model.losses(windows, generator)
 
+    def reconstruction(self, windows: Windows) -> Tensor | None:
+        return self.model.reconstruction(windows)
+
     def after_update(self) -> None:
         self.model.after_update()
         with torch.no_grad():
@@ -87,6 +90,9 @@ class MinusNoise(NoveltyModel):
             error = self.model.score(windows)
         loss = (error * torch.exp(-log_expected) + log_expected).mean()
         yield Loss(loss, {"noise": loss.detach()})
+
+    def reconstruction(self, windows: Windows) -> Tensor | None:
+        return self.model.reconstruction(windows)
 
     def after_update(self) -> None:
         self.model.after_update()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,11 +10,13 @@ from e2c_control.cli.console import Unset, check_seed, parse_arguments, say, sug
 from e2c_control.errors import InputError, whole
 
 if TYPE_CHECKING:
+    from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.vec_env import VecEnv
 
-    from e2c_control.agents.exploration import Coverage
+    from e2c_control.agents.exploration import Coverage, Gathering
     from e2c_control.data.card import DatasetCard
     from e2c_control.envs.system import System
+    from e2c_control.runs.folder import RunFolder
 
 PICTURES = 20
 """Of visited states, in one exploration."""
@@ -29,11 +31,14 @@ class Explore:
       e2c explore --env E2C/PlanarWalls-v0 --out datasets/walls --model rnd --steps 50000
       e2c explore --env E2C/Planar-v0 --out datasets/quiet --objective minimise      (to compare: it avoids surprise)
 
-    Ctrl-C ends it early; what was seen so far is kept.
+    Ctrl-C ends it early; what was seen so far is kept. Stopped by that, a crash or a kill, it goes on from its last
+    checkpoint, along the same curves:
+      e2c explore --resume runs/PendulumPump-v0/20260131-120000
 
     Attributes:
         env: Gymnasium id; `module:Id` imports the module that registers it first.
         out: folder of the dataset to write.
+        resume: run folder to go on with, by its own config; nothing else may be given beside it.
         steps: to take, of all environments together; rounded up to what the policy takes between two updates.
         policy: what learns to explore: ppo, sac or relax.
         model: whose error is novelty: recurrent, plain or variational auto-encoder, rnd or icm.
@@ -45,12 +50,14 @@ class Explore:
         n_envs: environments that run at the same time.
         seed: of everything.
         overwrite: replace a dataset that is there already.
+        checkpoint_every: steps between checkpoints, each of which ends the episodes.
         runs: folder of all runs.
         name: of this run. Default: the time.
     """
 
-    env: str
-    out: Path
+    env: Unset[str] = None
+    out: Unset[Path] = None
+    resume: Unset[Path] = None
     steps: int = 20_000
     policy: Literal["ppo", "sac", "relax"] = "ppo"
     model: str = "recurrent"
@@ -62,60 +69,98 @@ class Explore:
     n_envs: int = 16
     seed: int = 0
     overwrite: bool = False
+    checkpoint_every: int = 10_000
     runs: Path = Path("runs")
     name: Unset[str] = None
 
     def __call__(self) -> None:
         """Explore, keep what was seen, and say what to do with it."""
-        from stable_baselines3.common.logger import configure
+        from e2c_control.runs.folder import RunFolder
+
+        if self.resume is None:
+            if self.env is None or self.out is None:
+                raise InputError("Give --env and --out, or --resume; see e2c explore --help.")
+            return self._explore(self.env, self.out.resolve(), None)
+        idle = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
+        if idle != ["resume"]:
+            option = next(name for name in idle if name != "resume").replace("_", "-")
+            raise InputError(f"--{option} means nothing beside --resume: the run goes on by its own config.")
+        run = RunFolder.open(self.resume)
+        config = run.config(Explore)
+        assert config.env is not None
+        assert config.out is not None
+        return config._explore(config.env, config.out, run)
+
+    def _explore(self, env: str, out: Path, old: RunFolder | None) -> None:
+        """In a new run, or in an old one from its newest checkpoint on."""
+        from stable_baselines3.common.logger import Logger
 
         from e2c_control.agents import FreeEnergyAgent
-        from e2c_control.agents.exploration import Progress, Recorder
+        from e2c_control.agents.exploration import Curves, Gathering, Progress, Recorder
         from e2c_control.agents.novelty import NoveltyOptions
-        from e2c_control.data.writer import TransitionsWriter, check_writable
+        from e2c_control.data.writer import check_writable
+        from e2c_control.runs.checkpoint import latest
         from e2c_control.runs.folder import RunFolder
+        from e2c_control.runs.lock import locked
+        from e2c_control.runs.logger import RunLogger
         from e2c_control.runs.progress import progress_bar
 
         check_seed(self.seed)
-        whole("--steps", self.steps)
-        check_writable(self.out, self.overwrite)
+        for name in ("steps", "checkpoint_every"):
+            whole(f"--{name.replace('_', '-')}", getattr(self, name))
         novelty = NoveltyOptions(self.model, remedy=self.remedy)
-        worlds, card = self._worlds()
-        card_options: Any = {"expected_frames": self.steps, "overwrite": self.overwrite}
-        with TransitionsWriter.create(self.out, card, **card_options) as writer:
-            recorder = Recorder(worlds, writer, card.frame_shape[-1], card.state_dim is not None)
-            agent = FreeEnergyAgent(
-                recorder, self.policy, novelty, objective=self.objective, seed=self.seed, device="cpu"
-            )
-            run = RunFolder.create(self.runs, self.env, self, self.name)
-            agent.set_logger(configure(str(run.path), ["tensorboard", "json"]))
-            coverage = self._coverage(card)
-            say("Exploring", f"{self.env} for {self.steps:,} steps; curves: tensorboard --logdir {self.runs}")
-            watched = [] if coverage is None else [coverage]
-            failed: InputError | None = None
-            try:
-                with progress_bar(self.steps, unit=" steps", enabled=True) as bar:
-                    agent.learn(self.steps, [*watched, Progress(bar)], log_interval=1)
-            except KeyboardInterrupt:
-                say("Stopped", f"after {recorder.transitions:,} steps, which are kept")
-            except InputError as error:  # what was seen before is kept all the same
-                failed = error
-            if not recorder.transitions:
-                raise failed or KeyboardInterrupt
-            recorder.flush()
-        agent.save(run.path / "agent")
-        agent.logger.dump(agent.num_timesteps)
-        agent.logger.close()
-        worlds.close()
-        if coverage is not None:
-            self._draw(coverage, run.path / "plots" / "visited.png")
+        if old is None:
+            check_writable(out, self.overwrite)
+        worlds, card = self._worlds(env)
+        recorder = Recorder(worlds, card.frame_shape[-1], card.state_dim is not None)
+        newest = None if old is None else latest(old.checkpoints)
+        if newest is None:
+            made: Any = {"objective": self.objective, "seed": self.seed, "device": "cpu"}
+            agent = FreeEnergyAgent(recorder, self.policy, novelty, **made)
+        else:
+            agent = FreeEnergyAgent.load(newest, recorder, device="cpu")
+        run = old or RunFolder.create(self.runs, env, replace(self, out=out), self.name)
+        gathering = Gathering(run, card, out)
+        gathering.check(self.overwrite)
         say("Run", run.path)
-        say("Dataset", f"{self.out}: {recorder.transitions:,} transitions")
-        if failed is not None:
-            raise failed
-        suggest(f"e2c train --dataset {self.out}")
+        with locked(run.path), RunLogger(run, None if old is None else agent.num_timesteps) as logger:
+            agent.set_logger(Logger(str(run.path), [Curves(run, logger)]))
+            say("Exploring", f"{env} for {self.steps:,} steps; curves: tensorboard --logdir {self.runs}")
+            with progress_bar(self.steps, done=agent.num_timesteps, unit=" steps", enabled=True) as bar:
+                watching = [*self._watching(env, gathering, agent.num_timesteps), Progress(bar)]
+                ended = gathering.explore(agent, recorder, self.steps, self.checkpoint_every, watching)
+            worlds.close()
+            if not gathering.folders:
+                if ended is not None:
+                    raise ended
+                return say("Dataset", f"{out} is complete: nothing is left to do")
+            joined = gathering.join(self.overwrite)
+            if ended is None:
+                gathering.tidy()
+        if ended is not None:
+            say("Stopped", f"after {agent.num_timesteps:,} steps, which are kept")
+        say("Dataset", f"{out}: {joined.n_transitions:,} transitions")
+        if isinstance(ended, InputError):
+            raise ended
+        again = [] if ended is None else [f"e2c explore --resume {run.path}"]
+        suggest(f"e2c train --dataset {out}", *again)
 
-    def _worlds(self) -> tuple[VecEnv, DatasetCard]:
+    def _watching(self, env: str, gathering: Gathering, steps: int) -> list[BaseCallback]:
+        """What draws pictures; coverage counts what was seen in the steps before as well."""
+        from e2c_control.agents.exploration import MostNovel
+
+        found: list[BaseCallback] = [MostNovel(gathering.card.frame_shape[-1], self._between_pictures)]
+        if (coverage := self._coverage(env, gathering.card)) is not None:
+            for part in gathering.parts_before(steps):
+                coverage.see_all(part)
+            found.append(coverage)
+        return found
+
+    @property
+    def _between_pictures(self) -> int:
+        return max(self.steps // PICTURES, 1)
+
+    def _worlds(self, env: str) -> tuple[VecEnv, DatasetCard]:
         """The environments, and what a dataset of them holds."""
         from stable_baselines3.common.env_util import make_vec_env
 
@@ -124,13 +169,13 @@ class Explore:
         from e2c_control.data.environments import check_arguments, environment_identity
 
         arguments = parse_arguments(self.env_args)
-        check_arguments(self.env, arguments)
+        check_arguments(env, arguments)
         looks: dict[str, Any] = {"image_size": self.image_size, **arguments}
-        single = make_vector_env(self.env, 1, frame_stack=1, **looks)
+        single = make_vector_env(env, 1, frame_stack=1, **looks)
         name, kwargs = environment_identity(single)
         shape: Any = single.single_observation_space.shape
         single.close()
-        worlds = make_vec_env(lambda: make_image_env(self.env, self.frame_stack, **looks), self.n_envs, seed=self.seed)
+        worlds = make_vec_env(lambda: make_image_env(env, self.frame_stack, **looks), self.n_envs, seed=self.seed)
         worlds.reset()
         state = worlds.reset_infos[0].get("state")
         card = DatasetCard(
@@ -144,7 +189,7 @@ class Explore:
         )
         return worlds, card
 
-    def _coverage(self, card: DatasetCard) -> Coverage | None:
+    def _coverage(self, env: str, card: DatasetCard) -> Coverage | None:
         """What watches the states, where they are known to be of one of this project's systems."""
         import numpy as np
 
@@ -152,17 +197,10 @@ class Explore:
         from e2c_control.data import make_image_env
         from e2c_control.data.environments import is_native
 
-        if not is_native(self.env) or card.state_dim is None or card.state_dim < 2:
+        if not is_native(env) or card.state_dim is None or card.state_dim < 2:
             return None
         arguments: Any = parse_arguments(self.env_args)
-        task: Any = make_image_env(self.env, **arguments).get_wrapper_attr("task")
+        task: Any = make_image_env(env, **arguments).get_wrapper_attr("task")
         system: System = task.system
         states = system.sample_states(2_000, np.random.default_rng(0))[:, :2]
-        return Coverage(states.min(0), states.max(0), system.state_names, max(self.steps // PICTURES, 1))
-
-    @staticmethod
-    def _draw(coverage: Coverage, path: Path) -> None:
-        from e2c_control.figures import save_png
-
-        path.parent.mkdir(exist_ok=True)
-        save_png(coverage.picture(), path)
+        return Coverage(states.min(0), states.max(0), system.state_names, self._between_pictures)

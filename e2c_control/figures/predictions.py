@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -24,7 +26,11 @@ def predictions(embedding: Embedding, batch: Batch, *, count: int = 8, title: st
         count: how many of them, one column each.
         title: over all.
     """
-    rows = image_rows(embedding, batch, count)
+    return image_grid(image_rows(embedding, batch, count), title)
+
+
+def image_grid(rows: Sequence[tuple[str, Image]], title: str = "") -> Image:
+    """Draw named rows of images, each (count, H, W, C) uint8, 1000 pixels wide."""
     grid = np.concatenate([_below(_strip(images)) for _, images in rows])[:-GAP]
     height = round(PLOT_WIDTH * grid.shape[0] / grid.shape[1])
     margin = 40 if title else 10

@@ -1,27 +1,43 @@
 """`e2c explore`: what a curious policy saw is a dataset like any other."""
 
+import signal
+import time
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from subprocess import Popen
+from typing import Any
 
 import numpy as np
 import pytest
 from stable_baselines3.common.env_util import make_vec_env
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from e2c_control.agents import FreeEnergyAgent
 from e2c_control.agents.exploration import Recorder
+from e2c_control.agents.novelty import NoveltyReward
 from e2c_control.cli import main
 from e2c_control.cli.explore import Explore
 from e2c_control.data import Transitions
 from e2c_control.data.card import DatasetCard
 from e2c_control.data.writer import TransitionsWriter
 from e2c_control.envs import make_task
+from e2c_control.runs.checkpoint import latest
+from e2c_control.runs.logger import read_metrics
+
+PUMP: dict[str, Any] = {
+    "env": "E2C/PendulumPump-v0",
+    "steps": 2000,
+    "n_envs": 4,
+    "seed": 1,
+    "checkpoint_every": 900,
+}
 
 
 @pytest.fixture(scope="module")
 def explored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("explored")
-    Explore(
-        env="E2C/PendulumPump-v0", out=folder / "data", steps=1000, n_envs=4, runs=folder / "runs", name="first", seed=1
-    )()
+    Explore(**PUMP, out=folder / "data", runs=folder / "runs", name="first")()
     return folder
 
 
@@ -45,7 +61,7 @@ def test_actions_lead_from_state_to_state_and_episodes_end_where_they_end(explor
     np.testing.assert_allclose(reached, states[1:][~last[:-1]], atol=1e-9)
     lengths = np.diff(episodes) - 1
     assert set(lengths[:4]) == {200}, "whole episodes, with the frame that they ended with"
-    assert lengths.sum() >= 1000
+    assert lengths.sum() == 2048
     assert not actions[last].any()
 
 
@@ -57,9 +73,82 @@ def test_the_run_shows_what_was_explored(explored: Path) -> None:
     assert {"novelty/score", "explore/coverage", "rollout/ep_len_mean", "train/value_loss"} <= tags
     shares = [event.value for event in events.Scalars("explore/coverage")]
     assert 0 < shares[0] <= shares[-1] < 1
-    assert "explore/visited" in events.Tags()["images"]
-    assert (run / "plots" / "visited.png").is_file()
-    assert (run / "agent").is_dir()
+    for name in ("visited", "most_novel"):
+        assert f"explore/{name}" in events.Tags()["images"]
+        assert (run / "plots" / f"{name}.png").is_file()
+    assert not (run / "parts").exists()
+    checkpoint = latest(run / "checkpoints")
+    assert checkpoint is not None
+    assert FreeEnergyAgent.load(checkpoint, device="cpu").num_timesteps == 2048
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """Two explorations saw and learnt the same, to the bit, and tell the same."""
+    for name in ("frames", "actions", "episodes", "states"):
+        assert (one / "data" / f"{name}.npy").read_bytes() == (other / "data" / f"{name}.npy").read_bytes()
+    first, second = (found(folder) for folder in (one, other))
+    assert curves(first) == curves(second)
+    saved = [latest(run / "checkpoints") for run in (first, second)]
+    assert saved[0] is not None
+    assert saved[1] is not None
+    assert saved[0].name == saved[1].name
+    for file in saved[1].glob("*.safetensors"):
+        assert (saved[0] / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def found(folder: Path) -> Path:
+    return folder / "runs" / "PendulumPump-v0" / "first"
+
+
+def curves(run: Path) -> list[dict[str, Any]]:
+    """What was logged, apart from how long it took."""
+    rows = read_metrics(run / "metrics.jsonl")
+    return [{tag: value for tag, value in row.items() if not tag.startswith("time/")} for row in rows]
+
+
+def test_a_killed_exploration_goes_on_to_the_bit(
+    explored: Path, tmp_path: Path, start: Callable[..., "Popen[str]"], succeed: Callable[..., None]
+) -> None:
+    options = [text for name, value in PUMP.items() for text in (f"--{name.replace('_', '-')}", value)]
+    process = start(tmp_path, "explore", *options, "--out", "data", "--name", "first")
+    deadline, run = time.monotonic() + 240, found(tmp_path)
+    # After the first checkpoint, and in the middle of the second part.
+    while not any(row["step"] > 1024 for row in curves(run)):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert [path.name for path in (run / "checkpoints").glob("step-*")] == ["step-00001024"]
+    assert not (tmp_path / "data").exists()
+    succeed("explore", "--resume", run)
+    assert_same(tmp_path, explored)
+    shown = EventAccumulator(str(run), size_guidance={"scalars": 0}).Reload().Scalars("explore/coverage")
+    assert [event.step for event in shown] == [row["step"] for row in curves(run) if "explore/coverage" in row]
+
+
+def test_what_ctrl_c_left_is_a_dataset_and_goes_on(
+    explored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole_reward, calls = NoveltyReward.train, count(1)
+
+    def pressed(reward: NoveltyReward) -> dict[str, float]:
+        if next(calls) == 3:  # of four trainings
+            raise KeyboardInterrupt
+        return whole_reward(reward)
+
+    monkeypatch.setattr(NoveltyReward, "train", pressed)
+    Explore(**PUMP, out=tmp_path / "data", runs=tmp_path / "runs", name="first")()
+    said = capsys.readouterr().out
+    assert "Stopped   after 1,5" in said
+    assert f"e2c explore --resume {found(tmp_path)}" in said
+    assert Transitions.open(tmp_path / "data").n_transitions == 1536
+    monkeypatch.undo()
+    Explore(resume=found(tmp_path))()
+    assert_same(tmp_path, explored)
+    Explore(resume=found(tmp_path))()
+    assert "nothing is left to do" in capsys.readouterr().out
+    assert_same(tmp_path, explored)
 
 
 def test_an_embedding_trains_on_it(explored: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,6 +171,7 @@ def test_an_embedding_trains_on_it(explored: Path, capsys: pytest.CaptureFixture
         ({"model": "magic"}, "There is no novelty model 'magic'"),
         ({"env": "CartPole-v1"}, "continuous"),
         ({"steps": 0}, "steps is 0"),
+        ({"resume": "runs/none"}, "means nothing beside --resume"),
     ],
 )
 def test_mistakes(changed: dict[str, object], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,7 +188,8 @@ def test_what_an_interruption_left_half_done_is_left_out(tmp_path: Path) -> None
     venv = make_vec_env("E2C/Planar-v0", 2)
     card = DatasetCard("E2C/Planar-v0", {}, (40, 40, 1), 2, 2, frame_stack=1, seed=0)
     with TransitionsWriter.create(tmp_path / "data", card) as writer:
-        recorder = Recorder(venv, writer, channels=1, keeps_states=True)
+        recorder = Recorder(venv, channels=1, keeps_states=True)
+        recorder.record(writer)
         recorder.seed(0)
         recorder.reset()
         for _ in range(3):

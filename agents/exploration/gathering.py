@@ -1,0 +1,113 @@
+"""Exploring in a run folder, in parts: each is a piece of the dataset, and then a checkpoint.
+
+Environments cannot be saved. Every part resets them with a seed of the agent's seed and steps, so that an exploration
+that was killed goes on from its last checkpoint to the bit, as it would have gone on by itself.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stable_baselines3.common.callbacks import BaseCallback
+
+from e2c_control.agents.exploration.recorder import Recorder
+from e2c_control.agents.free_energy import FreeEnergyAgent
+from e2c_control.data import Transitions
+from e2c_control.data.card import NAME, DatasetCard, read_card
+from e2c_control.data.shards import Shard, join_shards
+from e2c_control.data.writer import TransitionsWriter, check_writable
+from e2c_control.errors import InputError
+from e2c_control.runs.atomic import replace_text
+from e2c_control.runs.checkpoint import checkpoint_path, keep_last
+from e2c_control.runs.folder import RunFolder
+
+KEPT = 2
+"""Checkpoints."""
+
+
+class _Empty(Exception):
+    """Nothing was seen in a part: it is not kept."""
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """One exploration's parts of a dataset.
+
+    Attributes:
+        run: where it lives: parts/step-N holds what was seen from step N on, until all of it is joined in `out`.
+        card: of the dataset.
+        out: the dataset in the end.
+    """
+
+    run: RunFolder
+    card: DatasetCard
+    out: Path
+
+    @property
+    def folders(self) -> list[Path]:
+        """Of the parts so far, in their order."""
+        return sorted((self.run.path / "parts").glob("step-*"))
+
+    def parts_before(self, steps: int) -> Iterator[Transitions]:
+        """What was seen before a checkpoint; a part that began at it is not finished, and is made again."""
+        return (Transitions.open(path) for path in self.folders if int(path.name[5:]) < steps)
+
+    def explore(
+        self,
+        agent: FreeEnergyAgent,
+        recorder: Recorder,
+        steps: int,
+        every: int,
+        callbacks: Sequence[BaseCallback],
+    ) -> KeyboardInterrupt | InputError | None:
+        """Let the agent learn until it has taken so many steps, with a checkpoint after `every` of them.
+
+        Returns:
+            What ended it early, if something did; what was seen until then is there.
+        """
+        while agent.num_timesteps < steps:
+            begun, ended = agent.num_timesteps, None
+            part = self.run.path / "parts" / f"step-{begun:08d}"
+            to_come = 2 * (steps - begun)  # this and all other parts, and again when they are joined
+            try:
+                with TransitionsWriter.create(part, self.card, expected_frames=to_come, overwrite=True) as writer:
+                    recorder.record(writer)
+                    try:
+                        agent.learn(min(every, steps - begun), list(callbacks), 1, reset_num_timesteps=False)
+                    except (KeyboardInterrupt, InputError) as error:
+                        ended = error
+                    recorder.flush()
+                    if not recorder.transitions:
+                        raise _Empty
+            except _Empty:
+                return ended
+            agent.logger.dump(agent.num_timesteps)
+            if ended is not None:
+                return ended
+            agent.save(checkpoint_path(self.run.checkpoints, agent.num_timesteps))
+            keep_last(self.run.checkpoints, KEPT)
+        return None
+
+    def join(self, overwrite: bool) -> Transitions:
+        """All parts as one dataset."""
+        shards = (Shard.read(path) for path in self.folders)
+        joined = join_shards(self.out, shards, seed=self.card.seed, overwrite=overwrite or self.is_own())
+        replace_text(self.run.path / NAME, replace(joined.card, checksum=joined.checksum()).to_json())
+        return joined
+
+    def tidy(self) -> None:
+        """Remove the parts, once they are joined and none is to come."""
+        shutil.rmtree(self.run.path / "parts")
+
+    def is_own(self) -> bool:
+        """Whether the dataset that is there already is what this run has joined before."""
+        if not (self.run.path / NAME).is_file() or not (self.out / NAME).is_file():
+            return False
+        return read_card(self.run.path).checksum == Transitions.open(self.out).checksum()
+
+    def check(self, overwrite: bool) -> None:
+        """Raise `InputError` if something is at `out` that may not be replaced."""
+        check_writable(self.out, overwrite or self.is_own())
