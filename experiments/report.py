@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from _measured import sentences
 from _pages import PAGE, README, RESULTS, load, write_block
 from control import SUITES
 
@@ -107,35 +108,6 @@ def gallery() -> list[str]:
             shown = path.stem.rpartition("_")[2]
             what = f"latent map of the world {world}" if shown == "map" else f"{shown}, the worst of ten drives"
             lines.append(f"![{what}](results/{path.name})\n")
-    return lines
-
-
-def sentences() -> list[str]:
-    """The other measurements, a sentence each."""
-    lines: list[str] = []
-    if data := load("benchmark_data"):
-        rates = data["transitions_per_cpu_second"]
-        lines.append(
-            f"- Collecting, every frame rendered: {rates['E2C/Planar-v0']['median']:,.0f} planar and "
-            f"{rates['E2C/PendulumSwingUp-v0']['median']:,.0f} pendulum transitions a CPU-second (`benchmark_data.py`)."
-        )
-    if training := load("benchmark_training"):
-        lines.append(
-            "- Training, transitions a CPU-second over those of a plain float64 port of the public E2C loops "
-            f"({training['peer_transitions_per_cpu_second']:,.0f}), and share of the machine's matrix rate: "
-            + "; ".join(
-                f"{name} {row['ratio_median']:.1f} times, {row['share_of_multiply_rate']:.0%}"
-                for name, row in training["ours"].items()
-            )
-            + " (`benchmark_training.py`; bfloat16 is `--precision bfloat16`, on a CPU that multiplies it)."
-        )
-    if noise := load("latent_noise"):
-        found = noise["gradient_variance_ratio"]
-        parts = ", ".join(f"{part} {found[part]['median']:.2f}" for part in found)
-        lines.append(
-            "- Independent instead of shared noise multiplies the variance of the gradient by (medians): "
-            f"{parts} ([both maps](results/latent_noise.png), `latent_noise.py`)."
-        )
     return lines
 
 

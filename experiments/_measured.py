@@ -1,0 +1,61 @@
+"""What was measured beside time in goal, a sentence each, for the results page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from _pages import load
+
+
+def sentences() -> list[str]:
+    """The other measurements, a sentence each."""
+    lines: list[str] = []
+    if data := load("benchmark_data"):
+        rates = data["transitions_per_cpu_second"]
+        lines.append(
+            f"- Collecting, every frame rendered: {rates['E2C/Planar-v0']['median']:,.0f} planar and "
+            f"{rates['E2C/PendulumSwingUp-v0']['median']:,.0f} pendulum transitions a CPU-second (`benchmark_data.py`)."
+        )
+    if training := load("benchmark_training"):
+        lines.append(
+            "- Training, transitions a CPU-second over those of a plain float64 port of the public E2C loops "
+            f"({training['peer_transitions_per_cpu_second']:,.0f}), and share of the machine's matrix rate: "
+            + "; ".join(
+                f"{name} {row['ratio_median']:.1f} times, {row['share_of_multiply_rate']:.0%}"
+                for name, row in training["ours"].items()
+            )
+            + " (`benchmark_training.py`; bfloat16 is `--precision bfloat16`, on a CPU that multiplies it)."
+        )
+    if noise := load("latent_noise"):
+        found = noise["gradient_variance_ratio"]
+        parts = ", ".join(f"{part} {found[part]['median']:.2f}" for part in found)
+        lines.append(
+            "- Independent instead of shared noise multiplies the variance of the gradient by (medians): "
+            f"{parts} ([both maps](results/latent_noise.png), `latent_noise.py`)."
+        )
+    if soon := load("time_to_control"):
+        steps = "; ".join(
+            f"{line['steps']} steps, {line['cpu_seconds_median']:.0f} CPU-s (at most {line['cpu_seconds_worst']:.0f}): "
+            f"{line['mean']:.1f} % (worst seed {line['worst_seed']:.1f})"
+            for line in soon["summary"]
+        )
+        lines.append(
+            f"- The default recipe's planar map, cut short, {soon['summary'][0]['seeds']} seeds: {steps} (`time_to_control.py`; the authors' PC3, ported, took 126 CPU-s to 71.8 %)."
+        )
+    if choice := load("model_choice"):
+        lines.append(
+            "- Choosing a model by images alone, `e2c choose`: rank correlation of its practice drives with the "
+            "protocol's score, and the score of the best of three by it (at random; by the score itself): "
+            + "; ".join(_chosen(task, found) for task, found in choice["summary"].items())
+            + " ([picture](results/model_choice.png), all numbers tried in `model_choice.py`)."
+        )
+    return lines
+
+
+def _chosen(task: str, found: dict[str, Any]) -> str:
+    by = found["by"]["practice drives, by images"]
+    return (
+        f"{task.removeprefix('E2C/').removesuffix('-v0')}, {found['runs']} runs of {found['recipes']} recipes: "
+        f"{by['rank_correlation']:.2f}, {by['best_of_three']:.1f} ({found['chosen at random']:.1f}; "
+        f"{found['chosen by the score']:.1f})"
+    )
