@@ -40,7 +40,8 @@ def sentences() -> list[str]:
             for line in soon["summary"]
         )
         lines.append(
-            f"- The default recipe's planar map, cut short, {soon['summary'][0]['seeds']} seeds: {steps} (`time_to_control.py`; the authors' PC3, ported, took 126 CPU-s to 71.8 %)."
+            f"- The default recipe's planar map, cut short, {soon['summary'][0]['seeds']} seeds: {steps} "
+            "(`time_to_control.py`; the authors' PC3, ported, took 126 CPU-s to 71.8 %)."
         )
     if choice := load("model_choice"):
         lines.append(
