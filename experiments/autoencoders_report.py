@@ -68,11 +68,14 @@ def sentences() -> list[str]:
     if cost := load("cost"):
         peers = cost.get("mmd", {})
         ratios = ", ".join(f"{row['times_as_fast']:.1f} times at n = {n}" for n, row in peers.items())
-        epochs = ", ".join(f"{row['ratio']:.2f} for {name}" for name, row in cost["epochs"].items())
+        through, cut = ({n: row for n, row in cost["epochs"].items() if ("cut" in n) == way} for way in (False, True))
+        counts = ", ".join(name.partition(" ")[0] for name in through)
+        ways = [", ".join(f"{row['ratio']:.2f}" for row in rows.values()) for rows in (through, cut)]
         limits = [row["ratio_per_pass"] / 0.9 for name, row in cost["epochs"].items() if not name.startswith("1 ")]
         found.append(
-            f"- MMD beside pythae's: {ratios} as fast. An epoch over a plain one's: {epochs}; of the limit, 0.9 for "
-            f"each pass, {min(limits):.0%} to {max(limits):.0%} (`autoencoders_cost.py`)."
+            f"- MMD beside pythae's: {ratios} as fast. An epoch of {counts} passes over a plain one's: {ways[0]}, with "
+            f"the gradient cut {ways[1]}; of the limit for 3 or more, 0.9 a pass, {min(limits):.0%} to "
+            f"{max(limits):.0%} (`autoencoders_cost.py`)."
         )
     if waves := load("waves").get("summary", {}):
         found.append(of_waves(waves))
