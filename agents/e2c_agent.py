@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 from numpy.typing import ArrayLike, NDArray
-from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
+from e2c_control.agents.embedded import EmbeddedAgent
 from e2c_control.agents.filtering import FrameFilter
-from e2c_control.agents.learning import Callback, LearningOptions, Stopped, as_callback, collect_and_train
+from e2c_control.agents.learning import AfterStep, Callback, LearningOptions, collect_and_train
 from e2c_control.agents.planning import PlanningOptions
 from e2c_control.agents.saved import SavedAgent
-from e2c_control.agents.world import EnvSource, Vectors, World, goal_source, world_of
+from e2c_control.agents.world import EnvSource, Vectors, goal_source, world_of
 from e2c_control.errors import InputError, whole
 from e2c_control.measures import encode_means
 from e2c_control.models.embedding import Embedding
@@ -29,6 +29,8 @@ from e2c_control.planners import MPC, Belief, Dynamics, Plan
 from e2c_control.planners.mpc import Replan
 from e2c_control.training.presets import EPISODE_LENGTH, check_steps_scale, default_embedding
 from e2c_control.training.run import resolve_device
+
+KIND = "E2CAgent"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,7 @@ class PlanState:
     belief: Belief | None = None
 
 
-class E2CAgent:
+class E2CAgent(EmbeddedAgent):
     """Embed to Control (Watter et al. 2015) with stable-baselines3's `learn`, `predict`, `save` and `load`.
 
     Made from a trained embedding it drives; made by `E2CAgent.create` from an environment it learns first.
@@ -58,17 +60,12 @@ class E2CAgent:
     """
 
     def __init__(self, embedding: Embedding, options: PlanningOptions | None = None, seed: int = 0) -> None:
-        self.embedding = embedding.eval()
+        super().__init__(embedding, seed)
         self.options = options or PlanningOptions()
-        self.seed = seed
-        self.num_timesteps = 0
-        self.logger = Logger(None, [])
         self.last_replan: Replan | None = None
         self._goal_images: NDArray[np.uint8] | None = None
         self._goal_source: Callable[[], NDArray[np.uint8]] | None = None
         self._mpc: MPC | None = None
-        self._world: World | None = None
-        self._learning: LearningOptions | None = None
 
     @classmethod
     def create(
@@ -140,46 +137,24 @@ class E2CAgent:
         Raises:
             InputError: the agent was not made by `create`, or the environment cannot be learnt in.
         """
-        if self._world is None or self._learning is None:
-            raise InputError("This agent has no environment to learn in: make it with E2CAgent.create(env).")
+        world, learning = self._where()
         total_timesteps = whole("total_timesteps", total_timesteps, least=0)
         self.num_timesteps = 0 if reset_num_timesteps else self.num_timesteps
         # A second call sees other actions than the first.
         seed = self.seed + self.num_timesteps
-        watcher = as_callback(callback)
-        watcher.init_callback(self)  # pyright: ignore[reportArgumentType]
-        watcher.on_training_start(locals(), globals())
-        watcher.on_rollout_start()
 
-        def after_step(happened: dict[str, Any]) -> bool:
-            self.num_timesteps += len(happened["dones"])
-            watcher.update_locals(happened)
-            return watcher.on_step()
-
-        try:
-            self.embedding, quality = collect_and_train(
-                self._world, self._learning, total_timesteps, seed, after_step, watcher.on_rollout_end, progress_bar
+        def work(after_step: AfterStep, after_collection: Callable[[], None]) -> None:
+            embedding, quality = collect_and_train(
+                world, learning, total_timesteps, seed, after_step, after_collection, progress_bar
             )
-            self.embedding = self.embedding.cpu().eval()
+            self.embedding = embedding.cpu().eval()
             self._forget_plans()
             for name, value in quality.items():
                 self.logger.record(name, value)
             self.logger.dump(self.num_timesteps)
-        except Stopped:
-            pass
-        watcher.on_training_end()
+
+        self._watched(callback, {"total_timesteps": total_timesteps, "progress_bar": progress_bar}, work)
         return self
-
-    def get_env(self) -> VecEnv | None:
-        """The environments that it learns in, as stable-baselines3 sees them."""
-        return None if self._world is None else self._world.own()
-
-    def get_vec_normalize_env(self) -> None:
-        """None: images are standardised inside the embedding."""
-
-    def set_logger(self, logger: Logger) -> None:
-        """Where `learn` reports the quality of the map."""
-        self.logger = logger
 
     def set_goal(self, images: ArrayLike) -> None:
         """Drive to an image (H, W, C), or one for each environment (N, H, W, C), all uint8."""
@@ -240,33 +215,22 @@ class E2CAgent:
             InputError: no goal is set, or the observation is of another shape or type than the embedding's.
         """
         observations = self._checked(np.asarray(observation), "The observation")
-        steps = np.zeros(len(observations), np.int64)
-        started = np.zeros(len(steps), np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_)
-        if started.shape != steps.shape:
-            raise InputError(
-                f"episode_start has shape {started.shape}: give one for each of {len(steps)} observations."
-            )
-        if state is not None:
-            if len(state.steps) != len(steps):
-                raise InputError(
-                    f"The state is of {len(state.steps)} environments, but there are {len(steps)} observations: pass "
-                    "none at first."
-                )
-            steps = np.where(started, 0, state.steps + 1)
-        if (steps == 0).any():
+        fresh = self._fresh(len(observations), None if state is None else len(state.steps), episode_start)
+        steps = np.where(fresh, 0, 0 if state is None else state.steps + 1).astype(np.int64)
+        if fresh.any():
             self._read_goals()
         mpc = self._controller(len(observations))
         left = None if self.options.episode_steps is None else max(self.options.episode_steps - int(steps.min()), 1)
         latents, belief = encode_means(self.embedding, observations, finite=False), None
         if self.options.frame_filter is not None:
-            belief = self._fuse(self.options.frame_filter, latents, steps == 0, state, mpc.dynamics)
+            belief = self._fuse(self.options.frame_filter, latents, fresh, state, mpc.dynamics)
             latents = belief.mean
         plan, self.last_replan = mpc.replan(
             latents,
             previous=None if state is None else state.plan,
             steps_left=left,
             rng=np.random.default_rng([self.seed, int(steps.min())]),
-            restarted=steps == 0,
+            restarted=fresh,
         )
         actions = plan.controls[:, 0].astype(np.float32)
         return actions if np.ndim(observation) == 4 else actions[0], PlanState(plan, steps, belief)
@@ -298,22 +262,12 @@ class E2CAgent:
             f"There are {len(self._goal_images)} goals and {count} observations: set one goal, or one for each."
         )
 
-    def _checked(self, images: NDArray[Any], what: str) -> NDArray[np.uint8]:
-        shape = self.embedding.observation_shape
-        if images.dtype != np.uint8 or images.shape[-3:] != shape or images.ndim not in (3, 4):
-            raise InputError(
-                f"{what} must be uint8 of shape {shape} or (N, *{shape}), not {images.dtype} of shape {images.shape}: "
-                "make the environment with the frame stack and size that the embedding was trained with."
-            )
-        if images.size == 0:
-            raise InputError(f"{what} has no images: give at least one.")
-        return images.reshape(-1, *shape)
-
     def save(self, path: Path | str) -> None:
         """Write a folder of JSON and safetensors; nothing is pickled."""
         stack = None if self._world is None else self._world.frame_stack
+        goals = {} if self._goal_images is None else {"goals": {"images": torch.from_numpy(self._goal_images)}}
         SavedAgent(
-            self.embedding, self.options, self._learning, stack, self.seed, self.num_timesteps, self._goal_images
+            KIND, self.embedding, self.options, self._learning, stack, self.seed, self.num_timesteps, goals
         ).write(Path(path))
 
     @classmethod
@@ -328,10 +282,10 @@ class E2CAgent:
         Raises:
             InputError: the folder is missing or damaged, or holds something else.
         """
-        saved = SavedAgent.read(Path(path))
+        saved = SavedAgent.read(Path(path), KIND, PlanningOptions)
         agent = cls(saved.embedding.to(device), saved.options, saved.seed)
         agent.num_timesteps, agent._learning = saved.num_timesteps, saved.learning
         agent._world = None if env is None else world_of(env, saved.frame_stack)
-        if saved.goals is not None:
-            agent.set_goal(saved.goals)
+        if (goals := saved.tensors.get("goals")) is not None:
+            agent.set_goal(goals["images"].numpy())
         return agent

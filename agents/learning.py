@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -16,12 +16,15 @@ from stable_baselines3.common.callbacks import BaseCallback, CallbackList, Conve
 
 from e2c_control.agents.world import World
 from e2c_control.data import Transitions, collect
+from e2c_control.data.policy import Policy
+from e2c_control.data.stepper import Starts
 from e2c_control.measures import measure_map
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.training.presets import AT_ONCE, EPISODE_LENGTH
 from e2c_control.training.run import TrainConfig, start_run, train
 
+AfterStep = Callable[[dict[str, Any]], bool]
 Callback = BaseCallback | list[BaseCallback] | Callable[[dict[str, Any], dict[str, Any]], bool] | None
 
 
@@ -49,7 +52,7 @@ class Stopped(Exception):
 class Counted(VectorWrapper[Any, Any, Any]):
     """Tells somebody about every step of a vector of environments."""
 
-    def __init__(self, env: VectorEnv[Any, Any, Any], after_step: Callable[[dict[str, Any]], bool]) -> None:
+    def __init__(self, env: VectorEnv[Any, Any, Any], after_step: AfterStep) -> None:
         super().__init__(env)
         self._after_step = after_step
 
@@ -73,39 +76,57 @@ def collect_and_train(
     options: LearningOptions,
     timesteps: int,
     seed: int,
-    after_step: Callable[[dict[str, Any]], bool],
+    after_step: AfterStep,
     after_collection: Callable[[], None],
     progress: bool,
 ) -> tuple[Embedding, dict[str, float]]:
     """An embedding of `timesteps` random transitions, and map/... on episodes held out of them."""
-    with ExitStack() as stack:
-        folder = options.folder or Path(stack.enter_context(TemporaryDirectory(prefix="e2c-")))
-        path = _first_free(folder / "dataset")
-        transitions = _collect(world, options, path, timesteps, seed, after_step, progress)
+    with work_folder(options) as folder:
+        path = first_free(folder / "dataset")
+        starts = "sampled" if world.native else "reset"
+        transitions = gather(world, options, path, timesteps, seed, after_step, progress, starts=starts)
         after_collection()
-        config = TrainConfig(transitions.path, world.name, options.recipe, seed=seed, device=options.device)
-        embedding = train(start_run(folder / "runs", config), config, progress=progress)
-        _, held_out = transitions.split(config.held_out, seed=0)
-        features = None if world.task is None else world.task.system.features
-        return embedding, measure_map(embedding, transitions, held_out, features=features).scalars()
+        return train_on(world, options, transitions, folder, seed, progress)
 
 
-def _first_free(path: Path) -> Path:
+@contextmanager
+def work_folder(options: LearningOptions) -> Generator[Path]:
+    """Where datasets and runs go: the folder that was asked for, or one that is thrown away."""
+    with ExitStack() as stack:
+        yield options.folder or Path(stack.enter_context(TemporaryDirectory(prefix="e2c-")))
+
+
+def train_on(
+    world: World, options: LearningOptions, transitions: Transitions, folder: Path, seed: int, progress: bool
+) -> tuple[Embedding, dict[str, float]]:
+    """An embedding of transitions, and map/... on episodes held out of them."""
+    config = TrainConfig(transitions.path, world.name, options.recipe, seed=seed, device=options.device)
+    embedding = train(start_run(folder / "runs", config), config, progress=progress)
+    _, held_out = transitions.split(config.held_out, seed=0)
+    features = None if world.task is None else world.task.system.features
+    return embedding, measure_map(embedding, transitions, held_out, features=features).scalars()
+
+
+def first_free(path: Path) -> Path:
     """`path`, or with a number behind it: a second call of `learn` keeps the first one's dataset."""
     if not path.exists():
         return path
     return next(other for i in count(2) if not (other := path.with_name(f"{path.name}-{i}")).exists())
 
 
-def _collect(
+def gather(
     world: World,
     options: LearningOptions,
     path: Path,
     timesteps: int,
     seed: int,
-    after_step: Callable[[dict[str, Any]], bool],
+    after_step: AfterStep,
     progress: bool,
+    *,
+    starts: Starts,
+    policy: Policy | None = None,
 ) -> Transitions:
+    """Transitions of a policy, or of random actions."""
     # No more environments than there are episodes to come: steps that nobody keeps would be taken for nothing.
     at_once = int(np.clip(-(-timesteps // options.episode_length), 1, AT_ONCE[world.native]))
     return collect(
@@ -113,8 +134,14 @@ def _collect(
         path,
         timesteps,
         options.episode_length,
-        starts="sampled" if world.native else "reset",
+        starts=starts,
+        policy=policy,
         seed=seed,
         frame_stack=world.frame_stack,
         progress=progress,
     )
+
+
+def later_seed(seed: int, steps: int) -> int:
+    """A seed for what begins after so many steps."""
+    return int(np.random.SeedSequence([seed, steps]).generate_state(1)[0])

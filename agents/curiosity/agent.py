@@ -2,66 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from e2c_control.agents.curiosity.experience import STEP, Experience
+from e2c_control.agents.curiosity.options import CuriosityOptions
 from e2c_control.agents.curiosity.seeking import LatentNovelty, Sought
-from e2c_control.agents.planning import PlanningOptions
+from e2c_control.agents.embedded import EmbeddedAgent
+from e2c_control.agents.learning import (
+    AfterStep,
+    Callback,
+    LearningOptions,
+    first_free,
+    gather,
+    later_seed,
+    train_on,
+    work_folder,
+)
+from e2c_control.agents.saved import SavedAgent
+from e2c_control.agents.world import EnvSource, world_of
+from e2c_control.data import Transitions
+from e2c_control.data.card import DatasetCard
+from e2c_control.data.shards import Shard, join_shards
+from e2c_control.data.transitions import stack_frames
 from e2c_control.errors import InputError, whole
 from e2c_control.measures import encode_means
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
+from e2c_control.objectives.recipe import Recipe
+from e2c_control.objectives.recipes import make_recipe
 from e2c_control.planners import MPC, Cost, DisagreementCost, Dynamics, Ensemble, Limits, Plan
+from e2c_control.runs.config import from_json, to_json
+from e2c_control.training.presets import check_steps_scale, default_embedding
+from e2c_control.training.run import resolve_device
 
+KIND = "PlannedCuriosity"
 Array = NDArray[np.float64]
 Images = NDArray[np.uint8]
-
-SAMPLING = ("icem", "cem", "mppi")
-
-
-@dataclass(frozen=True)
-class CuriosityOptions:
-    """How an agent is curious.
-
-    Attributes:
-        seek: "novelty", the distance to known latents, or "disagreement" of an ensemble of transitions, for an
-            embedding that was trained with one.
-        horizon: steps in a plan: what lies farther is not seen.
-        planner: one that samples, since neither has derivatives to follow.
-        iterations, samples: of the planner in a replan.
-        spacing: how far apart latents are that count as different; none for half of a step under random actions.
-        reach: distance, in spacings, beyond which all is equally new.
-
-    Raises:
-        InputError: an option is out of its range.
-    """
-
-    seek: Literal["novelty", "disagreement"] = "novelty"
-    horizon: int = 12
-    planner: str = "icem"
-    iterations: int = 3
-    samples: int = 60
-    spacing: float | None = None
-    reach: float = 4.0
-
-    def __post_init__(self) -> None:
-        if self.seek not in ("novelty", "disagreement"):
-            raise InputError(f"Nothing is sought by {self.seek!r}: choose 'novelty' or 'disagreement'.")
-        if self.planner not in SAMPLING:
-            raise InputError(f"The planner {self.planner!r} cannot seek: choose one of {', '.join(SAMPLING)}.")
-        if not self.reach > 0:
-            raise InputError(f"reach is {self.reach}: give a number above 0.")
-        whole("horizon", self.horizon)
-        self.planning.make_planner()
-
-    @property
-    def planning(self) -> PlanningOptions:
-        """The planner's part of them."""
-        return PlanningOptions(planner=self.planner, iterations=self.iterations, samples=self.samples)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,28 +64,184 @@ class CuriousState:
     steps: int
 
 
-class PlannedCuriosity:
+class PlannedCuriosity(EmbeddedAgent):
     """Replans at every step towards what is new in the latent space of a trained embedding.
 
     Its `predict` is stable-baselines3's, and depends on nothing but what it is given and what was remembered; what is
-    visited travels in its state, shared by all environments. It learns by no gradient: train the embedding again on
-    what it gathers (`policy` is for `collect`), make another agent of it, and let that remember all frames.
+    visited travels in its state, shared by all environments.
+
+    Made from a trained embedding it seeks; what it gathers (`policy` is for `collect`) trains the next one. Made by
+    `create` from an environment it learns by itself: each `learn` gathers, at first at random and then towards what is
+    new, trains the embedding afresh on all that was seen so far, and remembers that.
 
     Args:
         embedding: trained, for observations of the environments that will be shown.
         options: how.
-        seed: of the planner's samples.
+        seed: of the planner's samples, and of learning.
     """
 
     def __init__(self, embedding: Embedding, options: CuriosityOptions | None = None, seed: int = 0) -> None:
-        self.embedding, self.options, self.seed = embedding.eval(), options or CuriosityOptions(), seed
+        super().__init__(embedding, seed)
+        self.options = options or CuriosityOptions()
         self._planner = self.options.planning.make_planner()
-        self._dynamics: Dynamics = planning_model(embedding.transition)
+        self._remembered: Experience | None = None
+        self._gathered: Shard | None = None
+        self._adopt(embedding)
+
+    @classmethod
+    def create(
+        cls,
+        env: EnvSource,
+        recipe: str | Recipe = "unfold",
+        *,
+        frame_stack: int | None = None,
+        steps_scale: float = 1.0,
+        episode_length: int = 60,
+        device: Literal["auto", "cpu", "cuda"] = "auto",
+        folder: Path | str | None = None,
+        options: CuriosityOptions | None = None,
+        seed: int = 0,
+    ) -> Self:
+        """An agent that has learnt nothing yet: call `learn` several times.
+
+        Args:
+            env: Gymnasium id, environment or vector of environments, or a stable-baselines3 `DummyVecEnv`.
+            recipe: name of a recipe, of which the parts for plans are trained, or one of your own.
+            frame_stack: frames in an observation; default: what the environment shows by itself.
+            steps_scale: multiplies the recipe's numbers of optimiser steps.
+            episode_length: steps after which a collection starts anew, from a reset.
+            device: where to train.
+            folder: where datasets and runs are kept; without it they are thrown away.
+            options: how to seek.
+            seed: of everything.
+        """
+        seed, episode_length = whole("seed", seed, least=0, most=2**32 - 1), whole("episode_length", episode_length)
+        check_steps_scale("steps_scale", steps_scale)
+        resolve_device(device)
+        world = world_of(env, frame_stack)
+        if isinstance(recipe, str):
+            recipe = _for_plans(make_recipe(recipe, default_embedding(world.name, world.frame_shape)))
+        weights = torch.Generator().manual_seed(seed)
+        agent = cls(Embedding(recipe.embedding, world.observation_shape, world.action_dim, weights), options, seed)
+        agent._world = world
+        kept = None if folder is None else Path(folder)
+        agent._learning = LearningOptions(recipe.scaled(steps_scale), episode_length, device, kept)
+        return agent
+
+    def learn(
+        self,
+        total_timesteps: int,
+        callback: Callback = None,
+        log_interval: int = 1,
+        tb_log_name: str = KIND,
+        reset_num_timesteps: bool = True,
+        progress_bar: bool = False,
+    ) -> Self:
+        """Gather transitions, train the embedding afresh on them and all earlier ones, and remember them.
+
+        A callback sees `on_step` after every step of the environments; one that returns False ends `learn` at once, and
+        the agent knows what it knew before.
+
+        Args:
+            total_timesteps: transitions to gather; more steps may be taken where environments run side by side.
+            callback: as stable-baselines3 takes it.
+            log_interval, tb_log_name: accepted for stable-baselines3. Give `create` a folder for curves.
+            reset_num_timesteps: whether `num_timesteps` starts at 0; what was gathered is kept either way.
+            progress_bar: whether to show bars with the time left.
+
+        Raises:
+            InputError: the agent has no environment, or it cannot be learnt in.
+        """
+        world, learning = self._where()
+        total_timesteps = whole("total_timesteps", total_timesteps)
+        self.num_timesteps = 0 if reset_num_timesteps else self.num_timesteps
+        before = self._gathered
+        # Another one in every round, and the same one whether or not the agent was saved in between.
+        seed = later_seed(self.seed, 0 if before is None else len(before.frames))
+        policy = None if before is None else self.policy()
+
+        def work(after_step: AfterStep, after_collection: Callable[[], None]) -> None:
+            with work_folder(learning) as folder:
+                new, known = first_free(folder / "dataset"), first_free(folder / "known")
+                where: Any = {"starts": "reset", "policy": policy}
+                found = gather(world, learning, new, total_timesteps, seed, after_step, progress_bar, **where)
+                after_collection()
+                parts = [Shard.read(found.path)]
+                if before is not None:  # which may have been gathered by an earlier version
+                    parts.insert(0, replace(before, card=parts[0].card))
+                everything = join_shards(known, parts, seed=seed)
+                embedding, quality = train_on(world, learning, everything, folder, seed, progress_bar)
+                self._adopt(embedding.cpu().eval())
+                self._remember_all(everything)
+                self._gathered = Shard.read(known)
+            for name, value in quality.items():
+                self.logger.record(name, value)
+            self.logger.dump(self.num_timesteps)
+
+        self._watched(callback, {"total_timesteps": total_timesteps, "progress_bar": progress_bar}, work)
+        return self
+
+    def save(self, path: Path | str) -> None:
+        """Write a folder of JSON and safetensors, with all that was gathered and remembered; nothing is pickled."""
+        tensors: dict[str, dict[str, torch.Tensor]] = {}
+        more: dict[str, Any] = {}
+        if (experience := self._remembered) is not None:
+            tensors["experience"] = {name: torch.from_numpy(getattr(experience, name)) for name in ("known", "blocked")}
+            more["spacing"] = experience.spacing
+        if (gathered := self._gathered) is not None:
+            arrays = {name: getattr(gathered, name) for name in ("frames", "actions", "episodes", "states")}
+            tensors["gathered"] = {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
+            more["card"] = to_json(gathered.card)
+        stack = None if self._world is None else self._world.frame_stack
+        SavedAgent(
+            KIND, self.embedding, self.options, self._learning, stack, self.seed, self.num_timesteps, tensors, more
+        ).write(Path(path))
+
+    @classmethod
+    def load(cls, path: Path | str, env: EnvSource | None = None, device: torch.device | str = "cpu") -> Self:
+        """An agent that `save` wrote, which goes on as it would have.
+
+        Args:
+            path: the folder.
+            env: where it may learn again, for an agent that learns.
+            device: where it encodes.
+
+        Raises:
+            InputError: the folder is missing or damaged, or holds something else, or the environment does not fit it.
+        """
+        saved = SavedAgent.read(Path(path), KIND, CuriosityOptions)
+        agent = cls(saved.embedding.to(device), saved.options, saved.seed)
+        agent.num_timesteps, agent._learning = saved.num_timesteps, saved.learning
+        if env is not None:
+            agent._world = world_of(env, saved.frame_stack)
+            if agent._world.observation_shape != agent.embedding.observation_shape:
+                raise InputError(
+                    f"{path} was trained on observations {agent.embedding.observation_shape}, not "
+                    f"{agent._world.observation_shape}: give load an environment that shows such."
+                )
+        if (experience := saved.tensors.get("experience")) is not None:
+            known, blocked = (experience[name].numpy() for name in ("known", "blocked"))
+            agent._remembered = Experience(float(saved.more["spacing"]), known, blocked)
+        if (gathered := saved.tensors.get("gathered")) is not None:
+            arrays: Any = {"states": None} | {name: tensor.numpy() for name, tensor in gathered.items()}
+            agent._gathered = Shard(from_json(DatasetCard, saved.more["card"]), **arrays)
+        return agent
+
+    def _adopt(self, embedding: Embedding) -> None:
+        """See through this embedding from now on; latents of the one before mean nothing in it."""
+        dynamics: Dynamics = planning_model(embedding.transition)
         if self.options.seek == "disagreement":
             if not embedding.config.ensemble:
                 raise InputError("The embedding has one transition, so nothing disagrees: train 'unfold-ensemble'.")
-            self._dynamics = Ensemble([self._dynamics, *(planning_model(member) for member in embedding.members)])
-        self._remembered: Experience | None = None
+            dynamics = Ensemble([dynamics, *(planning_model(member) for member in embedding.members)])
+        self.embedding, self._dynamics, self._remembered = embedding, dynamics, None
+
+    def _remember_all(self, seen: Transitions) -> None:
+        """Whatever was seen, and what the embedding predicts of it in vain."""
+        stack = self.embedding.observation_shape[2] // seen.card.frame_shape[2]
+        rows = seen.windows(1, stack)
+        frames = seen.frames[seen.window_rows(rows, 1, stack)]
+        self.remember(stack_frames(frames[:, :-1]), seen.actions[rows], stack_frames(frames[:, 1:]))
 
     def remember(
         self, observations: Images, actions: NDArray[np.float32] | None = None, following: Images | None = None
@@ -142,14 +281,9 @@ class PlannedCuriosity:
         Raises:
             InputError: the observation is of another shape or type than the embedding's, or of other environments.
         """
-        images = observation if observation.ndim == 4 else observation[None]
+        images = self._checked(np.asarray(observation), "The observation")
+        fresh = self._fresh(len(images), None if state is None else len(state.latents), episode_start)
         latents = encode_means(self.embedding, images, finite=False)
-        fresh = np.zeros(len(latents), np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_)
-        if fresh.shape != (len(latents),) or (state is not None and len(state.latents) != len(latents)):
-            raise InputError(
-                f"The state or episode_start is of other environments than the {len(latents)} observations: pass none "
-                "at first, and then what the last call returned."
-            )
         experience = self._from_nothing(latents, self._remembered if state is None else state.experience)
         if state is not None:
             vain = _in_vain(state.latents, state.plan.states[:, 1], latents, experience.spacing)
@@ -161,7 +295,7 @@ class PlannedCuriosity:
         previous, rng = None if state is None else state.plan, np.random.default_rng([self.seed, steps])
         plan, _ = mpc.replan(latents, previous, rng=rng, restarted=fresh)
         actions = plan.controls[:, 0].astype(np.float32)
-        return actions if observation.ndim == 4 else actions[0], CuriousState(plan, latents, experience, steps)
+        return actions if np.ndim(observation) == 4 else actions[0], CuriousState(plan, latents, experience, steps)
 
     def policy(self) -> CuriousPolicy:
         """What `collect` takes."""
@@ -203,6 +337,15 @@ class CuriousPolicy:
         self._frames = [*(self._frames or [frames] * stack), frames][-stack:]
         actions, self.state = self.agent.predict(np.concatenate(self._frames, axis=-1), self.state)
         return actions
+
+
+def _for_plans(recipe: Recipe) -> Recipe:
+    """Without a decoder's phase, since nobody looks at decoded frames, and without second attempts.
+
+    What begins a map anew is judged by numbers of worlds that were seen as a whole, which a corner does not reach.
+    """
+    phases = [replace(phase, retry=None) for phase in recipe.phases if phase.train != ("decoder",)]
+    return replace(recipe, phases=tuple(phases))
 
 
 def _in_vain(before: Array, predicted: Array, after: Array, spacing: float) -> Array:

@@ -18,9 +18,9 @@ from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from e2c_control.agents.free_energy.environments import EnvSource, Nowhere, check_fit, vectors_of
 from e2c_control.agents.free_energy.learners import POLICIES, algorithm_of, check_policy, is_image, settings_of
-from e2c_control.agents.free_energy.randomness import later_seed, own_randomness
+from e2c_control.agents.free_energy.randomness import own_randomness
 from e2c_control.agents.free_energy.saved import algorithm_from, algorithm_to
-from e2c_control.agents.learning import Callback, as_callback
+from e2c_control.agents.learning import Callback, as_callback, later_seed
 from e2c_control.agents.novelty import NoveltyCallback, NoveltyOptions, NoveltyReward, Weights
 from e2c_control.agents.novelty.novelty import WHITENED_LIMIT
 from e2c_control.agents.novelty.scaling import moments_from, moments_to

@@ -22,8 +22,3 @@ def own_randomness(seed: int) -> Generator[None]:
         finally:
             random.setstate(python)
             np.random.set_state(numpy)  # noqa: NPY002
-
-
-def later_seed(seed: int, steps: int) -> int:
-    """A seed for what begins after so many steps."""
-    return int(np.random.SeedSequence([seed, steps]).generate_state(1)[0])

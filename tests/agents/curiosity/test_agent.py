@@ -114,7 +114,7 @@ def test_predict_is_a_function(located: Embedding, plane: Task) -> None:
     single, alone = first.predict(frames[0])
     assert single.shape == (2,)
     assert len(alone.latents) == 1
-    with pytest.raises(InputError, match="other environments"):
+    with pytest.raises(InputError, match="The state is of 1 environments"):
         first.predict(frames, alone)
 
 
@@ -151,7 +151,7 @@ def test_disagreement_needs_an_ensemble() -> None:
 
 def test_frames_of_another_size(saved: Path) -> None:
     agent = PlannedCuriosity(E2CAgent.load(saved).embedding)
-    with pytest.raises(InputError, match="reads observations of shape"):
+    with pytest.raises(InputError, match="The observation must be uint8"):
         agent.predict(np.zeros((1, 20, 40, 1), np.uint8))
 
 

@@ -1,0 +1,52 @@
+"""How an agent is curious."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from e2c_control.agents.planning import PlanningOptions
+from e2c_control.errors import InputError, whole
+
+SAMPLING = ("icem", "cem", "mppi")
+
+
+@dataclass(frozen=True)
+class CuriosityOptions:
+    """How an agent is curious.
+
+    Attributes:
+        seek: "novelty", the distance to known latents, or "disagreement" of an ensemble of transitions, for an
+            embedding that was trained with one.
+        horizon: steps in a plan: what lies farther is not seen.
+        planner: one that samples, since neither has derivatives to follow.
+        iterations, samples: of the planner in a replan.
+        spacing: how far apart latents are that count as different; none for half of a step under random actions.
+        reach: distance, in spacings, beyond which all is equally new.
+
+    Raises:
+        InputError: an option is out of its range.
+    """
+
+    seek: Literal["novelty", "disagreement"] = "novelty"
+    horizon: int = 12
+    planner: str = "icem"
+    iterations: int = 3
+    samples: int = 60
+    spacing: float | None = None
+    reach: float = 4.0
+
+    def __post_init__(self) -> None:
+        if self.seek not in ("novelty", "disagreement"):
+            raise InputError(f"Nothing is sought by {self.seek!r}: choose 'novelty' or 'disagreement'.")
+        if self.planner not in SAMPLING:
+            raise InputError(f"The planner {self.planner!r} cannot seek: choose one of {', '.join(SAMPLING)}.")
+        if not self.reach > 0:
+            raise InputError(f"reach is {self.reach}: give a number above 0.")
+        whole("horizon", self.horizon)
+        self.planning.make_planner()
+
+    @property
+    def planning(self) -> PlanningOptions:
+        """The planner's part of them."""
+        return PlanningOptions(planner=self.planner, iterations=self.iterations, samples=self.samples)

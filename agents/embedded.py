@@ -1,0 +1,109 @@
+"""What agents share that see through an embedding: where they learn, and checks of what they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.vec_env import VecEnv
+
+from e2c_control.agents.learning import AfterStep, Callback, LearningOptions, Stopped, as_callback
+from e2c_control.agents.world import World
+from e2c_control.errors import InputError
+from e2c_control.models.embedding import Embedding
+
+
+class EmbeddedAgent:
+    """An agent of stable-baselines3's contract that sees through an embedding.
+
+    Args:
+        embedding: trained, for observations of the environments that will be shown.
+        seed: of everything.
+    """
+
+    def __init__(self, embedding: Embedding, seed: int) -> None:
+        self.embedding = embedding.eval()
+        self.seed = seed
+        self.num_timesteps = 0
+        self.logger = Logger(None, [])
+        self._world: World | None = None
+        self._learning: LearningOptions | None = None
+
+    def get_env(self) -> VecEnv | None:
+        """The environments that it learns in, as stable-baselines3 sees them."""
+        return None if self._world is None else self._world.own()
+
+    def get_vec_normalize_env(self) -> None:
+        """None: images are standardised inside the embedding."""
+
+    def set_logger(self, logger: Logger) -> None:
+        """Where `learn` reports the quality of the map."""
+        self.logger = logger
+
+    def _where(self) -> tuple[World, LearningOptions]:
+        if self._world is None or self._learning is None:
+            raise InputError(
+                f"This agent has no environment to learn in: make it with {type(self).__name__}.create(env)."
+            )
+        return self._world, self._learning
+
+    def _watched(
+        self, callback: Callback, told: dict[str, Any], work: Callable[[AfterStep, Callable[[], None]], None]
+    ) -> None:
+        """Learn under the eyes of a callback, which may end it.
+
+        Args:
+            callback: as stable-baselines3 takes it.
+            told: arguments of `learn`, for the callback.
+            work: learns; calls what it is given after every step, and when the collection is over.
+        """
+        watcher = as_callback(callback)
+        watcher.init_callback(self)  # pyright: ignore[reportArgumentType]
+        watcher.on_training_start({"self": self, **told}, globals())
+        watcher.on_rollout_start()
+
+        def after_step(happened: dict[str, Any]) -> bool:
+            self.num_timesteps += len(happened["dones"])
+            watcher.update_locals(happened)
+            return watcher.on_step()
+
+        with suppress(Stopped):
+            work(after_step, watcher.on_rollout_end)
+        watcher.on_training_end()
+
+    def _checked(self, images: NDArray[Any], what: str) -> NDArray[np.uint8]:
+        """Images (N, H, W, C), of one or of several; `InputError` if the embedding cannot read them."""
+        shape = self.embedding.observation_shape
+        if images.dtype != np.uint8 or images.shape[-3:] != shape or images.ndim not in (3, 4):
+            raise InputError(
+                f"{what} must be uint8 of shape {shape} or (N, *{shape}), not {images.dtype} of shape {images.shape}: "
+                "make the environment with the frame stack and size that the embedding was trained with."
+            )
+        if images.size == 0:
+            raise InputError(f"{what} has no images: give at least one.")
+        return images.reshape(-1, *shape)
+
+    @staticmethod
+    def _fresh(count: int, before: int | None, episode_start: NDArray[Any] | None) -> NDArray[np.bool_]:
+        """Which of the environments (count,) begin an episode.
+
+        Args:
+            count: observations.
+            before: environments that the given state is of, or none without a state: then all begin.
+            episode_start: what was given.
+
+        Raises:
+            InputError: they are of other numbers of environments.
+        """
+        started = np.zeros(count, np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_)
+        if started.shape != (count,):
+            raise InputError(f"episode_start has shape {started.shape}: give one for each of {count} observations.")
+        if before not in (None, count):
+            raise InputError(
+                f"The state is of {before} environments, but there are {count} observations: pass none at first."
+            )
+        return started if before is not None else np.ones(count, np.bool_)
