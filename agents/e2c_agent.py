@@ -61,11 +61,21 @@ class E2CAgent(EmbeddedAgent):
 
     def __init__(self, embedding: Embedding, options: PlanningOptions | None = None, seed: int = 0) -> None:
         super().__init__(embedding, seed)
-        self.options = options or PlanningOptions()
+        self._options = options or PlanningOptions()
         self.last_replan: Replan | None = None
         self._goal_images: NDArray[np.uint8] | None = None
         self._goal_source: Callable[[], NDArray[np.uint8]] | None = None
         self._mpc: MPC | None = None
+
+    @property
+    def options(self) -> PlanningOptions:
+        """How it plans; new ones hold from the next `predict`."""
+        return self._options
+
+    @options.setter
+    def options(self, options: PlanningOptions) -> None:
+        self._options = options
+        self._forget_plans()
 
     @classmethod
     def create(

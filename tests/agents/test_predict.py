@@ -1,5 +1,7 @@
 """Acting: stable-baselines3's own evaluation, goals for each environment, warm starts that travel in the state."""
 
+from dataclasses import replace
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -111,6 +113,18 @@ def test_plans_end_with_the_episode(agent: E2CAgent) -> None:
     goals = np.stack([problem.goal for problem in task.evaluation_problems(100, 3)])
     inside = np.stack([task.in_goal(states, goals) for states in driven.states[1:]])
     assert (inside == driven.in_goal).all()
+
+
+def test_options_may_change_between_two_actions(agent: E2CAgent) -> None:
+    """They used to count only if the goal was set afterwards."""
+    frames = images(2)
+    agent.set_goal(frames[0])
+    agent.options = replace(agent.options, horizon=7)
+    _, state = agent.predict(frames[1])
+    assert state.plan.controls.shape[1] == 7
+    agent.options = replace(agent.options, planner="lqr", horizon=3)
+    _, state = agent.predict(frames[1])
+    assert state.plan.controls.shape[1] == 3
 
 
 def test_same_seed_same_drive(agent: E2CAgent) -> None:
