@@ -8,6 +8,8 @@ novelty model is trained every 512 steps on the last 20,000 observations.
 - mountain: MountainCar-v0, whose observation is its state. Cells of a 25 x 25 grid of place and speed; the flag.
 - walls: E2C/PlanarWalls-v0 from its images. Cells of 2 x 2 pixels that are free; the last of its three rooms.
 - pump: E2C/PendulumPump-v0 from two frames. Cells of a 24 x 20 grid of angle and rate; upright within 30 degrees.
+- slope: MountainCarContinuous-v0, where the policy learns by SAC, off-policy, in one environment: the bonus is scored
+  anew whenever a transition is replayed. Beside it random actions and SAC that is paid nothing.
 
     python experiments/agents_coverage.py                    # writes experiments/results/agents_coverage.{json,png}
     python experiments/agents_coverage.py --worlds mountain --seeds 0
@@ -69,6 +71,9 @@ class World:
         arrived: whether states (N, 2) are where it is hard to get to.
         reachable: which cells there are, (rows, columns); none for all.
         model: settings of an auto-encoder that sees this world.
+        policy: what the policies learn by.
+        environments: at once.
+        ways: that are measured.
     """
 
     environment: str | Callable[[], Env[Any, Any]]
@@ -79,6 +84,9 @@ class World:
     arrived: Callable[[Array], NDArray[np.bool_]]
     reachable: NDArray[np.bool_] | None = None
     model: dict[str, Any] = field(default_factory=dict[str, Any])
+    policy: str = "ppo"
+    environments: int = ENVIRONMENTS
+    ways: tuple[str, ...] = tuple(WAYS)
 
     def cell_of(self, states: Array) -> NDArray[np.int64]:
         """Row and column (N, 2) of the cells that states (N, 2) are in."""
@@ -112,7 +120,18 @@ def pump() -> World:
     return World("E2C/PendulumPump-v0", 20_480, (-np.pi, -fastest), (np.pi, fastest), (24, 20), upright)
 
 
-WORLDS: dict[str, Callable[[], World]] = {"mountain": mountain, "walls": walls, "pump": pump}
+def slope() -> World:
+    def flag(states: Array) -> NDArray[np.bool_]:
+        return states[:, 0] >= 0.45
+
+    box = ((-1.2, -0.07), (0.6, 0.07), (25, 25))
+    ways = ("random", "no reward", "recurrent")
+    return World(
+        "MountainCarContinuous-v0", 10_240, *box, flag, model={"code": 2}, policy="sac", environments=1, ways=ways
+    )
+
+
+WORLDS: dict[str, Callable[[], World]] = {"mountain": mountain, "walls": walls, "pump": pump, "slope": slope}
 
 
 class Visits:
@@ -179,12 +198,12 @@ def measure(name: str, way: str, options: NoveltyOptions | None, seed: int, worl
     """One run."""
     visits = Visits(world)
     begun = time.process_time()
-    env = Tap(make_vec_env(world.environment, ENVIRONMENTS, seed=seed), visits)
+    env = Tap(make_vec_env(world.environment, world.environments, seed=seed), visits)
     if way == "random":
         act_at_random(env, seed, world.steps)
     else:
         paid = 0.0 if options is None else 1.0
-        FreeEnergyAgent(env, "ppo", options, intrinsic_weight=paid, seed=seed, device="cpu").learn(world.steps)
+        FreeEnergyAgent(env, world.policy, options, intrinsic_weight=paid, seed=seed, device="cpu").learn(world.steps)
     env.close()
     return {
         "world": name,
@@ -274,12 +293,14 @@ def picture(rows: list[dict[str, Any]]) -> Any:
             shown = own[0]["visits"] if own else None
             axes.set_xticks([])
             axes.set_yticks([])
-            if shown is not None:
+            if shown is None:
+                axes.set_axis_off()
+            else:
                 seen = np.log1p(np.array(shown, float))
                 if world.reachable is not None:
                     seen[~world.reachable] = np.nan
                 axes.imshow(seen, cmap="viridis", aspect="auto")
-            dress(axes, way)
+                dress(axes, way)
         line[0].set_ylim(0, 1)
         dress(line[0], f"{name}: share of cells visited", "environment steps")
         line[0].legend(fontsize=8, frameon=False)
@@ -303,11 +324,11 @@ def main() -> None:
     path = RESULTS / "agents_coverage.json"
     for seed in options.seeds:
         for name in options.worlds:
-            for way in options.ways:
+            world = WORLDS[name]()
+            for way in [way for way in options.ways if way in world.ways]:
                 rows = stored(path)
                 if any((row["world"], row["way"], row["seed"]) == (name, way, seed) for row in rows):
                     continue  # remove the file to measure all again
-                world = WORLDS[name]()
                 row = measure(name, way, options_for(way, world), seed, world)
                 rows = [*stored(path), row]  # read again: another process may have added its own meanwhile
                 result = {"commit": source_commit(), "versions": package_versions(), "summary": summary(rows)}

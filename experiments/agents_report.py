@@ -21,6 +21,8 @@ WAYS = {
 }
 WORLDS = {"mountain": "mountain car", "walls": "walls, from images", "pump": "pump, from images"}
 
+DATA = {"random": "random actions", "explored": "`e2c explore`", "sampled": "states sampled everywhere"}
+
 
 def block() -> list[str]:
     """The table of coverage, and a sentence for each of the other measurements."""
@@ -33,7 +35,7 @@ def block() -> list[str]:
     for way, label in WAYS.items():
         found = [coverage.get(f"{world}: {way}") for world in worlds]
         lines.append(f"| {label} | " + " | ".join(cell(entry) for entry in found) + " |")
-    return [*lines, "", *sentences()]
+    return [*lines, "", *sentences(coverage)]
 
 
 def cell(entry: dict[str, Any] | None) -> str:
@@ -46,9 +48,42 @@ def cell(entry: dict[str, Any] | None) -> str:
     return f"{share['median']:.2f} {interval}, {entry['arrived']} of {entry['seeds']}{first}"
 
 
-def sentences() -> list[str]:
+def sentences(coverage: dict[str, Any]) -> list[str]:
     """The other measurements, a sentence each."""
     lines: list[str] = []
+    if loop := (load("agents_loop") or {}).get("summary", {}):
+        scores = "; ".join(
+            f"{DATA[way]} {entry['score']['median']:.1f} % [{entry['score']['low']:.1f}, {entry['score']['high']:.1f}], "
+            f"having seen {entry['cells']['median']:.0f} % of the cells"
+            for way, entry in loop.items()
+        )
+        best = next(iter(loop.values()))
+        lines.append(
+            "- The loop: the pump's planner on an embedding of 20,000 transitions, share of steps upright, median of "
+            f"{min(e['seeds'] for e in loop.values())} seeds: {scores}. By hand, from the state, {best['oracle']:.1f} % "
+            "([picture](../experiments/results/agents_loop.png), `agents_loop.py`)."
+        )
+    if planned := load("planned_curiosity"):
+        shares = ", ".join(
+            f"{way.replace('_', ' ')} {found['coverage']['median']:.0f} % (far room in {found['entered_far_room']})"
+            for way, found in planned["summary"].items()
+        )
+        lines.append(
+            f"- Planned instead of learnt, share of the free cells behind the walls after {planned['steps']:,} steps, "
+            f"median of {min(len(rows) for rows in planned['rows'].values())} seeds: {shares} "
+            "([picture](../experiments/results/planned_curiosity.png), `planned_curiosity.py`)."
+        )
+    slope = {way: coverage.get(f"slope: {way}") for way in ("random", "no reward", "recurrent")}
+    if all(slope.values()):
+        shares = ", ".join(
+            f"{way} {entry['cells']['median']:.2f} (flag in {entry['arrived']} of {entry['seeds']})"
+            for way, entry in slope.items()
+            if entry
+        )
+        lines.append(
+            "- SAC, which scores what it replays anew, share of cells on the continuous mountain car after 10,240 "
+            f"steps: {shares.replace('no reward', 'paid nothing')} (`agents_coverage.py --worlds slope`)."
+        )
     if television := (load("agents_noisy_tv") or {}).get("summary", {}):
         stuck = ", ".join(f"{way} {entry['at_the_panel']['median']:.0%}" for way, entry in television.items())
         seeds = min(entry["seeds"] for entry in television.values())
