@@ -189,7 +189,8 @@ def picture(rows: list[dict[str, Any]]) -> Any:
         shown: Array = np.where(counts > 0, np.log10(np.maximum(counts, 1.0)), np.nan)
         places[way].imshow(shown, extent=(left, right, bottom, top), origin="lower", aspect="auto", cmap="viridis")
         dress(places[way], f"{way}: {own['cells']:.0%} of the cells", *TASK.system.state_names)
-        places[way].axvspan(-np.pi / 6, np.pi / 6, color=ORANGE, alpha=0.12, linewidth=0)
+        for edge in (-np.pi / 6, np.pi / 6):  # between them it is upright
+            places[way].axvline(edge, color=INK, linestyle=":", linewidth=1)
     axes = places["scores"]
     for line, way in enumerate(reversed(ways)):
         scores = np.array([100 * np.mean(row["scores"]) for row in rows if row["way"] == way])

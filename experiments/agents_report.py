@@ -53,14 +53,14 @@ def sentences(coverage: dict[str, Any]) -> list[str]:
     lines: list[str] = []
     if loop := (load("agents_loop") or {}).get("summary", {}):
         scores = "; ".join(
-            f"{DATA[way]} {entry['score']['median']:.1f} % [{entry['score']['low']:.1f}, {entry['score']['high']:.1f}], "
-            f"having seen {entry['cells']['median']:.0f} % of the cells"
+            "{} {median:.1f} % [{low:.1f}, {high:.1f}], ".format(DATA[way], **entry["score"])
+            + f"having seen {entry['cells']['median']:.0f} % of the cells"
             for way, entry in loop.items()
         )
-        best = next(iter(loop.values()))
+        by_hand = next(iter(loop.values()))["oracle"]
         lines.append(
             "- The loop: the pump's planner on an embedding of 20,000 transitions, share of steps upright, median of "
-            f"{min(e['seeds'] for e in loop.values())} seeds: {scores}. By hand, from the state, {best['oracle']:.1f} % "
+            f"{min(e['seeds'] for e in loop.values())} seeds: {scores}. By hand, from the state, {by_hand:.1f} % "
             "([picture](../experiments/results/agents_loop.png), `agents_loop.py`)."
         )
     if planned := load("planned_curiosity"):
