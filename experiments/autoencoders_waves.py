@@ -32,7 +32,7 @@ from e2c_control.autoencoders import (
     TrainingOptions,
     make_autoencoder,
 )
-from e2c_control.autoencoders.novelty import Found, NoveltyOptions, NoveltySearch, amplitude, novelty_search
+from e2c_control.autoencoders.novelty import Found, NoveltySearch, SearchOptions, amplitude, novelty_search
 from e2c_control.autoencoders.structure import (
     dominant_frequency,
     high_share,
@@ -102,7 +102,7 @@ def measure(way: str, seed: int, cycles: int, hidden: int = 384, **changed: Any)
 
     begun = time.process_time()
     training = TrainingOptions(batch_size=100, learning_rate=5e-4, decay_after=None, seed=seed)
-    options = NoveltyOptions(**(WAYS[way] | changed))
+    options = SearchOptions(**(WAYS[way] | changed))
     model = model_of(seed, hidden)
     if way == "nothing replaced":
         trainer = AutoEncoderTrainer(model, training)

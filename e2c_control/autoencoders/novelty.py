@@ -33,7 +33,7 @@ from e2c_control.runs.training_state import generator_from_tensor, generator_to_
 
 
 @dataclass(frozen=True)
-class NoveltyOptions:
+class SearchOptions:
     """How novelty is searched for.
 
     Attributes:
@@ -135,10 +135,10 @@ class NoveltySearch:
         self,
         model: AutoEncoder,
         data: Tensor,
-        options: NoveltyOptions | None = None,
+        options: SearchOptions | None = None,
         training: TrainingOptions | None = None,
     ) -> None:
-        self.model, self.options = model, options or NoveltyOptions()
+        self.model, self.options = model, options or SearchOptions()
         settings = training or TrainingOptions(batch_size=100, learning_rate=5e-4, decay_after=None)
         model.check_data(data)
         self.trainer = AutoEncoderTrainer(model, settings)
@@ -223,7 +223,7 @@ def novelty_search(
     model: AutoEncoder,
     data: Tensor,
     cycles: int,
-    options: NoveltyOptions | None = None,
+    options: SearchOptions | None = None,
     training: TrainingOptions | None = None,
     callback: Callback | None = None,
 ) -> NoveltySearch:

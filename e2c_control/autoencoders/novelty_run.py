@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from e2c_control.autoencoders.novelty import Found, NoveltyOptions, NoveltySearch
+from e2c_control.autoencoders.novelty import Found, NoveltySearch, SearchOptions
 from e2c_control.autoencoders.registry import AutoEncoderConfig, make_autoencoder
 from e2c_control.autoencoders.structure import dominant_frequency, measure_structure
 from e2c_control.autoencoders.toys import waves
@@ -42,7 +42,7 @@ class NoveltyConfig:
     data: str
     count: int
     model: AutoEncoderConfig
-    search: NoveltyOptions
+    search: SearchOptions
     training: TrainingOptions
     cycles: int
     picture_every: int = 1

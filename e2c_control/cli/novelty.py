@@ -113,7 +113,7 @@ class Novelty:
     def _begin(self) -> tuple[RunFolder, NoveltyConfig]:
         import torch
 
-        from e2c_control.autoencoders.novelty import NoveltyOptions
+        from e2c_control.autoencoders.novelty import SearchOptions
         from e2c_control.autoencoders.novelty_run import WAVES, NoveltyConfig, load_data
         from e2c_control.autoencoders.registry import AutoEncoderConfig, make_autoencoder
         from e2c_control.autoencoders.training import TrainingOptions
@@ -132,7 +132,7 @@ class Novelty:
             data=self.data if self.data == WAVES else str(Path(self.data).resolve()),
             count=self.count,
             model=model,
-            search=NoveltyOptions(
+            search=SearchOptions(
                 share=self.share,
                 warm_epochs=self.warm_epochs,
                 epochs=self.epochs,

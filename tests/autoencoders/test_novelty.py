@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from e2c_control.autoencoders.networks import Networks
 from e2c_control.autoencoders.novelty import (
     Found,
-    NoveltyOptions,
     NoveltySearch,
+    SearchOptions,
     amplitude,
     ascend,
     gap,
@@ -32,14 +32,14 @@ from e2c_control.autoencoders.toys import waves
 from e2c_control.autoencoders.training import TrainingOptions
 from e2c_control.errors import InputError
 
-SHORT = NoveltyOptions(share=0.1, warm_epochs=3, epochs=2, ascent_steps=4)
+SHORT = SearchOptions(share=0.1, warm_epochs=3, epochs=2, ascent_steps=4)
 
 
 def seed(value: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(value)
 
 
-def search_on(data: Tensor, options: NoveltyOptions = SHORT, **settings: Any) -> NoveltySearch:
+def search_on(data: Tensor, options: SearchOptions = SHORT, **settings: Any) -> NoveltySearch:
     config = AutoEncoderConfig("recurrent", (len(data[0]),), 4, hidden=(16,), options={"passes": 2, "noise": 0.1})
     training = TrainingOptions(batch_size=20, learning_rate=1e-3, decay_after=None, **settings)
     return NoveltySearch(make_autoencoder(config, seed(1)), data, options, training)
@@ -103,13 +103,13 @@ def test_a_cycle_replaces_its_share_and_remembers() -> None:
 
 
 def test_without_the_gradient_nothing_is_sought() -> None:
-    found = search_on(waves(60, seed(), length=16), NoveltyOptions(0.1, 3, 2, ascent_steps=0)).advance()
+    found = search_on(waves(60, seed(), length=16), SearchOptions(0.1, 3, 2, ascent_steps=0)).advance()
     assert found.gap_after == found.gap_before
 
 
 @pytest.mark.parametrize("start", ["data", "fitted"])
 def test_stopped_and_resumed_to_the_bit(start: Any) -> None:
-    data, options = waves(60, seed(), length=16), NoveltyOptions(0.1, 3, 2, 4, start=start)
+    data, options = waves(60, seed(), length=16), SearchOptions(0.1, 3, 2, 4, start=start)
     whole, half, rest = (search_on(data, options, seed=5) for _ in range(3))
     for _ in range(4):
         whole.advance()
@@ -125,7 +125,7 @@ def test_stopped_and_resumed_to_the_bit(start: Any) -> None:
 
 
 def test_samples_are_brought_to_the_amplitude_of_data_about_their_mean() -> None:
-    search = search_on(waves(60, seed(), length=16), NoveltyOptions(0.05, 0, 1, floor=0.5, ceiling=2.0, gain=4.0))
+    search = search_on(waves(60, seed(), length=16), SearchOptions(0.05, 0, 1, floor=0.5, ceiling=2.0, gain=4.0))
     median = float(amplitude(search.original).median())
     shape = search.original[:1] - search.original[:1].mean()
     shape = shape / amplitude(shape)
@@ -134,12 +134,12 @@ def test_samples_are_brought_to_the_amplitude_of_data_about_their_mean() -> None
     torch.testing.assert_close(amplitude(found) / median, torch.tensor([1.0, 0.5, 0.5, 0.04, 2.0]))
     torch.testing.assert_close(found.mean(1), given.mean(1))
     torch.testing.assert_close(found[2], 3.0 + shape[0] * median * 0.5)
-    as_found = search_on(waves(60, seed(), length=16), NoveltyOptions(0.05, 0, 1, floor=0.0, ceiling=math.inf))
+    as_found = search_on(waves(60, seed(), length=16), SearchOptions(0.05, 0, 1, floor=0.0, ceiling=math.inf))
     torch.testing.assert_close(as_found._as_loud_as_data(given), given)
 
 
 def test_a_search_that_leaves_for_ever() -> None:
-    search = search_on(waves(60, seed(), length=16), NoveltyOptions(0.05, 0, 1, 100, step_size=3e38))
+    search = search_on(waves(60, seed(), length=16), SearchOptions(0.05, 0, 1, 100, step_size=3e38))
     with pytest.raises(InputError, match="make step_size or ascent_steps smaller"):
         search.advance()
 
@@ -167,7 +167,7 @@ def test_the_library_call_tells_of_every_cycle() -> None:
 )
 def test_options_that_make_no_sense(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
-        NoveltyOptions(**options)
+        SearchOptions(**options)
 
 
 def test_a_checkpoint_of_other_data() -> None:
@@ -204,7 +204,7 @@ def test_errors_are_relative_to_a_sample_s_own_variance() -> None:
 
 def test_structure_tells_data_noise_and_silence_apart() -> None:
     data = waves(200, seed(), length=32)
-    search = search_on(data, NoveltyOptions(warm_epochs=150))
+    search = search_on(data, SearchOptions(warm_epochs=150))
     search.warm_up()
     noise = noise_like(data, seed(3))
     torch.testing.assert_close(amplitude(noise), amplitude(data), rtol=0.5, atol=0.0)
