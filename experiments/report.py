@@ -42,10 +42,12 @@ HEADLINES = {  # recipes in the README's table
 TRIED = {  # files of what is no recipe, or no longer one, by world
     "planar": ("one-start", "twist-only", "three-starts"),
     "pendulum": ("model-matrices",),
+    "cart-pole": ("ten-ahead",),
 }
 MEANINGS = (
     "`one-start`: `unfold`, no map given up; `twist-only`: only twisted maps given up; `three-starts`: the best of "
-    "three short starts; `model-matrices`: plans follow the model's own A and B."
+    "three short starts; `model-matrices`: plans follow the model's own A and B; `ten-ahead`: plans look 10 "
+    "steps ahead, where the default's look 15."
 )
 
 
