@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from e2c_control.agents import E2CAgent
     from e2c_control.cli.trained import TrainedRun
-
-PUBLISHED = 2020
+    from e2c_control.envs import Task
 
 
 class Tried(NamedTuple):
@@ -59,19 +59,29 @@ class Choose:
     def choose(self) -> list[Tried]:
         """The runs, best first."""
         from e2c_control.cli.trained import TrainedRun
+        from e2c_control.envs.task import PROTOCOL_SEED
 
         check_seed(self.seed)
-        if self.seed == PUBLISHED:
-            raise InputError(f"Seed {PUBLISHED} is the list of the final scores: choose by another one, from 100 up.")
+        if self.seed == PROTOCOL_SEED:
+            raise InputError(
+                f"Seed {PROTOCOL_SEED} is the list of the final scores: choose by another one, from 100 up."
+            )
         if not self.run:
             raise InputError("There is nothing to choose from: give --run with the folders of several runs.")
         whole("--problems", self.problems, most=MOST_PROBLEMS)
         self.planning.check()
-        runs = [TrainedRun.open(path) for path in dict.fromkeys(self.run)]
-        tried = [self._try(trained) for trained in self._comparable(runs)]
+        # A folder that is given twice, by whatever path, is one run.
+        folders = {path.resolve(): path for path in reversed(self.run)}
+        runs = [TrainedRun.open(path) for path in reversed(folders.values())]
+        tasks = self._comparable(runs)
+        agents = [self.planning.equip(run.agent(task), run) for run, task in zip(runs, tasks, strict=True)]
+        tried = [self._try(*each) for each in zip(runs, tasks, agents, strict=True)]
         return sorted(tried, key=lambda one: one.alike.mean(), reverse=True)
 
-    def _comparable(self, runs: list[TrainedRun]) -> list[TrainedRun]:
+    def _comparable(self, runs: list[TrainedRun]) -> list[Task]:
+        """The task of each run, which has to be the same but for the frames in an observation."""
+        from e2c_control.cli.trained import differences
+
         first = runs[0]
         for trained in runs:
             if not trained.native:
@@ -81,12 +91,18 @@ class Choose:
                     f"{trained.folder.path} drives {trained.card.environment} and {first.folder.path} drives "
                     f"{first.card.environment}: compare runs of one environment."
                 )
-        return runs
+        tasks = [trained.task(self.task) for trained in runs]
+        asked = [(task.horizon, task.system.noise) for task in tasks]
+        for trained, task, these in zip(runs, tasks, asked, strict=True):
+            if these != asked[0] or differences(tasks[0].system, task.system):
+                raise InputError(
+                    f"{trained.folder.path} and {first.folder.path} drive {task.id} with different arguments "
+                    f"({trained.card.environment_kwargs} and {first.card.environment_kwargs}): compare runs of one."
+                )
+        return tasks
 
-    def _try(self, trained: TrainedRun) -> Tried:
+    def _try(self, trained: TrainedRun, task: Task, agent: E2CAgent) -> Tried:
         from e2c_control.agents import drive
 
-        task = trained.task(self.task)
-        agent = self.planning.equip(trained.agent(task), trained)
         driven = drive(agent, task, task.evaluation_problems(self.seed, self.problems))
         return Tried(trained.folder.path, driven.resemblance.mean(0))

@@ -76,7 +76,7 @@ class TrainedRun:
         if other is None:
             return own
         task = self._made_alike(other, own, known)
-        differing = _differences(own.system, task.system)
+        differing = differences(own.system, task.system)
         if differing:
             alike = [name for name in task_ids() if not self._differ(name, own, known)]
             raise InputError(
@@ -95,7 +95,7 @@ class TrainedRun:
 
     def _differ(self, name: str, own: Task, known: Mapping[str, Any]) -> bool:
         try:
-            return bool(_differences(own.system, self._made_alike(name, own, known).system))
+            return bool(differences(own.system, self._made_alike(name, own, known).system))
         except InputError:  # it cannot be made with the same physics
             return True
 
@@ -104,7 +104,7 @@ class TrainedRun:
         return E2CAgent(self.embedding, PlanningOptions.for_task(task), seed)
 
 
-def _differences(own: System, other: System) -> list[str]:
+def differences(own: System, other: System) -> list[str]:
     """What tells two systems apart, noise aside: numbers with their values, anything else by name."""
     if type(own) is not type(other):
         return [f"{type(other).__name__}, not {type(own).__name__}"]

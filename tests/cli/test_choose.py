@@ -1,5 +1,6 @@
 """Choosing among runs: by what the camera shows alone, on any list but the published one."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -60,3 +61,18 @@ def test_two_environments_are_refused(two: tuple[Path, Path], refused: Refused, 
     card = other / "dataset.json"
     card.write_text(card.read_text().replace("E2C/Planar-v0", "E2C/PlanarWalls-v0"))
     assert "one environment" in refused("choose", "--run", two[0], other)
+
+
+def test_other_arguments_of_the_environment_are_refused(
+    two: tuple[Path, Path], refused: Refused, tmp_path: Path
+) -> None:
+    noisy = Path(shutil.copytree(two[0], tmp_path / "noisy"))
+    card = noisy / "dataset.json"
+    made = json.loads(card.read_text())
+    card.write_text(json.dumps(made | {"environment_kwargs": {"noise": 2.0}}))
+    assert "noise" in refused("choose", "--run", two[0], noisy)
+
+
+def test_a_run_that_is_given_twice_is_driven_once(two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(two[0].parent)
+    assert [one.run for one in Choose(run=(two[0], Path("last")), problems=1).choose()] == [two[0]]
