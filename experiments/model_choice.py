@@ -50,10 +50,11 @@ Array = NDArray[np.float64]
 
 
 def known_scores(suite: str) -> dict[int, Mapping[str, Any]]:
-    """Rows of `control.py` by seed, on the protocol's problems."""
+    """Rows of `control.py` by seed, on the protocol's problems; those of before the measures were kept do not count."""
     path = RESULTS / f"control_{suite}.json"
     content = json.loads(path.read_text()) if path.exists() else {"problems": PROTOCOL_SEED, "rows": []}
-    return {row["seed"]: row for row in content["rows"]} if content["problems"] == PROTOCOL_SEED else {}
+    told = {row["seed"]: row for row in content["rows"] if "measures" in row}
+    return told if content["problems"] == PROTOCOL_SEED else {}
 
 
 def measure_runs(work: Path, rows: list[dict[str, Any]], out: Path) -> None:
