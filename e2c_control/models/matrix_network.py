@@ -43,7 +43,8 @@ class LocallyLinearTransition(Transition):
         a_size = latent_dim * latent_dim if self.free else 2 * latent_dim * self.rank
         self._sizes = [a_size, latent_dim * action_dim, latent_dim]
         self.head = nn.Linear(hidden[-1], sum(self._sizes))
-        self.noise_log_var = nn.Parameter(torch.full((latent_dim,), -4.0)) if process_noise else None
+        # The variance that codes begin with: were z' far less noisy, codes would shrink until they can be predicted.
+        self.noise_log_var = nn.Parameter(torch.zeros(latent_dim)) if process_noise else None
         # Start near z' = z, where every later latent is a small step away.
         with torch.no_grad():
             self.head.weight.mul_(0.1)

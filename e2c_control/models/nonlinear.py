@@ -25,7 +25,8 @@ class NonlinearTransition(Transition):
         self.latent_dim, self.action_dim = latent_dim, action_dim
         self.body = mlp(latent_dim + action_dim, hidden, nn.SiLU, final=True)
         self.head = nn.Linear(hidden[-1], latent_dim)
-        self.noise_log_var = nn.Parameter(torch.full((latent_dim,), -4.0)) if process_noise else None
+        # The variance that codes begin with: were z' far less noisy, codes would shrink until they can be predicted.
+        self.noise_log_var = nn.Parameter(torch.zeros(latent_dim)) if process_noise else None
         with torch.no_grad():  # near z' = z, as the locally linear transition
             self.head.weight.mul_(0.1)
             self.head.bias.zero_()
