@@ -43,6 +43,8 @@ class CuriosityOptions:
             raise InputError(f"The planner {self.planner!r} cannot seek: choose one of {', '.join(SAMPLING)}.")
         if not self.reach > 0:
             raise InputError(f"reach is {self.reach}: give a number above 0.")
+        if self.spacing is not None and not self.spacing > 0:
+            raise InputError(f"spacing is {self.spacing}: give a number above 0, or none to have it measured.")
         whole("horizon", self.horizon)
         self.planning.make_planner()
 

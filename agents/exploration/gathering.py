@@ -51,6 +51,9 @@ class Gathering:
         """Of the parts so far, in their order."""
         return sorted((self.run.path / "parts").glob("step-*"))
 
+    def _part(self, step: int) -> Path:
+        return self.run.path / "parts" / f"step-{step:08d}"
+
     def parts_before(self, steps: int) -> Iterator[Transitions]:
         """What was seen before a checkpoint; a part that began at it is not finished, and is made again."""
         return (Transitions.open(path) for path in self.folders if int(path.name[5:]) < steps)
@@ -70,7 +73,7 @@ class Gathering:
         """
         while agent.num_timesteps < steps:
             begun, ended = agent.num_timesteps, None
-            part = self.run.path / "parts" / f"step-{begun:08d}"
+            part = self._part(begun)
             to_come = 2 * (steps - begun)  # this and all other parts, and again when they are joined
             try:
                 with TransitionsWriter.create(part, self.card, expected_frames=to_come, overwrite=True) as writer:
@@ -100,7 +103,9 @@ class Gathering:
 
     def tidy(self) -> None:
         """Remove the parts, once they are joined and none is to come."""
-        shutil.rmtree(self.run.path / "parts")
+        # All at once: after a kill half-way, the rest would be taken for the whole and joined over it.
+        joined = (self.run.path / "parts").rename(self.run.path / "parts-joined")
+        shutil.rmtree(joined)
 
     def is_own(self) -> bool:
         """Whether the dataset that is there already is what this run has joined before."""
@@ -108,6 +113,17 @@ class Gathering:
             return False
         return read_card(self.run.path).checksum == Transitions.open(self.out).checksum()
 
-    def check(self, overwrite: bool) -> None:
-        """Raise `InputError` if something is at `out` that may not be replaced."""
+    def check(self, overwrite: bool, begun: int, steps: int) -> None:
+        """Raise `InputError` if something is at `out` that may not be replaced, or if what was seen before is gone.
+
+        Args:
+            overwrite: whether any dataset at `out` may be replaced.
+            begun: steps at the checkpoint to go on from.
+            steps: in the end.
+        """
+        if 0 < begun < steps and not self._part(0).is_dir():
+            raise InputError(
+                f"{self.run.path} was finished, and the parts of its dataset are gone: {self.out} stays as it is, "
+                "explore anew to see more."
+            )
         check_writable(self.out, overwrite or self.is_own())

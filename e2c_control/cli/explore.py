@@ -121,7 +121,7 @@ class Explore:
             agent = FreeEnergyAgent.load(newest, recorder, device="cpu")
         run = old or RunFolder.create(self.runs, env, replace(self, out=out), self.name)
         gathering = Gathering(run, card, out)
-        gathering.check(self.overwrite)
+        gathering.check(self.overwrite, agent.num_timesteps, self.steps)
         say("Run", run.path)
         with locked(run.path), RunLogger(run, None if old is None else agent.num_timesteps) as logger:
             agent.set_logger(Logger(str(run.path), [Curves(run, logger)]))
@@ -133,7 +133,7 @@ class Explore:
             if not gathering.folders:
                 if ended is not None:
                     raise ended
-                return say("Dataset", f"{out} is complete: nothing is left to do")
+                return say("Dataset", f"{out} was finished: nothing is left to do")
             joined = gathering.join(self.overwrite)
             if ended is None:
                 gathering.tidy()

@@ -45,8 +45,8 @@ def read_config(path: Path, kind: type[Config]) -> Config:
         raise InputError(f"{path} is damaged, {error}: restore the file, or start the run again.") from error
     except ValueError as error:
         raise InputError(
-            f"{path} was written for another version of e2c-control ({error}): start the run again or install that "
-            "version."
+            f"{path} was written for another version of e2c-control ({error}) or by another of its commands: go on "
+            "with what wrote it, or start the run again."
         ) from error
 
 

@@ -1,5 +1,6 @@
 """`e2c explore`: what a curious policy saw is a dataset like any other."""
 
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -80,6 +81,20 @@ def test_the_run_shows_what_was_explored(explored: Path) -> None:
     checkpoint = latest(run / "checkpoints")
     assert checkpoint is not None
     assert FreeEnergyAgent.load(checkpoint, device="cpu").num_timesteps == 2048
+
+
+def test_a_finished_dataset_is_not_replaced_by_its_last_part(
+    explored: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    """As when the last checkpoint is damaged and removed."""
+    run = Path(shutil.copytree(found(explored), tmp_path / "run"))
+    last = latest(run / "checkpoints")
+    assert last is not None
+    shutil.rmtree(last)
+    before, told = (explored / "data" / "frames.npy").read_bytes(), curves(run)
+    assert "parts of its dataset are gone" in refused("explore", "--resume", run)
+    assert (explored / "data" / "frames.npy").read_bytes() == before
+    assert curves(run) == told
 
 
 def assert_same(one: Path, other: Path) -> None:

@@ -134,6 +134,7 @@ def test_a_reset_is_no_wall(located: Embedding, plane: Task) -> None:
         ({"planner": "ilqr"}, "'ilqr' cannot seek"),
         ({"seek": "reward"}, "choose 'novelty' or 'disagreement'"),
         ({"reach": 0.0}, "above 0"),
+        ({"spacing": -1.0}, "above 0"),
         ({"horizon": 0}, "horizon"),
         ({"samples": 1}, "samples"),
     ],
