@@ -290,12 +290,13 @@ class E2CAgent(EmbeddedAgent):
             device: where it encodes.
 
         Raises:
-            InputError: the folder is missing or damaged, or holds something else.
+            InputError: the folder is missing or damaged, or holds something else, or the environment does not fit it.
         """
         saved = SavedAgent.read(Path(path), KIND, PlanningOptions)
         agent = cls(saved.embedding.to(device), saved.options, saved.seed)
         agent.num_timesteps, agent._learning = saved.num_timesteps, saved.learning
-        agent._world = None if env is None else world_of(env, saved.frame_stack)
+        if env is not None:
+            agent._settle(world_of(env, saved.frame_stack), path)
         if (goals := saved.tensors.get("goals")) is not None:
             agent.set_goal(goals["images"].numpy())
         return agent

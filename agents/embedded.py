@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,17 @@ class EmbeddedAgent:
     def set_logger(self, logger: Logger) -> None:
         """Where `learn` reports the quality of the map."""
         self.logger = logger
+
+    def _settle(self, world: World, path: Path | str) -> None:
+        """Learn in that world from now on; `InputError` if what the agent at `path` sees or does is not of it."""
+        embedding = self.embedding
+        known, shown = (embedding.observation_shape, embedding.action_dim), (world.observation_shape, world.action_dim)
+        if known != shown:
+            raise InputError(
+                f"{path} was trained on observations {known[0]} and {known[1]} controls, and {world.name} has "
+                f"{shown[0]} and {shown[1]}: give load an environment like that of its training."
+            )
+        self._world = world
 
     def _where(self) -> tuple[World, LearningOptions]:
         if self._world is None or self._learning is None:

@@ -83,7 +83,12 @@ def main() -> None:
     if options.quick:
         measured(0.01, 100, 100)
         return
-    rows: list[dict[str, Any]] = json.loads(options.out.read_text())["rows"] if options.out.exists() else []
+    before = json.loads(options.out.read_text()) if options.out.exists() else {"problems": options.problems, "rows": []}
+    if before["problems"] != options.problems:
+        raise SystemExit(
+            f"{options.out} holds scores on the problems of seed {before['problems']}: choose another --out."
+        )
+    rows: list[dict[str, Any]] = before["rows"]
     for seed in options.seeds:
         for share in SHARES:
             if all((row["share"], row["seed"]) != (share, seed) for row in rows):

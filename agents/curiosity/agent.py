@@ -82,11 +82,16 @@ class PlannedCuriosity(EmbeddedAgent):
 
     def __init__(self, embedding: Embedding, options: CuriosityOptions | None = None, seed: int = 0) -> None:
         super().__init__(embedding, seed)
-        self.options = options or CuriosityOptions()
+        self._options = options or CuriosityOptions()
         self._planner = self.options.planning.make_planner()
         self._remembered: Experience | None = None
         self._gathered: Shard | None = None
         self._adopt(embedding)
+
+    @property
+    def options(self) -> CuriosityOptions:
+        """How it seeks; others need another agent."""
+        return self._options
 
     @classmethod
     def create(
@@ -213,19 +218,21 @@ class PlannedCuriosity(EmbeddedAgent):
         agent = cls(saved.embedding.to(device), saved.options, saved.seed)
         agent.num_timesteps, agent._learning = saved.num_timesteps, saved.learning
         if env is not None:
-            agent._world = world_of(env, saved.frame_stack)
-            if agent._world.observation_shape != agent.embedding.observation_shape:
-                raise InputError(
-                    f"{path} was trained on observations {agent.embedding.observation_shape}, not "
-                    f"{agent._world.observation_shape}: give load an environment that shows such."
-                )
+            agent._settle(world_of(env, saved.frame_stack), path)
         if (experience := saved.tensors.get("experience")) is not None:
             known, blocked = (experience[name].numpy() for name in ("known", "blocked"))
             agent._remembered = Experience(float(saved.more["spacing"]), known, blocked)
         if (gathered := saved.tensors.get("gathered")) is not None:
             arrays: Any = {"states": None} | {name: tensor.numpy() for name, tensor in gathered.items()}
             agent._gathered = Shard(from_json(DatasetCard, saved.more["card"]), **arrays)
+            agent._check_same(agent._gathered.card, path)
         return agent
+
+    def _check_same(self, card: DatasetCard, path: Path | str) -> None:
+        """What was gathered in one of this project's worlds is never mixed with another's, which may look alike."""
+        world = self._world
+        if world is not None and world.native and card.environment != world.name:
+            raise InputError(f"{path} gathered in {card.environment}, not in {world.name}: give load that environment.")
 
     def _adopt(self, embedding: Embedding) -> None:
         """See through this embedding from now on; latents of the one before mean nothing in it."""

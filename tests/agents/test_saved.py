@@ -50,6 +50,12 @@ def test_what_is_saved_comes_back(agent: E2CAgent, tmp_path: Path) -> None:
     assert suffixes == {".json", ".safetensors"}
 
 
+def test_an_environment_that_does_not_fit_is_refused(agent: E2CAgent, tmp_path: Path) -> None:
+    agent.save(tmp_path / "agent")
+    with pytest.raises(InputError, match="was trained on observations"):
+        E2CAgent.load(tmp_path / "agent", env="E2C/PendulumSwingUp-v0")
+
+
 def test_a_saved_agent_is_replaced_by_the_next(agent: E2CAgent, tmp_path: Path) -> None:
     agent.save(tmp_path / "agent")
     agent.num_timesteps = 7

@@ -156,6 +156,16 @@ def test_frames_of_another_size(saved: Path) -> None:
         agent.predict(np.zeros((1, 20, 40, 1), np.uint8))
 
 
+def test_what_was_gathered_stays_in_its_world(tmp_path: Path) -> None:
+    """The walled world looks and is steered alike; its transitions must not be mixed with the open one's."""
+    options = CuriosityOptions(samples=20, horizon=4)
+    agent = PlannedCuriosity.create("E2C/Planar-v0", steps_scale=0.003, episode_length=16, options=options)
+    agent.learn(64).save(tmp_path / "agent")
+    with pytest.raises(InputError, match="gathered in E2C/Planar-v0, not in E2C/PlanarWalls-v0"):
+        PlannedCuriosity.load(tmp_path / "agent", env="E2C/PlanarWalls-v0")
+    assert PlannedCuriosity.load(tmp_path / "agent", env="E2C/Planar-v0").get_env() is not None
+
+
 @pytest.mark.parametrize("environment", ["E2C/Planar-v0", "E2C/PendulumBalance-v0"])
 def test_what_it_gathers_trains_the_next_embedding(environment: str, saved: Path, tmp_path: Path) -> None:
     envs = make_vector_env(environment, 3, frame_stack=1)
