@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from e2c_control.benchmark.table import gather
+from e2c_control.benchmark.table import Scores, gather
 from e2c_control.benchmark.worlds import World
 
 HEADING = (
@@ -44,21 +44,27 @@ class PaperLine(NamedTuple):
 def paper_lines(world: World, recipe: str, rows: Iterable[Mapping[str, Any]]) -> list[PaperLine]:
     """A line for each task of a world, from rows of its cells; those of before the measures were kept do not count."""
     told = [row for row in rows if "measures" in row and all("success" in row["tasks"][task] for task in world.tasks)]
-    return [
-        PaperLine(
-            scores.label,
-            recipe,
-            *(_mean(row["measures"][f"map/{name}"] for row in told) for name in ("state_loss", "next_state_loss")),
-            *(_mean(np.mean(row["tasks"][scores.task][name]) for row in told) for name in ("latent_cost", "real_cost")),
-            _mean(np.mean(row["tasks"][scores.task]["success"]) for row in told),
-            len(told),
-        )
-        for scores in (gather(world, recipe, told) if told else ())
-    ]
+    return [_line(scores, told) for scores in (gather(world, recipe, told) if told else ())]
 
 
-def _mean(values: Iterable[Any]) -> float:
-    return float(np.mean(list(values)))
+def _line(scores: Scores, rows: Sequence[Mapping[str, Any]]) -> PaperLine:
+    def of_map(name: str) -> float:
+        return float(np.mean([row["measures"][f"map/{name}"] for row in rows]))
+
+    def of_drives(name: str) -> float:
+        drives: list[list[float]] = [row["tasks"][scores.task][name] for row in rows]
+        return float(np.mean(drives))
+
+    return PaperLine(
+        scores.label,
+        scores.recipe,
+        of_map("state_loss"),
+        of_map("next_state_loss"),
+        of_drives("latent_cost"),
+        of_drives("real_cost"),
+        of_drives("success"),
+        len(rows),
+    )
 
 
 def paper_table(lines: Sequence[PaperLine]) -> list[str]:
