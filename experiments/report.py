@@ -36,7 +36,7 @@ HEADLINES = {  # recipes in the README's table
     DEFAULT_RECIPE: "`unfold`, the default",
     "e2c-warm": "`e2c-warm`: E2C's objective on an unfolded map",
     "e2c": "`e2c`, as published",
-    "pcc": "`pcc`: its terms, shortened training, not tuned",
+    "pcc": "`pcc`: its terms, shortened training",
     "pc3": "`pc3`: its terms, shortened training, not tuned",
 }
 TRIED = {  # files of what is no recipe, or no longer one, by world
