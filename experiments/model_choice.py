@@ -4,7 +4,8 @@ For every run that `control.py` left in its work folder: the score of practice d
 the protocol's, and nothing but how much the camera shows of the goal's image), beside the protocol's score, and the
 measures of the map that need no true state either, which `control.py` stored. Then for each world, over all its runs:
 the rank correlation of each with the protocol's score, and the score that one may expect of the best of three runs by
-it, over all threes, between a choice at random and a choice by the protocol's score itself.
+it, over all threes, between a choice at random and a choice by the protocol's score itself. (The three-link arm has one
+start only: its practice is the drive of the protocol, judged by the camera.)
 
     python experiments/model_choice.py --work runs/experiments       # goes on where it was; writes the .json and .png
     python experiments/model_choice.py --quick                       # seconds, writes nothing
