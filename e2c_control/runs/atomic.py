@@ -87,8 +87,9 @@ def new_folder(path: Path, *, replace: bool = False) -> Generator[Path]:
         _sweep(path, prefix)
         if path.exists() and not replace:
             raise InputError(f"{path} exists already: choose another name or ask to replace it.")
-        partial.mkdir()
     try:
+        with writing(path):
+            partial.mkdir()
         yield partial
         with writing(path):
             for entry in partial.rglob("*"):
