@@ -45,8 +45,8 @@ def sentences() -> list[str]:
         )
     if choice := load("model_choice"):
         lines.append(
-            "- Choosing a model by images alone, as the command `choose` does: rank correlation of its practice drives with the "
-            "protocol's score, and the score of the best of three by it (at random; by the score itself): "
+            "- Choosing a model by images alone, as the command `choose` does: rank correlation of its practice drives "
+            "with the protocol's score, and the score of the best of three by it (at random; by the score itself): "
             + "; ".join(_chosen(task, found) for task, found in choice["summary"].items())
             + " ([picture](results/model_choice.png), all numbers tried in `model_choice.py`)."
         )
