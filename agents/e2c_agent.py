@@ -60,8 +60,7 @@ class E2CAgent(EmbeddedAgent):
     """
 
     def __init__(self, embedding: Embedding, options: PlanningOptions | None = None, seed: int = 0) -> None:
-        super().__init__(embedding, seed)
-        self._options = options or PlanningOptions()
+        super().__init__(embedding, options or PlanningOptions(), seed)
         self.last_replan: Replan | None = None
         self._goal_images: NDArray[np.uint8] | None = None
         self._goal_source: Callable[[], NDArray[np.uint8]] | None = None
@@ -112,15 +111,11 @@ class E2CAgent(EmbeddedAgent):
         world = world_of(env, frame_stack)
         if isinstance(recipe, str):
             recipe = make_recipe(recipe, default_embedding(world.name, world.frame_shape, latent_dim))
-        weights = torch.Generator().manual_seed(seed)
-        embedding = Embedding(recipe.embedding, world.observation_shape, world.action_dim, weights)
         if options is None and world.task is not None:
             options = PlanningOptions.for_task(world.task)
-        agent = cls(embedding, options, seed)
-        agent._world = world
         kept = None if folder is None else Path(folder)
-        agent._learning = LearningOptions(recipe.scaled(steps_scale), episode_length, device, kept)
-        return agent
+        learning = LearningOptions(recipe.scaled(steps_scale), episode_length, device, kept)
+        return cls._untrained(world, options, learning, seed)
 
     def learn(
         self,
@@ -159,9 +154,7 @@ class E2CAgent(EmbeddedAgent):
             )
             self.embedding = embedding.cpu().eval()
             self._forget_plans()
-            for name, value in quality.items():
-                self.logger.record(name, value)
-            self.logger.dump(self.num_timesteps)
+            self._report(quality)
 
         self._watched(callback, {"total_timesteps": total_timesteps, "progress_bar": progress_bar}, work)
         return self
@@ -274,11 +267,8 @@ class E2CAgent(EmbeddedAgent):
 
     def save(self, path: Path | str) -> None:
         """Write a folder of JSON and safetensors; nothing is pickled."""
-        stack = None if self._world is None else self._world.frame_stack
         goals = {} if self._goal_images is None else {"goals": {"images": torch.from_numpy(self._goal_images)}}
-        SavedAgent(
-            KIND, self.embedding, self.options, self._learning, stack, self.seed, self.num_timesteps, goals
-        ).write(Path(path))
+        self._write(path, KIND, goals)
 
     @classmethod
     def load(cls, path: Path | str, env: EnvSource | None = None, device: torch.device | str = "cpu") -> Self:
@@ -293,10 +283,7 @@ class E2CAgent(EmbeddedAgent):
             InputError: the folder is missing or damaged, or holds something else, or the environment does not fit it.
         """
         saved = SavedAgent.read(Path(path), KIND, PlanningOptions)
-        agent = cls(saved.embedding.to(device), saved.options, saved.seed)
-        agent.num_timesteps, agent._learning = saved.num_timesteps, saved.learning
-        if env is not None:
-            agent._settle(world_of(env, saved.frame_stack), path)
+        agent = cls._restored(saved, path, env, device)
         if (goals := saved.tensors.get("goals")) is not None:
             agent.set_goal(goals["images"].numpy())
         return agent

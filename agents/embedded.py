@@ -1,19 +1,21 @@
-"""What agents share that see through an embedding: where they learn, and checks of what they are shown."""
+"""What agents share that see through an embedding: how they begin, are kept and learn, and checks of what they are shown."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
 from e2c_control.agents.learning import AfterStep, Callback, LearningOptions, Stopped, as_callback
-from e2c_control.agents.world import World
+from e2c_control.agents.saved import SavedAgent, Tensors
+from e2c_control.agents.world import EnvSource, World, world_of
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding
 
@@ -23,10 +25,12 @@ class EmbeddedAgent:
 
     Args:
         embedding: trained, for observations of the environments that will be shown.
+        options: how it acts, of the class that its kind takes.
         seed: of everything.
     """
 
-    def __init__(self, embedding: Embedding, seed: int) -> None:
+    def __init__(self, embedding: Embedding, options: Any, seed: int) -> None:
+        self._options = options
         self.embedding = embedding.eval()
         self.seed = seed
         self.num_timesteps = 0
@@ -44,6 +48,36 @@ class EmbeddedAgent:
     def set_logger(self, logger: Logger) -> None:
         """Where `learn` reports the quality of the map."""
         self.logger = logger
+
+    @classmethod
+    def _untrained(cls, world: World, options: Any, learning: LearningOptions, seed: int) -> Self:
+        """An agent with the fresh weights of its recipe, and a world to learn in."""
+        weights = torch.Generator().manual_seed(seed)
+        embedding = Embedding(learning.recipe.embedding, world.observation_shape, world.action_dim, weights)
+        agent = cls(embedding, options, seed)
+        agent._world, agent._learning = world, learning
+        return agent
+
+    @classmethod
+    def _restored(cls, saved: SavedAgent, path: Path | str, env: EnvSource | None, device: torch.device | str) -> Self:
+        """An agent made of what was read at `path`; what its kind has besides is still to be put in."""
+        agent = cls(saved.embedding.to(device), saved.options, saved.seed)
+        agent.num_timesteps, agent._learning = saved.num_timesteps, saved.learning
+        if env is not None:
+            agent._settle(world_of(env, saved.frame_stack), path)
+        return agent
+
+    def _write(self, path: Path | str, kind: str, tensors: Tensors, more: Mapping[str, Any] | None = None) -> None:
+        """What all agents of this sort have, and what this kind has besides."""
+        stack = None if self._world is None else self._world.frame_stack
+        own = (self.seed, self.num_timesteps, tensors, more or {})
+        SavedAgent(kind, self.embedding, self._options, self._learning, stack, *own).write(Path(path))
+
+    def _report(self, quality: Mapping[str, float]) -> None:
+        """Tell the logger what was learnt."""
+        for name, value in quality.items():
+            self.logger.record(name, value)
+        self.logger.dump(self.num_timesteps)
 
     def _settle(self, world: World, path: Path | str) -> None:
         """Learn in that world from now on; `InputError` if what the agent at `path` sees or does is not of it."""

@@ -81,8 +81,7 @@ class PlannedCuriosity(EmbeddedAgent):
     """
 
     def __init__(self, embedding: Embedding, options: CuriosityOptions | None = None, seed: int = 0) -> None:
-        super().__init__(embedding, seed)
-        self._options = options or CuriosityOptions()
+        super().__init__(embedding, options or CuriosityOptions(), seed)
         self._planner = self.options.planning.make_planner()
         self._remembered: Experience | None = None
         self._gathered: Shard | None = None
@@ -126,12 +125,9 @@ class PlannedCuriosity(EmbeddedAgent):
         world = world_of(env, frame_stack)
         if isinstance(recipe, str):
             recipe = _for_plans(make_recipe(recipe, default_embedding(world.name, world.frame_shape)))
-        weights = torch.Generator().manual_seed(seed)
-        agent = cls(Embedding(recipe.embedding, world.observation_shape, world.action_dim, weights), options, seed)
-        agent._world = world
         kept = None if folder is None else Path(folder)
-        agent._learning = LearningOptions(recipe.scaled(steps_scale), episode_length, device, kept)
-        return agent
+        learning = LearningOptions(recipe.scaled(steps_scale), episode_length, device, kept)
+        return cls._untrained(world, options, learning, seed)
 
     def learn(
         self,
@@ -179,9 +175,7 @@ class PlannedCuriosity(EmbeddedAgent):
                 self._adopt(embedding.cpu().eval())
                 self._remember_all(everything)
                 self._gathered = Shard.read(known)
-            for name, value in quality.items():
-                self.logger.record(name, value)
-            self.logger.dump(self.num_timesteps)
+            self._report(quality)
 
         self._watched(callback, {"total_timesteps": total_timesteps, "progress_bar": progress_bar}, work)
         return self
@@ -197,10 +191,7 @@ class PlannedCuriosity(EmbeddedAgent):
             arrays = {name: getattr(gathered, name) for name in ("frames", "actions", "episodes", "states")}
             tensors["gathered"] = {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
             more["card"] = to_json(gathered.card)
-        stack = None if self._world is None else self._world.frame_stack
-        SavedAgent(
-            KIND, self.embedding, self.options, self._learning, stack, self.seed, self.num_timesteps, tensors, more
-        ).write(Path(path))
+        self._write(path, KIND, tensors, more)
 
     @classmethod
     def load(cls, path: Path | str, env: EnvSource | None = None, device: torch.device | str = "cpu") -> Self:
@@ -215,10 +206,7 @@ class PlannedCuriosity(EmbeddedAgent):
             InputError: the folder is missing or damaged, or holds something else, or the environment does not fit it.
         """
         saved = SavedAgent.read(Path(path), KIND, CuriosityOptions)
-        agent = cls(saved.embedding.to(device), saved.options, saved.seed)
-        agent.num_timesteps, agent._learning = saved.num_timesteps, saved.learning
-        if env is not None:
-            agent._settle(world_of(env, saved.frame_stack), path)
+        agent = cls._restored(saved, path, env, device)
         if (experience := saved.tensors.get("experience")) is not None:
             known, blocked = (experience[name].numpy() for name in ("known", "blocked"))
             agent._remembered = Experience(float(saved.more["spacing"]), known, blocked)
