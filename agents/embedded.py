@@ -1,4 +1,4 @@
-"""What agents share that see through an embedding: how they begin, are kept and learn, and checks of what they are shown."""
+"""What agents share that see through an embedding: how they begin and are kept, and checks of what they are shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the report scripts share: result files, and the blocks of the two pages that are written from them."""
+"""What the scripts share: result files, and the blocks of the pages that are written from them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,16 @@ def load(name: str) -> dict[str, Any] | None:
     """A result file, if it was written."""
     path = RESULTS / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def stored_rows(path: Path, problems: int) -> list[dict[str, Any]]:
+    """Rows that were measured before; scores on other problems do not go into the same file."""
+    if not path.exists():
+        return []
+    result = json.loads(path.read_text(encoding="utf-8"))
+    if result["problems"] != problems:
+        raise SystemExit(f"{path} holds scores on the problems of seed {result['problems']}: choose another --out.")
+    return result["rows"]
 
 
 def write_block(page: Path, name: str, lines: list[str]) -> None:

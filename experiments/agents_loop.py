@@ -33,7 +33,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 
 import numpy as np
 import torch
-from _pages import RESULTS
+from _pages import RESULTS, stored_rows
 from agents_coverage import Array, Visits, pump
 from agents_coverage import median_interval as interval
 
@@ -207,16 +207,6 @@ def picture(rows: list[dict[str, Any]]) -> Any:
     return to_image(figure)
 
 
-def stored(path: Path, problems: int) -> list[dict[str, Any]]:
-    """Rows that were measured before, on these problems."""
-    if not path.exists():
-        return []
-    result = json.loads(path.read_text(encoding="utf-8"))
-    if result["problems"] != problems:
-        raise SystemExit(f"{path} holds scores on the problems of seed {result['problems']}: choose another --out.")
-    return result["rows"]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
@@ -235,17 +225,17 @@ def main() -> None:
     out: Path = options.out
     for seed in options.seeds:
         for way in options.ways:
-            rows = stored(out, options.problems)
+            rows = stored_rows(out, options.problems)
             if any((row["way"], row["seed"]) == (way, seed) for row in rows):
                 continue
             row = measure(way, seed, options.problems)
-            rows = [*stored(out, options.problems), row]  # read again: another process may have added its own
+            rows = [*stored_rows(out, options.problems), row]  # read again: another process may have added its own
             rows.sort(key=lambda row: (row["seed"], list(WAYS).index(row["way"])))
             result = {"environment": ENVIRONMENT, "problems": options.problems, "summary": summary(rows), "rows": rows}
             replace_text(out, json.dumps(result) + "\n")
             score = 100 * float(np.mean(row["scores"]))
             print(f"{way}, seed {seed}: {score:.1f} %, {row['cells']:.0%} of the cells", flush=True)
-    rows = stored(out, options.problems)
+    rows = stored_rows(out, options.problems)
     report(summary(rows))
     save_png(picture(rows), out.with_suffix(".png"))
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _pages import RESULTS
+from _pages import RESULTS, stored_rows
 
 from e2c_control.benchmark.cell import make_cell, run_cell
 from e2c_control.benchmark.store import write_cell
@@ -69,14 +69,6 @@ def show(name: str, found: dict[str, Any]) -> None:
         )
 
 
-def read(out: Path, problems: int) -> dict[str, Any]:
-    """The result file, or an empty one; scores on other problems do not go into the same file."""
-    result: dict[str, Any] = json.loads(out.read_text()) if out.exists() else {"problems": problems, "rows": []}
-    if result["problems"] != problems:
-        raise SystemExit(f"{out} holds scores on the problems of seed {result['problems']}: choose another --out.")
-    return result
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suite", choices=SUITES)
@@ -95,17 +87,18 @@ def main() -> None:
     out: Path = options.out or RESULTS / f"control_{suite}.json"
     for seed in options.seeds:
         row = None
-        if all(known["seed"] != seed for known in read(out, options.problems)["rows"]):
+        if all(known["seed"] != seed for known in stored_rows(out, options.problems)):
             cell = make_cell(*SUITES[suite], seed, options.problems)
             done = run_cell(cell, options.work)
             write_cell(options.work / "cells", cell, done)
             row = done.row
         # Read again: another process may have added its seeds meanwhile.
-        result = read(out, options.problems)
-        result["rows"] = sorted([*result["rows"], *([row] if row else [])], key=lambda known: known["seed"])
-        result |= {"suite": suite, "summary": summary(suite, result["rows"], options.problems)}
+        rows = [*stored_rows(out, options.problems), *([row] if row else [])]
+        rows.sort(key=lambda known: known["seed"])
+        found = summary(suite, rows, options.problems)
+        result = {"problems": options.problems, "rows": rows, "suite": suite, "summary": found}
         replace_text(out, json.dumps(result, indent=1) + "\n")
-    show(suite, read(out, options.problems)["summary"])
+    show(suite, summary(suite, stored_rows(out, options.problems), options.problems))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _pages import RESULTS
+from _pages import RESULTS, stored_rows
 
 from e2c_control.benchmark.cell import Cell, make_cell, run_cell
 from e2c_control.cli.console import table
@@ -83,12 +83,7 @@ def main() -> None:
     if options.quick:
         measured(0.01, 100, 100)
         return
-    before = json.loads(options.out.read_text()) if options.out.exists() else {"problems": options.problems, "rows": []}
-    if before["problems"] != options.problems:
-        raise SystemExit(
-            f"{options.out} holds scores on the problems of seed {before['problems']}: choose another --out."
-        )
-    rows: list[dict[str, Any]] = before["rows"]
+    rows = stored_rows(options.out, options.problems)
     for seed in options.seeds:
         for share in SHARES:
             if all((row["share"], row["seed"]) != (share, seed) for row in rows):
