@@ -8,6 +8,7 @@ A suite is one world and recipe of `e2c benchmark`, which does the same for many
     python experiments/control.py planar --seeds 0 1 2            # the shipped default on the planar world
     python experiments/control.py planar-e2c --seeds 0            # E2C as published
     python experiments/control.py pendulum --seeds 100 --problems 100 --out tuning.json
+    python experiments/control.py planar --precision bfloat16     # the same with faster products
     python experiments/control.py planar --quick                  # a minute, to see it work; writes nothing
 
 Seeds 0-9 and the problems of seed 2020 are run once, last; tuning uses others.
@@ -74,21 +75,22 @@ def main() -> None:
     parser.add_argument("suite", choices=SUITES)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
     parser.add_argument("--problems", type=int, default=2020, help="seed of the list of problems")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="in training")
     parser.add_argument("--out", type=Path, help="result file; default: experiments/results/control_<suite>.json")
     parser.add_argument("--work", type=Path, default=Path("runs/experiments"), help="run folders, cells and pictures")
     parser.add_argument("--quick", action="store_true", help="a minute, to see it work; writes no result")
     options = parser.parse_args()
-    suite = options.suite
+    suite, other = options.suite, "" if options.precision == "float32" else f"-{options.precision}"
     if options.quick:
         with tempfile.TemporaryDirectory() as work:
-            cell = make_cell(*SUITES[suite], 100, 100, transitions=2_000, steps_scale=0.02)
+            cell = make_cell(*SUITES[suite], 100, 100, transitions=2_000, steps_scale=0.02, precision=options.precision)
             show(suite, summary(suite, [run_cell(cell, Path(work)).row], 100))
         return
-    out: Path = options.out or RESULTS / f"control_{suite}.json"
+    out: Path = options.out or RESULTS / f"control_{suite}{other}.json"
     for seed in options.seeds:
         row = None
         if all(known["seed"] != seed for known in stored_rows(out, options.problems)):
-            cell = make_cell(*SUITES[suite], seed, options.problems)
+            cell = make_cell(*SUITES[suite], seed, options.problems, precision=options.precision)
             done = run_cell(cell, options.work)
             write_cell(options.work / "cells", cell, done)
             row = done.row

@@ -40,14 +40,14 @@ HEADLINES = {  # recipes in the README's table
     "pc3": "`pc3`: its terms, shortened training, not tuned",
 }
 TRIED = {  # files of what is no recipe, or no longer one, by world
-    "planar": ("one-start", "twist-only", "three-starts"),
+    "planar": ("bfloat16", "one-start", "twist-only", "three-starts"),
     "pendulum": ("model-matrices",),
     "cart-pole": ("ten-ahead",),
 }
 MEANINGS = (
-    "`one-start`: `unfold`, no map given up; `twist-only`: only twisted maps given up; `three-starts`: the best of "
-    "three short starts; `model-matrices`: plans follow the model's own A and B; `ten-ahead`: plans look 10 "
-    "steps ahead, where the default's look 15."
+    "`bfloat16`: `unfold` with `--precision bfloat16`; `one-start`: `unfold`, no map given up; `twist-only`: only "
+    "twisted maps given up; `three-starts`: the best of three short starts; `model-matrices`: plans follow the model's "
+    "own A and B; `ten-ahead`: plans look 10 steps ahead, where the default's look 15."
 )
 
 

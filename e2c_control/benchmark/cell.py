@@ -28,6 +28,7 @@ from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.training.presets import default_embedding
 from e2c_control.training.run import TrainConfig, train
+from e2c_control.training.trainer import Precision
 
 AT_ONCE = 256
 """Environments that are collected from at the same time; another number gives other transitions."""
@@ -42,12 +43,14 @@ class Cell:
         recipe: what is trained, with every size and weight.
         seed: of the transitions and the training.
         problems: seed of the lists of problems; 2020 is the published one.
+        precision: of the networks' matrix products while they train, see `Trainer`.
     """
 
     world: World
     recipe: Recipe
     seed: int
     problems: int = PROTOCOL_SEED
+    precision: Precision = "float32"
 
     @property
     def name(self) -> str:
@@ -81,6 +84,7 @@ def make_cell(
     *,
     transitions: int | None = None,
     steps_scale: float = 1.0,
+    precision: Precision = "float32",
 ) -> Cell:
     """The cell by names.
 
@@ -91,6 +95,7 @@ def make_cell(
         problems: seed of the lists of problems.
         transitions: to collect, instead of the world's own number.
         steps_scale: multiplies the recipe's numbers of steps.
+        precision: of the networks' matrix products while they train.
 
     Raises:
         InputError: there is no such world or recipe.
@@ -98,7 +103,7 @@ def make_cell(
     found = find_world(world)
     frame_shape = found.task(found.environment).system.frame_shape
     made = make_recipe(recipe, default_embedding(found.environment, frame_shape)).scaled(steps_scale)
-    return Cell(replace(found, transitions=transitions or found.transitions), made, seed, problems)
+    return Cell(replace(found, transitions=transitions or found.transitions), made, seed, problems, precision)
 
 
 def run_cell(cell: Cell, folder: Path) -> Result:
@@ -116,7 +121,15 @@ def run_cell(cell: Cell, folder: Path) -> Result:
         begun = time.process_time()
         transitions = _collect(cell, Path(scratch) / "transitions")
         collected = time.process_time()
-        config = TrainConfig(transitions.path, cell.world.environment, cell.recipe, cell.seed, device="cpu", threads=1)
+        config = TrainConfig(
+            transitions.path,
+            cell.world.environment,
+            cell.recipe,
+            cell.seed,
+            device="cpu",
+            precision=cell.precision,
+            threads=1,
+        )
         embedding = train(RunFolder.create(folder, config.environment, config, cell.name), config)
         trained = time.process_time()
         drives = [_drive(embedding, task, cell.problems) for task in cell.tasks]

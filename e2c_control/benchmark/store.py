@@ -63,7 +63,8 @@ def unfinished(folder: Path, wanted: Sequence[Cell]) -> list[Cell]:
     first: dict[str, tuple[Cell, Any]] = {}
     for cell in (*stored, *wanted):
         world, recipe = cell.world, cell.recipe
-        for key, settings in (("", cell.problems), (world.name, world), (f"{world.name} {recipe.name}", recipe)):
+        shared = {"problems": cell.problems, "precision": cell.precision}
+        for key, settings in (("", shared), (world.name, world), (f"{world.name} {recipe.name}", recipe)):
             earlier, known = first.setdefault(key, (cell, settings))
             if known != settings:
                 place = _difference(to_json(known), to_json(settings))
@@ -94,5 +95,5 @@ def _difference(found: Any, wanted: Any, place: str = "") -> str:
         items = zip(cast(list[Any], found), cast(list[Any], wanted), strict=True)
         pairs = ((f"{place}[{i}]", one, other) for i, (one, other) in enumerate(items))
     else:
-        return "" if found == wanted else f"{place or 'problems'} {found!r}, not {wanted!r}"
+        return "" if found == wanted else f"{place} {found!r}, not {wanted!r}"
     return next((said for key, one, other in pairs if (said := _difference(one, other, key))), "")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from e2c_control.cli.console import MOST_PROBLEMS, Unset, check_seed, say, suggest, table
 from e2c_control.cli.planning import Planning, PlanningFlags
+from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.errors import InputError, whole
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-PROBLEMS, SEED = 10, 2020
+PROBLEMS = 10
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Evaluate:
 
     run: tuple[Path, ...]
     task: Unset[tuple[str, ...]] = None
-    seed: tuple[int, ...] = (SEED,)
+    seed: tuple[int, ...] = (PROTOCOL_SEED,)
     problems: int = PROBLEMS
     planning: PlanningFlags = field(default_factory=Planning)
 

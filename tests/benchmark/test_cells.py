@@ -3,7 +3,9 @@
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from e2c_control.benchmark.store import read_cells, unfinished, write_cell
 from e2c_control.benchmark.worlds import WORLDS
 from e2c_control.errors import InputError
 from e2c_control.runs.folder import RunFolder
-from e2c_control.training.run import load_embedding
+from e2c_control.training.run import TrainConfig, load_embedding
 
 Ran = tuple[Cell, Result, Path]
 
@@ -75,6 +77,13 @@ def test_same_cell_same_scores(ran: Ran) -> None:
     assert again.pictures == result.pictures
 
 
+def test_precision_reaches_the_training(ran: Ran, tmp_path: Path) -> None:
+    cell = replace(ran[0], precision="bfloat16")
+    run_cell(cell, tmp_path)
+    (path,) = tmp_path.rglob("config.json")
+    assert RunFolder.open(path.parent).config(TrainConfig).precision == "bfloat16"
+
+
 def test_what_is_finished_is_not_run_again(stored: Path, make: Callable[..., Cell]) -> None:
     wanted = [make(seed=seed) for seed in (100, 103)]
     assert unfinished(stored / "cells", wanted) == [make(seed=103)]
@@ -96,10 +105,11 @@ def test_cells_come_back_as_they_were(ran: Ran, tmp_path: Path) -> None:
         ({"problems": 101}, "100, not 101"),
         ({"transitions": 301}, "transitions 300, not 301"),
         ({"steps_scale": 0.01}, r"phases\[0\].steps 2, not 8"),
+        ({"precision": "bfloat16"}, "precision 'float32', not 'bfloat16'"),
     ],
 )
 def test_other_settings_are_refused_and_named(
-    stored: Path, make: Callable[..., Cell], others: dict[str, float], said: str
+    stored: Path, make: Callable[..., Cell], others: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(InputError, match=f"{said}.*another folder with --out"):
         unfinished(stored / "cells", [make(seed=103, **others)])
