@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -28,7 +29,7 @@ from e2c_control.agents.learning import (
 from e2c_control.agents.saved import SavedAgent
 from e2c_control.agents.world import EnvSource, world_of
 from e2c_control.data import Transitions
-from e2c_control.data.card import DatasetCard
+from e2c_control.data.card import NAME, DatasetCard
 from e2c_control.data.shards import Shard, join_shards
 from e2c_control.data.transitions import stack_frames
 from e2c_control.errors import InputError, whole
@@ -115,7 +116,7 @@ class PlannedCuriosity(EmbeddedAgent):
             steps_scale: multiplies the recipe's numbers of optimiser steps.
             episode_length: steps after which a collection starts anew, from a reset.
             device: where to train.
-            folder: where datasets and runs are kept; without it they are thrown away.
+            folder: where runs are kept, and one dataset that grows; without it they are thrown away.
             options: how to seek.
             seed: of everything.
         """
@@ -163,18 +164,21 @@ class PlannedCuriosity(EmbeddedAgent):
 
         def work(after_step: AfterStep, after_collection: Callable[[], None]) -> None:
             with work_folder(learning) as folder:
-                new, known = first_free(folder / "dataset"), first_free(folder / "known")
+                whole = _place_of(before, folder)
+                path = whole if before is None else first_free(folder / "round")
                 where: Any = {"starts": "reset", "policy": policy}
-                found = gather(world, learning, new, total_timesteps, seed, after_step, progress_bar, **where)
+                everything = gather(world, learning, path, total_timesteps, seed, after_step, progress_bar, **where)
                 after_collection()
-                parts = [Shard.read(found.path)]
-                if before is not None:  # which may have been gathered by an earlier version
-                    parts.insert(0, replace(before, card=parts[0].card))
-                everything = join_shards(known, parts, seed=seed)
+                if before is not None:
+                    new = Shard.read(path)
+                    # What is known may have been gathered by an earlier version.
+                    parts = [replace(before, card=new.card), new]
+                    everything = join_shards(whole, parts, seed=seed, overwrite=True)
+                    rmtree(path)  # now that all of it is in the dataset
                 embedding, quality = train_on(world, learning, everything, folder, seed, progress_bar)
                 self._adopt(embedding.cpu().eval())
                 self._remember_all(everything)
-                self._gathered = Shard.read(known)
+                self._gathered = Shard.read(whole)
             self._report(quality)
 
         self._watched(callback, {"total_timesteps": total_timesteps, "progress_bar": progress_bar}, work)
@@ -332,6 +336,17 @@ class CuriousPolicy:
         self._frames = [*(self._frames or [frames] * stack), frames][-stack:]
         actions, self.state = self.agent.predict(np.concatenate(self._frames, axis=-1), self.state)
         return actions
+
+
+def _place_of(gathered: Shard | None, folder: Path) -> Path:
+    """Where a dataset goes that begins with what was gathered: where that is kept already, or else a free name."""
+    if gathered is not None:
+        for card in sorted(folder.glob(f"dataset*/{NAME}")):
+            kept = Transitions.open(card.parent)
+            arrays = ((kept.episodes, gathered.episodes), (kept.actions, gathered.actions))
+            if all(np.array_equal(there, here) for there, here in arrays):
+                return kept.path
+    return first_free(folder / "dataset")
 
 
 def _for_plans(recipe: Recipe) -> Recipe:

@@ -1,7 +1,11 @@
 """Planned curiosity: in a latent world made by hand it goes where nobody was; through a real one it gathers data."""
 
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,14 +160,64 @@ def test_frames_of_another_size(saved: Path) -> None:
         agent.predict(np.zeros((1, 20, 40, 1), np.uint8))
 
 
+def of_a_moment(folder: Path | None) -> PlannedCuriosity:
+    options = CuriosityOptions(samples=20, horizon=4)
+    how: Any = {"steps_scale": 0.003, "episode_length": 16, "options": options}
+    return PlannedCuriosity.create("E2C/Planar-v0", folder=folder, **how)
+
+
 def test_what_was_gathered_stays_in_its_world(tmp_path: Path) -> None:
     """The walled world looks and is steered alike; its transitions must not be mixed with the open one's."""
-    options = CuriosityOptions(samples=20, horizon=4)
-    agent = PlannedCuriosity.create("E2C/Planar-v0", steps_scale=0.003, episode_length=16, options=options)
-    agent.learn(64).save(tmp_path / "agent")
+    of_a_moment(None).learn(64).save(tmp_path / "agent")
     with pytest.raises(InputError, match="gathered in E2C/Planar-v0, not in E2C/PlanarWalls-v0"):
         PlannedCuriosity.load(tmp_path / "agent", env="E2C/PlanarWalls-v0")
     assert PlannedCuriosity.load(tmp_path / "agent", env="E2C/Planar-v0").get_env() is not None
+
+
+def sizes(folder: Path) -> dict[str, int]:
+    """Transitions of the datasets in a folder, by name."""
+    return {card.parent.name: Transitions.open(card.parent).n_transitions for card in folder.glob("*/dataset.json")}
+
+
+def test_one_dataset_grows_on_the_disk(tmp_path: Path) -> None:
+    """Saved in between or not; another agent's dataset beside it stays what it is."""
+    kept = tmp_path / "kept"
+    agent = of_a_moment(kept).learn(64)
+    first = np.array(Transitions.open(kept / "dataset").actions)
+    agent.learn(64).save(tmp_path / "agent")
+    PlannedCuriosity.load(tmp_path / "agent", env="E2C/Planar-v0").learn(64)
+    assert {path.name for path in kept.iterdir()} == {"dataset", "runs"}
+    whole = Transitions.open(kept / "dataset")
+    assert whole.n_transitions == 3 * 64
+    np.testing.assert_array_equal(whole.actions[: len(first)], first)
+    of_a_moment(kept).learn(64)
+    PlannedCuriosity.load(tmp_path / "agent", env="E2C/Planar-v0").learn(64)  # from where it was after two rounds
+    assert sizes(kept) == {"dataset": 192, "dataset-2": 64, "dataset-3": 192}
+
+
+def test_killed_between_two_rounds(tmp_path: Path) -> None:
+    """After the second was gathered, before it is joined: both are there, and whoever goes on loses neither."""
+    agent = of_a_moment(tmp_path / "kept").learn(64)
+    agent.save(tmp_path / "agent")
+    script = """
+import os, signal, sys
+from stable_baselines3.common.callbacks import BaseCallback
+from e2c_control.agents.curiosity import PlannedCuriosity
+
+class Kill(BaseCallback):
+    def _on_step(self):
+        return True
+
+    def _on_rollout_end(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+PlannedCuriosity.load(sys.argv[1], env="E2C/Planar-v0").learn(64, Kill())
+"""
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "agent")], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert sizes(tmp_path / "kept") == {"dataset": 64, "round": 64}
+    agent.learn(64)
+    assert sizes(tmp_path / "kept") == {"dataset": 128, "round": 64}
 
 
 @pytest.mark.parametrize("environment", ["E2C/Planar-v0", "E2C/PendulumBalance-v0"])
