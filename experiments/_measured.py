@@ -13,8 +13,9 @@ def sentences() -> list[str]:
     if data := load("benchmark_data"):
         rates = data["transitions_per_cpu_second"]
         lines.append(
-            f"- Collecting, every frame rendered: {rates['E2C/Planar-v0']['median']:,.0f} planar and "
-            f"{rates['E2C/PendulumSwingUp-v0']['median']:,.0f} pendulum transitions a CPU-second (`benchmark_data.py`)."
+            f"- Collecting, every frame rendered: {rates['E2C/Planar-v0']['median']:,.0f} planar, "
+            f"{rates['E2C/PendulumSwingUp-v0']['median']:,.0f} pendulum and {rates['E2C/ThreeLink-v0']['median']:,.0f} "
+            "three-link transitions a CPU-second (`benchmark_data.py`)."
         )
     if training := load("benchmark_training"):
         lines.append(
