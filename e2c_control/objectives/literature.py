@@ -90,22 +90,26 @@ def vae_slowness(embedding: EmbeddingConfig) -> Recipe:
     return _then_dynamics("vae-slowness", embedding, *terms)
 
 
+def _through_next(name: str, embedding: EmbeddingConfig, steps: int, *terms: WeightedTerm) -> Recipe:
+    """Images alone first, as PCC does on the plane, or consistency closes the map before anything is in it."""
+    sizes = replace(embedding, process_noise=True, backward_encoder=True)
+    images = (WeightedTerm("reconstruction", options={"sample": False}),)
+    see = Phase("see", 1500, images, 1, 128, 1e-3, train=("encoder", "decoder"))
+    trained: tuple[Part, ...] = ("encoder", "decoder", "transition", "backward_encoder")
+    return Recipe(name, sizes, (see, Phase(name, steps, terms, 1, 128, 1e-3, train=trained)))
+
+
 def rce(embedding: EmbeddingConfig) -> Recipe:
     """Robust Controllable Embedding (Banijamali et al. 2018): a bound through the encoder of the next image."""
-    sizes = replace(embedding, matrix_form="low_rank", process_noise=True, backward_encoder=True)
     terms = (WeightedTerm("next_reconstruction"), WeightedTerm("backward_consistency"))
-    trained: tuple[Part, ...] = ("encoder", "decoder", "transition", "backward_encoder")
-    return Recipe("rce", sizes, (Phase("rce", 6000, terms, 1, 128, 1e-3, train=trained),))
+    return _through_next("rce", replace(embedding, matrix_form="low_rank"), 4500, *terms)
 
 
 def _pcc(name: str, embedding: EmbeddingConfig) -> Recipe:
     """The published weights: prediction 1, consistency 8 more, curvature 8, and a little of a VAE.
 
-    Shortened from some 100,000 steps by twice the published learning rate; images alone first, as published, or
-    consistency closes the map before anything is in it.
+    Shortened from some 100,000 steps by twice the published learning rate.
     """
-    sizes = replace(embedding, process_noise=True, backward_encoder=True)
-    see = (WeightedTerm("reconstruction", options={"sample": False}),)
     terms = (
         WeightedTerm("next_reconstruction"),
         WeightedTerm("backward_consistency", 1.0 + 8.0),
@@ -114,9 +118,7 @@ def _pcc(name: str, embedding: EmbeddingConfig) -> Recipe:
         WeightedTerm("prior_kl", 0.01),
         WeightedTerm("prediction", 0.3),
     )
-    trained: tuple[Part, ...] = ("encoder", "decoder", "transition", "backward_encoder")
-    warm = Phase("see", 1500, see, 1, 128, 1e-3, train=("encoder", "decoder"))
-    return Recipe(name, sizes, (warm, Phase("pcc", 4000, terms, 1, 128, 1e-3, train=trained)))
+    return _through_next(name, embedding, 4000, *terms)
 
 
 def pcc(embedding: EmbeddingConfig) -> Recipe:
