@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,3 +40,23 @@ def write_block(page: Path, name: str, lines: list[str]) -> None:
     if found != 1:
         raise SystemExit(f"{page} lacks the markers of the block '{name}'.")
     replace_text(page, after)
+
+
+def publish(description: str | None, blocks: Sequence[tuple[Path, str, list[str]]]) -> bool:
+    """The command line of a script that tells what was measured: prints its blocks and, unless `--quick`, writes them.
+
+    Args:
+        description: of the script.
+        blocks: page, name and lines of each.
+
+    Returns:
+        Whether they were written.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="print what would be written, write nothing")
+    quick = parser.parse_args().quick
+    for page, name, lines in blocks:
+        print("\n".join([*lines, ""]))
+        if not quick:
+            write_block(page, name, lines)
+    return not quick

@@ -6,11 +6,10 @@ python experiments/autoencoders_report.py --quick    # prints the block, writes 
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
 import _pages
-from _pages import RESULTS, ROOT, write_block
+from _pages import RESULTS, ROOT, publish
 
 ROWS = {  # row of the table: way of the parabola, way of the eight Gaussians
     "plain, codes from N(0, I)": ("plain: N(0, I)", None),
@@ -150,15 +149,8 @@ def pictures() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="print the block, write nothing")
-    options = parser.parse_args()
-    lines = block()
-    print("\n".join(lines))
-    if options.quick:
-        return
-    pictures()
-    write_block(ROOT / "e2c_control" / "autoencoders" / "README.md", "autoencoders", lines)
+    if publish(__doc__, [(ROOT / "e2c_control" / "autoencoders" / "README.md", "autoencoders", block())]):
+        pictures()
 
 
 if __name__ == "__main__":

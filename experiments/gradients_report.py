@@ -9,11 +9,10 @@ over the problems that are not degenerate, among those that can be used in a sit
 
 from __future__ import annotations
 
-import argparse
 import math
 from typing import Any
 
-from _pages import PAGE, ROOT, load, write_block
+from _pages import PAGE, ROOT, load, publish
 
 BITS, CHOICE, CONTINUOUS = ("ten bits", "three bits"), ("four choices",), ("normal", "gamma")
 DISCRETE = BITS + CHOICE
@@ -144,9 +143,6 @@ def sentences(toys: dict[str, Any], cost: dict[str, Any], vae: dict[str, Any], g
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="print the blocks, write nothing")
-    options = parser.parse_args()
     toys, cost, vae, gaussian = (load(f"gradients_{name}") or {} for name in ("toys", "cost", "vae", "gaussian"))
     notes = [
         "Variance times evaluations of f, the score function's = 1, less is better; CPU in score-function steps, with",
@@ -154,12 +150,9 @@ def main() -> None:
         "fixed parameters, which is their best case. The VAE has 32 bits and scikit-learn's digits, nats, and the",
         "held-out bound is the best one on the way: there the parameters move.",
     ]
-    choice, more = choices(toys), [*everything(toys, cost, vae), "", *notes, "", *sentences(toys, cost, vae, gaussian)]
-    print("\n".join([*choice, "", *more]))
-    if options.quick:
-        return
-    write_block(ROOT / "e2c_control" / "gradients" / "README.md", "gradients", choice)
-    write_block(PAGE, "gradients", more)
+    more = [*everything(toys, cost, vae), "", *notes, "", *sentences(toys, cost, vae, gaussian)]
+    choice = ROOT / "e2c_control" / "gradients" / "README.md"
+    publish(__doc__, [(choice, "gradients", choices(toys)), (PAGE, "gradients", more)])
 
 
 if __name__ == "__main__":

@@ -6,10 +6,9 @@ python experiments/planners_report.py --quick    # prints them, writes nothing
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
-from _pages import PAGE, ROOT, load, write_block
+from _pages import PAGE, ROOT, load, publish
 
 CHOICE = {
     "ilqr": "the default: smooth models, limits, several valleys",
@@ -93,16 +92,9 @@ def gains(noise: dict[str, Any], way: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="print the blocks, write nothing")
-    options = parser.parse_args()
     result = load("planners_replan")
-    choice, more = table(result) if result else [], sentences()
-    print("\n".join([*choice, "", *more]))
-    if options.quick:
-        return
-    write_block(ROOT / "planners" / "README.md", "planners", choice)
-    write_block(PAGE, "planners", more)
+    choice = ROOT / "planners" / "README.md"
+    publish(__doc__, [(choice, "planners", table(result) if result else []), (PAGE, "planners", sentences())])
 
 
 if __name__ == "__main__":
