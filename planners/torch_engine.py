@@ -20,7 +20,7 @@ from e2c_control.errors import InputError
 
 # Rows of states (b, n) and controls (b, m) to the next states (b, n), differentiable.
 TorchStep = Callable[[Tensor, Tensor], Tensor]
-# Trajectories (N, T + 1, n) and controls (N, T, m) to costs (N,), differentiable, a sum over time.
+# Trajectories (N, T + 1, n) and controls (N, T, m) of all problems to costs (N,), differentiable, a sum over time.
 TorchCost = Callable[[Tensor, Tensor], Tensor]
 
 MU_LEAST, MU_MOST = 1e-6, 1e3  # regularisation; at the second, only rounding is left to gain
@@ -121,7 +121,9 @@ class TorchILQR:
             states.append(now)
             controls.append(control)
         paths, tried = torch.stack(states, 1), torch.stack(controls, 1)
-        found = cost(paths, tried).reshape(a, -1).nan_to_num(torch.inf, torch.inf)
+        # One call a size: a cost may hold something for each problem, such as its goal.
+        values = [cost(*rows) for rows in zip(paths.chunk(a), tried.chunk(a), strict=True)]
+        found = torch.stack(values).nan_to_num(torch.inf, torch.inf)
         best = found.argmin(0)
         rows = best * len(u) + torch.arange(len(u), device=u.device)
         better = found.amin(0) < value

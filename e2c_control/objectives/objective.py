@@ -12,6 +12,7 @@ from e2c_control.errors import InputError
 from e2c_control.objectives.bottleneck import BackwardConsistency, NextReconstruction
 from e2c_control.objectives.contrastive import InfoNCE, LatentConsistency
 from e2c_control.objectives.divergence import ConsistencyKL, PriorKL
+from e2c_control.objectives.hindsight import Hindsight
 from e2c_control.objectives.latent_prediction import EnsemblePrediction, LatentPrediction
 from e2c_control.objectives.mmd import MMDPrior
 from e2c_control.objectives.pixel_likelihood import Display, Prediction, Reconstruction
@@ -28,6 +29,7 @@ TERMS: Mapping[str, Callable[..., Term]] = {
     "consistency_kl": ConsistencyKL,
     "info_nce": InfoNCE,
     "latent_consistency": LatentConsistency,
+    "hindsight": Hindsight,
     "curvature": Curvature,
     "centring": Centring,
     "control_uniformity": ControlUniformity,

@@ -1,0 +1,53 @@
+"""Learning through the planner: was what was done the way to where it led?"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from e2c_control.errors import InputError
+from e2c_control.objectives.term import Term
+from e2c_control.objectives.unrolled import Unrolled
+from e2c_control.planners.torch_engine import TorchILQR
+
+
+class Hindsight(Term):
+    """|u - u*|^2 of an action, where u* is the plan to the last image of a window, and u what was done.
+
+    Many plans lead to the same place, so that what was done can only be compared with the nearest of them: u*
+    minimises |u* - u|^2 + w |z_K(u*) - z_K|^2 within the limits, from the encoded first image to the encoded last one
+    z_K. A model that predicts z_K from u plans u itself, and the term is zero. Otherwise, to first order, it is the
+    square of the K-step prediction error in units of the actions that make up for it: an error that no action could
+    have caused counts little, one that takes every action to its limit counts much.
+
+    Gradients go through the plan (Amos et al. 2018), as in the Universal Planning Networks of Srinivas et al. 2018,
+    which imitate an expert's plans; here the actions are random, and each window's end is the goal of its own plan. By
+    itself the term is also zero for a model in which no action moves anything: it belongs beside terms of prediction.
+
+    Args:
+        goal_weight: w, squared actions per squared latent.
+        windows: how many windows of the batch are planned, since a plan costs as much as some ten predictions.
+        iterations: of the planner, which begins at what was done.
+    """
+
+    def __init__(self, goal_weight: float = 10.0, windows: int = 32, iterations: int = 3) -> None:
+        super().__init__()
+        if windows < 1 or iterations < 1 or not goal_weight > 0.0:
+            raise InputError(
+                f"The term 'hindsight' needs windows, iterations and a goal weight above 0, not {windows}, "
+                f"{iterations} and {goal_weight}."
+            )
+        self.goal_weight, self.windows = goal_weight, int(windows)
+        self.planner = TorchILQR(iterations=int(iterations), tolerance=1e-4)
+
+    def forward(self, unrolled: Unrolled) -> Tensor:
+        means = unrolled.posterior.mean[:, : self.windows]
+        done = unrolled.actions[:, : self.windows].transpose(0, 1).to(means.dtype)
+
+        def cost(states: Tensor, controls: Tensor) -> Tensor:
+            missed = (states[:, -1] - means[-1]).square().sum(-1)
+            return (controls - done).square().sum((1, 2)) + self.goal_weight * missed
+
+        limit = done.new_ones(done.shape[-1])
+        step = unrolled.embedding.transition.predict
+        plan = self.planner(step, cost, means[0], done, -limit, limit, differentiable=True)
+        return (plan.controls - done).square().mean()
