@@ -85,7 +85,7 @@ class E2CAgent(EmbeddedAgent):
         latent_dim: int | None = None,
         frame_stack: int | None = None,
         steps_scale: float = 1.0,
-        episode_length: int = EPISODE_LENGTH,
+        episode_length: int | None = None,
         device: Literal["auto", "cpu", "cuda"] = "auto",
         folder: Path | str | None = None,
         options: PlanningOptions | None = None,
@@ -99,22 +99,24 @@ class E2CAgent(EmbeddedAgent):
             latent_dim: of the latent space, for a recipe given by name; default: what suits the environment.
             frame_stack: frames in an observation; default: what the environment shows by itself.
             steps_scale: multiplies the recipe's numbers of optimiser steps.
-            episode_length: steps after which a collection starts anew.
+            episode_length: steps after which a collection starts anew; default: 12 in this project's environments,
+                whose episodes then begin all over the world, and 40 in others, where each begins at a reset.
             device: where to train.
             folder: where dataset and run are kept; without it they are thrown away.
             options: how to plan; default: what the environment's task says.
             seed: of everything.
         """
-        seed, episode_length = whole("seed", seed, least=0, most=2**32 - 1), whole("episode_length", episode_length)
+        seed = whole("seed", seed, least=0, most=2**32 - 1)
         check_steps_scale("steps_scale", steps_scale)
         resolve_device(device)
         world = world_of(env, frame_stack)
+        length = whole("episode_length", EPISODE_LENGTH[world.starts] if episode_length is None else episode_length)
         if isinstance(recipe, str):
             recipe = make_recipe(recipe, default_embedding(world.name, world.frame_shape, latent_dim))
         if options is None and world.task is not None:
             options = PlanningOptions.for_task(world.task)
         kept = None if folder is None else Path(folder)
-        learning = LearningOptions(recipe.scaled(steps_scale), episode_length, device, kept)
+        learning = LearningOptions(recipe.scaled(steps_scale), length, device, kept)
         return cls._untrained(world, options, learning, seed)
 
     def learn(

@@ -21,7 +21,7 @@ from e2c_control.data.stepper import Starts
 from e2c_control.measures import measure_map
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
-from e2c_control.training.presets import AT_ONCE, EPISODE_LENGTH
+from e2c_control.training.presets import AT_ONCE
 from e2c_control.training.run import TrainConfig, start_run, train
 
 AfterStep = Callable[[dict[str, Any]], bool]
@@ -40,7 +40,7 @@ class LearningOptions:
     """
 
     recipe: Recipe
-    episode_length: int = EPISODE_LENGTH
+    episode_length: int
     device: Literal["auto", "cpu", "cuda"] = "auto"
     folder: Path | None = None
 
@@ -83,8 +83,7 @@ def collect_and_train(
     """An embedding of `timesteps` random transitions, and map/... on episodes held out of them."""
     with work_folder(options) as folder:
         path = first_free(folder / "dataset")
-        starts = "sampled" if world.native else "reset"
-        transitions = gather(world, options, path, timesteps, seed, after_step, progress, starts=starts)
+        transitions = gather(world, options, path, timesteps, seed, after_step, progress, starts=world.starts)
         after_collection()
         return train_on(world, options, transitions, folder, seed, progress)
 

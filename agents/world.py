@@ -15,6 +15,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from e2c_control.data import make_image_env, make_vector_env
 from e2c_control.data.environments import environment_identity, find_spec, is_native
+from e2c_control.data.stepper import Starts
 from e2c_control.envs import Task, make_task
 from e2c_control.errors import InputError
 
@@ -54,6 +55,11 @@ class World:
         """(H, W, stack * C)."""
         height, width, channels = self.frame_shape
         return height, width, channels * self.frame_stack
+
+    @property
+    def starts(self) -> Starts:
+        """Where episodes of random actions begin: all over the world, if it can do that."""
+        return "sampled" if self.native else "reset"
 
 
 class _Kept(gymnasium.Wrapper[Any, Any, Any, Any]):

@@ -78,7 +78,7 @@ def gather(way: str, seed: int, count: int, folder: Path) -> tuple[Transitions, 
         environments,
         folder / "data",
         count,
-        EPISODE_LENGTH if sampled else TASK.horizon,
+        EPISODE_LENGTH["sampled"] if sampled else TASK.horizon,
         starts="sampled" if sampled else "reset",
         seed=seed,
     )

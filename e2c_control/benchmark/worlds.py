@@ -33,7 +33,7 @@ class World:
     tasks: tuple[str, ...]
     arguments: Mapping[str, float] = field(default_factory=dict[str, float])
     transitions: int = 20_000
-    episode_length: int = EPISODE_LENGTH
+    episode_length: int = EPISODE_LENGTH["sampled"]
 
     def task(self, name: str) -> Task:
         """One of its tasks."""

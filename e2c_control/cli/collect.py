@@ -38,7 +38,8 @@ class Collect:
         env: Gymnasium id; `module:Id` imports the module that registers it first.
         out: folder to write.
         transitions: how many steps to take.
-        episode_length: steps after which to start anew; short episodes see more of the world.
+        episode_length: steps after which to start anew. Default: 12 from anywhere in the world, 40 from resets, which
+            show nothing that is farther away than an episode.
         starts: where episodes begin: where a reset puts them, or anywhere in the world. auto: anywhere if the
             environment can (E2C/* can).
         corner_share: share of the actions that are as large as can be; helps where large actions are needed.
@@ -59,7 +60,7 @@ class Collect:
     env: str
     out: Path
     transitions: int = 20_000
-    episode_length: int = EPISODE_LENGTH
+    episode_length: Unset[int] = None
     starts: Literal["auto", "reset", "sampled"] = "auto"
     corner_share: float = 0.0
     frame_stack: Unset[int] = None
@@ -136,7 +137,7 @@ class Collect:
                 vector_env,
                 self.out,
                 self.transitions,
-                self.episode_length,
+                EPISODE_LENGTH[starts] if self.episode_length is None else self.episode_length,
                 starts=starts,
                 policy=UniformPolicy(action_dim, corner_share=self.corner_share),
                 seed=self.seed,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from e2c_control.errors import InputError
 
 if TYPE_CHECKING:  # the command line's help shows these numbers, and must not wait for torch
+    from e2c_control.data.stepper import Starts
     from e2c_control.models.embedding import EmbeddingConfig
 
 POOLED_SIDE = 24
@@ -18,8 +20,9 @@ LATENT_DIM = 3
 AT_ONCE = {True: 100, False: 8}
 """Environments that a collection runs at the same time: this project's are one batch, others one after another."""
 
-EPISODE_LENGTH = 12
-"""Steps after which a collection of random actions starts anew."""
+EPISODE_LENGTH: Mapping[Starts, int] = {"sampled": 12, "reset": 40}
+"""Steps after which a collection of random actions starts anew: short where episodes begin all over the world, and
+longer where each begins at a reset, since what is farther from there than an episode is never seen."""
 
 HELD_OUT = 0.05
 """Share of the episodes that is only measured on."""

@@ -19,7 +19,7 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from e2c_control.agents import E2CAgent
-from e2c_control.data import make_image_env, make_vector_env
+from e2c_control.data import Transitions, make_image_env, make_vector_env
 from e2c_control.envs import make_task
 from e2c_control.errors import InputError
 from e2c_control.measures import encode_means
@@ -106,6 +106,15 @@ def test_options_come_from_the_task(quick: Quick) -> None:
     agent = quick("E2C/PendulumSwingUp-v0")
     assert (agent.options.horizon, agent.options.state_weight) == (task.planning_horizon, task.q)
     assert (agent.embedding.config.latent_dim, agent.embedding.config.pool) == (3, 2)
+
+
+@pytest.mark.parametrize(("make", "length"), [(lambda: "E2C/Planar-v0", 12), (Dot, 40)])
+def test_episodes_are_longer_where_each_begins_at_a_reset(
+    make: Callable[[], object], length: int, quick: Quick, tmp_path: Path
+) -> None:
+    quick(make(), episode_length=None, folder=tmp_path).learn(100)
+    episodes = Transitions.open(tmp_path / "dataset").episodes
+    assert np.diff(episodes).max() == length + 1  # frames
 
 
 def test_seeds_and_second_calls(quick: Quick) -> None:
