@@ -214,6 +214,7 @@ def measure(name: str, way: str, options: NoveltyOptions | None, seed: int, worl
         "time_there": visits.there / visits.steps,
         "curve": [(steps, round(share, 4)) for steps, share in visits.curve],
         "visits": visits.counts.tolist(),
+        "commit": source_commit(),
         "cpu_seconds": time.process_time() - begun,
     }
 

@@ -20,6 +20,7 @@ from e2c_control.agents.free_energy.environments import EnvSource, Nowhere, chec
 from e2c_control.agents.free_energy.learners import POLICIES, algorithm_of, check_policy, is_image, settings_of
 from e2c_control.agents.free_energy.randomness import own_randomness
 from e2c_control.agents.free_energy.saved import algorithm_from, algorithm_to
+from e2c_control.agents.free_energy.sight import SightCallback
 from e2c_control.agents.learning import Callback, as_callback, later_seed
 from e2c_control.agents.novelty import NoveltyCallback, NoveltyOptions, NoveltyReward, Weights
 from e2c_control.agents.novelty.novelty import WHITENED_LIMIT
@@ -74,7 +75,7 @@ class FreeEnergyAgent:
 
     `learn` always resets the environments, with a seed made of `seed` and the steps so far: on a CPU it goes on from a
     saved agent to the bit, as it would have without saving. It can be interrupted: the agent is then what it was after
-    the last step, and can act, be saved and go on. Policies see vectors whitened, images as they are.
+    the last step, and can act, be saved and go on. Policies see vectors and images whitened.
 
     Attributes:
         options: what it is.
@@ -176,7 +177,8 @@ class FreeEnergyAgent:
             raise InputError(f"This {KIND} has no environment to learn in: give load one.")
         steps = whole("total_timesteps", total_timesteps, least=0)
         seed = later_seed(self.seed, 0 if reset_num_timesteps else self.num_timesteps)
-        callbacks: list[BaseCallback] = [NoveltyCallback(), *([] if callback is None else [as_callback(callback)])]
+        given = [] if callback is None else [as_callback(callback)]
+        callbacks: list[BaseCallback] = [SightCallback(self.reward), NoveltyCallback(), *given]
         name = tb_log_name or f"{KIND}_{self.options.policy}"
         model: Any = self.model
         with own_randomness(seed):

@@ -14,6 +14,7 @@ from stable_baselines3.common import preprocessing
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from e2c_control.agents.free_energy.environments import smallest_side
+from e2c_control.agents.free_energy.sight import WhitenedImages
 from e2c_control.agents.novelty import NoveltyReplayBuffer, NoveltyReward
 from e2c_control.agents.policy_gradient import LAX, RELAX
 from e2c_control.agents.policy_gradient.actions import CONTINUOUS, DISCRETE
@@ -73,6 +74,12 @@ def settings_of(kind: type[BaseAlgorithm], source: NoveltyReward, options: Mappi
         **_usual(kind, source),
         **deepcopy(dict(options)),
     }
+    if is_image(seen):
+        kwargs: dict[str, Any] = {"features_extractor_class": WhitenedImages, **(given.get("policy_kwargs") or {})}
+        if kwargs["features_extractor_class"] is WhitenedImages:
+            own: dict[str, Any] = kwargs.get("features_extractor_kwargs") or {}
+            kwargs["features_extractor_kwargs"] = {"convolutions": given["policy"] == "CnnPolicy", **own}
+        given["policy_kwargs"] = kwargs
     if kind is PPO and "batch_size" not in given:
         steps = given["n_steps"] * source.num_envs
         given["batch_size"] = steps // 4 if steps % 4 == 0 else steps

@@ -20,8 +20,10 @@ from e2c_control.agents.novelty.windows import Layout, Windows
 from e2c_control.errors import InputError, whole
 from e2c_control.runs.training_state import generator_to_tensor, optimizer_from_tensors, optimizer_to_tensors
 
-WHITENED_LIMIT = 5.0
-"""Whitened numbers are cut off here, as in random network distillation."""
+WHITENED_LIMIT, IMAGE_LIMIT = 5.0, 50.0
+"""Whitened numbers are cut off here, vectors as in random network distillation. Something small that moves is in each
+pixel of an image at a share p of the time, and is then about 1 / sqrt(p) deviations from usual: cut off sooner, what was
+often seen looks as new as what never was (`experiments/agents_walls.py`)."""
 
 Settings = Mapping[str, Any]
 
@@ -45,6 +47,7 @@ class NoveltyOptions:
         episodic: whether those begin anew with every episode.
         recall: environment steps that this measure looks back; none for all.
         normalise: whether the bonus is measured so.
+        limit: deviations at which whitened numbers are cut off; none for 5, or 50 in images.
         running: whether the frames' statistics go on after `NoveltyReward.warm_up`; without a warm-up they must.
     """
 
@@ -62,6 +65,7 @@ class NoveltyOptions:
     episodic: bool = False
     recall: int | None = 4_000
     normalise: bool = True
+    limit: float | None = None
     running: bool = True
 
     def __post_init__(self) -> None:
@@ -73,6 +77,8 @@ class NoveltyOptions:
                 whole(name, getattr(self, name))
         if not 0 < self.learning_rate < float("inf"):
             raise InputError(f"learning_rate is {self.learning_rate}: give a number above 0.")
+        if self.limit is not None and not self.limit > 0:
+            raise InputError(f"limit is {self.limit}: give a number above 0, or none for the usual one.")
         if not 0 <= self.gamma < 1:
             raise InputError(f"gamma is {self.gamma}: give a number from 0 to below 1.")
 
@@ -100,6 +106,8 @@ class Novelty:
         self.moments = RunningMeanStd(shape=layout.frame_shape)
         trained = [weight for weight in self.model.parameters() if weight.requires_grad]
         self.optimiser = torch.optim.Adam(trained, options.learning_rate, fused=True)
+        usual = IMAGE_LIMIT if len(layout.frame_shape) == 3 else WHITENED_LIMIT
+        self.limit = usual if options.limit is None else options.limit
         self.updates = 0
         self._order = torch.Generator().manual_seed(seed + 1)
         self._noise = torch.Generator(device).manual_seed(seed + 2)
@@ -171,7 +179,7 @@ class Novelty:
         scale = torch.as_tensor(np.asarray(1.0 / np.sqrt(self.moments.var + 1e-8), np.float32), device=self.device)
 
         def whiten(frames: Tensor, actions: Tensor) -> Windows:
-            return Windows(((frames.float() - mean) * scale).clamp(-WHITENED_LIMIT, WHITENED_LIMIT), actions)
+            return Windows(((frames.float() - mean) * scale).clamp(-self.limit, self.limit), actions)
 
         return whiten
 

@@ -18,6 +18,7 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from e2c_control.agents import LAX, RELAX, FreeEnergyAgent
+from e2c_control.agents.free_energy.sight import SightCallback, WhitenedImages
 from e2c_control.agents.novelty import NoveltyOptions
 from e2c_control.errors import InputError
 
@@ -146,6 +147,52 @@ def test_images(policy: str, actions: str, tmp_path: Path) -> None:
     action, _ = again.predict(image, deterministic=True)
     np.testing.assert_array_equal(action, agent.predict(image, deterministic=True)[0])
     assert agent.model.policy.__class__.__name__.endswith("CnnPolicy")
+    for one in (agent, again):
+        one.learn(16, reset_num_timesteps=False)
+    assert same(agent, again)
+
+
+def sights(agent: FreeEnergyAgent) -> list[WhitenedImages]:
+    return [part for part in agent.model.policy.modules() if isinstance(part, WhitenedImages)]
+
+
+@pytest.mark.parametrize("policy", ["ppo", "sac", "relax"])
+@pytest.mark.parametrize("side", [36, 8])
+def test_what_policies_see_of_images(policy: str, side: int) -> None:
+    """Of a still scene nothing, of a pixel that moves, how far it is from its usual value; small images as well."""
+
+    class Scene(World):
+        observation_space = spaces.Box(0, 255, (side, side, 1), np.uint8)
+
+        def seen(self) -> Any:
+            image = np.full(self.observation_space.shape, 200, np.uint8)
+            image[0, self.time % 2] = 0
+            return image
+
+    env: Any = Scene("box")
+    env.observation_space = Scene.observation_space
+    agent = FreeEnergyAgent(env, policy, NOVELTY, policy_options=FEW[policy], seed=0, device="cpu").learn(64)
+    callback = SightCallback(agent.reward)
+    callback.init_callback(agent.model)
+    callback.on_rollout_start()
+    found = sights(agent)
+    assert len(found) == (3 if policy == "sac" else 1)
+    for sight in found:
+        seen: list[torch.Tensor] = []
+        sight.net.register_forward_pre_hook(lambda _, given, seen=seen: seen.append(given[0]))
+        sight(torch.as_tensor(env.seen()).movedim(-1, 0)[None] / 255)
+        whitened = seen[0][0, 0]
+        dark, light = env.time % 2, 1 - env.time % 2
+        np.testing.assert_allclose([whitened[0, dark], whitened[0, light]], [-1, 1], atol=0.3)
+        assert whitened[1:].abs().max() < 0.01
+
+
+def test_options_of_what_policies_see() -> None:
+    """An extractor's own arguments reach it, and a policy without convolutions sees whitened pixels."""
+    wider: Any = {"policy_kwargs": {"features_extractor_kwargs": {"features_dim": 9}}, "n_steps": 8}
+    assert sights(make("ppo", "box", image=True, policy_options=wider))[0].features_dim == 9
+    flat = make("ppo", "box", image=True, policy_options={"policy": "MlpPolicy", "n_steps": 8})
+    assert sights(flat)[0].features_dim == 36 * 36
 
 
 def test_algorithms_and_what_they_get() -> None:

@@ -222,6 +222,19 @@ def test_a_model_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert novelty.update(filled(novelty))[0]["total"] > 0
 
 
+@pytest.mark.parametrize(("limit", "seldom", "never"), [(None, 99**0.5, 50.0), (5.0, 5.0, 5.0), (20.0, 99**0.5, 20.0)])
+def test_how_far_whitened_images_are_cut_off(limit: float | None, seldom: float, never: float) -> None:
+    """A pixel that is bright at a share p of the time is then sqrt((1 - p) / p) deviations from usual."""
+    novelty = make("plain", (4, 4, 1), limit=limit)
+    frames = np.zeros((1000, 4, 4, 1), np.uint8)
+    frames[::100, 0, 0] = 255
+    novelty.observe(frames)
+    shown = np.zeros((2, 1, 4, 4, 1), np.uint8)
+    shown[0, 0, 0, 0], shown[1, 0, 3, 3] = 255, 255
+    whitened = novelty.windows(shown, np.zeros((2, 0, 4), np.float32)).frames[..., 0]
+    np.testing.assert_allclose([whitened[0, 0, 0, 0], whitened[1, 0, 3, 3]], [seldom, never], rtol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -233,6 +246,7 @@ def test_a_model_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"recall": 0}, "recall is 0"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0"),
         ({"gamma": 1.0}, "gamma is 1.0"),
+        ({"limit": 0.0}, "limit is 0.0"),
         ({"model": "icm", "window": 3}, "window is 2, not 3"),
         ({"model": "icm", "settings": {"beta": 2.0}}, "beta is 2.0"),
         ({"model": "rnd", "settings": {"width": 3}}, "rnd has no setting 'width': it has outputs, hidden, network"),

@@ -48,10 +48,9 @@ class Sum(NoveltyModel):
 def plainly(monkeypatch: pytest.MonkeyPatch) -> Callable[..., NoveltyReward]:
     """Rewards that can be computed by hand: the place plus the time, neither whitened nor normalised."""
     monkeypatch.setitem(MODELS, "sum", Sum)
-    monkeypatch.setattr("e2c_control.agents.novelty.novelty.WHITENED_LIMIT", 1e9)
 
     def make(venv: DummyVecEnv, **options: Any) -> NoveltyReward:
-        given = NoveltyOptions("sum", **{"normalise": False, **options})
+        given = NoveltyOptions("sum", **{"normalise": False, "limit": 1e9, **options})
         reward = NoveltyReward(venv, given, seed=0, extrinsic_weight=0.0, device="cpu")
         reward.novelty.moments.var[:] = 1.0 - 1e-8
         reward._watching = False
