@@ -19,7 +19,6 @@ novelty model is trained every 512 steps on the last 20,000 observations.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from collections.abc import Callable
@@ -31,6 +30,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 
 import numpy as np
 import torch
+from _rows import measure_missing
 from gymnasium import Env
 from numpy.typing import NDArray
 from stable_baselines3.common.env_util import make_vec_env
@@ -42,7 +42,6 @@ from e2c_control.cli.console import table
 from e2c_control.envs import make_task
 from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, FAINT, GREEN, INK, ORANGE, dress, new_figure, to_image
-from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.versions import package_versions, source_commit
 
 RESULTS = Path(__file__).parent / "results"
@@ -322,27 +321,32 @@ def main() -> None:
             summary([measure("mountain", way, options_for(way, short), 0, short) for way in ("random", "recurrent")])
         )
         return
-    path = RESULTS / "agents_coverage.json"
-    for seed in options.seeds:
-        for name in options.worlds:
-            world = WORLDS[name]()
-            for way in [way for way in options.ways if way in world.ways]:
-                rows = stored(path)
-                if any((row["world"], row["way"], row["seed"]) == (name, way, seed) for row in rows):
-                    continue  # remove the file to measure all again
-                row = measure(name, way, options_for(way, world), seed, world)
-                rows = [*stored(path), row]  # read again: another process may have added its own meanwhile
-                result = {"commit": source_commit(), "versions": package_versions(), "summary": summary(rows)}
-                replace_text(path, json.dumps(result | {"rows": rows}) + "\n")
-                print(f"{name}, {way}, seed {seed}: {row['cells']:.3f}, {row['cpu_seconds']:.0f} CPU-s", flush=True)
-    rows = stored(path)
+    wanted = [
+        {"world": name, "way": way, "seed": seed}
+        for seed in options.seeds
+        for name in options.worlds
+        for way in options.ways
+        if way in WORLDS[name]().ways
+    ]
+    rows = measure_missing(RESULTS / "agents_coverage.json", wanted, measure_stored, result, told)
     report(summary(rows))
     save_png(picture(rows), RESULTS / "agents_coverage.png")
 
 
-def stored(path: Path) -> list[dict[str, Any]]:
-    """Rows that were measured before."""
-    return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+def measure_stored(world: str, way: str, seed: int) -> dict[str, Any]:
+    """A row of the result."""
+    found = WORLDS[world]()
+    return measure(world, way, options_for(way, found), seed, found)
+
+
+def result(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the file holds."""
+    return {"commit": source_commit(), "versions": package_versions(), "summary": summary(rows), "rows": rows}
+
+
+def told(row: dict[str, Any]) -> str:
+    """A line about a new row."""
+    return "{world}, {way}, seed {seed}: {cells:.3f}, {cpu_seconds:.0f} CPU-s".format(**row)
 
 
 if __name__ == "__main__":

@@ -20,12 +20,12 @@ Seeds 0-4 and the problems of seed 2020 are run once, last; tuning uses others.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import tempfile
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 import numpy as np
 import torch
 from _pages import RESULTS, stored_rows
+from _rows import measure_missing
 from agents_coverage import Array, Visits, pump
 from agents_coverage import median_interval as interval
 
@@ -50,7 +51,6 @@ from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, FAINT, GREEN, INK, ORANGE, dress, new_figure, to_image
 from e2c_control.measures import measure_map
 from e2c_control.objectives.recipes import make_recipe
-from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.training.presets import EPISODE_LENGTH, default_embedding
@@ -222,20 +222,20 @@ def main() -> None:
         report(summary(rows))
         picture(rows)
         return
-    out: Path = options.out
-    for seed in options.seeds:
-        for way in options.ways:
-            rows = stored_rows(out, options.problems)
-            if any((row["way"], row["seed"]) == (way, seed) for row in rows):
-                continue
-            row = measure(way, seed, options.problems)
-            rows = [*stored_rows(out, options.problems), row]  # read again: another process may have added its own
-            rows.sort(key=lambda row: (row["seed"], list(WAYS).index(row["way"])))
-            result = {"environment": ENVIRONMENT, "problems": options.problems, "summary": summary(rows), "rows": rows}
-            replace_text(out, json.dumps(result) + "\n")
-            score = 100 * float(np.mean(row["scores"]))
-            print(f"{way}, seed {seed}: {score:.1f} %, {row['cells']:.0%} of the cells", flush=True)
-    rows = stored_rows(out, options.problems)
+    out, problems = options.out, options.problems
+
+    def result(rows: list[dict[str, Any]]) -> dict[str, Any]:
+        rows.sort(key=lambda row: (row["seed"], list(WAYS).index(row["way"])))
+        return {"environment": ENVIRONMENT, "problems": problems, "summary": summary(rows), "rows": rows}
+
+    def told(row: dict[str, Any]) -> str:
+        return (
+            f"{row['way']}, seed {row['seed']}: {100 * np.mean(row['scores']):.1f} %, {row['cells']:.0%} of the cells"
+        )
+
+    wanted = [{"way": way, "seed": seed} for seed in options.seeds for way in options.ways]
+    known = partial(stored_rows, problems=problems)
+    rows = measure_missing(out, wanted, partial(measure, problems=problems), result, told, known)
     report(summary(rows))
     save_png(picture(rows), out.with_suffix(".png"))
 

@@ -14,20 +14,19 @@ what a second network has learnt to expect of it; and by random network distilla
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any, ClassVar
 
 import agents_coverage as coverage
 import numpy as np
 import torch
+from _rows import measure_missing
 from gymnasium import Env, spaces
 
 from e2c_control.agents.novelty import NoveltyOptions
 from e2c_control.cli.console import table
 from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, GREEN, INK, ORANGE, dress, new_figure, to_image
-from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.versions import package_versions, source_commit
 
 RESULTS = Path(__file__).parent / "results"
@@ -174,19 +173,20 @@ def main() -> None:
     if options.quick:
         report(summary([measure(way, 0, 1024) for way in ("no reward", "learning progress")]))
         return
-    path = RESULTS / "agents_noisy_tv.json"
-    for seed in options.seeds:
-        for way in WAYS:
-            rows = coverage.stored(path)
-            if any((row["way"], row["seed"]) == (way, seed) for row in rows):
-                continue  # remove the file to measure all again
-            rows = [*rows, measure(way, seed)]
-            result = {"commit": source_commit(), "versions": package_versions(), "summary": summary(rows)}
-            replace_text(path, json.dumps(result | {"rows": rows}) + "\n")
-            print(f"{way}, seed {seed}: {rows[-1]['at_the_panel']:.2f} at the panel", flush=True)
-    rows = coverage.stored(path)
+    wanted = [{"way": way, "seed": seed} for seed in options.seeds for way in WAYS]
+    rows = measure_missing(RESULTS / "agents_noisy_tv.json", wanted, measure, result, told)
     report(summary(rows))
     save_png(picture(rows), RESULTS / "agents_noisy_tv.png")
+
+
+def result(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the file holds."""
+    return {"commit": source_commit(), "versions": package_versions(), "summary": summary(rows), "rows": rows}
+
+
+def told(row: dict[str, Any]) -> str:
+    """A line about a new row."""
+    return "{way}, seed {seed}: {at_the_panel:.2f} at the panel".format(**row)
 
 
 if __name__ == "__main__":

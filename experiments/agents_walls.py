@@ -19,7 +19,6 @@ What `FreeEnergyAgent` and agents_coverage.py do now is "whitened images" with a
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -28,6 +27,7 @@ import agents_coverage as coverage
 import numpy as np
 import torch
 from _pages import RESULTS
+from _rows import measure_missing, stored
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
@@ -43,7 +43,6 @@ from e2c_control.cli.console import table
 from e2c_control.envs import make_task
 from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, FAINT, GREEN, INK, ORANGE, dress, new_figure, to_image
-from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.versions import package_versions, source_commit
 
 CLIPPED, NOW = NoveltyOptions("recurrent", limit=5.0), NoveltyOptions("recurrent")
@@ -213,13 +212,14 @@ def assembled(variant: Variant, visits: coverage.Visits, seed: int) -> tuple[PPO
     return model, SightCallback(pays), Listening(pays, listeners, visits)
 
 
-def measure(name: str, seed: int, world: coverage.World) -> dict[str, Any]:
+def measure(variant: str, seed: int, steps: int | None = None) -> dict[str, Any]:
     """One run."""
-    begun, visits = time.process_time(), coverage.Visits(world)
-    model, sight, listening = assembled(VARIANTS[name], visits, seed)
-    model.learn(world.steps, [sight, listening])
+    world = coverage.walls()
+    begun, visits = time.process_time(), coverage.Visits(replace(world, steps=steps or world.steps))
+    model, sight, listening = assembled(VARIANTS[variant], visits, seed)
+    model.learn(visits.world.steps, [sight, listening])
     return {
-        "variant": name,
+        "variant": variant,
         "seed": seed,
         "cells": visits.share(),
         "first_arrival": visits.first,
@@ -268,7 +268,7 @@ def report(rows: Rows) -> None:
 
 def shown(rows: Rows) -> dict[str, Rows]:
     """Rows by what the picture calls them: variants in their order, then agents as they are now."""
-    new = [row for row in coverage.stored(RESULTS / "agents_coverage.json") if row["world"] == "walls"]
+    new = [row for row in stored(RESULTS / "agents_coverage.json") if row["world"] == "walls"]
     return {
         **{variant.label: [row for row in rows if row["variant"] == name] for name, variant in VARIANTS.items()},
         **{label: [row for row in new if row["way"] == way] for way, label in NEW.items()},
@@ -324,22 +324,24 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.quick:
-        short = replace(coverage.walls(), steps=1024)
-        report([measure(name, 0, short) for name in ("oracle, whitened", "recurrent of states")])
+        report([measure(name, 0, 1024) for name in ("oracle, whitened", "recurrent of states")])
         return
-    path = RESULTS / "agents_walls.json"
-    for seed in options.seeds:
-        for name in [name for name in options.variants if seed < VARIANTS[name].seeds]:
-            if any((row["variant"], row["seed"]) == (name, seed) for row in coverage.stored(path)):
-                continue  # remove the file to measure all again
-            row = measure(name, seed, coverage.walls())
-            rows = [*coverage.stored(path), row]  # read again: another process may have added its own meanwhile
-            found = {"commit": source_commit(), "versions": package_versions(), "summary": summary(rows)}
-            replace_text(path, json.dumps(found | {"heard": heard(rows), "rows": rows}) + "\n")
-            print(f"{name}, seed {seed}: {row['cells']:.3f}, {row['cpu_seconds']:.0f} CPU-s", flush=True)
-    rows = coverage.stored(path)
+    every = [(name, seed) for seed in options.seeds for name in options.variants if seed < VARIANTS[name].seeds]
+    wanted = [{"variant": name, "seed": seed} for name, seed in every]
+    rows = measure_missing(RESULTS / "agents_walls.json", wanted, measure, result, told)
     report(rows)
     save_png(picture(rows), RESULTS / "agents_walls.png")
+
+
+def result(rows: Rows) -> dict[str, Any]:
+    """What the file holds."""
+    made = {"commit": source_commit(), "versions": package_versions()}
+    return made | {"summary": summary(rows), "heard": heard(rows), "rows": rows}
+
+
+def told(row: dict[str, Any]) -> str:
+    """A line about a new row."""
+    return "{variant}, seed {seed}: {cells:.3f}, {cpu_seconds:.0f} CPU-s".format(**row)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 
 import numpy as np
 import torch
+from _rows import measure_missing
 
 from e2c_control.agents.curiosity import CuriosityOptions, PlannedCuriosity
 from e2c_control.data import Transitions, collect, make_vector_env
@@ -35,7 +36,6 @@ from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, FAINT, ORANGE, dress, new_figure, show_pixels, to_image
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipes import make_recipe
-from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.training.presets import default_embedding
 from e2c_control.training.trainer import Trainer
@@ -45,7 +45,9 @@ ENVIRONMENT = "E2C/PlanarWalls-v0"
 TASK = make_task(ENVIRONMENT)
 CELL, FAR = 2, 30.5
 Array = np.ndarray
-Rows = dict[str, list[dict[str, Any]]]
+WAYS = ("planned_curiosity", "random")
+Row = dict[str, Any]
+Rows = dict[str, list[Row]]
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Scale:
         return self.environments * self.length * self.episodes
 
 
-QUICK = Scale(environments=2, length=10, episodes=1, rounds=2, training=0.005)
+FULL, QUICK = Scale(), Scale(environments=2, length=10, episodes=1, rounds=2, training=0.005)
 
 
 def gather(folder: Path, seed: int, scale: Scale, policy: Policy | None) -> Transitions:
@@ -192,20 +194,47 @@ def picture(rows: Rows, steps: int) -> Array:
     return to_image(figure)
 
 
-def run(name: str, seed: int, scale: Scale) -> dict[str, Any]:
+def run(way: str, seed: int, scale: Scale = FULL) -> Row:
     """A row of the result."""
     begun = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
-        states = explore(Path(folder), seed, scale, curious=name == "planned_curiosity")
+        states = explore(Path(folder), seed, scale, curious=way == "planned_curiosity")
     made = {"commit": source_commit(), "cpu_seconds": time.process_time() - begun}
-    return {"seed": seed, **measured(states), **made, "visits": visits(states).tolist()}
+    return {"way": way, "seed": seed, **measured(states), **made, "visits": visits(states).tolist()}
 
 
-def stored(path: Path) -> Rows:
-    """Rows that were measured before."""
-    if path.exists():
-        return json.loads(path.read_text(encoding="utf-8"))["rows"]
-    return {"planned_curiosity": [], "random": []}
+def stored(path: Path) -> list[Row]:
+    """Rows that were measured before, each with its way."""
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else {}
+    return [{"way": way, **row} for way in rows for row in rows[way]]
+
+
+def by_way(rows: list[Row]) -> Rows:
+    """Rows of each way by seed, without what they have in common."""
+    ordered = sorted(rows, key=lambda row: row["seed"])
+    return {
+        way: [{name: row[name] for name in row if name != "way"} for row in ordered if row["way"] == way]
+        for way in WAYS
+    }
+
+
+def result(rows: list[Row]) -> dict[str, Any]:
+    """What the file holds."""
+    found = by_way(rows)
+    return {
+        "environment": ENVIRONMENT,
+        "steps": FULL.rounds * FULL.steps,
+        "summary": {way: summary(runs) for way, runs in found.items() if runs},
+        "rows": found,
+        "versions": package_versions(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+    }
+
+
+def told(row: Row) -> str:
+    """A line about a new row."""
+    shown = {key: row[key] for key in ("coverage", "first_arrival", "time_in_far_room", "cpu_seconds")}
+    return f"{row['way']} {row['seed']} {json.dumps(shown)}"
 
 
 def main() -> None:
@@ -216,30 +245,13 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.quick:
-        rows: Rows = {name: [run(name, options.seeds[0], QUICK)] for name in ("planned_curiosity", "random")}
+        rows = by_way([run(way, options.seeds[0], QUICK) for way in WAYS])
         picture(rows, QUICK.rounds * QUICK.steps)
         print(json.dumps({name: summary(runs) for name, runs in rows.items()}))
         return
-    scale, out = Scale(), options.out
-    for seed in options.seeds:
-        for name in stored(out):
-            if any(row["seed"] == seed for row in stored(out)[name]):
-                continue  # remove the file to measure all again
-            row = run(name, seed, scale)
-            rows = stored(out)  # read again: another process may have added its own meanwhile
-            rows[name] = sorted([*rows[name], row], key=lambda row: row["seed"])
-            result = {
-                "environment": ENVIRONMENT,
-                "steps": scale.rounds * scale.steps,
-                "summary": {name: summary(runs) for name, runs in rows.items() if runs},
-                "rows": rows,
-                "versions": package_versions(),
-                "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-            }
-            replace_text(out, json.dumps(result) + "\n")
-            shown = {key: row[key] for key in ("coverage", "first_arrival", "time_in_far_room", "cpu_seconds")}
-            print(name, seed, json.dumps(shown), flush=True)
-    save_png(picture(stored(out), scale.rounds * scale.steps), out.with_suffix(".png"))
+    wanted = [{"way": way, "seed": seed} for seed in options.seeds for way in WAYS]
+    found = by_way(measure_missing(options.out, wanted, run, result, told, stored))
+    save_png(picture(found, FULL.rounds * FULL.steps), options.out.with_suffix(".png"))
 
 
 if __name__ == "__main__":
