@@ -51,7 +51,29 @@ def sentences() -> list[str]:
             + "; ".join(_chosen(task, found) for task, found in choice["summary"].items())
             + " ([picture](results/model_choice.png), all numbers tried in `model_choice.py`)."
         )
+    if hard := load("hard_tasks"):
+        lines += ["", *_hard_tasks(hard["summary"])]
     return lines
+
+
+def _hard_tasks(summary: dict[str, Any]) -> list[str]:
+    """A line for each world and variant, and what they say."""
+    lines = [
+        "| task | variant | mean | worst seed | gain | gain by seed | error ten steps ahead, training (held out) |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for world, variants in summary.items():
+        for variant, found in variants.items():
+            error = found["gain_standard_error"]
+            gain = (
+                "" if variant == "default" else f"{found['gain']:+.1f}" + ("" if error is None else f" ± {error:.1f}")
+            )
+            by_seed = "" if variant == "default" else ", ".join(f"{value:+.1f}" for value in found["gain_by_seed"])
+            errors = f"{found['training_error']:.3f} ({found['held_out_error']:.3f})"
+            lines.append(
+                f"| {world} | {variant} | {found['mean']:.1f} | {found['worst_seed']:.1f} | {gain} | {by_seed} | {errors} |"
+            )
+    return [*lines, "", HARD_TASKS]
 
 
 def _chosen(task: str, found: dict[str, Any]) -> str:
