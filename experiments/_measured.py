@@ -7,11 +7,11 @@ from typing import Any
 from _pages import load
 
 HARD_TASKS = (
-    "Steps beyond the default on the tasks that leave something to gain (`hard_tasks.py`): gains over the default of the "
-    "same seed, with their standard error over seeds; the arm's one problem is driven with five seeds of the planner. "
-    "`one-step`: the default's terms look one step ahead instead of eight. `longer`: 200 more steps of the default's own "
-    "training. `hindsight`: the same steps with the term `hindsight` beside the others, which learns through the "
-    "differentiable planner. `ensemble`: five transitions more, plans by their mean, disagreement as a cost."
+    "Steps beyond the default on the tasks that leave something to gain (`hard_tasks.py`): gains over the default of "
+    "the same seed, with their standard error over seeds; the arm's one problem is driven with five seeds of the "
+    "planner. `one-step`: the default's terms look one step ahead instead of eight. `longer`: 200 more steps of the "
+    "default's own training. `hindsight`: the same steps with the term `hindsight` beside the others, which learns "
+    "through the differentiable planner. `ensemble`: five transitions more, plans by their mean, disagreement as a cost."
 )
 
 
