@@ -36,12 +36,12 @@ import numpy as np
 import torch
 from _pages import RESULTS, stored_rows
 
-from e2c_control.agents import E2CAgent, PlanningOptions, drive
+from e2c_control.agents import Drive, E2CAgent, PlanningOptions, drive
 from e2c_control.benchmark.cell import AT_ONCE, Cell, make_cell
 from e2c_control.benchmark.worlds import DEFAULT_RECIPE
 from e2c_control.data import Transitions, collect, make_vector_env
 from e2c_control.envs import Problem, Task
-from e2c_control.measures import HeldOut, encode_means, hold_out
+from e2c_control.measures import encode_means, hold_out
 from e2c_control.measures.model_error import prediction_errors
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
@@ -66,7 +66,8 @@ STEPS, LEARNING_RATE = 200, 5e-4
 """Of training on, a quarter of the default's rate."""
 PLANS = 5
 """Seeds of the planner, where all problems are the same one."""
-ERRORS, AHEAD = ("training_error", "held_out_error"), 10
+ERRORS, AHEAD = ("training_error", "held_out_error", "driven_error"), 10
+Array = np.ndarray
 
 
 @dataclass(frozen=True)
@@ -154,20 +155,31 @@ def gather(cell: Cell, path: Path) -> Transitions:
     return found
 
 
-def drives(embedding: Embedding, task: Task, problems: Sequence[Problem], disagreement: float) -> list[float]:
-    """Time in goal of each drive; where all problems are the same one, it is planned by several seeds instead."""
+def drives(embedding: Embedding, task: Task, problems: Sequence[Problem], disagreement: float) -> list[Drive]:
+    """All problems at once; where they are all the same one, it is planned by several seeds instead."""
     options = replace(PlanningOptions.for_task(task), disagreement=disagreement)
     if len({tuple(np.concatenate(problem)) for problem in problems}) > 1:
-        return drive(E2CAgent(embedding, options), task, problems).scores.tolist()
-    again = [drive(E2CAgent(embedding, options, seed), task, problems[:1]) for seed in range(PLANS)]
-    return [float(done.scores[0]) for done in again]
+        return [drive(E2CAgent(embedding, options), task, problems)]
+    return [drive(E2CAgent(embedding, options, seed), task, problems[:1]) for seed in range(PLANS)]
 
 
-def error_of(embedding: Embedding, seen: HeldOut) -> float:
-    """Of predictions ten steps ahead, relative to how far the latent has gone; of the mean of an ensemble."""
+def on_the_way(done: Drive) -> tuple[Array, Array]:
+    """Latents (W, K + 1, k) and actions (W, K, m) of K steps of a drive, from all places outside the goal region."""
+    starts = [(t + 1, i) for t, i in np.argwhere(~done.in_goal[:-AHEAD])]
+    latents = np.stack([done.latents[t : t + AHEAD + 1, i] for t, i in starts])
+    return latents, np.stack([done.actions[t : t + AHEAD, i] for t, i in starts]).astype(np.float64)
+
+
+def relative_errors(models: Models, embedding: Embedding, driven: Sequence[Drive]) -> dict[str, float]:
+    """Of predictions some steps ahead, relative to how far the latent has gone; of the mean of an ensemble."""
     dynamics = Ensemble([planning_model(transition) for transition in (embedding.transition, *embedding.members)])
-    paths = encode_means(embedding, seen.observations)[seen.windows]
-    return prediction_errors(dynamics, paths, seen.actions)[AHEAD]
+    windows: dict[str, tuple[Array, Array]] = {}
+    for name, episodes in zip(ERRORS, models.transitions.split(TrainConfig.held_out, seed=0), strict=False):
+        seen = hold_out(models.transitions, episodes)
+        windows[name] = encode_means(embedding, seen.observations)[seen.windows], seen.actions
+    latents, actions = zip(*map(on_the_way, driven), strict=True)
+    windows[ERRORS[2]] = np.concatenate(latents), np.concatenate(actions)
+    return {name: prediction_errors(dynamics, *window)[AHEAD] for name, window in windows.items()}
 
 
 def measured(
@@ -175,16 +187,15 @@ def measured(
 ) -> Iterator[dict[str, Any]]:
     """A row for each variant."""
     cell = models.cell
-    parts = models.transitions.split(TrainConfig.held_out, seed=0)
-    seen = dict(zip(("training", "held_out"), [hold_out(models.transitions, part) for part in parts], strict=True))
     for variant in variants:
         begun = time.process_time()
         embedding = models[variant]
         trained = time.process_time()
-        scores = drives(embedding, task, problems, DISAGREEMENT.get(variant, 0.0))
+        driven = drives(embedding, task, problems, DISAGREEMENT.get(variant, 0.0))
+        scores = np.concatenate([done.scores for done in driven]).tolist()
         row = {"world": cell.world.name, "seed": cell.seed, "variant": variant, "scores": scores}
         row |= {"train_cpu_seconds": trained - begun, "drive_cpu_seconds": time.process_time() - trained}
-        yield row | {f"{part}_error": error_of(embedding, windows) for part, windows in seen.items()}
+        yield row | relative_errors(models, embedding, driven)
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -209,7 +220,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 "gain": float(gains.mean()),
                 "gain_standard_error": float(gains.std(ddof=1) / np.sqrt(len(seeds))) if len(seeds) > 1 else None,
                 "gain_by_seed": gains.tolist(),
-                **{key: float(np.mean([own[variant, seed][key] for seed in seeds])) for key in ERRORS},
+                **{key: float(np.mean([own[variant, seed].get(key, np.nan) for seed in seeds])) for key in ERRORS},
             }
     return found
 
@@ -238,7 +249,7 @@ def main() -> None:
         with TemporaryDirectory() as folder:
             cell = make_cell("pump", DEFAULT_RECIPE, 100, 100, transitions=2_000, steps_scale=0.01)
             models = Models(cell, gather(cell, Path(folder) / "data"), Path(folder), 0.01)
-            task = replace(cell.tasks[0], horizon=3, planning_horizon=5)
+            task = replace(cell.tasks[0], horizon=AHEAD + 2, planning_horizon=3)
             for row in measured(models, VARIANTS, task, task.evaluation_problems(100, 2)):
                 show(row)
         return
