@@ -84,18 +84,20 @@ class Variant:
 STATE = NoveltyOptions("recurrent", settings={"code": 2})
 LASTING = {"use_sde": True, "sde_sample_freq": 8}
 VARIANTS = {
-    "before: recurrent": Variant("recurrent, plain images", CLIPPED, "plain"),
-    "before: rnd": Variant("rnd, plain images", NoveltyOptions("rnd", limit=5.0), "plain"),
+    "before: recurrent": Variant("recurrent, plain images, as before", CLIPPED, "plain"),
+    "before: rnd": Variant("rnd, plain images, as before", NoveltyOptions("rnd", limit=5.0), "plain"),
     "oracle, plain": Variant("visits counted, plain images", None, "plain"),
-    "oracle, lasting noise": Variant("the same, noise that lasts", None, "plain", policy=LASTING, seeds=3),
+    "oracle, lasting noise": Variant(
+        "visits counted, plain images, lasting noise", None, "plain", policy=LASTING, seeds=3
+    ),
     "oracle, state": Variant("visits counted, true state", None, "state", seeds=3),
-    "oracle, whitened": Variant("visits counted, whitened images", None, "whitened", seeds=3, listeners=True),
-    "recurrent, state": Variant("recurrent, policy sees the state", CLIPPED, "state", seeds=3),
+    "oracle, whitened": Variant("visits counted, whitened images", None, "whitened", listeners=True),
+    "recurrent, state": Variant("recurrent, true state", CLIPPED, "state", seeds=3),
     "recurrent of states": Variant("recurrent of states, plain images", STATE, "plain", "state", seeds=3),
     "recurrent, whitened": Variant("recurrent, whitened images", CLIPPED, "whitened"),
     "limit alone": Variant("recurrent, cut off at 50, plain images", NOW, "plain", seeds=3),
 }
-NEW = {"recurrent": "both: whitened, cut off at 50", "rnd": "rnd, both", "random": "random actions"}
+NEW = {"recurrent": "recurrent, both cures", "rnd": "rnd, both cures"}
 """What agents_coverage.py measures of agents as they are now, shown beside these."""
 
 
@@ -234,10 +236,11 @@ def measure(variant: str, seed: int, steps: int | None = None) -> dict[str, Any]
 
 def summary(rows: Rows) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name in VARIANTS:
+    for name, variant in VARIANTS.items():
         if own := [row for row in rows if row["variant"] == name]:
             shares = [row["cells"] for row in own]
             found[name] = {
+                "label": variant.label,
                 "seeds": len(own),
                 "cells": {"median": float(np.median(shares)), "least": min(shares), "most": max(shares)},
                 "time_there": float(np.median([row["time_there"] for row in own])),
@@ -278,8 +281,8 @@ def shown(rows: Rows) -> dict[str, Rows]:
 def picture(rows: Rows) -> Any:
     """The cells by step, what listeners would pay, and each variant's visits with all its seeds together."""
     world, found = coverage.walls(), {label: own for label, own in shown(rows).items() if own}
-    figure = new_figure(1500, 1050)
-    grid = figure.add_gridspec(4, 6, height_ratios=(1.25, 1, 1, 1))
+    figure = new_figure(1500, 950)
+    grid = figure.add_gridspec(3, 6, height_ratios=(1.2, 1, 1))
     curves = figure.add_subplot(grid[0, :3])
     for label, colour in COLOURS.items():
         if own := found.get(label):
@@ -295,13 +298,15 @@ def picture(rows: Rows) -> Any:
         if place:  # the first item is the step
             bonus = np.array(said["bonus"])
             axes = figure.add_subplot(grid[0, 2 + place])
-            show_cells(axes, bonus / bonus.max(), world, f"a quarter through, would pay:\n{name}", 1.0)
+            show_cells(axes, bonus / bonus.max(), world, f"would pay, a quarter through:\n{name}", 1.0)
     for place, (label, own) in enumerate(found.items()):
         axes = figure.add_subplot(grid[1 + place // 6, place % 6])
         visits = np.sum([row["visits"] for row in own], axis=0)
         cells, arrived = np.median([row["cells"] for row in own]), sum(row["first_arrival"] is not None for row in own)
         values = np.log1p(visits[world.reachable].astype(float))
-        show_cells(axes, values, world, f"{label}\n{cells:.2f} of cells, arrived {arrived} of {len(own)}")
+        show_cells(
+            axes, values, world, f"{label.replace(', ', chr(10), 1)}\n{cells:.2f}, last room in {arrived} of {len(own)}"
+        )
     return to_image(figure)
 
 
@@ -314,6 +319,7 @@ def show_cells(axes: Any, values: Array, world: coverage.World, title: str, most
     axes.set_xticks([])
     axes.set_yticks([])
     dress(axes, title)
+    axes.title.set_fontsize(9)
 
 
 def main() -> None:
