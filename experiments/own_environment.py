@@ -17,28 +17,31 @@ import json
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 
 import numpy as np
 import torch
+from _pages import RESULTS
+from _rows import Row, measure_missing
 
 from e2c_control.agents import E2CAgent
 from e2c_control.agents.e2c_agent import PlanState
 from e2c_control.data import make_image_env
 from e2c_control.envs.angles import wrap
 from e2c_control.planners import MPC, FunctionCost, FunctionDynamics, Limits, Plan, make_planner
-from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.versions import package_versions, source_commit
 
-RESULT = Path(__file__).parent / "results" / "own_environment.json"
-LENGTHS, TRANSITIONS, EPISODES, STEPS = (40, 12), 10_000, 10, 200
+RESULT = RESULTS / "own_environment.json"
+LENGTHS = {"episodes of 40": 40, "episodes of 12": 12}
+CHANCE, EQUATIONS = "random actions", "the true equations"
+SIDE, TRANSITIONS, EPISODES, STEPS = 48, 10_000, 10, 200
 Array = np.ndarray
+Act = Callable[[Array, int], Array]
 
 
-def returns(env: Any, episodes: int, act: Callable[[Array, int], Array]) -> list[float]:
+def returns(env: Any, episodes: int, act: Act) -> list[float]:
     """Sums of rewards, where `act` is told what is seen, and the number of the step."""
     found: list[float] = []
     for episode in range(episodes):
@@ -50,7 +53,7 @@ def returns(env: Any, episodes: int, act: Callable[[Array, int], Array]) -> list
     return found
 
 
-def by_pictures(agent: E2CAgent, env: Any) -> Callable[[Array, int], Array]:
+def by_pictures(agent: E2CAgent, env: Any) -> Act:
     """The agent, whose goal is a picture of the pendulum at rest, upright."""
     env.reset()
     env.unwrapped.state = np.zeros(2)
@@ -65,7 +68,13 @@ def by_pictures(agent: E2CAgent, env: Any) -> Callable[[Array, int], Array]:
     return act
 
 
-def by_equations(env: Any) -> Callable[[Array, int], Array]:
+def by_chance(seed: int) -> Act:
+    """Uniformly random actions."""
+    rng = np.random.default_rng(seed)
+    return lambda *_: rng.uniform(-1, 1, 1)
+
+
+def by_equations(env: Any) -> Act:
     """iLQR on the true simulator, from the true state."""
 
     def move(x: Array, u: Array) -> Array:
@@ -88,54 +97,52 @@ def by_equations(env: Any) -> Callable[[Array, int], Array]:
     return act
 
 
-def yardsticks(episodes: int) -> dict[str, float]:
-    """Mean returns of what learns nothing."""
-    env, rng = make_image_env("Pendulum-v1", frame_stack=2, image_size=48), np.random.default_rng(0)
-    ways = {"random": lambda *_: rng.uniform(-1, 1, 1), "true equations": by_equations(env)}
-    return {name: float(np.mean(returns(env, episodes, act))) for name, act in ways.items()}
+def learnt(seed: int, length: int, scale: float = 1.0, transitions: int = TRANSITIONS) -> E2CAgent:
+    """An agent that has learnt from random episodes of that length."""
+    env = make_image_env("Pendulum-v1", frame_stack=2, image_size=SIDE)
+    made = E2CAgent.create(env, latent_dim=3, episode_length=length, steps_scale=scale, seed=seed)
+    return made.learn(transitions)
 
 
-def measure(seed: int, length: int, quick: bool = False) -> dict[str, Any]:
-    """One agent, trained and driven."""
-    env, begun = make_image_env("Pendulum-v1", frame_stack=2, image_size=48), time.process_time()
-    scale, transitions, episodes = (0.01, 400, 1) if quick else (1.0, TRANSITIONS, EPISODES)
-    agent = E2CAgent.create(env, latent_dim=3, episode_length=length, steps_scale=scale, seed=seed).learn(transitions)
-    learnt = time.process_time()
-    found = returns(env, episodes, by_pictures(agent, env))
+def measure(way: str, seed: int) -> Row:
+    """One row: returns, and the CPU time to learn and to act."""
+    env, begun = make_image_env("Pendulum-v1", frame_stack=2, image_size=SIDE), time.process_time()
+    if way in LENGTHS:
+        act = by_pictures(learnt(seed, LENGTHS[way]), env)
+    else:
+        act = by_equations(env) if way == EQUATIONS else by_chance(seed)
+    ready = time.process_time()
+    found = returns(env, EPISODES, act)
     env.close()
     return {
+        "way": way,
         "seed": seed,
-        "episode_length": length,
         "returns": found,
-        "learn_cpu_seconds": learnt - begun,
-        "step_cpu_milliseconds": 1e3 * (time.process_time() - learnt) / (episodes * STEPS),
+        "learn_cpu_seconds": ready - begun,
+        "step_cpu_milliseconds": 1e3 * (time.process_time() - ready) / (EPISODES * STEPS),
     }
 
 
-def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Over seeds, for each length."""
-    found: list[dict[str, Any]] = []
-    for length in LENGTHS:
-        own = [row for row in rows if row["episode_length"] == length]
-        if own:
-            means = [float(np.mean(row["returns"])) for row in own]
-            found.append(
-                {
-                    "episode_length": length,
-                    "seeds": len(own),
-                    "mean": float(np.mean(means)),
-                    "worst_seed": min(means),
-                    "median_episode": float(np.median([value for row in own for value in row["returns"]])),
-                    "learn_cpu_seconds": float(np.median([row["learn_cpu_seconds"] for row in own])),
-                    "step_cpu_milliseconds": float(np.median([row["step_cpu_milliseconds"] for row in own])),
-                }
-            )
+def summary(rows: list[Row]) -> dict[str, Any]:
+    """Over seeds, for each way."""
+    found: dict[str, Any] = {}
+    for way in dict.fromkeys(row["way"] for row in rows):
+        own = [row for row in rows if row["way"] == way]
+        means = [float(np.mean(row["returns"])) for row in own]
+        found[way] = {
+            "seeds": len(own),
+            "mean": float(np.mean(means)),
+            "worst_seed": min(means),
+            "median_episode": float(np.median([value for row in own for value in row["returns"]])),
+            "learn_cpu_seconds": float(np.median([row["learn_cpu_seconds"] for row in own])),
+            "step_cpu_milliseconds": float(np.median([row["step_cpu_milliseconds"] for row in own])),
+        }
     return found
 
 
-def stored() -> dict[str, Any]:
-    """What was measured before."""
-    return json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {"rows": []}
+def result(rows: list[Row]) -> dict[str, Any]:
+    """What the file holds."""
+    return {"commit": source_commit(), "versions": package_versions(), "summary": summary(rows), "rows": rows}
 
 
 def main() -> None:
@@ -145,19 +152,15 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.quick:
-        print(json.dumps(summary([measure(100, LENGTHS[0], quick=True)]), indent=1))
+        env = make_image_env("Pendulum-v1", frame_stack=2, image_size=SIDE)
+        print(returns(env, 1, by_pictures(learnt(100, 40, scale=0.01, transitions=400), env)))
         return
-    known = stored().get("yardsticks") or yardsticks(EPISODES)
-    for seed in options.seeds:
-        for length in LENGTHS:
-            rows = stored()["rows"]
-            if any((row["seed"], row["episode_length"]) == (seed, length) for row in rows):
-                continue  # remove the file to measure all again
-            rows = [*rows, measure(seed, length)]
-            result = {"summary": summary(rows), "yardsticks": known, "rows": rows}
-            result |= {"commit": source_commit(), "versions": package_versions()}
-            replace_text(RESULT, json.dumps(result, indent=1) + "\n")
-    print(json.dumps(stored(), indent=1))
+    wanted = [{"way": way, "seed": 0} for way in (CHANCE, EQUATIONS)]
+    wanted += [{"way": way, "seed": seed} for seed in options.seeds for way in LENGTHS]
+    rows = measure_missing(
+        RESULT, wanted, measure, result, lambda row: f"{row['way']}, seed {row['seed']}: {np.mean(row['returns']):.0f}"
+    )
+    print(json.dumps(summary(rows), indent=1))
 
 
 if __name__ == "__main__":
