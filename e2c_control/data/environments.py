@@ -8,6 +8,7 @@ wrappers.
 import difflib
 import importlib
 import json
+import os
 from collections.abc import Container, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
@@ -228,6 +229,8 @@ def _make_foreign(spec: EnvSpec, kwargs: dict[str, Any]) -> ImageEnv:
             f"{spec.id} shows {env.observation_space}, which is no uint8 image (H, W, C), and cannot render one "
             "(no render mode 'rgb_array'): wrap it so that its observation is an image."
         )
+    # Many draw with SDL, which would take SIGTERM for a wish to close a window, and swallow it.
+    os.environ.setdefault("SDL_NO_SIGNAL_HANDLERS", "1")
     return _make(spec, {**kwargs, "render_mode": "rgb_array"})
 
 

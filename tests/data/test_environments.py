@@ -1,5 +1,8 @@
 """Any environment as image environment: this project's, ones that show images, ones that render."""
 
+import signal
+import subprocess
+import sys
 import warnings
 from typing import Any
 
@@ -33,6 +36,17 @@ def test_stock_pendulum_from_its_rendering() -> None:
     assert (second[..., 0] == first[..., 1]).all()
     assert (third[..., 0] == second[..., 1]).all(), "oldest first"
     env.close()
+
+
+def test_what_renders_can_be_terminated() -> None:
+    """A killed collection ends, though its environment draws with SDL, which has signal handlers of its own."""
+    code = """if True:
+        import os, signal
+        from e2c_control.data import make_image_env
+        make_image_env("Pendulum-v1", image_size=16).reset()
+        os.kill(os.getpid(), signal.SIGTERM)
+    """
+    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == -signal.SIGTERM
 
 
 def test_actions_are_rescaled_to_the_environments_own() -> None:
