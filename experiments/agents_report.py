@@ -116,8 +116,8 @@ def behind_walls(walls: dict[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        "Even paid for an exact count of visits, a policy did not get there by images as they are: it did not see",
-        "the few pixels that move. Nor did one that sees, paid for the auto-encoder's error as that was: whitened",
+        "Even paid for an exact count of visits, policies did not get around by images as they are: they did not see",
+        "the few pixels that move. Nor did those that see, paid for the auto-encoder's error as that was: whitened",
         "numbers were cut off at 5 deviations, and what was seen often looked as new as what never was. Bonus at cells",
         f"never visited over that at those visited most, a quarter into the counted run ({contrast}).",
         "Now policies see whitened images, and novelty models see them up to 50 deviations",

@@ -1,16 +1,17 @@
 """Why did nobody get around the walls? Policy and novelty, each in turn replaced by one that cannot be at fault.
 
-In E2C/PlanarWalls-v0 two walls make three rooms. At first no agent of agents_coverage.py came to the last one: its
-policy saw images as they are, and its recurrent auto-encoder had a code of 16. Here all else stays as it is, and
+In E2C/PlanarWalls-v0 two walls make three rooms. At first no agent of agents_coverage.py came to the last one: policies
+saw images as they are, and novelty models saw whitened ones cut off at 5 deviations. Here all else is as it was, but
 
 - the bonus comes from an oracle, 1 / sqrt(visits of the true cell): what then goes wrong is the policy's fault;
 - the policy sees the true state, or images whitened pixel by pixel: what then goes wrong is the novelty's fault;
-- the novelty model sees the true state; or the policy's noise stays for eight steps (stable-baselines3's use_sde).
+- the novelty model sees the true state, or whitened images up to 50 deviations;
+- the policy's noise stays for eight steps (stable-baselines3's use_sde).
 
 While the oracle leads a policy around, novelty models listen: they learn from the same steps, and are asked what they
 would have paid for every free cell. `contrast` is the bonus at never visited cells over that at the half of the visited
 ones that was visited most, `rank` the rank correlation of the bonus with how seldom a cell was visited.
-What `FreeEnergyAgent` and agents_coverage.py do now is "whitened images" with a code of 128.
+`FreeEnergyAgent` does both now, images whitened for policies and up to 50 deviations for novelty: agents_coverage.py.
 
     python experiments/agents_walls.py              # writes experiments/results/agents_walls.{json,png}
     python experiments/agents_walls.py --quick      # seconds, writes nothing
