@@ -220,9 +220,14 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                 "gain": float(gains.mean()),
                 "gain_standard_error": float(gains.std(ddof=1) / np.sqrt(len(seeds))) if len(seeds) > 1 else None,
                 "gain_by_seed": gains.tolist(),
-                **{key: float(np.mean([own[variant, seed].get(key, np.nan) for seed in seeds])) for key in ERRORS},
+                **{key: mean_of([own[variant, seed] for seed in seeds], key) for key in ERRORS},
             }
     return found
+
+
+def mean_of(rows: Sequence[Mapping[str, Any]], key: str) -> float | None:
+    """None where a row was written before that was measured."""
+    return float(np.mean([row[key] for row in rows])) if all(key in row for row in rows) else None
 
 
 def show(row: Mapping[str, Any]) -> None:
