@@ -13,7 +13,11 @@ HARD_TASKS = (
     "default's own training. `hindsight`: the same steps with the term `hindsight` beside the others, which learns "
     "through the differentiable planner. `ensemble`: five transitions more, plans by the mean, disagreement as a cost. "
     "Errors: of predictions ten steps ahead, relative to the way gone, on training windows, held-out ones, and the "
-    "agent's own drives to the goal."
+    "agent's own drives to the goal. Looking several steps ahead is worth nearly everything on the pump. Learning "
+    "through the planner gains no more than as many steps without it, within the spread of the seeds: its plans are "
+    "held against the same windows that the other terms have fitted already. On the arm the model is wrong where none "
+    "of these steps looks, on its own drives, which random actions do not visit; on the pump it is right enough, and "
+    "fewer errors do not become more time in the goal."
 )
 
 
@@ -75,11 +79,12 @@ def _hard_tasks(summary: dict[str, Any]) -> list[str]:
     for world, variants in summary.items():
         for variant, found in variants.items():
             error = found["gain_standard_error"]
-            gain = (
-                "" if variant == "default" else f"{found['gain']:+.1f}" + ("" if error is None else f" ± {error:.1f}")
-            )
-            by_seed = "" if variant == "default" else ", ".join(f"{value:+.1f}" for value in found["gain_by_seed"])
-            errors = ", ".join(f"{found[f'{where}_error']:.2f}" for where in ("training", "held_out", "driven"))
+            gain, by_seed = "", ""
+            if variant != "default":
+                gain = f"{found['gain']:+.1f}" + ("" if error is None else f" ± {error:.1f}")
+                by_seed = ", ".join(f"{value:+.1f}" for value in found["gain_by_seed"])
+            known = [found[f"{where}_error"] for where in ("training", "held_out", "driven")]
+            errors = ", ".join("" if value is None else f"{value:.2f}" for value in known)
             scores = f"{found['mean']:.1f} | {found['worst_seed']:.1f}"
             lines.append(f"| {world} | {variant} | {scores} | {gain} | {by_seed} | {errors} |")
     return [*lines, "", HARD_TASKS]
