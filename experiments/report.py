@@ -34,6 +34,7 @@ PUBLISHED = {  # averages over trained models, from the README of the authors' P
 }
 HEADLINES = {  # recipes in the README's table
     DEFAULT_RECIPE: "`unfold`, the default",
+    "unfold-noisy": "`unfold-noisy`: consistency counts a tenth",
     "e2c-warm": "`e2c-warm`: E2C's objective on an unfolded map",
     "e2c": "`e2c`, as published",
     "pcc": "`pcc`: its terms, shortened training",

@@ -45,8 +45,9 @@ class Train:
         dataset: folder that `e2c collect` made; with --resume, where it is now, if it was moved.
         env: instead of a dataset: collect one of this environment first, with `e2c collect`'s defaults.
         resume: run folder to go on with, by its own config; beside it only --device and --dataset may be given.
-        recipe: unfold (the default: map first, then a decoder), unfold-ensemble (with five transitions more, whose
-            disagreement can be planned around) or e2c-warm (unfold, then e2c). From the literature: e2c (as published),
+        recipe: unfold (the default: map first, then a decoder), unfold-noisy (for worlds whose motion is random),
+            unfold-ensemble (with five transitions more, whose disagreement can be planned around) or e2c-warm (unfold,
+            then e2c). From the literature: e2c (as published),
             e2c-multistep (K-step prediction, a rising KL weight), e2c-global, e2c-nonlinear, e2c-no-kl, ae, vae,
             vae-slowness (dynamics trained separately), wae-mmd, rce, pcc, pcc-amortised, pc3.
         latent_dim: dimensions of the latent space. Default: what suits the task; 3 for other environments.

@@ -18,7 +18,7 @@ future is guessed hardly better than from one of two dimensions (3.0 to 3.3 nats
 chance 4.9). In between (0.06 and 2.6 nats) one map was good and one was not: both begin anew."""
 
 
-def _unfold(latent_dim: int) -> Phase:
+def _unfold(latent_dim: int, consistency: float = 1.0) -> Phase:
     """Contrastive prediction over eight steps (Shu et al. 2020 do one), with actions asked to act alike everywhere.
 
     One-step terms see no farther than a step: they leave maps locally right and globally twisted on every second seed.
@@ -29,7 +29,7 @@ def _unfold(latent_dim: int) -> Phase:
     """
     terms = (
         WeightedTerm("info_nce"),
-        WeightedTerm("latent_consistency"),
+        WeightedTerm("latent_consistency", consistency),
         WeightedTerm("curvature", 7.0),
         WeightedTerm("control_uniformity"),
         WeightedTerm("centring", 0.1),
@@ -39,13 +39,24 @@ def _unfold(latent_dim: int) -> Phase:
     return Phase("unfold", steps, terms, horizon=8, batch_size=128, train=trained, retry=MISSHAPEN)
 
 
+DISPLAY = Phase("display", 1000, (WeightedTerm("display"),), horizon=0, batch_size=128, train=("decoder",))
+
+
 def unfold(embedding: EmbeddingConfig) -> Recipe:
     """The default: unfold the map without looking at pixels, then teach a decoder to show it.
 
     The decoder learns from a finished embedding, so pictures of predictions never cost any of the map's quality.
     """
-    display = Phase("display", 1000, (WeightedTerm("display"),), horizon=0, batch_size=128, train=("decoder",))
-    return Recipe("unfold", embedding, (_unfold(embedding.latent_dim), display))
+    return Recipe("unfold", embedding, (_unfold(embedding.latent_dim), DISPLAY))
+
+
+def unfold_noisy(embedding: EmbeddingConfig) -> Recipe:
+    """The default for a world whose motion is random, where consistency would shrink the map, in the end to a point.
+
+    The consistency term is a density whose spread is learnt: it gains by every halving of the map until the blur of
+    the targets covers what noise leaves unpredictable, and at 5 pixels that is more than prediction can gain.
+    """
+    return Recipe("unfold-noisy", embedding, (_unfold(embedding.latent_dim, consistency=0.1), DISPLAY))
 
 
 def unfold_ensemble(embedding: EmbeddingConfig) -> Recipe:
@@ -65,6 +76,7 @@ def e2c_warm(embedding: EmbeddingConfig) -> Recipe:
 
 RECIPES: Mapping[str, Callable[[EmbeddingConfig], Recipe]] = {
     "unfold": unfold,
+    "unfold-noisy": unfold_noisy,
     "unfold-ensemble": unfold_ensemble,
     "e2c-warm": e2c_warm,
     "e2c": literature.e2c,
