@@ -21,7 +21,12 @@ WAYS = {
 }
 WORLDS = {"mountain": "mountain car", "walls": "walls, from images", "pump": "pump, from images"}
 
-DATA = {"random": "random actions", "explored": "`e2c explore`", "sampled": "states sampled everywhere"}
+DATA = {
+    "random": "random actions",
+    "explored": "`e2c explore --limit 5`",
+    "explored, limit 50": "the same with its usual limit of 50",
+    "sampled": "states sampled everywhere",
+}
 
 
 def block() -> list[str]:

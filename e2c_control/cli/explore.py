@@ -43,6 +43,9 @@ class Explore:
         policy: what learns to explore: ppo, sac or relax.
         model: whose error is novelty: recurrent, plain or variational auto-encoder, rnd or icm.
         remedy: against images that are random: minus_noise or learning_progress.
+        limit: deviations at which whitened pixels are cut off before the model sees them. Default: 50, at which a few
+            pixels that move are told from each other; 5 where what moves fills much of the picture, or what is rare
+            counts for too much.
         objective: seek what is new, or avoid it.
         frame_stack: frames in an observation. Default: what the environment shows by itself.
         image_size: pixels per side to resize pictures to. Default: 64 for rendered ones.
@@ -62,6 +65,7 @@ class Explore:
     policy: Literal["ppo", "sac", "relax"] = "ppo"
     model: str = "recurrent"
     remedy: Unset[str] = None
+    limit: Unset[float] = None
     objective: Literal["maximise", "minimise"] = "maximise"
     frame_stack: Unset[int] = None
     image_size: Unset[int] = None
@@ -108,7 +112,7 @@ class Explore:
         check_seed(self.seed)
         for name in ("steps", "checkpoint_every"):
             whole(f"--{name.replace('_', '-')}", getattr(self, name))
-        novelty = NoveltyOptions(self.model, remedy=self.remedy)
+        novelty = NoveltyOptions(self.model, remedy=self.remedy, limit=self.limit)
         if old is None:
             check_writable(out, self.overwrite)
         worlds, card = self._worlds(env)
