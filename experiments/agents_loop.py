@@ -49,7 +49,7 @@ from e2c_control.envs import Task, make_task
 from e2c_control.envs.reference import reference_scores
 from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.figures import save_png
-from e2c_control.figures.canvas import BLUE, FAINT, GREEN, INK, ORANGE, dress, new_figure, to_image
+from e2c_control.figures.canvas import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, dress, new_figure, to_image
 from e2c_control.measures import measure_map
 from e2c_control.objectives.recipes import make_recipe
 from e2c_control.runs.folder import RunFolder
@@ -62,7 +62,7 @@ TASK = make_task(ENVIRONMENT)
 TRANSITIONS = 20_000
 ENVIRONMENTS = 16
 LIMITS = {"explored": 5.0, "explored, limit 50": None}
-WAYS = {"random": ORANGE, **dict.fromkeys(LIMITS, BLUE), "sampled": GREEN}
+WAYS = {"random": ORANGE, "explored": BLUE, "explored, limit 50": PURPLE, "sampled": GREEN}
 
 
 def gather(way: str, seed: int, count: int, folder: Path) -> tuple[Transitions, int]:

@@ -26,7 +26,7 @@ from gymnasium import Env, spaces
 from e2c_control.agents.novelty import NoveltyOptions
 from e2c_control.cli.console import table
 from e2c_control.figures import save_png
-from e2c_control.figures.canvas import BLUE, GREEN, INK, ORANGE, dress, new_figure, to_image
+from e2c_control.figures.canvas import BLUE, GREEN, INK, ORANGE, PURPLE, dress, new_figure, to_image
 from e2c_control.runs.versions import package_versions, source_commit
 
 RESULTS = Path(__file__).parent / "results"
@@ -39,7 +39,7 @@ WAYS: dict[str, NoveltyOptions | None] = {
     "error less noise": NoveltyOptions("recurrent", remedy="minus_noise"),
     "rnd": NoveltyOptions("rnd"),
 }
-COLOURS = {"no reward": INK, "error": BLUE, "learning progress": GREEN, "error less noise": "#cc79a7", "rnd": ORANGE}
+COLOURS = {"no reward": INK, "error": BLUE, "learning progress": GREEN, "error less noise": PURPLE, "rnd": ORANGE}
 
 
 def walls() -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:

@@ -6,11 +6,10 @@ python experiments/agents_report.py --quick    # prints the block, writes nothin
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
 import numpy as np
-from _pages import ROOT, load, write_block
+from _pages import ROOT, load, publish
 
 WAYS = {
     "random": "random actions",
@@ -121,23 +120,17 @@ def behind_walls(walls: dict[str, Any]) -> list[str]:
     return [
         *lines,
         "",
-        "Even paid for an exact count of visits, policies did not get around by images as they are: they did not see",
-        "the few pixels that move. Nor did those that see, paid for the auto-encoder's error as that was: whitened",
-        "numbers were cut off at 5 deviations, and what was seen often looked as new as what never was. Bonus at cells",
-        f"never visited over that at those visited most, a quarter into the counted run ({contrast}).",
+        "Even paid for an exact count of visits, policies hardly ever got around by images as they are: they did not",
+        "see the few pixels that move. Nor did those that see, paid for the auto-encoder's error as that was: whitened",
+        "numbers were cut off at 5 deviations, and what was often seen looked as new as what never was. The bonus at",
+        f"cells never visited, over that at those visited most, a quarter into the counted run: {contrast}.",
         "Now policies see whitened images, and novelty models see them up to 50 deviations",
         "([picture](../experiments/results/agents_walls.png), `agents_walls.py`).",
     ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="print the block, write nothing")
-    options = parser.parse_args()
-    lines = block()
-    print("\n".join(lines))
-    if not options.quick:
-        write_block(ROOT / "agents" / "README.md", "agents", lines)
+    publish(__doc__, [(ROOT / "agents" / "README.md", "agents", block())])
 
 
 if __name__ == "__main__":

@@ -116,7 +116,8 @@ class PlannedCuriosity(EmbeddedAgent):
             steps_scale: multiplies the recipe's numbers of optimiser steps.
             episode_length: steps after which a collection starts anew, from a reset.
             device: where to train.
-            folder: where runs are kept, and one dataset that grows; without it they are thrown away.
+            folder: where runs are kept, and one dataset that grows, so that an earlier round's run can no longer be
+                resumed; without it they are thrown away.
             options: how to seek.
             seed: of everything.
         """

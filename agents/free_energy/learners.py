@@ -75,11 +75,11 @@ def settings_of(kind: type[BaseAlgorithm], source: NoveltyReward, options: Mappi
         **deepcopy(dict(options)),
     }
     if is_image(seen):
-        kwargs: dict[str, Any] = {"features_extractor_class": WhitenedImages, **(given.get("policy_kwargs") or {})}
-        if kwargs["features_extractor_class"] is WhitenedImages:
-            own: dict[str, Any] = kwargs.get("features_extractor_kwargs") or {}
-            kwargs["features_extractor_kwargs"] = {"convolutions": given["policy"] == "CnnPolicy", **own}
-        given["policy_kwargs"] = kwargs
+        kwargs: dict[str, Any] = dict(given.get("policy_kwargs") or {})
+        own: dict[str, Any] = kwargs.get("features_extractor_kwargs") or {}
+        sight = {"convolutions": given["policy"] == "CnnPolicy", **own}
+        whitened = {"features_extractor_class": WhitenedImages, "features_extractor_kwargs": sight}
+        given["policy_kwargs"] = kwargs | whitened
     if kind is PPO and "batch_size" not in given:
         steps = given["n_steps"] * source.num_envs
         given["batch_size"] = steps // 4 if steps % 4 == 0 else steps

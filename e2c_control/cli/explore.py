@@ -27,7 +27,7 @@ class Explore:
     """Gather a dataset by curiosity: a policy is paid for what a model of the images still gets wrong.
 
     No reward of the environment is used. The dataset is what `e2c train` takes, as `e2c collect` makes it.
-      e2c explore --env E2C/PendulumPump-v0 --out datasets/pump
+      e2c explore --env E2C/PendulumPump-v0 --limit 5 --out datasets/pump
       e2c explore --env E2C/PlanarWalls-v0 --out datasets/walls --model rnd --steps 50000
       e2c explore --env E2C/Planar-v0 --out datasets/quiet --objective minimise      (to compare: it avoids surprise)
 

@@ -47,9 +47,9 @@ class Train:
         resume: run folder to go on with, by its own config; beside it only --device and --dataset may be given.
         recipe: unfold (the default: map first, then a decoder), unfold-noisy (for worlds whose motion is random),
             unfold-ensemble (with five transitions more, whose disagreement can be planned around) or e2c-warm (unfold,
-            then e2c). From the literature: e2c (as published),
-            e2c-multistep (K-step prediction, a rising KL weight), e2c-global, e2c-nonlinear, e2c-no-kl, ae, vae,
-            vae-slowness (dynamics trained separately), wae-mmd, rce, pcc, pcc-amortised, pc3.
+            then e2c). From the literature: e2c (as published), e2c-multistep (K-step prediction, a rising KL weight),
+            e2c-global, e2c-nonlinear, e2c-no-kl, ae, vae, vae-slowness (dynamics trained separately), wae-mmd, rce,
+            pcc, pcc-amortised, pc3.
         latent_dim: dimensions of the latent space. Default: what suits the task; 3 for other environments.
         network: kind of encoder and decoder. Default: mlp.
         matrix_form: form of A: I + v r' (rank1), I + V R' (low_rank), every entry free (full), the same everywhere

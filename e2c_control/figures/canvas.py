@@ -14,7 +14,7 @@ Image = NDArray[np.uint8]
 DPI = 100
 INK, FAINT = "#222222", "#bbbbbb"
 # From the palette of Okabe and Ito, which people with any colour vision tell apart.
-BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
+BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 
 
 def new_figure(width: int, height: int, arrange: bool = True) -> Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from e2c_control.errors import InputError
@@ -25,7 +26,8 @@ class Hindsight(Term):
 
     Args:
         goal_weight: w, squared actions per squared latent in units of its deviation.
-        windows: how many windows of the batch are planned, since a plan costs as much as some ten predictions.
+        windows: how many windows of a process's share of the batch are planned, since a plan costs as much as some ten
+            predictions.
         iterations: of the planner, which begins at what was done.
     """
 
@@ -41,7 +43,7 @@ class Hindsight(Term):
 
     def forward(self, unrolled: Unrolled) -> Tensor:
         every = unrolled.gather(unrolled.posterior.mean, -2).flatten(0, -2)
-        weight = self.goal_weight / every.var(0, correction=0).mean()
+        weight = self.goal_weight / every.var(0, correction=0).mean().clamp_min(1e-8)
         means = unrolled.posterior.mean[:, : self.windows]
         done = unrolled.actions[:, : self.windows].transpose(0, 1).to(means.dtype)
 
@@ -51,5 +53,6 @@ class Hindsight(Term):
 
         limit = done.new_ones(done.shape[-1])
         step = unrolled.embedding.transition.predict
-        plan = self.planner(step, cost, means[0], done, -limit, limit, differentiable=True)
+        with torch.autocast(done.device.type, enabled=False):  # a plan needs more than eight bits
+            plan = self.planner(step, cost, means[0], done, -limit, limit, differentiable=True)
         return (plan.controls - done).square().mean()

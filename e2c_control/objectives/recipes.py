@@ -51,7 +51,7 @@ def unfold(embedding: EmbeddingConfig) -> Recipe:
 
 
 def unfold_noisy(embedding: EmbeddingConfig) -> Recipe:
-    """The default for a world whose motion is random, where consistency would shrink the map, in the end to a point.
+    """`unfold` for a world whose motion is random, where consistency would shrink the map, in the end to a point.
 
     The consistency term is a density whose spread is learnt: it gains by every halving of the map until the blur of
     the targets covers what noise leaves unpredictable, and at 5 pixels that is more than prediction can gain.
