@@ -4,8 +4,9 @@ E2C/PendulumPump-v0 from images. One embedding each, the recipe `unfold` as the 
 transitions:
 
 - random: uniformly random actions, from where resets put the pendulum: at the bottom;
-- explored: by `e2c explore --limit 5`, from the same resets, without any reward of the environment;
-- explored, limit 50: the same by the usual limit, which pays far more for pixels that are seldom lit;
+- explored: by `e2c explore --sight plain --limit 5`, from the same resets, without any reward of the environment;
+- whitened: the same by a policy that sees images whitened, and so gets to fast turns sooner;
+- whitened, limit 50: `e2c explore` with its defaults, which also pay more for pixels that are seldom lit;
 - sampled: random actions in short episodes from states drawn all over the world, which a real system cannot do.
 
 Receding-horizon iLQR then drives the ten problems of the protocol from images alone. How much of the plane of angle and
@@ -61,15 +62,19 @@ ENVIRONMENT = "E2C/PendulumPump-v0"
 TASK = make_task(ENVIRONMENT)
 TRANSITIONS = 20_000
 ENVIRONMENTS = 16
-LIMITS = {"explored": 5.0, "explored, limit 50": None}
-WAYS = {"random": ORANGE, "explored": BLUE, "explored, limit 50": PURPLE, "sampled": GREEN}
+EXPLORING: dict[str, dict[str, Any]] = {
+    "explored": {"sight": "plain", "limit": 5.0},
+    "whitened": {"limit": 5.0},
+    "whitened, limit 50": {},
+}
+WAYS = {"random": ORANGE, "explored": BLUE, "whitened": PURPLE, "whitened, limit 50": PURPLE, "sampled": GREEN}
 
 
 def gather(way: str, seed: int, count: int, folder: Path) -> tuple[Transitions, int]:
     """A way's transitions, and how many steps of the environment they took."""
-    if way in LIMITS:
-        where: Any = {"out": folder / "all", "runs": folder / "runs"}
-        Explore(env=ENVIRONMENT, steps=count, limit=LIMITS[way], n_envs=ENVIRONMENTS, seed=seed, **where)()
+    if way in EXPLORING:
+        how: Any = {"out": folder / "all", "runs": folder / "runs", **EXPLORING[way]}
+        Explore(env=ENVIRONMENT, steps=count, n_envs=ENVIRONMENTS, seed=seed, **how)()
         explored = Transitions.open(folder / "all")
         return newest(explored, count, folder / "kept"), explored.n_transitions
     sampled = way == "sampled"

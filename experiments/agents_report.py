@@ -22,8 +22,9 @@ WORLDS = {"mountain": "mountain car", "walls": "walls, from images", "pump": "pu
 
 DATA = {
     "random": "random actions",
-    "explored": "`e2c explore --limit 5`",
-    "explored, limit 50": "the same with its usual limit of 50",
+    "explored": "`e2c explore --sight plain --limit 5`",
+    "whitened": "the same by a policy that sees images whitened",
+    "whitened, limit 50": "that with the usual limit of 50",
     "sampled": "states sampled everywhere",
 }
 

@@ -31,6 +31,7 @@ from e2c_control.runs.checkpoint import Checkpoint, load_checkpoint, save_checkp
 from e2c_control.runs.config import from_json, to_json
 
 KIND = "FreeEnergyAgent"
+SIGHTS = ("whitened", "plain")
 NOVELTY = "novelty_"
 """How the names of the model's files begin."""
 
@@ -41,6 +42,7 @@ class FreeEnergyOptions:
 
     Attributes:
         policy: what its policy learns by: ppo, sac or relax.
+        sight: how its policy sees images: whitened pixel by pixel, or plain, as they are.
         novelty: what is new to it, and how it learns that.
         weights: of novelty and of what the environment pays, and whether novelty is sought or avoided.
         policy_options: arguments of the policy's algorithm that are to be others than usual; numbers, texts, and lists
@@ -48,12 +50,15 @@ class FreeEnergyOptions:
     """
 
     policy: str = "ppo"
+    sight: str = "whitened"
     novelty: NoveltyOptions = field(default_factory=NoveltyOptions)
     weights: Weights = field(default_factory=lambda: Weights(extrinsic=0.0))
     policy_options: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
         check_policy(self.policy)
+        if self.sight not in SIGHTS:
+            raise InputError(f"There is no sight '{self.sight}': choose one of {', '.join(SIGHTS)}.")
         for name, value in self.policy_options.items():
             try:
                 json.dumps(value)
@@ -75,7 +80,7 @@ class FreeEnergyAgent:
 
     `learn` always resets the environments, with a seed made of `seed` and the steps so far: on a CPU it goes on from a
     saved agent to the bit, as it would have without saving. It can be interrupted: the agent is then what it was after
-    the last step, and can act, be saved and go on. Policies see vectors and images whitened.
+    the last step, and can act, be saved and go on. Policies see vectors whitened, and images unless told otherwise.
 
     Attributes:
         options: what it is.
@@ -91,6 +96,7 @@ class FreeEnergyAgent:
         objective: maximise novelty, or minimise it.
         intrinsic_weight: of novelty.
         extrinsic_weight: of what the environment pays.
+        sight: how the policy sees images: "whitened" pixel by pixel, so that it sees the few that move, or "plain".
         policy_options: arguments of the policy's algorithm that are to be others than usual.
         n_envs: environments at once where they are made here: 32, 8 for relax, or one for sac.
         tensorboard_log, verbose: as in stable-baselines3.
@@ -110,6 +116,7 @@ class FreeEnergyAgent:
         objective: str = "maximise",
         intrinsic_weight: float = 1.0,
         extrinsic_weight: float = 0.0,
+        sight: str = "whitened",
         policy_options: Mapping[str, Any] | None = None,
         n_envs: int | None = None,
         tensorboard_log: str | None = None,
@@ -118,7 +125,9 @@ class FreeEnergyAgent:
         device: torch.device | str = "auto",
     ) -> None:
         weights = Weights(intrinsic_weight, extrinsic_weight, cast(Any, objective))
-        self.options = FreeEnergyOptions(policy, novelty or NoveltyOptions(), weights, dict(policy_options or {}))
+        self.options = FreeEnergyOptions(
+            policy, sight, novelty or NoveltyOptions(), weights, dict(policy_options or {})
+        )
         drawn = int(np.random.SeedSequence().generate_state(1)[0])
         self.seed = drawn if seed is None else whole("seed", seed, least=0, most=2**32 - 1)
         self._kept: dict[str, Any] = {"tensorboard_log": tensorboard_log, "verbose": verbose}
@@ -133,7 +142,7 @@ class FreeEnergyAgent:
             seed=self.seed,
             device=device,
         )
-        settings = settings_of(kind, self.reward, self.options.policy_options)
+        settings = settings_of(kind, self.reward, sight == "whitened", self.options.policy_options)
         self._whitening = None if is_image(cast(Any, venv.observation_space)) else _whitening(self.reward)
         with own_randomness(self.seed):
             made: Any = kind
@@ -266,6 +275,7 @@ class FreeEnergyAgent:
             objective=options.weights.objective,
             intrinsic_weight=options.weights.intrinsic,
             extrinsic_weight=options.weights.extrinsic,
+            sight=options.sight,
             policy_options=options.policy_options,
             seed=int(meta["seed"]),
             device=device,

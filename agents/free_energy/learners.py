@@ -57,8 +57,10 @@ def algorithm_of(policy: str, actions: spaces.Space[Any]) -> type[BaseAlgorithm]
     return PPO if policy == "ppo" else SAC
 
 
-def settings_of(kind: type[BaseAlgorithm], source: NoveltyReward, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of an algorithm: its usual ones here, and what the user wants otherwise.
+def settings_of(
+    kind: type[BaseAlgorithm], source: NoveltyReward, whitened: bool, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Arguments of an algorithm, which sees images whitened or not: its usual ones here, and what the user wants.
 
     Raises:
         InputError: the algorithm has no such argument, or it is the agent's to give.
@@ -74,12 +76,15 @@ def settings_of(kind: type[BaseAlgorithm], source: NoveltyReward, options: Mappi
         **_usual(kind, source),
         **deepcopy(dict(options)),
     }
-    if is_image(seen):
+    if whitened and is_image(seen):
         kwargs: dict[str, Any] = dict(given.get("policy_kwargs") or {})
         own: dict[str, Any] = kwargs.get("features_extractor_kwargs") or {}
         sight = {"convolutions": given["policy"] == "CnnPolicy", **own}
-        whitened = {"features_extractor_class": WhitenedImages, "features_extractor_kwargs": sight}
-        given["policy_kwargs"] = kwargs | whitened
+        given["policy_kwargs"] = {
+            **kwargs,
+            "features_extractor_class": WhitenedImages,
+            "features_extractor_kwargs": sight,
+        }
     if kind is PPO and "batch_size" not in given:
         steps = given["n_steps"] * source.num_envs
         given["batch_size"] = steps // 4 if steps % 4 == 0 else steps

@@ -27,7 +27,7 @@ class Explore:
     """Gather a dataset by curiosity: a policy is paid for what a model of the images still gets wrong.
 
     No reward of the environment is used. The dataset is what `e2c train` takes, as `e2c collect` makes it.
-      e2c explore --env E2C/PendulumPump-v0 --limit 5 --out datasets/pump
+      e2c explore --env E2C/PendulumPump-v0 --sight plain --limit 5 --out datasets/pump
       e2c explore --env E2C/PlanarWalls-v0 --out datasets/walls --model rnd --steps 50000
       e2c explore --env E2C/Planar-v0 --out datasets/quiet --objective minimise      (to compare: it avoids surprise)
 
@@ -46,6 +46,8 @@ class Explore:
         limit: deviations at which whitened pixels are cut off before the model sees them. Default: 50, at which a few
             pixels that move are told from each other; 5 where what moves fills much of the picture, or what is rare
             counts for too much.
+        sight: how the policy sees images: whitened pixel by pixel, so that it sees the few that move, or plain, as they
+            are, which is enough where what moves fills much of the picture.
         objective: seek what is new, or avoid it.
         frame_stack: frames in an observation. Default: what the environment shows by itself.
         image_size: pixels per side to resize pictures to. Default: 64 for rendered ones.
@@ -66,6 +68,7 @@ class Explore:
     model: str = "recurrent"
     remedy: Unset[str] = None
     limit: Unset[float] = None
+    sight: Literal["whitened", "plain"] = "whitened"
     objective: Literal["maximise", "minimise"] = "maximise"
     frame_stack: Unset[int] = None
     image_size: Unset[int] = None
@@ -119,7 +122,7 @@ class Explore:
         recorder = Recorder(worlds, card.frame_shape[-1], card.state_dim is not None)
         newest = None if old is None else latest(old.checkpoints)
         if newest is None:
-            made: Any = {"objective": self.objective, "seed": self.seed, "device": "cpu"}
+            made: Any = {"objective": self.objective, "sight": self.sight, "seed": self.seed, "device": "cpu"}
             agent = FreeEnergyAgent(recorder, self.policy, novelty, **made)
         else:
             agent = FreeEnergyAgent.load(newest, recorder, device="cpu")

@@ -26,8 +26,8 @@ class Hindsight(Term):
 
     Args:
         goal_weight: w, squared actions per squared latent in units of its deviation.
-        windows: how many windows of a process's share of the batch are planned, since a plan costs as much as some ten
-            predictions.
+        windows: how many windows of the batch are planned, since a plan costs as much as some ten predictions;
+            processes that share a batch plan the same ones.
         iterations: of the planner, which begins at what was done.
     """
 
@@ -42,10 +42,10 @@ class Hindsight(Term):
         self.planner = TorchILQR(iterations=int(iterations), tolerance=1e-4)
 
     def forward(self, unrolled: Unrolled) -> Tensor:
-        every = unrolled.gather(unrolled.posterior.mean, -2).flatten(0, -2)
-        weight = self.goal_weight / every.var(0, correction=0).mean().clamp_min(1e-8)
-        means = unrolled.posterior.mean[:, : self.windows]
-        done = unrolled.actions[:, : self.windows].transpose(0, 1).to(means.dtype)
+        every, actions = unrolled.gather(unrolled.posterior.mean, -2), unrolled.gather(unrolled.actions, -2)
+        weight = self.goal_weight / every.flatten(0, -2).var(0, correction=0).mean().clamp_min(1e-8)
+        means = every[:, : self.windows]
+        done = actions[:, : self.windows].transpose(0, 1).to(means.dtype)
 
         def cost(states: Tensor, controls: Tensor) -> Tensor:
             missed = (states[:, -1] - means[-1]).square().sum(-1)

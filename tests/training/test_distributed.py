@@ -80,7 +80,7 @@ def lose_one(job: Job) -> None:
     try:
         job.average([torch.ones(3)])
     except JobEnded:
-        raise SystemExit(7) from None
+        os._exit(7)  # at once: threads that wait for the lost process may abort an orderly end
 
 
 def main(data: Path, folder: Path, rank: int) -> None:

@@ -187,6 +187,15 @@ def test_what_policies_see_of_images(policy: str, side: int) -> None:
         assert whitened[1:].abs().max() < 0.01
 
 
+def test_plain_sight_stays_with_a_saved_agent(tmp_path: Path) -> None:
+    agent = make("ppo", "box", image=True, sight="plain")
+    assert not sights(agent)
+    agent.save(tmp_path / "agent")
+    assert not sights(FreeEnergyAgent.load(tmp_path / "agent", device="cpu"))
+    with pytest.raises(InputError, match="There is no sight 'blurred': choose one of whitened, plain"):
+        make("ppo", "box", image=True, sight="blurred")
+
+
 def test_options_of_what_policies_see() -> None:
     """An extractor's own arguments reach it, and a policy without convolutions sees whitened pixels."""
     wider: Any = {"policy_kwargs": {"features_extractor_kwargs": {"features_dim": 9}}, "n_steps": 8}
