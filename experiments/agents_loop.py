@@ -5,8 +5,9 @@ transitions:
 
 - random: uniformly random actions, from where resets put the pendulum: at the bottom;
 - explored: by `e2c explore --sight plain --limit 5`, from the same resets, without any reward of the environment;
-- whitened: the same by a policy that sees images whitened, and so gets to fast turns sooner;
-- whitened, limit 50: `e2c explore` with its defaults, which also pay more for pixels that are seldom lit;
+- whitened, interrupted: the same by a policy that sees images whitened, with a checkpoint half-way, which ends all
+  episodes just when the first of them get up;
+- limit 50, interrupted: so too, and with more paid for pixels that are seldom lit, which is the command's default;
 - sampled: random actions in short episodes from states drawn all over the world, which a real system cannot do.
 
 Receding-horizon iLQR then drives the ten problems of the protocol from images alone. How much of the plane of angle and
@@ -64,10 +65,10 @@ TRANSITIONS = 20_000
 ENVIRONMENTS = 16
 EXPLORING: dict[str, dict[str, Any]] = {
     "explored": {"sight": "plain", "limit": 5.0},
-    "whitened": {"limit": 5.0},
-    "whitened, limit 50": {},
+    "whitened, interrupted": {"limit": 5.0, "checkpoint_every": 10_000},
+    "limit 50, interrupted": {"checkpoint_every": 10_000},
 }
-WAYS = {"random": ORANGE, "explored": BLUE, "whitened": PURPLE, "whitened, limit 50": PURPLE, "sampled": GREEN}
+WAYS = {"random": ORANGE, "explored": BLUE, **dict.fromkeys(list(EXPLORING)[1:], PURPLE), "sampled": GREEN}
 
 
 def gather(way: str, seed: int, count: int, folder: Path) -> tuple[Transitions, int]:

@@ -23,8 +23,8 @@ WORLDS = {"mountain": "mountain car", "walls": "walls, from images", "pump": "pu
 DATA = {
     "random": "random actions",
     "explored": "`e2c explore --sight plain --limit 5`",
-    "whitened": "the same by a policy that sees images whitened",
-    "whitened, limit 50": "that with the usual limit of 50",
+    "whitened, interrupted": "the same by a policy that sees images whitened, with a checkpoint half-way",
+    "limit 50, interrupted": "so too with the usual limit of 50",
     "sampled": "states sampled everywhere",
 }
 

@@ -55,7 +55,8 @@ class Explore:
         n_envs: environments that run at the same time.
         seed: of everything.
         overwrite: replace a dataset that is there already.
-        checkpoint_every: steps between checkpoints, each of which ends the episodes.
+        checkpoint_every: steps between checkpoints, each of which ends all episodes, in the middle of what they were
+            about to find: seldom is better.
         runs: folder of all runs.
         name: of this run. Default: the time.
     """
@@ -76,7 +77,7 @@ class Explore:
     n_envs: int = 16
     seed: int = 0
     overwrite: bool = False
-    checkpoint_every: int = 10_000
+    checkpoint_every: int = 50_000
     runs: Path = Path("runs")
     name: Unset[str] = None
 
