@@ -184,7 +184,7 @@ def report(found: dict[str, Any]) -> None:
 
 def picture(rows: list[dict[str, Any]]) -> Any:
     """Where the frames of the first seed's data are, above the scores, every seed a dot."""
-    figure = new_figure(1100, 760)
+    figure = new_figure(1200, 760)
     ways = [way for way in WAYS if any(row["way"] == way for row in rows)]
     places = figure.subplot_mosaic([ways, ["scores"] * len(ways)], height_ratios=[1.0, 0.9])
     world = pump()
@@ -194,7 +194,7 @@ def picture(rows: list[dict[str, Any]]) -> Any:
         counts = np.array(own["visits"], float).T
         shown: Array = np.where(counts > 0, np.log10(np.maximum(counts, 1.0)), np.nan)
         places[way].imshow(shown, extent=(left, right, bottom, top), origin="lower", aspect="auto", cmap="viridis")
-        dress(places[way], f"{way}: {own['cells']:.0%} of the cells", *TASK.system.state_names)
+        dress(places[way], f"{way}\n{own['cells']:.0%} of the cells", *TASK.system.state_names)
         for edge in (-np.pi / 6, np.pi / 6):  # between them it is upright
             places[way].axvline(edge, color=INK, linestyle=":", linewidth=1)
     axes = places["scores"]
