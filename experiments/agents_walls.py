@@ -34,7 +34,6 @@ from numpy.typing import NDArray
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
-from stable_baselines3.common.torch_layers import NatureCNN
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
 from e2c_control.agents.free_energy.learners import settings_of
@@ -208,9 +207,7 @@ def assembled(variant: Variant, visits: coverage.Visits, seed: int) -> tuple[PPO
         pays.novelty = Oracle(watched, pays.novelty)  # type: ignore[assignment]
     side = "state" if variant.policy_sees == "state" else "image"
     top = pays if side == variant.novelty_sees else Shown(pays, side)
-    settings = settings_of(PPO, top, variant.policy)  # type: ignore[arg-type]
-    if variant.policy_sees == "plain":
-        settings["policy_kwargs"] |= {"features_extractor_class": NatureCNN, "features_extractor_kwargs": {}}
+    settings = settings_of(PPO, top, variant.policy_sees != "plain", variant.policy)  # type: ignore[arg-type]
     model = PPO(env=top, seed=seed, device="cpu", **settings)
     return model, SightCallback(pays), Listening(pays, listeners, visits)
 
