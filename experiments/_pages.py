@@ -22,16 +22,6 @@ def load(name: str) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def stored_rows(path: Path, problems: int) -> list[dict[str, Any]]:
-    """Rows that were measured before; scores on other problems do not go into the same file."""
-    if not path.exists():
-        return []
-    result = json.loads(path.read_text(encoding="utf-8"))
-    if result["problems"] != problems:
-        raise SystemExit(f"{path} holds scores on the problems of seed {result['problems']}: choose another --out.")
-    return result["rows"]
-
-
 def write_block(page: Path, name: str, lines: list[str]) -> None:
     """Replace what stands between `<!-- name: ... -->` and `<!-- end of name -->` on a page."""
     block = re.compile(rf"(<!-- {name}: [^>]*-->\n).*?(<!-- end of {name} -->)", re.DOTALL)

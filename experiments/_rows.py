@@ -17,6 +17,16 @@ def stored(path: Path) -> list[Row]:
     return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
 
 
+def stored_rows(path: Path, problems: int) -> list[Row]:
+    """Rows that were measured before; scores on other problems do not go into the same file."""
+    if not path.exists():
+        return []
+    result = json.loads(path.read_text(encoding="utf-8"))
+    if result["problems"] != problems:
+        raise SystemExit(f"{path} holds scores on the problems of seed {result['problems']}: choose another --out.")
+    return result["rows"]
+
+
 def measure_missing(
     path: Path,
     wanted: Iterable[Row],

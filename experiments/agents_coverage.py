@@ -158,6 +158,16 @@ class Visits:
         there = np.ones(self.world.cells, bool) if self.world.reachable is None else self.world.reachable
         return float(((self.counts > 0) & there).sum() / there.sum())
 
+    def row(self) -> dict[str, Any]:
+        """What a result file says of them."""
+        return {
+            "cells": self.share(),
+            "first_arrival": self.first,
+            "time_there": self.there / self.steps,
+            "curve": [(steps, round(share, 4)) for steps, share in self.curve],
+            "visits": self.counts.tolist(),
+        }
+
 
 def true_states(observations: Any, dones: Any, infos: list[dict[str, Any]]) -> Array:
     """Where each environment is after a step, before it was reset: told by `info`, or by what is seen."""
@@ -208,11 +218,7 @@ def measure(name: str, way: str, options: NoveltyOptions | None, seed: int, worl
         "world": name,
         "way": way,
         "seed": seed,
-        "cells": visits.share(),
-        "first_arrival": visits.first,
-        "time_there": visits.there / visits.steps,
-        "curve": [(steps, round(share, 4)) for steps, share in visits.curve],
-        "visits": visits.counts.tolist(),
+        **visits.row(),
         "commit": source_commit(),
         "cpu_seconds": time.process_time() - begun,
     }

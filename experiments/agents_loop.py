@@ -36,8 +36,8 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 
 import numpy as np
 import torch
-from _pages import RESULTS, stored_rows
-from _rows import measure_missing
+from _pages import RESULTS
+from _rows import measure_missing, stored_rows
 from agents_coverage import Array, Visits, pump
 from agents_coverage import median_interval as interval
 

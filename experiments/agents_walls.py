@@ -221,11 +221,7 @@ def measure(variant: str, seed: int, steps: int | None = None) -> dict[str, Any]
     return {
         "variant": variant,
         "seed": seed,
-        "cells": visits.share(),
-        "first_arrival": visits.first,
-        "time_there": visits.there / visits.steps,
-        "curve": [(steps, round(share, 4)) for steps, share in visits.curve],
-        "visits": visits.counts.tolist(),
+        **visits.row(),
         "heard": listening.heard,
         "commit": source_commit(),
         "cpu_seconds": time.process_time() - begun,

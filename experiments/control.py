@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _pages import RESULTS, stored_rows
+from _pages import RESULTS
+from _rows import stored_rows
 
 from e2c_control.benchmark.cell import make_cell, run_cell
 from e2c_control.benchmark.store import write_cell

@@ -34,12 +34,13 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 
 import numpy as np
 import torch
-from _pages import RESULTS, stored_rows
+from _pages import RESULTS
+from _rows import stored_rows
 
 from e2c_control.agents import Drive, E2CAgent, PlanningOptions, drive
-from e2c_control.benchmark.cell import AT_ONCE, Cell, make_cell
+from e2c_control.benchmark.cell import Cell, gather, make_cell
 from e2c_control.benchmark.worlds import DEFAULT_RECIPE
-from e2c_control.data import Transitions, collect, make_vector_env
+from e2c_control.data import Transitions
 from e2c_control.envs import Problem, Task
 from e2c_control.measures import encode_means, hold_out
 from e2c_control.measures.model_error import prediction_errors
@@ -144,15 +145,6 @@ class Models:
         while not trainer.finished:
             trainer.advance()
         return trainer
-
-
-def gather(cell: Cell, path: Path) -> Transitions:
-    """The cell's transitions, the same that `control.py` collects."""
-    world, arguments = cell.world, dict[str, Any](cell.world.arguments)
-    environments = make_vector_env(world.environment, AT_ONCE, frame_stack=1, **arguments)
-    found = collect(environments, path, world.transitions, world.episode_length, starts="sampled", seed=cell.seed)
-    environments.close()
-    return found
 
 
 def drives(embedding: Embedding, task: Task, problems: Sequence[Problem], disagreement: float) -> list[Drive]:

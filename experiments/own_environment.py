@@ -97,18 +97,22 @@ def by_equations(env: Any) -> Act:
     return act
 
 
-def learnt(seed: int, length: int, scale: float = 1.0, transitions: int = TRANSITIONS) -> E2CAgent:
+def pendulum() -> Any:
+    """Seen by pictures."""
+    return make_image_env("Pendulum-v1", frame_stack=2, image_size=SIDE)
+
+
+def learnt(env: Any, seed: int, length: int, scale: float = 1.0, transitions: int = TRANSITIONS) -> E2CAgent:
     """An agent that has learnt from random episodes of that length."""
-    env = make_image_env("Pendulum-v1", frame_stack=2, image_size=SIDE)
     made = E2CAgent.create(env, latent_dim=3, episode_length=length, steps_scale=scale, seed=seed)
     return made.learn(transitions)
 
 
 def measure(way: str, seed: int) -> Row:
     """One row: returns, and the CPU time to learn and to act."""
-    env, begun = make_image_env("Pendulum-v1", frame_stack=2, image_size=SIDE), time.process_time()
+    env, begun = pendulum(), time.process_time()
     if way in LENGTHS:
-        act = by_pictures(learnt(seed, LENGTHS[way]), env)
+        act = by_pictures(learnt(env, seed, LENGTHS[way]), env)
     else:
         act = by_equations(env) if way == EQUATIONS else by_chance(seed)
     ready = time.process_time()
@@ -152,8 +156,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.quick:
-        env = make_image_env("Pendulum-v1", frame_stack=2, image_size=SIDE)
-        print(returns(env, 1, by_pictures(learnt(100, 40, scale=0.01, transitions=400), env)))
+        env = pendulum()
+        print(returns(env, 1, by_pictures(learnt(env, 100, 40, scale=0.01, transitions=400), env)))
         return
     wanted = [{"way": way, "seed": 0} for way in (CHANCE, EQUATIONS)]
     wanted += [{"way": way, "seed": seed} for seed in options.seeds for way in LENGTHS]

@@ -165,8 +165,8 @@ class PlannedCuriosity(EmbeddedAgent):
 
         def work(after_step: AfterStep, after_collection: Callable[[], None]) -> None:
             with work_folder(learning) as folder:
-                whole = _place_of(before, folder)
-                path = whole if before is None else first_free(folder / "round")
+                dataset = _place_of(before, folder)
+                path = dataset if before is None else first_free(folder / "round")
                 where: Any = {"starts": "reset", "policy": policy}
                 everything = gather(world, learning, path, total_timesteps, seed, after_step, progress_bar, **where)
                 after_collection()
@@ -174,12 +174,12 @@ class PlannedCuriosity(EmbeddedAgent):
                     new = Shard.read(path)
                     # What is known may have been gathered by an earlier version.
                     parts = [replace(before, card=new.card), new]
-                    everything = join_shards(whole, parts, seed=seed, overwrite=True)
+                    everything = join_shards(dataset, parts, seed=seed, overwrite=True)
                     rmtree(path)  # now that all of it is in the dataset
                 embedding, quality = train_on(world, learning, everything, folder, seed, progress_bar)
                 self._adopt(embedding.cpu().eval())
                 self._remember_all(everything)
-                self._gathered = Shard.read(whole)
+                self._gathered = Shard.read(dataset)
             self._report(quality)
 
         self._watched(callback, {"total_timesteps": total_timesteps, "progress_bar": progress_bar}, work)

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, NatureCNN
 from torch import Tensor, nn
 
 from e2c_control.agents.novelty import NoveltyReward
 from e2c_control.agents.novelty.novelty import WHITENED_LIMIT
+from e2c_control.agents.novelty.scaling import deviation
 
 
 class WhitenedImages(BaseFeaturesExtractor):
@@ -44,11 +44,10 @@ class WhitenedImages(BaseFeaturesExtractor):
         whitened = (observations - self.mean) * self.scale
         return self.net(whitened.clamp(-WHITENED_LIMIT, WHITENED_LIMIT))
 
-    def whiten(self, moments: RunningMeanStd, unit: float) -> None:
-        """Use these statistics of frames (H, W, C) from now on; what is seen is divided by `unit` before."""
-        mean, deviation = np.asarray(moments.mean) / unit, np.sqrt(np.asarray(moments.var) + 1e-8) / unit
-        self.mean.copy_(torch.from_numpy(np.moveaxis(mean, -1, 0)))
-        self.scale.copy_(torch.from_numpy(np.moveaxis(1.0 / deviation, -1, 0)))
+    def whiten(self, mean: Tensor, scale: Tensor) -> None:
+        """Take off this mean and multiply by this scale from now on, both (C, H, W)."""
+        self.mean.copy_(mean)
+        self.scale.copy_(scale)
 
 
 class SightCallback(BaseCallback):
@@ -66,9 +65,12 @@ class SightCallback(BaseCallback):
         moments, policy = self.reward.novelty.moments, cast(Any, self.model).policy
         if moments.count < 1:
             return
+        unit = 255.0 if policy.normalize_images else 1.0
+        statistics = (np.asarray(moments.mean) / unit, 1.0 / (deviation(moments) / unit))
+        mean, scale = (torch.from_numpy(np.moveaxis(values, -1, 0)) for values in statistics)
         for part in policy.modules():
             if isinstance(part, WhitenedImages):
-                part.whiten(moments, 255.0 if policy.normalize_images else 1.0)
+                part.whiten(mean, scale)
 
     def _on_step(self) -> bool:
         return True

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from e2c_control.agents.novelty.memory import Cut, Memory
 from e2c_control.agents.novelty.registry import MODELS, check_name, make_model
-from e2c_control.agents.novelty.scaling import moments_from, moments_to
+from e2c_control.agents.novelty.scaling import deviation, moments_from, moments_to
 from e2c_control.agents.novelty.windows import Layout, Windows
 from e2c_control.errors import InputError, whole
 from e2c_control.runs.training_state import generator_to_tensor, optimizer_from_tensors, optimizer_to_tensors
@@ -132,7 +132,7 @@ class Novelty:
         """
         with torch.no_grad():
             made = self.model.reconstruction(self.windows(frames, actions))
-        return None if made is None else made.cpu().numpy() * np.sqrt(self.moments.var + 1e-8) + self.moments.mean
+        return None if made is None else made.cpu().numpy() * deviation(self.moments) + self.moments.mean
 
     def update(self, memory: Memory) -> tuple[dict[str, float], float]:
         """The optimiser's steps of one training, on windows of the memory.
@@ -176,7 +176,7 @@ class Novelty:
     def _whitening(self) -> Callable[[Tensor, Tensor], Windows]:
         """What whitens frames as they were seen, with the statistics of now."""
         mean = torch.as_tensor(np.asarray(self.moments.mean, np.float32), device=self.device)
-        scale = torch.as_tensor(np.asarray(1.0 / np.sqrt(self.moments.var + 1e-8), np.float32), device=self.device)
+        scale = torch.as_tensor(np.asarray(1.0 / deviation(self.moments), np.float32), device=self.device)
 
         def whiten(frames: Tensor, actions: Tensor) -> Windows:
             return Windows(((frames.float() - mean) * scale).clamp(-self.limit, self.limit), actions)

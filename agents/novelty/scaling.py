@@ -48,7 +48,7 @@ class ReturnScale:
     @property
     def deviation(self) -> float:
         """Of the sums so far."""
-        return float(np.sqrt(self.moments.var + 1e-8))
+        return float(deviation(self.moments))
 
     def scaled(self, bonus: NDArray[np.float64]) -> NDArray[np.float64]:
         """A bonus of any shape in these units; nothing before anything was observed."""
@@ -72,6 +72,11 @@ class ReturnScale:
         """Go on from what `state` gave."""
         self.returns, self.observed = state["returns"].numpy().copy(), bool(state["observed"])
         moments_from(self.moments, state)
+
+
+def deviation(moments: RunningMeanStd) -> NDArray[np.float64]:
+    """Of running moments, by which numbers are whitened; a little above 0 where nothing varies."""
+    return np.sqrt(np.asarray(moments.var, np.float64) + 1e-8)
 
 
 def moments_to(moments: RunningMeanStd) -> dict[str, Tensor]:

@@ -119,7 +119,7 @@ def run_cell(cell: Cell, folder: Path) -> Result:
         folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{cell.name}-", dir=folder) as scratch:
         begun = time.process_time()
-        transitions = _collect(cell, Path(scratch) / "transitions")
+        transitions = gather(cell, Path(scratch) / "transitions")
         collected = time.process_time()
         config = TrainConfig(
             transitions.path,
@@ -156,8 +156,8 @@ def run_cell_anywhere(cell: Cell) -> Result:
         return run_cell(cell, Path(folder))
 
 
-def _collect(cell: Cell, path: Path) -> Transitions:
-    """Random actions from states all over the world, in short episodes."""
+def gather(cell: Cell, path: Path) -> Transitions:
+    """What a cell is trained on: random actions from states all over the world, in short episodes."""
     world = cell.world
     arguments: Any = dict(world.arguments)
     environments = make_vector_env(world.environment, AT_ONCE, frame_stack=1, **arguments)
