@@ -1,6 +1,11 @@
-"""The one error that a user's mistake raises, wherever it is noticed."""
+"""The one error that a user's mistake raises, wherever it is noticed, and the checks of single values."""
 
+import difflib
+import math
 import operator
+from collections.abc import Callable, Iterable
+from numbers import Real
+from reprlib import repr as short
 from typing import Any, SupportsIndex, cast
 
 
@@ -9,7 +14,7 @@ class InputError(ValueError):
 
 
 def whole(name: str, value: object, least: int = 1, most: int | None = None) -> int:
-    """``value`` as an int, if it is a whole number from ``least`` to ``most``.
+    """Return ``value`` as an int, if it is a whole number from ``least`` to ``most``.
 
     NumPy's integers and floats without a fraction are whole numbers; bools and texts are none.
 
@@ -19,8 +24,106 @@ def whole(name: str, value: object, least: int = 1, most: int | None = None) -> 
     number = _integer(value)
     if number is None or number < least or (most is not None and number > most):
         wanted = f"of {least} or more" if most is None else f"from {least} to {most}"
-        raise InputError(f"{name} is {value!r}: give a whole number {wanted}.")
+        raise InputError(f"{name} is {short(value)}: give a whole number {wanted}.")
     return number
+
+
+def number(
+    name: str,
+    value: object,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> float:
+    """Return ``value`` as a float, if it is a finite number within the bounds: ``above`` and ``below`` exclude theirs.
+
+    NumPy's numbers are numbers; bools, texts, NaN and the infinities are none.
+
+    Raises:
+        InputError: it is none, or outside; the sentence begins with ``name``.
+    """
+    found = _finite(value)
+    if (
+        found is None
+        or (least is not None and found < least)
+        or (most is not None and found > most)
+        or (above is not None and found <= above)
+        or (below is not None and found >= below)
+    ):
+        raise InputError(f"{name} is {short(value)}: give a {_wanted(least, most, above, below)}.")
+    return found
+
+
+def flag(name: str, value: object) -> bool:
+    """Return ``value`` as a bool, if it is True or False, also NumPy's; numbers and texts raise InputError."""
+    if type(value).__name__ not in ("bool", "bool_"):
+        raise InputError(f"{name} is {short(value)}: give True or False.")
+    return bool(value)
+
+
+def one_of(kind: str, value: object, choices: Iterable[str]) -> str:
+    """Return ``value``, if it is one of the ``choices``.
+
+    Raises:
+        InputError: it is none: "There is no <kind> 'ilrq' (did you mean 'ilqr'?): choose one of aico, ilqr."
+    """
+    known = list(choices)
+    if not isinstance(value, str) or value not in known:
+        raise InputError(f"There is no {kind} {short(value)}{near_miss(value, known)}: choose {_listed(known)}.")
+    return value
+
+
+def only_options(owner: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise InputError for the first ``given`` name that the ``owner`` ("The planner 'cem'") does not take."""
+    names = list(known)
+    for name in given:
+        if name not in names:
+            takes = f"it takes {', '.join(names)}" if names else "it takes none"
+            raise InputError(f"{owner} has no option {name!r}{near_miss(name, names)}: {takes}.")
+
+
+def near_miss(value: object, known: Iterable[str]) -> str:
+    """Return " (did you mean 'x'?)" for the known name that is most like the value, or nothing."""
+    close = difflib.get_close_matches(value, known, n=1) if isinstance(value, str) else []
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def check_fields(options: object, check: Callable[..., object], *names: str, **limits: Any) -> None:
+    """Put what ``check(name, value, **limits)`` returns into the named fields of a dataclass, frozen or not.
+
+    A field whose default is None may be None. Meant for ``__post_init__``.
+    """
+    defaults: dict[str, Any] = cast(Any, type(options)).__dataclass_fields__
+    for name in names:
+        value = getattr(options, name)
+        if value is not None or defaults[name].default is not None:
+            object.__setattr__(options, name, check(name, value, **limits))
+
+
+def _listed(names: list[str]) -> str:
+    return " or ".join(names) if len(names) <= 2 else f"one of {', '.join(names)}"
+
+
+def _wanted(least: float | None, most: float | None, above: float | None, below: float | None) -> str:
+    if least is not None and most is None and below is None:
+        return f"number of {least:,.9g} or more"
+    if least is not None:
+        return f"number from {least:,.9g} to " + (f"{most:,.9g}" if below is None else f"below {below:,.9g}")
+    ends = {"above": above, "up to": most, "below": below}
+    given = [f"{word} {end:,.9g}" for word, end in ends.items() if end is not None]
+    return f"number {' and '.join(given)}" if given else "finite number"
+
+
+def _finite(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def _integer(value: object) -> int | None:
