@@ -1,5 +1,6 @@
 """Collecting transitions from any vector of Gymnasium environments."""
 
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,7 +37,8 @@ def collect(
 ) -> Transitions:
     """Run the environments in rounds of ``episode_length`` steps and write exactly ``transitions`` transitions.
 
-    Each round begins with a reset of all. An environment that ends early is reset and goes on within the round.
+    Each round begins with a reset of all, by a seed of ``seed`` and the round: what a round gathers depends on none
+    before it. An environment that ends early is reset and goes on within the round.
 
     Args:
         vector_env: environments that show single frames (frame_stack=1), as `make_vector_env` makes them.
@@ -58,11 +60,9 @@ def collect(
     transitions, episode_length = whole("transitions", transitions), whole("episode_length", episode_length)
     seed = whole("seed", seed, least=0)
     frame_stack = None if frame_stack is None else whole("frame_stack", frame_stack)
-    env_seed, policy_seed = np.random.SeedSequence(seed).spawn(2)
-    rng = np.random.default_rng(policy_seed)
     name, kwargs = environment_identity(vector_env)
-    stepper = Stepper(vector_env, name, starts, policy, rng)
-    frames, states = stepper.reset(int(env_seed.generate_state(1)[0]) >> 1)
+    stepper = Stepper(vector_env, name, starts, policy)
+    frames, states = stepper.begin(seed, 0)
     card = DatasetCard(
         environment=name,
         environment_kwargs=kwargs,
@@ -78,11 +78,11 @@ def collect(
     bar.set_description(f"Collecting {name}", refresh=False)
     with TransitionsWriter.create(path, card, expected_frames=expected, overwrite=overwrite) as writer, bar:
         episodes = _Episodes(writer, vector_env.num_envs, episode_length, card)
-        while True:
+        for following in count(1):
             transitions -= _round(stepper, episodes, frames, states, transitions, bar)
             if transitions == 0:
                 break
-            frames, states = stepper.reset()
+            frames, states = stepper.begin(seed, following)
     return Transitions.open(path)
 
 

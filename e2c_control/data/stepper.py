@@ -20,9 +20,7 @@ Mask = NDArray[np.bool_]
 class Stepper:
     """The environments and the policy: resets, steps, and what comes out of them, checked."""
 
-    def __init__(
-        self, vector_env: Vectors, name: str, starts: Starts, policy: Policy | None, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, vector_env: Vectors, name: str, starts: Starts, policy: Policy | None) -> None:
         self._vector_env: Any = vector_env
         self.action_dim = int(self._vector_env.single_action_space.shape[0])
         self.mode = AutoresetMode(vector_env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP))
@@ -31,8 +29,14 @@ class Stepper:
         self._name = name
         self._starts = starts
         self._policy = policy or UniformPolicy(self.action_dim)
-        self._rng = rng
+        self._rng: np.random.Generator  # from `begin` on
         self._has_states = False
+
+    def begin(self, seed: int, number: int) -> tuple[NDArray[np.uint8], NDArray[np.float64] | None]:
+        """Reset all environments, and the policy's generator, for the round of that number, counted from 0."""
+        env_seed, policy_seed = np.random.SeedSequence([seed, number]).spawn(2)
+        self._rng = np.random.default_rng(policy_seed)
+        return self.reset(int(env_seed.generate_state(1)[0]) >> 1)
 
     def reset(
         self, seed: int | None = None, mask: Mask | None = None
