@@ -24,7 +24,7 @@ from e2c_control.agents.free_energy.sight import SightCallback
 from e2c_control.agents.learning import Callback, as_callback, later_seed
 from e2c_control.agents.novelty import NoveltyCallback, NoveltyOptions, NoveltyReward, Weights
 from e2c_control.agents.novelty.novelty import WHITENED_LIMIT
-from e2c_control.agents.novelty.scaling import moments_from, moments_to
+from e2c_control.agents.novelty.scaling import Moments, moments_from, moments_to
 from e2c_control.agents.policy_gradient.spaces import space_from, space_to
 from e2c_control.errors import InputError, whole
 from e2c_control.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -291,4 +291,6 @@ class FreeEnergyAgent:
 
 def _whitening(venv: VecEnv) -> VecNormalize:
     """Vectors as a policy can learn from them: with the numbers that MountainCar shows, it would hardly explore."""
-    return VecNormalize(venv, norm_reward=False, clip_obs=WHITENED_LIMIT)
+    whitening = VecNormalize(venv, norm_reward=False, clip_obs=WHITENED_LIMIT, epsilon=0.0)
+    whitening.obs_rms = Moments(cast(Any, venv.observation_space).shape)
+    return whitening

@@ -8,6 +8,7 @@ from copy import deepcopy
 from math import prod
 from typing import Any, cast
 
+import numpy as np
 from gymnasium import spaces
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common import preprocessing
@@ -17,7 +18,7 @@ from e2c_control.agents.free_energy.environments import smallest_side
 from e2c_control.agents.free_energy.sight import WhitenedImages
 from e2c_control.agents.novelty import NoveltyReplayBuffer, NoveltyReward
 from e2c_control.agents.policy_gradient import LAX, RELAX
-from e2c_control.agents.policy_gradient.actions import CONTINUOUS, DISCRETE
+from e2c_control.agents.policy_gradient.actions import CONTINUOUS, DISCRETE, bounds_of
 from e2c_control.errors import InputError
 
 POLICIES = {"ppo": 32, "sac": 1, "relax": 8}
@@ -54,6 +55,10 @@ def algorithm_of(policy: str, actions: spaces.Space[Any]) -> type[BaseAlgorithm]
         return LAX if isinstance(actions, spaces.Box) else RELAX
     if policy == "sac" and not isinstance(actions, spaces.Box):
         raise InputError(f"sac takes continuous actions, not {actions}: choose ppo or relax.")
+    if policy == "sac":
+        low, high = bounds_of(actions)
+        if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
+            raise InputError(f"sac takes actions between two bounds that differ, not {actions}: choose ppo or relax.")
     return PPO if policy == "ppo" else SAC
 
 

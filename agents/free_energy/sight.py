@@ -21,6 +21,9 @@ from e2c_control.agents.novelty import NoveltyReward
 from e2c_control.agents.novelty.novelty import WHITENED_LIMIT
 from e2c_control.agents.novelty.scaling import deviation
 
+STILL = 1e-4
+"""Least deviation of a pixel, in grey levels: less is the rounding of float32, in which policies see."""
+
 
 class WhitenedImages(BaseFeaturesExtractor):
     """stable-baselines3's convolutions, or none, behind images (N, C, H, W) that are whitened pixel by pixel.
@@ -66,7 +69,8 @@ class SightCallback(BaseCallback):
         if moments.count < 1:
             return
         unit = 255.0 if policy.normalize_images else 1.0
-        statistics = (np.asarray(moments.mean) / unit, 1.0 / (deviation(moments) / unit))
+        varies = np.maximum(deviation(moments), STILL)
+        statistics = (np.asarray(moments.mean) / unit, unit / varies)
         mean, scale = (torch.from_numpy(np.moveaxis(values, -1, 0)) for values in statistics)
         for part in policy.modules():
             if isinstance(part, WhitenedImages):

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from stable_baselines3.common.running_mean_std import RunningMeanStd
 from torch import Tensor
 
 from e2c_control.agents.novelty.memory import Cut, Memory
 from e2c_control.agents.novelty.registry import MODELS, check_name, make_model
-from e2c_control.agents.novelty.scaling import deviation, moments_from, moments_to
+from e2c_control.agents.novelty.scaling import Moments, deviation, moments_from, moments_to
 from e2c_control.agents.novelty.windows import Layout, Windows
 from e2c_control.errors import InputError, whole
 from e2c_control.runs.training_state import generator_to_tensor, optimizer_from_tensors, optimizer_to_tensors
@@ -103,7 +102,7 @@ class Novelty:
         weights = torch.Generator().manual_seed(seed)
         model = make_model(options.model, layout, options.settings, options.remedy, options.remedy_settings, weights)
         self.model = model.to(device)
-        self.moments = RunningMeanStd(shape=layout.frame_shape)
+        self.moments = Moments(layout.frame_shape)
         trained = [weight for weight in self.model.parameters() if weight.requires_grad]
         self.optimiser = torch.optim.Adam(trained, options.learning_rate, fused=True)
         usual = IMAGE_LIMIT if len(layout.frame_shape) == 3 else WHITENED_LIMIT
@@ -114,7 +113,7 @@ class Novelty:
 
     def observe(self, frames: NDArray[Any]) -> None:
         """Take frames (N, *frame_shape) into the running statistics."""
-        self.moments.update(frames.astype(np.float64))
+        self.moments.update(frames)
 
     def windows(self, frames: NDArray[Any], actions: NDArray[np.float32]) -> Windows:
         """Frames (N, k, *frame_shape) and codes of actions (N, k - 1, a), whitened and on the device."""
@@ -174,12 +173,16 @@ class Novelty:
         return torch.as_tensor(frames, device=self.device), torch.as_tensor(actions, device=self.device)
 
     def _whitening(self) -> Callable[[Tensor, Tensor], Windows]:
-        """What whitens frames as they were seen, with the statistics of now."""
-        mean = torch.as_tensor(np.asarray(self.moments.mean, np.float32), device=self.device)
-        scale = torch.as_tensor(np.asarray(1.0 / deviation(self.moments), np.float32), device=self.device)
+        """What whitens frames as they were seen, with the statistics of now.
+
+        In float64: a mean far from 0, and what is left without it, have no place in one float32.
+        """
+        mean = torch.as_tensor(self.moments.mean, device=self.device)
+        scale = torch.as_tensor(1.0 / deviation(self.moments), device=self.device)
 
         def whiten(frames: Tensor, actions: Tensor) -> Windows:
-            return Windows(((frames.float() - mean) * scale).clamp(-self.limit, self.limit), actions)
+            whitened = (frames.double() - mean) * scale
+            return Windows(whitened.clamp(-self.limit, self.limit).float(), actions)
 
         return whiten
 

@@ -13,6 +13,8 @@ from torch import Tensor
 
 LIMIT = 10.0
 """Largest size of a scaled bonus: the first few are measured against next to nothing."""
+ROUNDING, SMALLEST = 1e-13, 1e-12
+"""Deviations that a constant appears to have: the running mean's rounding in float64, relative, and next to 0."""
 
 
 class ReturnScale:
@@ -32,7 +34,7 @@ class ReturnScale:
     def __init__(self, n_envs: int, gamma: float, episodic: bool, recall: int | None) -> None:
         self.gamma, self.episodic, self.recall = gamma, episodic, recall
         self.returns = np.zeros(n_envs)
-        self.moments = RunningMeanStd(shape=())
+        self.moments = Moments()
         self.observed = False
 
     def observe(self, bonus: NDArray[np.float64], dones: NDArray[np.bool_]) -> None:
@@ -74,9 +76,28 @@ class ReturnScale:
         moments_from(self.moments, state)
 
 
+class Moments(RunningMeanStd):
+    """stable-baselines3's running mean and variance, of what was seen and of nothing else.
+
+    That one counts a ten-thousandth of a number 0 before the first: far from 0 this is most of the variance. Where
+    nothing varies, the variance is what rounding would make of it, so that dividing by its root is safe in any units.
+
+    Args:
+        shape: of what is seen.
+    """
+
+    def __init__(self, shape: tuple[int, ...] = ()) -> None:
+        super().__init__(0.0, shape)
+
+    def update(self, arr: NDArray[Any]) -> None:
+        """Take in numbers (N, *shape)."""
+        super().update(np.asarray(arr, np.float64))
+        self.var = np.maximum(self.var, np.square(ROUNDING * np.abs(self.mean) + SMALLEST))
+
+
 def deviation(moments: RunningMeanStd) -> NDArray[np.float64]:
-    """Of running moments, by which numbers are whitened; a little above 0 where nothing varies."""
-    return np.sqrt(np.asarray(moments.var, np.float64) + 1e-8)
+    """Of running moments, by which numbers are whitened."""
+    return np.sqrt(np.asarray(moments.var, np.float64))
 
 
 def moments_to(moments: RunningMeanStd) -> dict[str, Tensor]:

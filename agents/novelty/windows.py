@@ -14,6 +14,7 @@ from stable_baselines3.common import preprocessing
 from torch import Tensor
 
 from e2c_control.agents.policy_gradient.actions import bounds_of
+from e2c_control.agents.policy_gradient.spaces import check_starts
 from e2c_control.errors import InputError
 
 
@@ -98,27 +99,30 @@ class ActionCode:
     """Actions of a space as vectors: choices as ones among zeros, bounded numbers in [-1, 1].
 
     Raises:
-        InputError: the space is none of Discrete, MultiDiscrete, MultiBinary, Box.
+        InputError: the space is none of Discrete, MultiDiscrete, MultiBinary, Box, or does not count from 0.
     """
 
     def __init__(self, space: spaces.Space[Any]) -> None:
+        check_starts("actions", space)
         known = (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary, spaces.Box)
         if not isinstance(space, known):
             raise InputError(f"Novelty knows no actions like {space}: wrap the environment so that they are a Box.")
         self.space: spaces.Space[Any] = space
         self.choices: tuple[int, ...] = ()
         if isinstance(space, spaces.Discrete):
-            self.choices, self.starts = (int(space.n),), np.array([space.start])
+            self.choices = (int(space.n),)
         if isinstance(space, spaces.MultiDiscrete):
-            self.choices, self.starts = tuple(cast(list[int], space.nvec.flatten().tolist())), space.start.flatten()
+            self.choices = tuple(cast(list[int], space.nvec.flatten().tolist()))
         self.size = sum(self.choices) or prod(space.shape or (1,))
 
     def encode(self, actions: NDArray[Any]) -> NDArray[np.float32]:
         """Actions (N, ...) as an environment takes them, as codes (N, size)."""
         if isinstance(self.space, spaces.Box):
-            low, high = bounds_of(self.space)
-            if np.isfinite(low).all() and np.isfinite(high).all():
-                actions = 2.0 * (actions - low) / (high - low) - 1.0
+            low, high = (np.asarray(end, np.float64) for end in bounds_of(self.space))
+            width = high - low
+            if (width < np.finfo(np.float32).max).all():
+                # What is held fast tells nothing, and is 0.
+                actions = np.where(width > 0, 2.0 * (actions - low) / np.where(width > 0, width, 1.0) - 1.0, 0.0)
         return self.from_replay(actions)
 
     def from_replay(self, actions: NDArray[Any]) -> NDArray[np.float32]:
@@ -126,6 +130,6 @@ class ActionCode:
         flat = np.asarray(actions).reshape(len(actions), -1)
         if not self.choices:
             return flat.astype(np.float32)
-        picked = flat.astype(np.int64) - self.starts
+        picked = flat.astype(np.int64)
         blocks = [np.eye(n, dtype=np.float32)[picked[:, i]] for i, n in enumerate(self.choices)]
         return np.concatenate(blocks, axis=1)

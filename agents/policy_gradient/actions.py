@@ -15,6 +15,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, Independent
 
+from e2c_control.agents.policy_gradient.spaces import check_starts
 from e2c_control.errors import InputError
 from e2c_control.gradients.laws import Continuous, Discrete, Law, law_of
 
@@ -99,8 +100,7 @@ def check_actions(algorithm: str, space: spaces.Space[Any], takes: tuple[type[sp
         other = instead[algorithm] if algorithm in instead and isinstance(space, DISCRETE + CONTINUOUS) else ""
         remedy = other or "wrap the environment so that its actions are of that kind"
         raise InputError(f"{algorithm} takes {known} actions, not {space}: {remedy}.")
-    if isinstance(space, spaces.Discrete) and space.start != 0:
-        raise InputError(f"The actions start at {space.start}: wrap the environment so that they start at 0.")
+    check_starts("actions", space)
     if isinstance(space, spaces.MultiBinary) and len(space.shape) != 1:
         raise InputError(f"The actions have the shape {space.shape}: wrap the environment so that they are a vector.")
     if isinstance(space, spaces.Box) and not np.isfinite(bounds_of(space)).all():

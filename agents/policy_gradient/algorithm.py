@@ -36,6 +36,7 @@ from e2c_control.agents.policy_gradient.actions import (
 from e2c_control.agents.policy_gradient.collecting import SURROGATE, TRAINING, collect
 from e2c_control.agents.policy_gradient.rollout import DictNoiseBuffer, NoiseBuffer, Rollout
 from e2c_control.agents.policy_gradient.saved import SavedPolicyGradient
+from e2c_control.agents.policy_gradient.spaces import check_starts
 from e2c_control.errors import InputError, whole
 from e2c_control.gradients import Estimate, Estimator, GradientMonitor
 
@@ -117,6 +118,7 @@ class PolicyGradient(OnPolicyAlgorithm):
         if env is not None:
             env = self._wrap_env(maybe_make_env(env, verbose), verbose, True)
             check_actions(name, cast(Any, env.action_space), self.takes)
+            check_starts("observations", cast(Any, env.observation_space))
         super().__init__(
             policy,
             cast(GymEnv, env),

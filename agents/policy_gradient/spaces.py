@@ -15,6 +15,23 @@ from e2c_control.errors import InputError
 Space = spaces.Space[Any]
 
 
+def check_starts(what: str, space: Space) -> None:
+    """Refuse choices that are not counted from 0: stable-baselines3 counts all of them so, whatever the space says.
+
+    Args:
+        what: has the space, such as "actions".
+        space: any.
+
+    Raises:
+        InputError: a Discrete or MultiDiscrete in it begins elsewhere.
+    """
+    if isinstance(space, spaces.Dict):
+        for name, part in cast(dict[str, Any], space.spaces).items():
+            check_starts(f"{what} '{name}'", part)
+    if isinstance(space, spaces.Discrete | spaces.MultiDiscrete) and np.any(cast(Any, space.start)):
+        raise InputError(f"The {what} start at {space.start}: wrap the environment so that they start at 0.")
+
+
 def space_to(space: Space, name: str, bounds: dict[str, Tensor]) -> dict[str, Any]:
     """A space that stable-baselines3 knows, as JSON; what is long goes into `bounds`, under names that begin so."""
     if isinstance(space, spaces.Box):
@@ -24,7 +41,7 @@ def space_to(space: Space, name: str, bounds: dict[str, Tensor]) -> dict[str, An
     if isinstance(space, spaces.Discrete):
         return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
     if isinstance(space, spaces.MultiDiscrete):
-        return {"kind": "MultiDiscrete", "nvec": space.nvec.tolist()}
+        return {"kind": "MultiDiscrete", "nvec": space.nvec.tolist(), "dtype": str(cast(Any, space.dtype))}
     if isinstance(space, spaces.MultiBinary):
         return {"kind": "MultiBinary", "shape": [int(n) for n in space.shape]}
     if isinstance(space, spaces.Dict):
@@ -43,7 +60,8 @@ def space_from(content: Mapping[str, Any], bounds: Mapping[str, Tensor]) -> Spac
     if kind == "Discrete":
         return spaces.Discrete(content["n"], start=content["start"])
     if kind == "MultiDiscrete":
-        return spaces.MultiDiscrete(np.array(content["nvec"]))
+        dtype: Any = np.dtype(content.get("dtype", "int64")).type
+        return spaces.MultiDiscrete(np.array(content["nvec"]), dtype)
     if kind == "MultiBinary":
         return spaces.MultiBinary(content["shape"] if len(content["shape"]) > 1 else content["shape"][0])
     if kind == "Dict":

@@ -350,6 +350,10 @@ def test_bad_input(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=sentence):
             make(RELAX, "discrete", **options)
+    place = World()
+    place.observation_space = spaces.Dict({"room": spaces.Discrete(3, start=2)})
+    with pytest.raises(InputError, match="observations 'room' start at 2"):
+        RELAX("MultiInputPolicy", place)
     with pytest.raises(InputError, match="no policy 'Mlp'"):
         RELAX("Mlp", World())
 

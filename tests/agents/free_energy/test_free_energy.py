@@ -32,6 +32,10 @@ class World(gymnasium.Env[Any, Any]):
             "binary": spaces.MultiBinary(2),
             "box": spaces.Box(-2, 2, (2,), np.float32),
             "several": spaces.MultiDiscrete([2, 3]),
+            "held": spaces.Box(np.array([-1, 0.5], np.float32), np.array([1, 0.5], np.float32)),
+            "endless": spaces.Box(-np.inf, np.inf, (1,), np.float32),
+            "shifted": spaces.Discrete(3, start=1),
+            "shifted several": spaces.MultiDiscrete([3, 2], start=[1, 5]),
         }[actions]
         vector, picture = spaces.Box(-9, 9, (2,), np.float32), spaces.Box(0, 255, (36, 36, 1), np.uint8)
         self.observation_space = picture if image else vector
@@ -196,6 +200,26 @@ def test_plain_sight_stays_with_a_saved_agent(tmp_path: Path) -> None:
         make("ppo", "box", image=True, sight="blurred")
 
 
+@pytest.mark.parametrize("policy", ["ppo", "relax"])
+def test_vectors_far_from_0_are_seen_whitened(policy: str) -> None:
+    """What reaches the policy's network has mean 0 and deviation 1, wherever the world's origin is."""
+
+    class Far(World):
+        def __init__(self) -> None:
+            super().__init__()
+            self.observation_space = spaces.Box(0, 2e5, (2,), np.float64)
+
+        def seen(self) -> Any:
+            return 1e5 + self.np_random.random(2)
+
+    options = {"n_steps": 128, "policy_kwargs": {"net_arch": [8]}}
+    agent = FreeEnergyAgent(Far(), policy, NOVELTY, policy_options=options, seed=0, device="cpu")
+    agent.learn(512)
+    seen = np.asarray(agent.model.rollout_buffer.observations).reshape(-1, 2)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(seen.std(0), 1.0, rtol=0.15)
+    assert np.abs(seen.mean(0)).max() < 0.3
+
+
 def test_options_of_what_policies_see() -> None:
     """An extractor's own arguments reach it, and a policy without convolutions sees whitened pixels."""
     wider: Any = {"policy_kwargs": {"features_extractor_kwargs": {"features_dim": 9}}, "n_steps": 8}
@@ -333,6 +357,10 @@ def test_bad_input() -> None:
         ((World(),), {"policy_options": {"learning_rate": lambda left: left}}, "learning_rate of the policy is a func"),
         ((3,), {}, "not a int"),
         (("Nowhere-v0",), {}, "Nowhere-v0"),
+        ((World("held"), "sac"), {}, "sac takes actions between two bounds that differ.*choose ppo or relax"),
+        ((World("endless"), "sac"), {}, "sac takes actions between two bounds that differ"),
+        *(((World("shifted"), kind), {}, "actions start at 1") for kind in ("ppo", "relax")),
+        ((World("shifted several"), "ppo"), {}, r"actions start at \[1 5\]: wrap .* start at 0"),
         (("FrozenLake-v1",), {}, "FlattenObservation"),
     ):
         with pytest.raises(InputError, match=sentence):

@@ -19,6 +19,7 @@ from e2c_control.agents.novelty import (
     ReturnScale,
     Windows,
 )
+from e2c_control.agents.novelty.scaling import deviation
 from e2c_control.autoencoders import Loss
 from e2c_control.errors import InputError
 
@@ -109,6 +110,50 @@ def test_whitening() -> None:
     torch.testing.assert_close(white[:, :2].std(0), torch.ones(2), rtol=0, atol=1e-3)
     far = novelty.windows(np.full((1, 1, 3), 1e6, np.float32), np.zeros((1, 0, 2), np.float32)).frames
     assert far.tolist() == [[[5.0, 5.0, 5.0]]]
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e5, -1e9])
+@pytest.mark.parametrize("scale", [1e6, 1.0, 1e-2])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_whitening_depends_on_no_offset_and_no_unit(offset: float, scale: float, dtype: Any) -> None:
+    """The deviation of what was seen is 1 in its own units, as far as the numbers themselves can tell."""
+    seen = np.random.default_rng(0).random((4_000, 3)) * scale + offset
+    frames = seen.astype(dtype)
+    if len(np.unique(frames)) < 20:
+        pytest.skip("rounded to a few numbers")
+    novelty = make("plain")
+    for part in np.split(frames, 40):
+        novelty.observe(part)
+    np.testing.assert_allclose(deviation(novelty.moments), frames.astype(np.float64).std(0), rtol=1e-5)
+    white = novelty.windows(frames[:, None], np.zeros((len(frames), 0, 2), np.float32)).frames[:, 0].numpy()
+    np.testing.assert_allclose(white.std(0), 1.0, rtol=1e-4)
+    np.testing.assert_allclose(white.mean(0), 0.0, atol=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e-8])
+@pytest.mark.parametrize("measure", ["frames", "bonus"])
+def test_small_numbers_are_measured_in_their_own_unit(scale: float, measure: str) -> None:
+    seen = np.random.default_rng(0).random((500, 3)) * scale
+    if measure == "frames":
+        novelty = make("plain")
+        novelty.observe(seen)
+        found = deviation(novelty.moments)
+    else:
+        units = ReturnScale(3, 0.0, False, recall=None)
+        for row in seen:
+            units.observe(row, np.zeros(3, np.bool_))
+        found = np.array(units.deviation)
+    np.testing.assert_allclose(found, seen.std(0 if measure == "frames" else None), rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 12345.678, 1e9 + 0.1])
+def test_what_never_varies_is_nothing_and_every_change_of_it_is_new(value: float) -> None:
+    novelty = make("plain")
+    for _ in range(50):
+        novelty.observe(np.full((7, 3), value))
+    none = np.zeros((1, 0, 2), np.float32)
+    assert novelty.windows(np.full((1, 1, 3), value), none).frames.abs().max() < 0.1
+    assert (novelty.windows(np.full((1, 1, 3), value * (1 + 1e-6) + 1e-6), none).frames == 5.0).all()
 
 
 def test_joint_of_what_is_sensed_and_done() -> None:

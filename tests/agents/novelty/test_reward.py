@@ -24,6 +24,7 @@ from e2c_control.agents.novelty import (
     NoveltyReward,
     ReturnScale,
 )
+from e2c_control.agents.novelty.windows import ActionCode
 from e2c_control.autoencoders import Loss
 from e2c_control.errors import InputError
 
@@ -52,7 +53,6 @@ def plainly(monkeypatch: pytest.MonkeyPatch) -> Callable[..., NoveltyReward]:
     def make(venv: DummyVecEnv, **options: Any) -> NoveltyReward:
         given = NoveltyOptions("sum", **{"normalise": False, "limit": 1e9, **options})
         reward = NoveltyReward(venv, given, seed=0, extrinsic_weight=0.0, device="cpu")
-        reward.novelty.moments.var[:] = 1.0 - 1e-8
         reward._watching = False
         return reward
 
@@ -273,6 +273,10 @@ def test_what_cannot_be_scored(walks: Walks) -> None:
     odd.action_space = spaces.Text(3)
     with pytest.raises(InputError, match="no actions like"):
         NoveltyReward(odd)
+    for space in (spaces.Discrete(3, start=1), spaces.MultiDiscrete([3, 2], start=[1, 5])):
+        odd.action_space = space
+        with pytest.raises(InputError, match="wrap the environment so that they start at 0"):
+            NoveltyReward(odd)
     for options, sentence in (
         ({"objective": "max"}, "no objective 'max'"),
         ({"intrinsic_weight": -1.0}, "intrinsic_weight is -1.0"),
@@ -343,6 +347,17 @@ def test_replayed_images_whose_channels_were_put_first(walks: Walks) -> None:
         NoveltyReplayBuffer(9, env.observation_space, env.action_space, source=env, optimize_memory_usage=True)
 
 
+def test_codes_of_actions() -> None:
+    """Choices as ones among zeros; numbers between their bounds, what is held fast as 0, what has no bounds as is."""
+    several = ActionCode(spaces.MultiDiscrete([3, 2]))
+    np.testing.assert_array_equal(several.encode(np.array([[2, 0], [1, 1]])), [[0, 0, 1, 1, 0], [0, 1, 0, 0, 1]])
+    held = ActionCode(spaces.Box(np.array([-1, 0.5], np.float32), np.array([3, 0.5], np.float32)))
+    np.testing.assert_array_equal(held.encode(np.array([[0.0, 0.5], [3.0, 0.5]], np.float32)), [[-0.5, 0], [1, 0]])
+    for bound in (np.inf, 3e38):
+        free = ActionCode(spaces.Box(-bound, bound, (1,), np.float32))
+        np.testing.assert_array_equal(free.encode(np.array([[7.0]], np.float32)), [[7.0]])
+
+
 def test_the_same_seed_pays_the_same(walks: Walks) -> None:
     def curve(seed: int) -> list[Any]:
         env = NoveltyReward(walks(2), NoveltyOptions("variational", train_every=8), seed=seed, device="cpu")
@@ -356,6 +371,14 @@ def test_the_same_seed_pays_the_same(walks: Walks) -> None:
         return rewards
 
     assert curve(1) == curve(1) != curve(2)
+
+
+def test_a_scaled_bonus_is_cut_off_at_ten() -> None:
+    """Usual sums have a deviation of 1: of a bonus that is far above all others, ten are left, with either sign."""
+    scale, never = ReturnScale(2, 0.0, False, recall=None), np.zeros(2, np.bool_)
+    for _ in range(10):
+        scale.observe(np.array([-1.0, 1.0]), never)
+    np.testing.assert_allclose(scale.scaled(np.array([9.0, 11.0, 1e6, -1e6])), [9.0, 10.0, 10.0, -10.0])
 
 
 def test_sums_are_expressed_in_the_errors_of_now() -> None:
