@@ -27,7 +27,7 @@ from e2c_control.objectives.recipe import Recipe
 from e2c_control.objectives.recipes import make_recipe
 from e2c_control.planners import MPC, Belief, Dynamics, Plan
 from e2c_control.planners.mpc import Replan
-from e2c_control.training.presets import EPISODE_LENGTH, check_steps_scale, default_embedding
+from e2c_control.training.presets import EPISODE_LENGTH, RECIPE, check_steps_scale, default_embedding
 from e2c_control.training.run import resolve_device
 
 KIND = "E2CAgent"
@@ -80,7 +80,7 @@ class E2CAgent(EmbeddedAgent):
     def create(
         cls,
         env: EnvSource,
-        recipe: str | Recipe = "unfold",
+        recipe: str | Recipe = RECIPE,
         *,
         latent_dim: int | None = None,
         frame_stack: int | None = None,

@@ -21,7 +21,7 @@ from e2c_control.data.stepper import Starts
 from e2c_control.measures import measure_map
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
-from e2c_control.training.presets import AT_ONCE
+from e2c_control.training.presets import default_environments
 from e2c_control.training.run import TrainConfig, start_run, train
 
 AfterStep = Callable[[dict[str, Any]], bool]
@@ -126,8 +126,7 @@ def gather(
     policy: Policy | None = None,
 ) -> Transitions:
     """Transitions of a policy, or of random actions."""
-    # No more environments than there are episodes to come: steps that nobody keeps would be taken for nothing.
-    at_once = int(np.clip(-(-timesteps // options.episode_length), 1, AT_ONCE[world.native]))
+    at_once = default_environments(world.native, max(timesteps, 1), options.episode_length)
     return collect(
         Counted(world.vectors(at_once), after_step),
         path,

@@ -18,6 +18,7 @@ from e2c_control.data.environments import environment_identity, find_spec, is_na
 from e2c_control.data.stepper import Starts
 from e2c_control.envs import Task, make_task
 from e2c_control.errors import InputError
+from e2c_control.training.presets import default_starts
 
 Vectors = VectorEnv[Any, Any, Any]
 EnvSource = str | gymnasium.Env[Any, Any] | Vectors | VecEnv
@@ -59,7 +60,7 @@ class World:
     @property
     def starts(self) -> Starts:
         """Where episodes of random actions begin: all over the world, if it can do that."""
-        return "sampled" if self.native else "reset"
+        return default_starts(self.native)
 
 
 class _Kept(gymnasium.Wrapper[Any, Any, Any, Any]):

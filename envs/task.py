@@ -8,7 +8,8 @@ import numpy as np
 from e2c_control.envs.system import BoolArray, FloatArray, Frames, System
 from e2c_control.errors import InputError
 
-PROTOCOL_SEED = 2020
+PROTOCOL_SEED, PROTOCOL_PROBLEMS = 2020, 10
+"""The published list of problems: what it is drawn with, and how many they are."""
 
 
 class Problem(NamedTuple):
@@ -100,7 +101,7 @@ class Task:
         """Observations ``(N, H, W, frame_stack * C)`` of a system that stands still: one frame, repeated."""
         return np.tile(self.system.render(states), (1, 1, 1, self.frame_stack))
 
-    def evaluation_problems(self, seed: int = PROTOCOL_SEED, n: int = 10) -> tuple[Problem, ...]:
+    def evaluation_problems(self, seed: int = PROTOCOL_SEED, n: int = PROTOCOL_PROBLEMS) -> tuple[Problem, ...]:
         """The protocol's list of problems, the same for every model; tune on other seeds, from 100 up.
 
         The published evaluations of PCC and PC3 draw it from NumPy's global generator, seeded with 2020: a start, then

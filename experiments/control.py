@@ -30,15 +30,13 @@ from _rows import stored_rows
 from e2c_control.benchmark.cell import make_cell, run_cell
 from e2c_control.benchmark.store import write_cell
 from e2c_control.benchmark.table import gather
-from e2c_control.benchmark.worlds import DEFAULT_RECIPE, WORLDS
+from e2c_control.benchmark.worlds import WORLDS
+from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.objectives.recipes import RECIPES
 from e2c_control.runs.atomic import replace_text
+from e2c_control.training.presets import RECIPE
 
-SUITES = {
-    world if recipe == DEFAULT_RECIPE else f"{world}-{recipe}": (world, recipe)
-    for world in WORLDS
-    for recipe in RECIPES
-}
+SUITES = {world if recipe == RECIPE else f"{world}-{recipe}": (world, recipe) for world in WORLDS for recipe in RECIPES}
 """World and recipe, by the world's name and, unless it is the default, the recipe's."""
 
 
@@ -75,7 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suite", choices=SUITES)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
-    parser.add_argument("--problems", type=int, default=2020, help="seed of the list of problems")
+    parser.add_argument("--problems", type=int, default=PROTOCOL_SEED, help="seed of the list of problems")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="in training")
     parser.add_argument("--out", type=Path, help="result file; default: experiments/results/control_<suite>.json")
     parser.add_argument("--work", type=Path, default=Path("runs/experiments"), help="run folders, cells and pictures")

@@ -39,9 +39,9 @@ from _rows import stored_rows
 
 from e2c_control.agents import Drive, E2CAgent, PlanningOptions, drive
 from e2c_control.benchmark.cell import Cell, gather, make_cell
-from e2c_control.benchmark.worlds import DEFAULT_RECIPE
 from e2c_control.data import Transitions
 from e2c_control.envs import Problem, Task
+from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.measures import encode_means, hold_out
 from e2c_control.measures.model_error import prediction_errors
 from e2c_control.models.embedding import Embedding
@@ -53,6 +53,7 @@ from e2c_control.planners import Ensemble
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.training.presets import RECIPE
 from e2c_control.training.run import TrainConfig, train
 from e2c_control.training.trainer import Trainer
 
@@ -236,7 +237,7 @@ def main() -> None:
     parser.add_argument("worlds", nargs="*", metavar="WORLD", help=f"of {', '.join(HARD)}; both without any")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS)
-    parser.add_argument("--problems", type=int, default=2020, help="seed of the list of problems")
+    parser.add_argument("--problems", type=int, default=PROTOCOL_SEED, help="seed of the list of problems")
     parser.add_argument("--out", type=Path, default=RESULT)
     parser.add_argument("--work", type=Path, default=Path("runs/experiments"), help="run folders of the default")
     parser.add_argument("--quick", action="store_true", help="a minute, to see it work; writes no result")
@@ -244,7 +245,7 @@ def main() -> None:
     torch.set_num_threads(1)
     if options.quick:
         with TemporaryDirectory() as folder:
-            cell = make_cell("pump", DEFAULT_RECIPE, 100, 100, transitions=2_000, steps_scale=0.01)
+            cell = make_cell("pump", RECIPE, 100, 100, transitions=2_000, steps_scale=0.01)
             models = Models(cell, gather(cell, Path(folder) / "data"), Path(folder), 0.01)
             task = replace(cell.tasks[0], horizon=AHEAD + 2, planning_horizon=3)
             for row in measured(models, VARIANTS, task, task.evaluation_problems(100, 2)):
@@ -257,7 +258,7 @@ def main() -> None:
             done = {row["variant"] for row in rows if row["world"] == world and row["seed"] == seed}
             if not (left := [name for name in options.variants if name not in done]):
                 continue
-            cell = make_cell(world, DEFAULT_RECIPE, seed, options.problems)
+            cell = make_cell(world, RECIPE, seed, options.problems)
             (task,) = cell.tasks
             with TemporaryDirectory(prefix=f".{cell.name}-", dir=options.work) as folder:
                 models = Models(cell, gather(cell, Path(folder) / "data"), options.work)

@@ -35,6 +35,7 @@ from e2c_control.cli.trained import TrainedRun
 from e2c_control.data import collect, make_vector_env
 from e2c_control.envs import Problem, Task, make_task
 from e2c_control.envs.reference import reference_scores
+from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.latent_dynamics import LatentDynamics, latent_step
 from e2c_control.models.matrix_network import LocallyLinearTransition
@@ -202,7 +203,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, help="a finished planar run; default: train one")
     parser.add_argument("--seed", type=int, default=0, help="of the training")
-    parser.add_argument("--problems", type=int, default=2020, help="seed of the list of problems")
+    parser.add_argument("--problems", type=int, default=PROTOCOL_SEED, help="seed of the list of problems")
     parser.add_argument("--out", type=Path, default=RESULT)
     parser.add_argument("--quick", action="store_true", help="a moment of training, short drives; writes nothing")
     options = parser.parse_args()

@@ -22,8 +22,9 @@ from e2c_control.benchmark.paper import paper_lines, paper_table
 from e2c_control.benchmark.store import Stored, read_cells
 from e2c_control.benchmark.table import Line, Scores, gather, summarise
 from e2c_control.benchmark.text import BINS, EXPLANATION, markdown_table, table_csv, with_interval
-from e2c_control.benchmark.worlds import DEFAULT_RECIPE, WORLDS
+from e2c_control.benchmark.worlds import WORLDS
 from e2c_control.runs.atomic import replace_text
+from e2c_control.training.presets import RECIPE
 
 PUBLISHED = {  # averages over trained models, from the README of the authors' PC3 repository
     "Planar": "PC3 74.4, PCC 56.6",
@@ -33,7 +34,7 @@ PUBLISHED = {  # averages over trained models, from the README of the authors' P
     "ThreeLink": "PC3 42.4, PCC 14.2",
 }
 HEADLINES = {  # recipes in the README's table
-    DEFAULT_RECIPE: "`unfold`, the default",
+    RECIPE: "`unfold`, the default",
     "unfold-noisy": "`unfold-noisy`: consistency counts a tenth",
     "e2c-warm": "`e2c-warm`: E2C's objective on an unfolded map",
     "e2c": "`e2c`, as published",
@@ -89,7 +90,7 @@ def headline_table(lines: Sequence[Line]) -> list[str]:
 
 def median_cell(cells: Sequence[Stored], world: str) -> Stored | None:
     """The default recipe's middle seed by its mean score, neither the luckiest nor the worst."""
-    own = [one for one in cells if one.cell.world.name == world and one.cell.recipe.name == DEFAULT_RECIPE]
+    own = [one for one in cells if one.cell.world.name == world and one.cell.recipe.name == RECIPE]
     order = sorted(own, key=lambda one: sum(sum(task["scores"]) for task in one.row["tasks"].values()))
     return order[len(order) // 2] if order else None
 

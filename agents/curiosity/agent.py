@@ -40,7 +40,7 @@ from e2c_control.objectives.recipe import Recipe
 from e2c_control.objectives.recipes import make_recipe
 from e2c_control.planners import MPC, Cost, DisagreementCost, Dynamics, Ensemble, Limits, Plan
 from e2c_control.runs.config import from_json, to_json
-from e2c_control.training.presets import check_steps_scale, default_embedding
+from e2c_control.training.presets import RECIPE, check_steps_scale, default_embedding
 from e2c_control.training.run import resolve_device
 
 KIND = "PlannedCuriosity"
@@ -97,7 +97,7 @@ class PlannedCuriosity(EmbeddedAgent):
     def create(
         cls,
         env: EnvSource,
-        recipe: str | Recipe = "unfold",
+        recipe: str | Recipe = RECIPE,
         *,
         frame_stack: int | None = None,
         steps_scale: float = 1.0,

@@ -26,12 +26,9 @@ from e2c_control.objectives.recipes import make_recipe
 from e2c_control.runs.atomic import writing
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.versions import package_versions, source_commit
-from e2c_control.training.presets import default_embedding
+from e2c_control.training.presets import default_embedding, default_environments, default_starts
 from e2c_control.training.run import TrainConfig, train
 from e2c_control.training.trainer import Precision
-
-AT_ONCE = 256
-"""Environments that are collected from at the same time; another number gives other transitions."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +125,6 @@ def run_cell(cell: Cell, folder: Path) -> Result:
             cell.seed,
             device="cpu",
             precision=cell.precision,
-            threads=1,
         )
         embedding = train(RunFolder.create(folder, config.environment, config, cell.name), config)
         trained = time.process_time()
@@ -160,7 +156,8 @@ def gather(cell: Cell, path: Path) -> Transitions:
     """What a cell is trained on: random actions from states all over the world, in short episodes."""
     world = cell.world
     arguments: Any = dict(world.arguments)
-    environments = make_vector_env(world.environment, AT_ONCE, frame_stack=1, **arguments)
+    at_once = default_environments(True, world.transitions, world.episode_length)
+    environments = make_vector_env(world.environment, at_once, frame_stack=1, **arguments)
     policy = UniformPolicy((environments.single_action_space.shape or (0,))[0])
     try:
         return collect(
@@ -168,7 +165,7 @@ def gather(cell: Cell, path: Path) -> Transitions:
             path,
             world.transitions,
             world.episode_length,
-            starts="sampled",
+            starts=default_starts(native=True),
             policy=policy,
             seed=cell.seed,
         )

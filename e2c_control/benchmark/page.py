@@ -11,7 +11,7 @@ from pathlib import Path
 from e2c_control.benchmark.charts import histogram_svg, intervals_svg
 from e2c_control.benchmark.table import Line, Overall
 from e2c_control.benchmark.text import EXPLANATION, difference_text, with_interval
-from e2c_control.benchmark.worlds import DEFAULT_RECIPE
+from e2c_control.training.presets import RECIPE
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2024; --faint: #6b7480; --rule: #dde1e6; --paper: #ffffff;
@@ -128,7 +128,7 @@ def _album(line: Line, cells: Sequence[tuple[int, Sequence[Path]]]) -> str:
     """A recipe's pictures, folded up, but those of the default's worst seed can be seen at once."""
     recipe, (worst, _) = line.scores.recipe, line.worst_seed
     seeds = ", ".join(str(seed) for seed, _ in cells)
-    first = _figures(dict(cells)[worst]) if recipe == DEFAULT_RECIPE else ""
+    first = _figures(dict(cells)[worst]) if recipe == RECIPE else ""
     return (
         f"{first}<details><summary>Latent maps and worst drives of {_name(recipe)}, seeds {seeds}</summary>"
         f"{''.join(_figures(paths) for _, paths in cells)}</details>"

@@ -12,8 +12,9 @@ from e2c_control.benchmark.paper import paper_lines, paper_table
 from e2c_control.benchmark.store import Stored
 from e2c_control.benchmark.table import Line, gather, overall, summarise
 from e2c_control.benchmark.text import BINS, EXPLANATION, drives_csv, markdown_table, overall_sentences, table_csv
-from e2c_control.benchmark.worlds import DEFAULT_RECIPE, WORLDS
+from e2c_control.benchmark.worlds import WORLDS
 from e2c_control.runs.atomic import replace_text
+from e2c_control.training.presets import RECIPE
 
 
 class Report(NamedTuple):
@@ -71,7 +72,7 @@ def _order(stored: Stored) -> tuple[int, bool, str, int]:
     cell = stored.cell
     return (
         list(WORLDS).index(cell.world.name),
-        cell.recipe.name != DEFAULT_RECIPE,
+        cell.recipe.name != RECIPE,
         cell.recipe.name,
         cell.seed,
     )

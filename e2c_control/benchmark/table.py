@@ -16,9 +16,10 @@ from e2c_control.benchmark.statistics import (
     mean,
     paired_differences,
 )
-from e2c_control.benchmark.worlds import DEFAULT_RECIPE, World
+from e2c_control.benchmark.worlds import World
 from e2c_control.envs.reference import reference_scores
 from e2c_control.envs.task import PROTOCOL_SEED
+from e2c_control.training.presets import RECIPE
 
 Array = NDArray[np.float64]
 Interval = tuple[float, float] | None
@@ -123,7 +124,7 @@ def _oracle(world: World, task: str, row: Mapping[str, Any], problems: int) -> A
 
 def summarise(scores: Sequence[Scores], seed: int = 0) -> list[Line]:
     """A line for each; the seed is that of the bootstrap, the same for every line."""
-    defaults = {(one.world, one.task): one for one in scores if one.recipe == DEFAULT_RECIPE}
+    defaults = {(one.world, one.task): one for one in scores if one.recipe == RECIPE}
     return [_line(one, defaults.get((one.world, one.task)), seed) for one in scores]
 
 

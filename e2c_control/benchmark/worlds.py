@@ -9,10 +9,7 @@ from typing import Any
 
 from e2c_control.envs import Task, make_task
 from e2c_control.errors import InputError
-from e2c_control.training.presets import EPISODE_LENGTH
-
-DEFAULT_RECIPE = "unfold"
-"""What the others are compared with."""
+from e2c_control.training.presets import EPISODE_LENGTH, TRANSITIONS, default_starts
 
 
 @dataclass(frozen=True)
@@ -32,8 +29,8 @@ class World:
     environment: str
     tasks: tuple[str, ...]
     arguments: Mapping[str, float] = field(default_factory=dict[str, float])
-    transitions: int = 20_000
-    episode_length: int = EPISODE_LENGTH["sampled"]
+    transitions: int = TRANSITIONS
+    episode_length: int = EPISODE_LENGTH[default_starts(native=True)]
 
     def task(self, name: str) -> Task:
         """One of its tasks."""

@@ -13,7 +13,7 @@ from e2c_control.cli.console import Unset, check_seed, say, table
 from e2c_control.cli.workers import check_workers, run_jobs
 from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.errors import InputError, whole
-from e2c_control.training.presets import check_steps_scale
+from e2c_control.training.presets import RECIPE, check_steps_scale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ class Benchmark:
     """
 
     worlds: tuple[str, ...] = ("planar",)
-    recipes: tuple[str, ...] = ("unfold",)
+    recipes: tuple[str, ...] = (RECIPE,)
     seeds: tuple[int, ...] = tuple(range(10))
     problems: int = PROTOCOL_SEED
     transitions: Unset[int] = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from e2c_control.cli.console import Unset, check_seed, parse_arguments, say, suggest
 from e2c_control.cli.workers import check_workers, run_jobs
 from e2c_control.errors import InputError, whole
-from e2c_control.training.presets import AT_ONCE, EPISODE_LENGTH
+from e2c_control.training.presets import EPISODE_LENGTH, TRANSITIONS, default_environments, default_starts
 
 if TYPE_CHECKING:
     from e2c_control.data.shards import Shard
@@ -48,7 +48,8 @@ class Collect:
         image_size: pixels per side to resize pictures to. Default: 64 for rendered ones.
         colours: grey or rgb. auto: grey for rendered pictures, as they are for images.
         env_args: arguments of the environment, as name=value.
-        n_envs: environments that run at the same time. Default: 100 for E2C/*, 8 for others.
+        n_envs: environments that run at the same time. Default: 256 for E2C/*, 8 for others, and no
+            more than there are episodes to collect.
         seed: of environments and actions.
         overwrite: replace a dataset that is there already.
         jobs: processes that collect at the same time, in parts of 5,000 transitions. Each part has a seed of its own:
@@ -59,7 +60,7 @@ class Collect:
 
     env: str
     out: Path
-    transitions: int = 20_000
+    transitions: int = TRANSITIONS
     episode_length: Unset[int] = None
     starts: Literal["auto", "reset", "sampled"] = "auto"
     corner_share: float = 0.0
@@ -81,6 +82,9 @@ class Collect:
     def collect(self) -> Transitions:
         """The dataset, made."""
         check_seed(self.seed)
+        whole("--transitions", self.transitions)
+        if self.episode_length is not None:
+            whole("--episode-length", self.episode_length)
         check_workers(self.jobs, self.ray)
         return self._collect_here(True) if self.jobs == 1 and self.ray is None else self._collect_in_parts()
 
@@ -88,7 +92,6 @@ class Collect:
         from e2c_control.data.shards import join_shards
         from e2c_control.data.writer import check_writable
 
-        whole("--transitions", self.transitions)
         check_writable(self.out, self.overwrite)
         with closing(run_jobs(collect_part, self._parts(), self.jobs, self.ray)) as done:
             return join_shards(self.out, _in_order(done), seed=self.seed, overwrite=self.overwrite)
@@ -120,24 +123,23 @@ class Collect:
         arguments = parse_arguments(self.env_args)
         check_arguments(self.env, arguments)
         native = is_native(self.env)
+        starts = default_starts(native) if self.starts == "auto" else self.starts
+        length = EPISODE_LENGTH[starts] if self.episode_length is None else self.episode_length
         vector_env = make_vector_env(
             self.env,
-            AT_ONCE[native] if self.n_envs is None else self.n_envs,
+            default_environments(native, self.transitions, length) if self.n_envs is None else self.n_envs,
             frame_stack=1,
             image_size=self.image_size,
             grayscale=None if self.colours == "auto" else self.colours == "grey",
             **arguments,
         )
         action_dim = (vector_env.single_action_space.shape or (0,))[0]
-        starts = self.starts
-        if starts == "auto":
-            starts = "sampled" if native else "reset"
         try:
             return collect(
                 vector_env,
                 self.out,
                 self.transitions,
-                EPISODE_LENGTH[starts] if self.episode_length is None else self.episode_length,
+                length,
                 starts=starts,
                 policy=UniformPolicy(action_dim, corner_share=self.corner_share),
                 seed=self.seed,
@@ -169,17 +171,24 @@ def _in_order(done: Iterable[tuple[tuple[int, Collect], Shard | Failed]]) -> Gen
             wanted += 1
 
 
-def open_or_collect(env: str, folder: Path, remedy: str) -> Transitions:
-    """The dataset of an environment in a folder: collected now with the defaults, unless it is there already.
+def open_or_collect(env: str, folder: Path, remedy: str, seed: int = 0) -> Transitions:
+    """The dataset of an environment: collected now with the defaults, unless it is there already.
+
+    Args:
+        env: Gymnasium id.
+        folder: where it is, or is written to; another seed than 0 has a folder of its own beside it.
+        remedy: what to do about another dataset that is there.
+        seed: of the collection.
 
     Raises:
-        InputError: what is there is of another environment; `remedy` says what to do then.
+        InputError: what is there is of another environment.
     """
     from e2c_control.data.card import NAME
     from e2c_control.data.transitions import Transitions
 
+    folder = seeded(folder, seed)
     if not (folder / NAME).is_file():
-        dataset = Collect(env=env, out=folder).collect()
+        dataset = Collect(env=env, out=folder, seed=seed).collect()
     else:
         dataset = Transitions.open(folder)
         found = dataset.card.environment
@@ -187,6 +196,11 @@ def open_or_collect(env: str, folder: Path, remedy: str) -> Transitions:
             raise InputError(f"{folder} is of {found}, not of {env}: {remedy}.")
     describe(dataset)
     return dataset
+
+
+def seeded(folder: Path, seed: int) -> Path:
+    """The folder of the dataset that is collected with this seed."""
+    return folder.with_name(f"{folder.name}-{seed}") if seed else folder
 
 
 def describe(dataset: Transitions) -> None:

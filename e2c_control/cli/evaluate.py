@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from e2c_control.cli.console import MOST_PROBLEMS, Unset, check_seed, say, suggest, table
 from e2c_control.cli.planning import Planning, PlanningFlags
-from e2c_control.envs.task import PROTOCOL_SEED
+from e2c_control.envs.task import PROTOCOL_PROBLEMS, PROTOCOL_SEED
 from e2c_control.errors import InputError, whole
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from e2c_control.planners.mpc import Replan
 
     Array = NDArray[np.float64]
-
-PROBLEMS = 10
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class Evaluate:
     run: tuple[Path, ...]
     task: Unset[tuple[str, ...]] = None
     seed: tuple[int, ...] = (PROTOCOL_SEED,)
-    problems: int = PROBLEMS
+    problems: int = PROTOCOL_PROBLEMS
     planning: PlanningFlags = field(default_factory=Planning)
 
     def __call__(self) -> None:
@@ -140,7 +138,7 @@ class Evaluate:
 
     def _result_path(self, result: Evaluation) -> Path:
         """The published protocol has the plain name; another number of problems or way to plan does not replace it."""
-        count = "" if self.problems == PROBLEMS else f"-{self.problems}-problems"
+        count = "" if self.problems == PROTOCOL_PROBLEMS else f"-{self.problems}-problems"
         how = f"-{self.planning.label}" if self.planning.label else ""
         return result.trained.folder.path / f"evaluation-{result.task_name}-{result.seed}{count}{how}.json"
 

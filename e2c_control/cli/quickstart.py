@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2c_control.cli.collect import open_or_collect
+from e2c_control.cli.collect import open_or_collect, seeded
 from e2c_control.cli.console import check_seed, say, suggest
 from e2c_control.cli.evaluate import Evaluate
 from e2c_control.cli.plan import Plan
@@ -21,7 +21,7 @@ class Quickstart:
       e2c quickstart
 
     Attributes:
-        seed: of the training.
+        seed: of the dataset and the training.
         steps_scale: multiplies the number of training steps: 0.01 only shows what happens.
         datasets: folder of datasets.
         runs: folder of runs.
@@ -38,10 +38,11 @@ class Quickstart:
 
         check_seed(self.seed)
         check_steps_scale("--steps-scale", self.steps_scale)
-        env, dataset = "E2C/Planar-v0", self.datasets / "planar"
-        _headline(1, "Collect random moves as images", f"e2c collect --env {env} --out {dataset}")
-        open_or_collect(env, dataset, "choose another folder with --datasets")
-        _headline(2, "Learn a map in which an image is a place", f"e2c train --dataset {dataset}")
+        seed = f" --seed {self.seed}" if self.seed else ""
+        env, dataset = "E2C/Planar-v0", seeded(self.datasets / "planar", self.seed)
+        _headline(1, "Collect random moves as images", f"e2c collect --env {env} --out {dataset}{seed}")
+        open_or_collect(env, self.datasets / "planar", "choose another folder with --datasets", self.seed)
+        _headline(2, "Learn a map in which an image is a place", f"e2c train --dataset {dataset}{seed}")
         run = Train(dataset=dataset, seed=self.seed, steps_scale=self.steps_scale, runs=self.runs).train(ALONE)
         _headline(3, "Drive to a goal that is an image", f"e2c plan --run {run.path}")
         Plan(run=run.path).drive()

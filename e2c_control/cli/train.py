@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from e2c_control.cli.collect import open_or_collect
 from e2c_control.cli.console import Unset, check_seed, say, suggest, table
 from e2c_control.errors import InputError, whole
-from e2c_control.training.presets import check_steps_scale
+from e2c_control.training.presets import RECIPE, check_steps_scale
 
 if TYPE_CHECKING:
     from e2c_control.objectives.recipe import Recipe
@@ -43,7 +43,8 @@ class Train:
 
     Attributes:
         dataset: folder that `e2c collect` made; with --resume, where it is now, if it was moved.
-        env: instead of a dataset: collect one of this environment first, with `e2c collect`'s defaults.
+        env: instead of a dataset: collect one of this environment first, with `e2c collect`'s defaults and the same
+            seed. Each seed has a dataset of its own.
         resume: run folder to go on with, by its own config; beside it only --device and --dataset may be given.
         recipe: unfold (the default: map first, then a decoder), unfold-noisy (for worlds whose motion is random),
             unfold-ensemble (with five transitions more, whose disagreement can be planned around) or e2c-warm (unfold,
@@ -58,7 +59,7 @@ class Train:
         latent_noise: how the next latent is sampled: the affine image of this one (shared), or drawn anew from the same
             Gaussian (independent), the mistake that is kept for comparison.
         steps_scale: multiplies the recipe's numbers of steps: 0.1 for a quick look, 3 to be thorough.
-        seed: of weights, batches and noise.
+        seed: of weights, batches and noise; with --env, of the dataset too.
         device: where to train; auto takes CUDA where it is. Default: auto; with --resume, the run's own.
         compile: compile the networks with torch.compile: slower to start, then faster, on CUDA above all.
         precision: of the networks' matrix products: auto is bfloat16 on CUDA and float32 on a CPU. A CPU that
@@ -75,7 +76,7 @@ class Train:
     dataset: Unset[Path] = None
     env: Unset[str] = None
     resume: Unset[Path] = None
-    recipe: str = "unfold"
+    recipe: str = RECIPE
     latent_dim: Unset[int] = None
     network: Unset[Literal["mlp", "conv"]] = None
     matrix_form: Unset[Literal["rank1", "low_rank", "full", "global", "nonlinear"]] = None
@@ -189,7 +190,8 @@ class Train:
         """The dataset of --env: made now, unless it is there already."""
         env = self.env or ""
         folder = Path("datasets") / env.rpartition(":")[2].rpartition("/")[2]
-        return open_or_collect(env, folder, f"give another one with --dataset, or move {folder} away").path
+        remedy = "give another one with --dataset, or move it away"
+        return open_or_collect(env, folder, remedy, self.seed).path
 
 
 def _option(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Sizes of an embedding that suit an environment, in one place for the command line and the agent."""
+"""What is done where nothing else is asked for, by the command line, the agent and the benchmark alike."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ POOLED_SIDE = 24
 LATENT_DIM = 3
 """Of an embedding of a world that nothing is known of."""
 
-AT_ONCE = {True: 100, False: 8}
+RECIPE = "unfold"
+"""Trained by default, and what the benchmark compares the others with."""
+
+TRANSITIONS = 20_000
+"""Collected to train on."""
+
+_AT_ONCE = {True: 256, False: 8}
 """Environments that a collection runs at the same time: this project's are one batch, others one after another."""
 
 EPISODE_LENGTH: Mapping[Starts, int] = {"sampled": 12, "reset": 40}
@@ -28,6 +34,24 @@ HELD_OUT = 0.05
 """Share of the episodes that is only measured on."""
 
 MOST_STEPS_SCALE = 1e6
+
+
+def default_starts(native: bool) -> Starts:
+    """Where episodes of random actions begin: all over the world, in the environments that can do that."""
+    return "sampled" if native else "reset"
+
+
+def default_environments(native: bool, transitions: int, episode_length: int) -> int:
+    """How many environments a collection runs at the same time; another number gives other transitions.
+
+    No more than there are episodes to come: steps that nobody keeps would be taken for nothing.
+
+    Args:
+        native: whether they are this project's.
+        transitions: to collect.
+        episode_length: the most steps in an episode.
+    """
+    return min(_AT_ONCE[native], -(-transitions // episode_length))
 
 
 def check_steps_scale(name: str, factor: float) -> None:

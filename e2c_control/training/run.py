@@ -71,7 +71,7 @@ class TrainConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compile: bool = False
     precision: Precision = "auto"
-    threads: int | None = None
+    threads: int | None = 1
     held_out: float = HELD_OUT
     log_every: int = 25
     measure_every: int = 300
