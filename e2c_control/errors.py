@@ -56,6 +56,16 @@ def number(
     return found
 
 
+def numbers(name: str, values: object, **limits: float) -> tuple[float, ...]:
+    """Return ``values`` as a tuple of floats, if it is a sequence of at least one number, each within the limits."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise InputError(f"{name} is {short(values)}: give several numbers, such as (1.0, 0.5).")
+    found = tuple(number(f"{name}[{i}]", value, **limits) for i, value in enumerate(cast(Iterable[object], values)))
+    if not found:
+        raise InputError(f"{name} is empty: give at least one number.")
+    return found
+
+
 def flag(name: str, value: object) -> bool:
     """Return ``value`` as a bool, if it is True or False, also NumPy's; numbers and texts raise InputError."""
     if type(value).__name__ not in ("bool", "bool_"):
@@ -86,7 +96,7 @@ def only_options(owner: str, given: Iterable[str], known: Iterable[str]) -> None
 
 def near_miss(value: object, known: Iterable[str]) -> str:
     """Return " (did you mean 'x'?)" for the known name that is most like the value, or nothing."""
-    close = difflib.get_close_matches(value, known, n=1) if isinstance(value, str) else []
+    close = difflib.get_close_matches(value, known, n=1, cutoff=0.7) if isinstance(value, str) else []
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

@@ -11,7 +11,7 @@ from e2c_control.envs.raster import draw_lines
 from e2c_control.envs.runge_kutta import integrate
 from e2c_control.envs.scene import BODY, GOAL_AREA, STONE, Disc, Path, Shape, on_circle, sector, torque_arrow
 from e2c_control.envs.system import FloatArray, Frames, System
-from e2c_control.errors import InputError
+from e2c_control.errors import check_fields, number
 
 MASS, LENGTH, GRAVITY = 0.1, 0.5, 9.81  # kg, m, m/s^2
 GRAVITY_TORQUE = MASS * GRAVITY * LENGTH  # N m, with the rod horizontal
@@ -43,10 +43,7 @@ class Pendulum(System):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("torque_limit", "max_rate"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise InputError(f"{name} must be a finite number above 0, but it is {value}.")
+        check_fields(self, number, "torque_limit", "max_rate", above=0)
 
     @property
     def control_limit(self) -> FloatArray:

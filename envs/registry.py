@@ -9,7 +9,7 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
 from e2c_control.envs.task import Task
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, one_of
 
 # Strings, so that nothing is imported before it is used.
 TASKS: dict[str, str] = {
@@ -66,9 +66,7 @@ def check_spec(spec: EnvSpec | None) -> None:
 
 
 def _maker(task_id: str) -> Callable[..., Task]:
-    if task_id not in TASKS:
-        raise InputError(f"There is no task {task_id!r}; choose one of {', '.join(TASKS)}.")
-    module, name = TASKS[task_id].split(":")
+    module, name = TASKS[one_of("task", task_id, TASKS)].split(":")
     return getattr(import_module(module), name)
 
 

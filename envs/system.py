@@ -1,6 +1,5 @@
 """A controlled system: physics and camera as pure, batched functions in physical units."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2c_control.envs.scene import Shape
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, check_fields, number
 
 FloatArray: TypeAlias = NDArray[np.float64]
 BoolArray: TypeAlias = NDArray[np.bool_]
@@ -31,8 +30,7 @@ class System(ABC):
     noise: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.noise) and self.noise >= 0):
-            raise InputError(f"noise must be a finite number of at least 0, but it is {self.noise}.")
+        check_fields(self, number, "noise", least=0)
 
     @property
     @abstractmethod

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from e2c_control.envs.system import BoolArray, FloatArray, Frames, System
-from e2c_control.errors import InputError
+from e2c_control.errors import check_fields, whole
 
 PROTOCOL_SEED, PROTOCOL_PROBLEMS = 2020, 10
 """The published list of problems: what it is drawn with, and how many they are."""
@@ -77,10 +77,7 @@ class Task:
     goal_radius: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("horizon", "planning_horizon", "frame_stack", "latent_dim"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise InputError(f"{name} must be a whole number of at least 1, but it is {value!r}.")
+        check_fields(self, whole, "horizon", "planning_horizon", "frame_stack", "latent_dim")
 
     @property
     def observation_shape(self) -> tuple[int, int, int]:

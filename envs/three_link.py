@@ -12,7 +12,7 @@ from e2c_control.envs.raster import draw_lines
 from e2c_control.envs.scene import BODY, GOAL_AREA, STONE, Disc, Path, Point, Shape, on_circle, sector, torque_arrow
 from e2c_control.envs.system import BoolArray, FloatArray, Frames, System
 from e2c_control.envs.three_link_motion import accelerations, on_rods
-from e2c_control.errors import InputError
+from e2c_control.errors import check_fields, whole
 
 SHORT_STEP, LONG_STEP, SUB_STEPS = 0.02, 0.05, 4  # s
 TORQUE_LIMIT, MAX_RATE = 1.0, math.pi / 2  # N m, rad/s
@@ -51,8 +51,7 @@ class ThreeLink(System):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.frame_size < 16 or self.frame_size % 1:
-            raise InputError(f"frame_size must be a whole number of at least 16, but it is {self.frame_size!r}.")
+        check_fields(self, whole, "frame_size", least=16)
 
     @property
     def control_limit(self) -> FloatArray:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from e2c_control.errors import InputError
-from e2c_control.planners.checks import Array, Bools, Ints, count
+from e2c_control.errors import InputError, check_fields, number, whole
+from e2c_control.planners.checks import Array, Bools, Ints
 from e2c_control.planners.costs import Cost, Expansion, SmoothCost
 from e2c_control.planners.dynamics import Dynamics, NoisyDynamics
 from e2c_control.planners.ilqr import checked_problem
@@ -55,9 +55,8 @@ class AICO:
     process_noise: float | None = None  # variance of each state's noise; None: what the dynamics say, or zero
 
     def __post_init__(self) -> None:
-        count("iterations", self.iterations, 0)
-        if not (0.0 <= self.tolerance < np.inf and 0.0 <= (self.process_noise or 0.0) < np.inf):
-            raise InputError("tolerance and process_noise must be finite and not negative.")
+        check_fields(self, whole, "iterations", least=0)
+        check_fields(self, number, "tolerance", "process_noise", least=0)
 
     def __call__(
         self,
@@ -76,7 +75,7 @@ class AICO:
         from e2c_control.planners.engine import engine_for
         from e2c_control.planners.quadratic_search import begin_search  # loads numba: not before
 
-        z0 = checked_problem(dynamics, cost, initial_states, horizon, limits, warm_start)
+        z0, horizon = checked_problem(dynamics, cost, initial_states, horizon, limits, warm_start)
         if not isinstance(cost, SmoothCost):
             raise InputError(f"AICO needs derivatives: give {type(cost).__name__} a method expand().")
         start = (

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from e2c_control.errors import InputError
-from e2c_control.planners.checks import count
+from e2c_control.errors import check_fields, number, whole
 from e2c_control.planners.costs import Cost
 from e2c_control.planners.dynamics import Dynamics
 from e2c_control.planners.plan import Limits, Plan
@@ -34,9 +33,12 @@ class CEM:
     least_deviation: float = 0.01  # likewise in halves of the range, so that a replan does not begin frozen
 
     def __post_init__(self) -> None:
-        check_population(self.iterations, self.samples, self.elites)
-        if not (0.0 < self.deviation < np.inf and 0.0 <= self.least_deviation < np.inf and 0.0 <= self.momentum < 1.0):
-            raise InputError("Deviations must be positive and finite, and momentum in [0, 1).")
+        check_fields(self, whole, "iterations", least=0)
+        check_fields(self, whole, "samples")
+        check_fields(self, whole, "elites", most=self.samples)
+        check_fields(self, number, "deviation", above=0)
+        check_fields(self, number, "momentum", least=0, below=1)
+        check_fields(self, number, "least_deviation", least=0)
 
     def __call__(
         self,
@@ -61,11 +63,3 @@ class CEM:
             deviation = np.maximum(deviation, self.least_deviation * search.width)
         search.evaluate(limits.clip(mean)[:, None])
         return search.plan(self.iterations)
-
-
-def check_population(iterations: int, samples: int, elite: int) -> None:
-    """Raise InputError for numbers with which no population can be drawn or selected."""
-    count("iterations", iterations, 0)
-    count("samples", samples)
-    if count("elites", elite) > samples:
-        raise InputError(f"elites must not exceed samples, but {elite} of {samples} are asked for.")

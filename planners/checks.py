@@ -43,10 +43,3 @@ def weight(name: str, value: ArrayLike, size: int | None = None) -> Array:
     if np.linalg.eigvalsh(matrix)[0] < -1e-9 * scale:
         raise InputError(f"{name} must be positive semidefinite, but has a negative eigenvalue.")
     return matrix
-
-
-def count(name: str, value: int, least: int = 1) -> int:
-    """``value`` as a whole number that is at least ``least``, or an InputError."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(f"{name} must be a whole number of at least {least}, but is {value!r}.")
-    return int(value)

@@ -11,7 +11,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from e2c_control.planners.checks import Array, count, real
+from e2c_control.errors import whole
+from e2c_control.planners.checks import Array, real
 from e2c_control.planners.lowered import Lowered
 
 
@@ -122,8 +123,8 @@ class FunctionDynamics:
         lowered: Lowered | None = None,
     ) -> None:
         self._step = step
-        self._state_dim = count("state_dim", state_dim)
-        self._control_dim = count("control_dim", control_dim)
+        self._state_dim = whole("state_dim", state_dim)
+        self._control_dim = whole("control_dim", control_dim)
         self._difference = difference
         self._lowered = lowered
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from e2c_control.errors import InputError
-from e2c_control.planners.cem import check_population
+from e2c_control.errors import check_fields, number, whole
 from e2c_control.planners.checks import Array
 from e2c_control.planners.costs import Cost
 from e2c_control.planners.dynamics import Dynamics
@@ -37,11 +36,14 @@ class ICEM:
     shrink: float = 1.25
 
     def __post_init__(self) -> None:
-        check_population(self.iterations, self.samples, self.elites)
-        if not (0.0 < self.deviation < np.inf and 0.0 <= self.momentum < 1.0 and 0.0 <= self.kept <= 1.0):
-            raise InputError("deviation must be positive and finite, momentum in [0, 1) and kept in [0, 1].")
-        if not (0.0 <= self.color < np.inf and 1.0 <= self.shrink < np.inf):
-            raise InputError("color must be at least 0 and shrink at least 1, and both finite.")
+        check_fields(self, whole, "iterations", least=0)
+        check_fields(self, whole, "samples")
+        check_fields(self, whole, "elites", most=self.samples)
+        check_fields(self, number, "deviation", above=0)
+        check_fields(self, number, "momentum", least=0, below=1)
+        check_fields(self, number, "color", least=0)
+        check_fields(self, number, "kept", least=0, most=1)
+        check_fields(self, number, "shrink", least=1)
 
     def __call__(
         self,

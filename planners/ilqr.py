@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from e2c_control.errors import InputError
-from e2c_control.planners.checks import Array, count, real
+from e2c_control.errors import InputError, check_fields, flag, number, numbers, whole
+from e2c_control.planners.checks import Array, real
 from e2c_control.planners.costs import Cost, SmoothCost
 from e2c_control.planners.dynamics import Dynamics, FunctionDynamics
 from e2c_control.planners.plan import Limits, Plan
@@ -36,11 +36,11 @@ class ILQR:
     report_gap: bool = False  # whether plans tell how far the dynamics' A is from their exact Jacobian (``model_gap``)
 
     def __post_init__(self) -> None:
-        count("iterations", self.iterations, 0)
-        if not self.step_sizes or not all(0.0 < size <= 1.0 for size in self.step_sizes):
-            raise InputError(f"step_sizes must be numbers in (0, 1], at least one, but are {self.step_sizes!r}.")
-        if not (0.0 <= self.tolerance < np.inf and 0.0 < self.armijo < 1.0):
-            raise InputError("tolerance must be finite and not negative, and armijo between 0 and 1.")
+        check_fields(self, whole, "iterations", least=0)
+        check_fields(self, numbers, "step_sizes", above=0, most=1)
+        check_fields(self, number, "tolerance", least=0)
+        check_fields(self, number, "armijo", above=0, below=1)
+        check_fields(self, flag, "report_gap")
 
     def __call__(
         self,
@@ -64,7 +64,7 @@ class ILQR:
             begin_search,
         )  # loads numba, which only a planner at work needs
 
-        states = checked_problem(dynamics, cost, initial_states, horizon, limits, warm_start)
+        states, horizon = checked_problem(dynamics, cost, initial_states, horizon, limits, warm_start)
         if not isinstance(cost, SmoothCost):
             raise InputError(f"iLQR needs derivatives: give {type(cost).__name__} a method expand().")
         rng = np.random.default_rng(0) if rng is None else rng
@@ -91,22 +91,22 @@ def linearization_gap(dynamics: Dynamics, plan: Plan) -> Array:
     states, controls = plan.states[:, :-1].reshape(-1, n), plan.controls.reshape(-1, m)
     J = FunctionDynamics(dynamics.step, n, m).linearize(states, controls).A
     A = dynamics.linearize(states, controls).A
-    missing, whole = (np.sqrt((X**2).reshape(n_problems, -1).sum(axis=1)) for X in (J - A, J))
-    return missing / np.maximum(whole, np.finfo(np.float64).tiny)
+    missing, total = (np.sqrt((X**2).reshape(n_problems, -1).sum(axis=1)) for X in (J - A, J))
+    return missing / np.maximum(total, np.finfo(np.float64).tiny)
 
 
 def checked_problem(
     dynamics: Dynamics, cost: Cost, initial_states: ArrayLike, horizon: int, limits: Limits, warm_start: Plan | None
-) -> Array:
-    """The initial states as an array (N, n), once everything that a planner is given fits together."""
+) -> tuple[Array, int]:
+    """Return the initial states as an array (N, n) and the horizon, once all that a planner is given fits together."""
     n, m = dynamics.state_dim, dynamics.control_dim
     states = real("the initial states", initial_states, (None, n), finite=False)
-    count("the number of problems", len(states))
-    count("horizon", horizon)
+    whole("the number of problems", len(states))
+    horizon = whole("horizon", horizon)
     if len(limits.low) != m:
         raise InputError(f"The limits are for {len(limits.low)} controls, but the dynamics have {m}.")
     cost.check(len(states), n, m)
     if warm_start is not None:
         guess = real("the warm start's controls", warm_start.controls, (len(states), None, m))
-        count("the warm start's horizon", guess.shape[1])
-    return states
+        whole("the warm start's horizon", guess.shape[1])
+    return states, horizon

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from e2c_control.errors import InputError
-from e2c_control.planners.checks import Array, Bools, Ints, count, real
+from e2c_control.errors import InputError, check_fields, whole
+from e2c_control.planners.checks import Array, Bools, Ints, real
 from e2c_control.planners.costs import Cost
 from e2c_control.planners.dynamics import Dynamics
 from e2c_control.planners.plan import Limits, Plan, StopReason
@@ -81,7 +81,7 @@ class MPC:
     limits: Limits
 
     def __post_init__(self) -> None:
-        count("horizon", self.horizon)
+        check_fields(self, whole, "horizon")
 
     def replan(
         self,
@@ -99,7 +99,7 @@ class MPC:
         therefore always finite and within the limits.
         """
         begun = time.process_time()
-        horizon = self.horizon if steps_left is None else min(self.horizon, count("steps_left", steps_left))
+        horizon = self.horizon if steps_left is None else min(self.horizon, whole("steps_left", steps_left))
         states = real("the states", states, (None, self.dynamics.state_dim), finite=False)
         warm = None if previous is None else self._warm_start(previous, len(states), horizon, restarted)
         plan = self.planner(self.dynamics, self.cost, states, horizon, self.limits, warm, rng)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from e2c_control.errors import InputError
-from e2c_control.planners.cem import check_population
+from e2c_control.errors import check_fields, number, whole
 from e2c_control.planners.checks import Array
 from e2c_control.planners.costs import Cost
 from e2c_control.planners.dynamics import Dynamics
@@ -33,9 +32,9 @@ class MPPI:
     temperature: float = 0.1
 
     def __post_init__(self) -> None:
-        check_population(self.iterations, self.samples, 1)
-        if not (0.0 < self.deviation < np.inf and 0.0 < self.temperature < np.inf):
-            raise InputError("deviation and temperature must be positive and finite.")
+        check_fields(self, whole, "iterations", least=0)
+        check_fields(self, whole, "samples")
+        check_fields(self, number, "deviation", "temperature", above=0)
 
     def __call__(
         self,

@@ -7,8 +7,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import ArrayLike
 
-from e2c_control.errors import InputError
-from e2c_control.planners.checks import Array, Bools, Ints, count, real
+from e2c_control.errors import InputError, whole
+from e2c_control.planners.checks import Array, Bools, Ints, real
 
 
 class StopReason(IntEnum):
@@ -120,8 +120,8 @@ class Plan:
         The last control is repeated, or the tail cut off. The states are the old prediction, whose last one repeats: a
         planner rolls the controls out again from the state that it is given. Cost and residual are the old ones.
         """
-        horizon = count("horizon", self.horizon if horizon is None else horizon)
-        at = np.minimum(np.arange(count("steps", steps, 0), steps + horizon + 1), self.horizon)
+        horizon = whole("horizon", self.horizon if horizon is None else horizon)
+        at = np.minimum(np.arange(whole("steps", steps, 0), steps + horizon + 1), self.horizon)
         during = np.minimum(at[:-1], self.horizon - 1)
         gains = None if self.gains is None else self.gains[:, during]
         return replace(self, states=self.states[:, at], controls=self.controls[:, during], gains=gains)

@@ -44,7 +44,7 @@ class Population:
         """Start at the warm start, padded or cut to ``horizon``, or at the allowed control nearest to zero."""
         from e2c_control.planners.engine import engine_for  # loads numba: not before
 
-        states = checked_problem(dynamics, cost, initial_states, horizon, limits, warm_start)
+        states, horizon = checked_problem(dynamics, cost, initial_states, horizon, limits, warm_start)
         zeros = limits.clip(np.zeros((len(states), horizon, dynamics.control_dim)))
         mean = zeros if warm_start is None else limits.clip(warm_start.shift(horizon, steps=0).controls)
         low, high = bounded(limits)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from e2c_control.errors import InputError
-from e2c_control.planners.checks import Array, count
+from e2c_control.errors import InputError, check_fields, whole
+from e2c_control.planners.checks import Array
 from e2c_control.planners.plan import Limits, Plan
 
 
@@ -22,8 +22,7 @@ class Starts:
     extreme: int = 2  # a corner of the box, exchanged for another at one random time: bang-bang with one switch
 
     def __post_init__(self) -> None:
-        for name in ("zeros", "uniform", "extreme"):
-            count(f"the number of {name} starts", getattr(self, name), 0)
+        check_fields(self, whole, "zeros", "uniform", "extreme", least=0)
 
     def controls(
         self, n_problems: int, horizon: int, limits: Limits, warm_start: Plan | None, rng: np.random.Generator

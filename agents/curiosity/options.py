@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from e2c_control.agents.planning import PlanningOptions
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import check_fields, number, one_of, whole
 
 SAMPLING = ("icem", "cem", "mppi")
 
@@ -37,15 +37,10 @@ class CuriosityOptions:
     reach: float = 4.0
 
     def __post_init__(self) -> None:
-        if self.seek not in ("novelty", "disagreement"):
-            raise InputError(f"Nothing is sought by {self.seek!r}: choose 'novelty' or 'disagreement'.")
-        if self.planner not in SAMPLING:
-            raise InputError(f"The planner {self.planner!r} cannot seek: choose one of {', '.join(SAMPLING)}.")
-        if not self.reach > 0:
-            raise InputError(f"reach is {self.reach}: give a number above 0.")
-        if self.spacing is not None and not self.spacing > 0:
-            raise InputError(f"spacing is {self.spacing}: give a number above 0, or none to have it measured.")
-        whole("horizon", self.horizon)
+        one_of("way to seek", self.seek, ("novelty", "disagreement"))
+        one_of("planner that can seek", self.planner, SAMPLING)
+        check_fields(self, number, "spacing", "reach", above=0)
+        check_fields(self, whole, "horizon")
         self.planning.make_planner()
 
     @property

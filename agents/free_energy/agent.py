@@ -26,7 +26,7 @@ from e2c_control.agents.novelty import NoveltyCallback, NoveltyOptions, NoveltyR
 from e2c_control.agents.novelty.novelty import WHITENED_LIMIT
 from e2c_control.agents.novelty.scaling import Moments, moments_from, moments_to
 from e2c_control.agents.policy_gradient.spaces import space_from, space_to
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, one_of, whole
 from e2c_control.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from e2c_control.runs.config import from_json, to_json
 
@@ -57,8 +57,7 @@ class FreeEnergyOptions:
 
     def __post_init__(self) -> None:
         check_policy(self.policy)
-        if self.sight not in SIGHTS:
-            raise InputError(f"There is no sight '{self.sight}': choose one of {', '.join(SIGHTS)}.")
+        one_of("sight", self.sight, SIGHTS)
         for name, value in self.policy_options.items():
             try:
                 json.dumps(value)

@@ -19,7 +19,7 @@ from e2c_control.agents.free_energy.sight import WhitenedImages
 from e2c_control.agents.novelty import NoveltyReplayBuffer, NoveltyReward
 from e2c_control.agents.policy_gradient import LAX, RELAX
 from e2c_control.agents.policy_gradient.actions import CONTINUOUS, DISCRETE, bounds_of
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, one_of
 
 POLICIES = {"ppo": 32, "sac": 1, "relax": 8}
 """Environments at once where that was left open."""
@@ -39,8 +39,7 @@ def is_image(space: spaces.Space[Any]) -> bool:
 
 def check_policy(policy: str) -> None:
     """Refuse a policy that there is not."""
-    if policy not in POLICIES:
-        raise InputError(f"There is no policy '{policy}': choose one of {', '.join(POLICIES)}.")
+    one_of("policy", policy, POLICIES)
 
 
 def algorithm_of(policy: str, actions: spaces.Space[Any]) -> type[BaseAlgorithm]:

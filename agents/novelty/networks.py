@@ -9,7 +9,7 @@ from typing import Any, cast
 from torch import nn
 
 from e2c_control.autoencoders.networks import MeanOf
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, one_of
 from e2c_control.models.layers import mlp
 from e2c_control.models.networks import ConvEncoder
 
@@ -41,7 +41,6 @@ def features(shape: tuple[int, ...], outputs: int, hidden: Sequence[int], networ
 
 def check_network(network: str, shape: tuple[int, ...]) -> None:
     """Refuse a kind of network that is not there, or not for data of that shape."""
-    if network not in ("mlp", "conv"):
-        raise InputError(f"There is no network '{network}': choose mlp or conv.")
+    one_of("network", network, ("mlp", "conv"))
     if network == "conv" and len(shape) != 3:
         raise InputError(f"Convolutions need images, not vectors of {prod(shape)} numbers: choose network mlp.")

@@ -16,7 +16,7 @@ from e2c_control.agents.novelty.memory import Cut, Memory
 from e2c_control.agents.novelty.registry import MODELS, check_name, make_model
 from e2c_control.agents.novelty.scaling import Moments, deviation, moments_from, moments_to
 from e2c_control.agents.novelty.windows import Layout, Windows
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, check_fields, flag, number, whole
 from e2c_control.runs.training_state import generator_to_tensor, optimizer_from_tensors, optimizer_to_tensors
 
 WHITENED_LIMIT, IMAGE_LIMIT = 5.0, 50.0
@@ -69,17 +69,10 @@ class NoveltyOptions:
 
     def __post_init__(self) -> None:
         check_name(self.model, self.remedy)
-        for name in ("batch_size", "gradient_steps", "train_every", "memory"):
-            whole(name, getattr(self, name))
-        for name in ("window", "recall"):
-            if getattr(self, name) is not None:
-                whole(name, getattr(self, name))
-        if not 0 < self.learning_rate < float("inf"):
-            raise InputError(f"learning_rate is {self.learning_rate}: give a number above 0.")
-        if self.limit is not None and not self.limit > 0:
-            raise InputError(f"limit is {self.limit}: give a number above 0, or none for the usual one.")
-        if not 0 <= self.gamma < 1:
-            raise InputError(f"gamma is {self.gamma}: give a number from 0 to below 1.")
+        check_fields(self, whole, "window", "batch_size", "gradient_steps", "train_every", "memory", "recall")
+        check_fields(self, number, "learning_rate", "limit", above=0)
+        check_fields(self, number, "gamma", least=0, below=1)
+        check_fields(self, flag, "episodic", "normalise", "running")
 
     @property
     def frames(self) -> int:

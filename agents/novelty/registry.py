@@ -14,7 +14,7 @@ from e2c_control.agents.novelty.random_network import RandomNetwork
 from e2c_control.agents.novelty.reconstruction import PlainError, RecurrentError, VariationalError
 from e2c_control.agents.novelty.remedies import LearningProgress, MinusNoise
 from e2c_control.agents.novelty.windows import Layout
-from e2c_control.errors import InputError
+from e2c_control.errors import one_of, only_options
 
 MODELS: dict[str, type[NoveltyModel]] = {
     "recurrent": RecurrentError,
@@ -42,13 +42,13 @@ def make_model(
     Raises:
         InputError: there is no such model or remedy, or it has no such setting.
     """
-    made = _known(name, MODELS, "novelty model")
+    made = MODELS[one_of("novelty model", name, MODELS)]
     check_settings(name, made, settings)
     with torch.random.fork_rng(devices=[]):  # torch's initialisers read the global generator, which gets its state
         torch.set_rng_state(generator.get_state())
         model = made(layout, **settings)
         if remedy is not None:
-            around = _known(remedy, REMEDIES, "remedy")
+            around = REMEDIES[one_of("remedy", remedy, REMEDIES)]
             check_settings(remedy, around, remedy_settings)
             model = around(model, **remedy_settings)
         generator.set_state(torch.get_rng_state())
@@ -57,9 +57,9 @@ def make_model(
 
 def check_name(name: str, remedy: str | None) -> None:
     """Refuse names that nothing has."""
-    _known(name, MODELS, "novelty model")
+    one_of("novelty model", name, MODELS)
     if remedy is not None:
-        _known(remedy, REMEDIES, "remedy")
+        one_of("remedy", remedy, REMEDIES)
 
 
 def check_settings(name: str, made: Callable[..., Any], settings: Mapping[str, Any]) -> None:
@@ -67,13 +67,4 @@ def check_settings(name: str, made: Callable[..., Any], settings: Mapping[str, A
     parameters = inspect.signature(made).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
-    own = [*parameters][1:]
-    for setting in settings:
-        if setting not in own:
-            raise InputError(f"{name} has no setting '{setting}': it has {', '.join(own) or 'none'}.")
-
-
-def _known(name: str, known: Mapping[str, Any], what: str) -> Any:
-    if name not in known:
-        raise InputError(f"There is no {what} '{name}': choose one of {', '.join(known)}.")
-    return known[name]
+    only_options(name, settings, [*parameters][1:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from e2c_control.agents.novelty.novelty import Novelty, NoveltyOptions
 from e2c_control.agents.novelty.scaling import ReturnScale
 from e2c_control.agents.novelty.windows import ActionCode, FrameCode, Layout
 from e2c_control.agents.policy_gradient.collecting import check_finite
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, number, one_of, whole
 
 Objective = Literal["maximise", "minimise"]
 Step = tuple[NDArray[Any], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]
@@ -42,11 +42,9 @@ class Weights:
     objective: Objective = "maximise"
 
     def __post_init__(self) -> None:
-        if self.objective not in ("maximise", "minimise"):
-            raise InputError(f"There is no objective '{self.objective}': choose maximise or minimise.")
-        for name, value in {"intrinsic_weight": self.intrinsic, "extrinsic_weight": self.extrinsic}.items():
-            if not 0 <= value < float("inf"):
-                raise InputError(f"{name} is {value}: give a number of 0 or more.")
+        one_of("objective", self.objective, get_args(Objective))
+        for name in ("intrinsic", "extrinsic"):
+            object.__setattr__(self, name, number(f"{name}_weight", getattr(self, name), least=0))
 
     def reward(self, extrinsic: NDArray[Any], bonus: NDArray[np.float64]) -> NDArray[np.float32]:
         """Both parts together, of any shape."""

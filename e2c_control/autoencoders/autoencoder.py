@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from e2c_control.autoencoders.networks import Networks
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, number, one_of
 from e2c_control.models.gaussian import DiagonalGaussian
 
 
@@ -158,12 +158,10 @@ def squared_error(output: Tensor, target: Tensor, reduction: str) -> Tensor:
 
 def check_reduction(reduction: str) -> None:
     """Refuse what `squared_error` does not know."""
-    if reduction not in ("mean", "sum"):
-        raise InputError(f"There is no reduction '{reduction}': choose mean or sum over the numbers of a sample.")
+    one_of("reduction", reduction, ("mean", "sum"))
 
 
 def not_negative(**options: float) -> None:
     """Refuse weights and deviations below zero, and NaN."""
     for name, value in options.items():
-        if not 0 <= value < float("inf"):
-            raise InputError(f"{name} is {value}: give a number of 0 or more.")
+        number(name, value, least=0)

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, one_of
 from e2c_control.models.gaussian import DiagonalGaussian
 from e2c_control.models.layers import NarrowLinear, mlp
 from e2c_control.models.networks import LOG_VAR_RANGE, ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
@@ -162,8 +162,7 @@ def _linear(inputs: int, outputs: int) -> nn.Linear:
 
 
 def _end(output: str) -> list[nn.Module]:
-    if output not in RANGES:
-        raise InputError(f"There is no output '{output}': the outputs are {', '.join(RANGES)}.")
+    one_of("output", output, RANGES)
     return [] if output == "linear" else [ENDS[output]()]
 
 

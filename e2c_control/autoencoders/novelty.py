@@ -25,10 +25,10 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor
 
-from e2c_control.autoencoders.autoencoder import AutoEncoder, lengths, not_negative
+from e2c_control.autoencoders.autoencoder import AutoEncoder, lengths
 from e2c_control.autoencoders.sampling import fit_codes
 from e2c_control.autoencoders.training import AutoEncoderTrainer, TrainingOptions
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, check_fields, number, one_of, whole
 from e2c_control.runs.training_state import generator_from_tensor, generator_to_tensor
 
 
@@ -59,16 +59,12 @@ class SearchOptions:
     gain: float = 10.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.share <= 1:
-            raise InputError(f"share is {self.share}: give the part of the data to replace, above 0 and up to 1.")
-        if self.start not in ("data", "fitted"):
-            raise InputError(f"Codes cannot start at '{self.start}': choose data or fitted.")
-        if not 0 < self.step_size < float("inf"):
-            raise InputError(f"step_size is {self.step_size}: give a number above 0.")
-        for name in ("warm_epochs", "ascent_steps"):
-            whole(name, getattr(self, name), least=0)
-        whole("epochs", self.epochs)
-        not_negative(floor=self.floor, gain=self.gain)
+        check_fields(self, number, "share", above=0, most=1)
+        check_fields(self, whole, "warm_epochs", "ascent_steps", least=0)
+        check_fields(self, whole, "epochs")
+        check_fields(self, number, "step_size", above=0)
+        one_of("start of codes", self.start, ("data", "fitted"))
+        check_fields(self, number, "floor", "gain", least=0)
         if not self.floor <= self.ceiling:
             raise InputError(f"ceiling is {self.ceiling}: give a multiple of the amplitude, {self.floor} or more.")
 

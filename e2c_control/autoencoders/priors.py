@@ -9,7 +9,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, one_of
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,4 @@ PRIORS: Mapping[str, Callable[[float], Prior]] = {
 
 def make_prior(name: str, scale: float = 1.0) -> Prior:
     """The prior `name`, `scale` being its deviation or radius."""
-    if name not in PRIORS:
-        raise InputError(f"There is no prior '{name}': the priors are {', '.join(PRIORS)}.")
-    return PRIORS[name](scale)
+    return PRIORS[one_of("prior", name, PRIORS)](scale)

@@ -26,7 +26,7 @@ from e2c_control.autoencoders.autoencoder import (
     squared_error,
 )
 from e2c_control.autoencoders.networks import Networks
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import one_of, whole
 
 
 class RecurrentAutoEncoder(AutoEncoder):
@@ -58,8 +58,7 @@ class RecurrentAutoEncoder(AutoEncoder):
         super().__init__(networks)
         check_reduction(reduction)
         not_negative(noise=noise, penalty=penalty)
-        if norm not in ("square", "length"):
-            raise InputError(f"There is no norm '{norm}': choose square or length.")
+        one_of("norm", norm, ("square", "length"))
         self.passes, self.cycles = whole("passes", passes), whole("cycles", cycles, least=0)
         self.noise, self.penalty, self.norm, self.cut, self.reduction = noise, penalty, norm, cut, reduction
 

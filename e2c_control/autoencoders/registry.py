@@ -24,7 +24,7 @@ from e2c_control.autoencoders.plain import PlainAutoEncoder
 from e2c_control.autoencoders.recurrent import RecurrentAutoEncoder
 from e2c_control.autoencoders.variational import VariationalAutoEncoder
 from e2c_control.autoencoders.wasserstein import WassersteinAutoEncoder
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, one_of, only_options
 from e2c_control.runs.checkpoint import load_checkpoint, save_checkpoint
 from e2c_control.runs.typed_json import from_json, to_json
 
@@ -71,15 +71,10 @@ class AutoEncoderConfig:
     options: Mapping[str, float | int | bool | str] = field(default_factory=dict[str, float | int | bool | str])
 
     def __post_init__(self) -> None:
-        for name, known, what in ((self.method, METHODS, "auto-encoder"), (self.networks, NETWORKS, "kind of network")):
-            if name not in known:
-                raise InputError(f"There is no {what} '{name}': choose one of {', '.join(known)}.")
-        parameters = [*inspect.signature(METHODS[self.method]).parameters][1:]
-        for option in self.options:
-            if option not in parameters:
-                raise InputError(
-                    f"A {self.method} auto-encoder has no option '{option}': it has {', '.join(parameters)}."
-                )
+        one_of("auto-encoder", self.method, METHODS)
+        one_of("kind of network", self.networks, NETWORKS)
+        known = [*inspect.signature(METHODS[self.method]).parameters][1:]
+        only_options(f"The auto-encoder {self.method!r}", self.options, known)
 
 
 def make_autoencoder(config: AutoEncoderConfig, generator: torch.Generator) -> AutoEncoder:

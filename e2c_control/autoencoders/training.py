@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from e2c_control.autoencoders.autoencoder import AutoEncoder, Loss
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, check_fields, number, whole
 from e2c_control.runs.checkpoint import load_checkpoint, save_checkpoint
 from e2c_control.runs.training_state import (
     generator_from_tensor,
@@ -43,10 +43,8 @@ class TrainingOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        whole("batch_size", self.batch_size)
-        whole("epochs", self.epochs)
-        if not 0 < self.learning_rate < float("inf"):
-            raise InputError(f"learning_rate is {self.learning_rate}: give a number above 0.")
+        check_fields(self, whole, "batch_size", "epochs")
+        check_fields(self, number, "learning_rate", above=0)
 
 
 class AutoEncoderTrainer:

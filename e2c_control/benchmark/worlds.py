@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from e2c_control.envs import Task, make_task
-from e2c_control.errors import InputError
+from e2c_control.errors import one_of
 from e2c_control.training.presets import EPISODE_LENGTH, TRANSITIONS, default_starts
 
 
@@ -61,8 +60,4 @@ WORLDS: Mapping[str, World] = {
 
 def find_world(name: str) -> World:
     """The world of that name; `InputError` if there is none."""
-    if name not in WORLDS:
-        close = difflib.get_close_matches(name, WORLDS, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else f"the worlds are {', '.join(WORLDS)}."
-        raise InputError(f"There is no world '{name}': {hint}")
-    return WORLDS[name]
+    return WORLDS[one_of("world", name, WORLDS)]

@@ -7,7 +7,6 @@ and imports what that needs.
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
 import sys
@@ -16,7 +15,7 @@ from importlib import import_module
 from inspect import cleandoc
 from typing import Any, Protocol
 
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, one_of
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "quickstart": ("Quickstart", "the whole way on the planar world, in a few minutes: start here"),
@@ -124,10 +123,7 @@ def help_text() -> str:
 
 def find_command(name: str) -> type[Command]:
     """The dataclass of a command."""
-    if name not in COMMANDS:
-        close = difflib.get_close_matches(name, COMMANDS, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else f"the commands are {', '.join(COMMANDS)}."
-        raise InputError(f"There is no command '{name}': {hint}")
+    one_of("command", name, COMMANDS)
     return getattr(import_module(f"e2c_control.cli.{name}"), COMMANDS[name][0])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch.distributions import Distribution
 
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, one_of
 from e2c_control.gradients.arm import ARM
 from e2c_control.gradients.baselines import Mean, MovingAverage, OptimalConstant
 from e2c_control.gradients.concrete import Concrete
@@ -63,9 +63,7 @@ def make_estimator(name: str, distribution: Distribution, generator: torch.Gener
     Raises:
         InputError: there is no such method, or it cannot take the distribution.
     """
-    if name not in ESTIMATORS:
-        raise InputError(f"There is no estimator '{name}': the estimators are {', '.join(ESTIMATORS)}.")
-    estimator = ESTIMATORS[name](law_of(distribution), generator)
+    estimator = ESTIMATORS[one_of("estimator", name, ESTIMATORS)](law_of(distribution), generator)
     estimator.check(distribution)
     return estimator
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Gamma, Independent, Normal, OneHotCategorical
 
-from e2c_control.errors import InputError
+from e2c_control.errors import one_of
 from e2c_control.gradients.estimator import Function
 
 
@@ -85,6 +85,4 @@ TOYS: Mapping[str, Callable[[], Toy]] = {
 
 def make_toy(name: str) -> Toy:
     """The toy ``name`` as it is by default."""
-    if name not in TOYS:
-        raise InputError(f"There is no toy '{name}': the toys are {', '.join(TOYS)}.")
-    return TOYS[name]()
+    return TOYS[one_of("toy", name, TOYS)]()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from e2c_control.errors import InputError
+from e2c_control.errors import one_of, only_options
 from e2c_control.objectives.bottleneck import BackwardConsistency, NextReconstruction
 from e2c_control.objectives.contrastive import InfoNCE, LatentConsistency
 from e2c_control.objectives.divergence import ConsistencyKL, PriorKL
@@ -60,14 +60,10 @@ class WeightedTerm:
     options: Mapping[str, float | bool] = field(default_factory=dict[str, float | bool])
 
     def __post_init__(self) -> None:
-        if self.term not in TERMS:
-            raise InputError(f"There is no objective term '{self.term}': the terms are {', '.join(sorted(TERMS))}.")
+        one_of("objective term", self.term, TERMS)
         parameters = inspect.signature(TERMS[self.term]).parameters.values()
         known = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
-        for option in self.options:
-            if option not in known:
-                takes = f"it takes {', '.join(known)}" if known else "it takes none"
-                raise InputError(f"The term '{self.term}' has no option '{option}': {takes}.")
+        only_options(f"The term {self.term!r}", self.options, known)
 
     def weight_at(self, progress: float) -> float:
         """The factor when `progress`, in [0, 1], of the phase is done."""

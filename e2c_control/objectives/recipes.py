@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from e2c_control.errors import InputError
+from e2c_control.errors import one_of
 from e2c_control.models.embedding import EmbeddingConfig, Part
 from e2c_control.objectives import literature
 from e2c_control.objectives.objective import WeightedTerm
@@ -97,6 +97,4 @@ RECIPES: Mapping[str, Callable[[EmbeddingConfig], Recipe]] = {
 
 def make_recipe(name: str, embedding: EmbeddingConfig) -> Recipe:
     """The recipe `name` for an embedding of the given sizes."""
-    if name not in RECIPES:
-        raise InputError(f"There is no recipe '{name}': the recipes are {', '.join(sorted(RECIPES))}.")
-    return RECIPES[name](embedding)
+    return RECIPES[one_of("recipe", name, RECIPES)](embedding)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from e2c_control.errors import InputError
+from e2c_control.errors import number, whole
 
 if TYPE_CHECKING:  # the command line's help shows these numbers, and must not wait for torch
     from e2c_control.data.stepper import Starts
@@ -56,8 +56,7 @@ def default_environments(native: bool, transitions: int, episode_length: int) ->
 
 def check_steps_scale(name: str, factor: float) -> None:
     """Refuse a factor for the numbers of steps that is 0, negative, endless or no number."""
-    if not 0 < factor <= MOST_STEPS_SCALE:
-        raise InputError(f"{name} is {factor}: give a number above 0 and up to {MOST_STEPS_SCALE:,.0f}.")
+    number(name, factor, above=0, most=MOST_STEPS_SCALE)
 
 
 def default_embedding(
@@ -77,8 +76,8 @@ def default_embedding(
     from e2c_control.data.environments import is_native, make_image_env
     from e2c_control.models.embedding import EmbeddingConfig
 
-    if latent_dim is not None and latent_dim < 1:
-        raise InputError(f"An embedding cannot have {latent_dim} dimensions: give 1 or more.")
+    if latent_dim is not None:
+        whole("latent_dim", latent_dim)
     pool, suits = -(-max(frame_shape[:2]) // POOLED_SIDE), LATENT_DIM
     if is_native(environment):
         task: Any = make_image_env(environment).get_wrapper_attr("task")

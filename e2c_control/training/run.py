@@ -18,7 +18,7 @@ from tqdm import tqdm
 from e2c_control.data.card import NAME, read_card
 from e2c_control.data.sampler import check_batch
 from e2c_control.data.transitions import Transitions
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, one_of
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.runs.atomic import replace_text
@@ -81,8 +81,7 @@ class TrainConfig:
 
 def resolve_device(name: str) -> torch.device:
     """The torch device behind "auto", "cpu" or "cuda"."""
-    if name not in ("auto", "cpu", "cuda"):
-        raise InputError(f"There is no device {name!r}: choose auto, cpu or cuda.")
+    one_of("device", name, ("auto", "cpu", "cuda"))
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():

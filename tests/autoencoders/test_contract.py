@@ -192,7 +192,7 @@ def test_weights_come_from_the_generator() -> None:
     [
         ({"method": "magic"}, "There is no auto-encoder 'magic': choose one of plain"),
         ({"networks": "magic"}, "There is no kind of network 'magic'"),
-        ({"options": {"depth": 3}}, "A plain auto-encoder has no option 'depth': it has penalty, reduction"),
+        ({"options": {"depth": 3}}, "The auto-encoder 'plain' has no option 'depth': it takes penalty, reduction"),
         ({"options": {"reduction": "max"}}, "There is no reduction 'max'"),
         ({"options": {"penalty": -1.0}}, "penalty is -1.0: give a number of 0 or more"),
         ({"output": "exp"}, "There is no output 'exp'"),

@@ -222,7 +222,7 @@ def test_bad_kernels_and_priors() -> None:
     for base, scales in [(0.0, (1.0,)), (1.0, ()), (math.inf, (1.0,)), (1.0, (-1.0,))]:
         with pytest.raises(InputError, match="give finite numbers above 0"):
             InverseMultiquadratic(base, scales)
-    with pytest.raises(InputError, match="There is no prior 'cauchy': the priors are normal"):
+    with pytest.raises(InputError, match="There is no prior 'cauchy': choose one of normal"):
         make_prior("cauchy")
     with pytest.raises(InputError, match="deviation is 0"):
         normal_prior(0.0)

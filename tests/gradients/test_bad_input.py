@@ -100,5 +100,5 @@ def test_options():
             make()
     with pytest.raises(InputError, match="give 'geometric' or 'arithmetic'"):
         VIMCO("harmonic")
-    with pytest.raises(InputError, match="There is no estimator 'reinforce': the estimators are score-function"):
+    with pytest.raises(InputError, match="There is no estimator 'reinforce': choose one of score-function"):
         make_estimator("reinforce", BITS)

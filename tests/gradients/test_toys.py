@@ -26,7 +26,7 @@ def test_every_toy_is_exact(name):
 
 
 def test_a_toy_that_is_none():
-    with pytest.raises(InputError, match="There is no toy 'x': the toys are bit"):
+    with pytest.raises(InputError, match="There is no toy 'x': choose one of bit"):
         make_toy("x")
 
 

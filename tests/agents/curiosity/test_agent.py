@@ -135,8 +135,8 @@ def test_a_reset_is_no_wall(located: Embedding, plane: Task) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"planner": "ilqr"}, "'ilqr' cannot seek"),
-        ({"seek": "reward"}, "choose 'novelty' or 'disagreement'"),
+        ({"planner": "ilqr"}, "no planner that can seek 'ilqr': choose one of icem"),
+        ({"seek": "reward"}, "choose novelty or disagreement"),
         ({"reach": 0.0}, "above 0"),
         ({"spacing": -1.0}, "above 0"),
         ({"horizon": 0}, "horizon"),

@@ -196,7 +196,7 @@ def test_plain_sight_stays_with_a_saved_agent(tmp_path: Path) -> None:
     assert not sights(agent)
     agent.save(tmp_path / "agent")
     assert not sights(FreeEnergyAgent.load(tmp_path / "agent", device="cpu"))
-    with pytest.raises(InputError, match="There is no sight 'blurred': choose one of whitened, plain"):
+    with pytest.raises(InputError, match="There is no sight 'blurred': choose whitened or plain"):
         make("ppo", "box", image=True, sight="blurred")
 
 
