@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import gymnasium
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 from numpy.typing import ArrayLike, NDArray
-from stable_baselines3.common.vec_env import VecEnv
 
 from e2c_control.agents.embedded import EmbeddedAgent
 from e2c_control.agents.filtering import FrameFilter
-from e2c_control.agents.learning import AfterStep, Callback, LearningOptions, collect_and_train
+from e2c_control.agents.goals import EpisodeGoals, GoalEnv
+from e2c_control.agents.learning import AfterStep, Callback, LearningOptions, collect_and_train, later_seed
 from e2c_control.agents.planning import PlanningOptions
+from e2c_control.agents.replanning import Rows, replan_each
 from e2c_control.agents.saved import SavedAgent
-from e2c_control.agents.world import EnvSource, Vectors, goal_source, world_of
+from e2c_control.agents.world import EnvSource, world_of
 from e2c_control.errors import InputError, whole
 from e2c_control.measures import encode_means
 from e2c_control.models.embedding import Embedding
@@ -63,8 +63,11 @@ class E2CAgent(EmbeddedAgent):
         super().__init__(embedding, options or PlanningOptions(), seed)
         self.last_replan: Replan | None = None
         self._goal_images: NDArray[np.uint8] | None = None
-        self._goal_source: Callable[[], NDArray[np.uint8]] | None = None
+        self._goal_latents: NDArray[np.float64] | None = None
+        self._followed: EpisodeGoals | None = None
+        self._followed_before_saving = False
         self._mpc: MPC | None = None
+        self._steps_taken = 0
 
     @property
     def options(self) -> PlanningOptions:
@@ -147,12 +150,16 @@ class E2CAgent(EmbeddedAgent):
         world, learning = self._where()
         total_timesteps = whole("total_timesteps", total_timesteps, least=0)
         self.num_timesteps = 0 if reset_num_timesteps else self.num_timesteps
-        # A second call sees other actions than the first.
-        seed = self.seed + self.num_timesteps
+        # The first collection is that of `e2c collect` with this seed; every later one has a seed of its own.
+        seed = later_seed(self.seed, self._steps_taken) if self._steps_taken else self.seed
 
         def work(after_step: AfterStep, after_collection: Callable[[], None]) -> None:
+            def counted(happened: dict[str, Any]) -> bool:
+                self._steps_taken += len(happened["dones"])
+                return after_step(happened)
+
             embedding, quality = collect_and_train(
-                world, learning, total_timesteps, seed, after_step, after_collection, progress_bar
+                world, learning, total_timesteps, seed, counted, after_collection, progress_bar
             )
             self.embedding = embedding.cpu().eval()
             self._forget_plans()
@@ -163,16 +170,17 @@ class E2CAgent(EmbeddedAgent):
 
     def set_goal(self, images: ArrayLike) -> None:
         """Drive to an image (H, W, C), or one for each environment (N, H, W, C), all uint8."""
-        goals = self._checked(np.asarray(images), "The goal")
-        self._goal_images, self._goal_source = goals, None
-        latents = encode_means(self.embedding, goals)
-        # One goal is everybody's, however many they are.
-        self._mpc = self.options.controller(self.embedding, latents[0] if len(latents) == 1 else latents)
+        self._take_goals(self._checked(np.asarray(images), "The goal"))
+        self._followed = None
 
-    def follow_goals(self, env: gymnasium.Env[Any, Any] | Vectors | VecEnv) -> None:
+    def follow_goals(self, env: GoalEnv) -> None:
         """Drive to whatever is the goal of the episode: `goal_observation` of these environments, read at each reset.
 
-        For environments that draw a goal for every episode, as this project's do unless one is fixed.
+        For environments that draw a goal for every episode, as this project's do unless one is fixed. A saved agent
+        does not know its environments: tell it again after `load`.
+
+        Raises:
+            InputError: the environments have no `goal_observation`, or show other observations than the embedding's.
         """
         seen: Any = env
         space = seen.single_observation_space if isinstance(env, VectorEnv) else seen.observation_space
@@ -182,21 +190,43 @@ class E2CAgent(EmbeddedAgent):
                 f"The environment shows {space.shape}, the embedding was trained on {shape}: make the environment with "
                 "the same frame stack and size."
             )
-        self._goal_source = goal_source(env)
+        self._followed = EpisodeGoals(env)
+
+    def _take_goals(self, goals: NDArray[np.uint8]) -> None:
+        self._goal_images, latents = goals, encode_means(self.embedding, goals)
+        # One goal is everybody's, however many they are.
+        goal = latents[0] if len(latents) == 1 else latents
+        self._goal_latents, self._mpc = goal, self.options.controller(self.embedding, goal)
 
     def _forget_plans(self) -> None:
         """Goals encoded and matrices copied belong to the embedding of then."""
         self._mpc = None
         if self._goal_images is not None:
-            source = self._goal_source
-            self.set_goal(self._goal_images)
-            self._goal_source = source
+            self._take_goals(self._goal_images)
 
-    def _read_goals(self) -> None:
-        source = self._goal_source
-        if source is not None:
-            self.set_goal(source())
-            self._goal_source = source
+    def _follow(self, goals: EpisodeGoals, fresh: NDArray[np.bool_], first: bool) -> NDArray[np.bool_]:
+        """Take over the goals of the episodes that begin now; returns which ones those are, (N,).
+
+        Args:
+            goals: of the environments.
+            fresh: which episodes begin, as far as the caller of `predict` knows, (N,).
+            first: whether there is no state yet, so that no episode goes on.
+        """
+        counted = None if first else goals.at_start()
+        if counted is not None and counted.shape == fresh.shape:
+            fresh = counted
+            if not fresh.any():
+                return fresh
+        else:
+            counted = None
+        images = self._checked(goals.images(), "The environment's goal")
+        known = self._goal_images
+        if known is None or not np.array_equal(images, known):
+            self._take_goals(images)
+            if counted is None and known is not None and known.shape == images.shape:
+                # Nobody counts steps here: where the goal is another one, the episode is too.
+                fresh = fresh | (images != known).any(axis=(1, 2, 3))
+        return fresh
 
     def predict(
         self,
@@ -221,21 +251,31 @@ class E2CAgent(EmbeddedAgent):
         """
         observations = self._checked(np.asarray(observation), "The observation")
         fresh = self._fresh(len(observations), None if state is None else len(state.steps), episode_start)
+        if self._followed is not None:
+            fresh = self._follow(self._followed, fresh, state is None)
         steps = np.where(fresh, 0, 0 if state is None else state.steps + 1).astype(np.int64)
-        if fresh.any():
-            self._read_goals()
         mpc = self._controller(len(observations))
-        left = None if self.options.episode_steps is None else max(self.options.episode_steps - int(steps.min()), 1)
         latents, belief = encode_means(self.embedding, observations, finite=False), None
         if self.options.frame_filter is not None:
             belief = self._fuse(self.options.frame_filter, latents, fresh, state, mpc.dynamics)
             latents = belief.mean
-        plan, self.last_replan = mpc.replan(
+
+        def controller(rows: Rows) -> MPC:
+            goals = self._goal_latents
+            return (
+                mpc
+                if goals is None or goals.ndim == 1
+                else replace(mpc, cost=self.options.cost(mpc.dynamics, goals[rows]))
+            )
+
+        plan, self.last_replan = replan_each(
+            controller,
             latents,
-            previous=None if state is None else state.plan,
-            steps_left=left,
-            rng=np.random.default_rng([self.seed, int(steps.min())]),
-            restarted=fresh,
+            steps,
+            None if state is None else state.plan,
+            fresh,
+            episode_steps=self.options.episode_steps,
+            seed=self.seed,
         )
         actions = plan.controls[:, 0].astype(np.float32)
         return actions if np.ndim(observation) == 4 else actions[0], PlanState(plan, steps, belief)
@@ -260,6 +300,11 @@ class E2CAgent(EmbeddedAgent):
 
     def _controller(self, count: int) -> MPC:
         if self._mpc is None or self._goal_images is None:
+            if self._followed_before_saving:
+                raise InputError(
+                    "The agent followed the goals of its environments, which are not saved with it: call "
+                    "follow_goals(env) or set_goal(image) before predict."
+                )
             raise InputError("The agent has no goal: call set_goal(image) before predict.")
         if len(self._goal_images) in (1, count):
             return self._mpc
@@ -268,13 +313,19 @@ class E2CAgent(EmbeddedAgent):
         )
 
     def save(self, path: Path | str) -> None:
-        """Write a folder of JSON and safetensors; nothing is pickled."""
-        goals = {} if self._goal_images is None else {"goals": {"images": torch.from_numpy(self._goal_images)}}
-        self._write(path, KIND, goals)
+        """Write a folder of JSON and safetensors; nothing is pickled.
+
+        The goal of `set_goal` is written. Goals that are followed belong to episodes of environments, and are not.
+        """
+        follows = self._followed is not None or (self._followed_before_saving and self._goal_images is None)
+        goals: dict[str, dict[str, torch.Tensor]] = {}
+        if self._goal_images is not None and not follows:
+            goals["goals"] = {"images": torch.from_numpy(self._goal_images)}
+        self._write(path, KIND, goals, {"follows_goals": follows, "steps_taken": self._steps_taken})
 
     @classmethod
     def load(cls, path: Path | str, env: EnvSource | None = None, device: torch.device | str = "cpu") -> Self:
-        """An agent that `save` wrote, with its goal.
+        """An agent that `save` wrote, with its goal; one that followed goals needs to be told again whose.
 
         Args:
             path: the folder.
@@ -286,6 +337,8 @@ class E2CAgent(EmbeddedAgent):
         """
         saved = SavedAgent.read(Path(path), KIND, PlanningOptions)
         agent = cls._restored(saved, path, env, device)
+        agent._steps_taken = int(saved.more.get("steps_taken", saved.num_timesteps))
+        agent._followed_before_saving = bool(saved.more.get("follows_goals", False))
         if (goals := saved.tensors.get("goals")) is not None:
             agent.set_goal(goals["images"].numpy())
         return agent

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from e2c_control.agents.filtering import FrameFilter
 from e2c_control.envs import Task
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, check_fields, number, one_of, whole
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
 from e2c_control.planners import (
@@ -26,6 +27,8 @@ from e2c_control.planners import (
     SumCost,
     make_planner,
 )
+
+Array = NDArray[np.float64]
 
 ITERATIONS = {"ilqr": 4, "aico": 4, "cem": 5, "icem": 5, "mppi": 5}
 """Of one replan, which goes on from the last one: fewer than a plan from nothing needs."""
@@ -80,7 +83,16 @@ class PlanningOptions:
     episode_steps: int | None = None
 
     def __post_init__(self) -> None:
-        whole("horizon", self.horizon)
+        check_fields(self, whole, "horizon", "starts", "episode_steps")
+        check_fields(self, whole, "iterations", least=0)
+        check_fields(self, whole, "samples", least=2)
+        check_fields(self, number, "state_weight", "disagreement", least=0)
+        check_fields(self, _weights, "action_weight")
+        one_of("planner", self.planner, PLANNERS)
+        if self.linearization is not None:
+            one_of("linearization", self.linearization, ("model", "jacobian"))
+        if not isinstance(cast(object, self.frame_filter), FrameFilter | None):
+            raise InputError(f"frame_filter is a {type(self.frame_filter).__name__}: give a FrameFilter.")
         self.make_planner()
 
     @classmethod
@@ -95,32 +107,32 @@ class PlanningOptions:
 
     def make_planner(self) -> Planner:
         """The planner alone."""
-        if self.planner not in PLANNERS:
-            make_planner(self.planner)  # which says what there is
         takes = TAKES[self.planner]
         for name in ("iterations", "starts", "samples", "linearization"):
             if getattr(self, name) is not None and name not in takes:
                 raise InputError(f"{name} means nothing to the planner {self.planner!r}: leave it out.")
         options: dict[str, object] = {}
         if "iterations" in takes:
-            chosen = ITERATIONS[self.planner] if self.iterations is None else self.iterations
-            options["iterations"] = whole("iterations", chosen, least=0)
+            options["iterations"] = ITERATIONS[self.planner] if self.iterations is None else self.iterations
         if self.samples is not None:
-            options["samples"] = whole("samples", self.samples, least=2)
+            options["samples"] = self.samples
             if self.planner != "mppi":
                 options["elites"] = max(self.samples // 10, 1)
         if self.planner == "ilqr":
             options |= {"starts": _starts(self.starts), "step_sizes": (1.0, 0.3, 0.1)}
         return make_planner(self.planner, **options)
 
-    def controller(self, embedding: Embedding, goals: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> MPC:
+    def controller(self, embedding: Embedding, goals: Array) -> MPC:
         """A receding-horizon controller to the latent goal (k,) of all, or one for each (N, k)."""
         k, m = embedding.config.latent_dim, embedding.action_dim
         if self.frame_filter is not None and len(self.frame_filter.frame_variance) != k:
             known = len(self.frame_filter.frame_variance)
             raise InputError(f"The filter has {known} dimensions, the embedding {k}: measure it on this embedding.")
-        weights = np.broadcast_to(np.asarray(self.action_weight), (m,))
-        cost: SmoothCost = QuadraticCost(goals, self.state_weight * np.eye(k), np.diag(weights))
+        if len(self.action_weight) not in (1, m):
+            raise InputError(
+                f"action_weight has {len(self.action_weight)} numbers and the embedding {m} actions: give one for "
+                "all, or one for each."
+            )
         linearization = self.linearization or "jacobian"
         dynamics: Dynamics = planning_model(embedding.transition, linearization)
         if self.disagreement:
@@ -128,13 +140,28 @@ class PlanningOptions:
                 raise InputError("The embedding has one transition, so nothing disagrees: train 'unfold-ensemble'.")
             others = [planning_model(member, linearization) for member in embedding.members]
             dynamics = Ensemble([dynamics, *others])
-            cost = SumCost(cost, DisagreementCost(dynamics, self.disagreement))
-        return MPC(self.make_planner(), dynamics, cost, self.horizon, Limits.symmetric(1.0, m))
+        return MPC(self.make_planner(), dynamics, self.cost(dynamics, goals), self.horizon, Limits.symmetric(1.0, m))
+
+    def cost(self, dynamics: Dynamics, goals: Array) -> SmoothCost:
+        """The cost of reaching the latent goal (k,) of all, or one for each (N, k)."""
+        weights = np.broadcast_to(self.action_weight, (dynamics.control_dim,))
+        cost = QuadraticCost(goals, self.state_weight * np.eye(goals.shape[-1]), np.diag(weights))
+        if isinstance(dynamics, Ensemble):
+            return SumCost(cost, DisagreementCost(dynamics, self.disagreement))
+        return cost
 
 
 def _starts(count: int | None) -> Starts:
     """So many starts beside the last plan: zeros, then as many random ones as extreme ones, or one more."""
     if count is None:
         return Starts()
-    drawn = whole("starts", count) - 1
+    drawn = count - 1
     return Starts(zeros=1, uniform=-(-drawn // 2), extreme=drawn // 2)
+
+
+def _weights(name: str, value: object) -> tuple[float, ...]:
+    """Weights of the actions, given as one number or several."""
+    given = np.atleast_1d(np.asarray(value, object))
+    if given.ndim != 1 or not len(given):
+        raise InputError(f"{name} is {value!r}: give a number for all actions, or one for each.")
+    return tuple(number(name, weight, least=0) for weight in given.tolist())

@@ -10,7 +10,6 @@ from typing import Any, cast
 import gymnasium
 import numpy as np
 from gymnasium.vector import SyncVectorEnv, VectorEnv
-from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from e2c_control.data import make_image_env, make_vector_env
@@ -146,13 +145,3 @@ def _as_it_is(
 
 def _no_vec_env() -> VecEnv:
     raise InputError("A Gymnasium vector has no stable-baselines3 face: make the agent from an id to use callbacks.")
-
-
-def goal_source(env: gymnasium.Env[Any, Any] | Vectors | VecEnv) -> Callable[[], NDArray[np.uint8]]:
-    """Reads the `goal_observation` of environments, (N, H, W, C), as they are at the moment."""
-    if isinstance(env, VecEnv):
-        return lambda: np.stack(env.get_attr("goal_observation"))
-    if isinstance(env, gymnasium.Env):
-        return lambda: np.asarray(env.get_wrapper_attr("goal_observation"))[None]
-    vector: Any = env.unwrapped
-    return lambda: np.asarray(vector.goal_observation)

@@ -64,6 +64,11 @@ class TaskEnv(Face, gymnasium.Env[Frames, NDArray[np.float32]]):  # pyright: ign
         """Observation of this episode's goal at rest, ``(H, W, frame_stack * C)``."""
         return self._episodes.goal_observations[0]
 
+    @property
+    def elapsed_steps(self) -> int:
+        """Steps since the episode began."""
+        return int(self._episodes.steps[0])
+
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Frames, dict[str, Any]]:
         super().reset(seed=seed)
         self._episodes.begin([self.np_random], options)

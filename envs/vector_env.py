@@ -81,6 +81,11 @@ class TaskVectorEnv(  # pyright: ignore[reportIncompatibleVariableOverride]
         """Observations of the episodes' goals at rest, ``(N, H, W, frame_stack * C)``."""
         return self._episodes.goal_observations
 
+    @property
+    def elapsed_steps(self) -> NDArray[np.intp]:
+        """Steps since each episode began, ``(N,)``: 0 where an observation is the first one of its episode."""
+        return self._episodes.steps.copy()
+
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Frames, dict[str, Any]]:

@@ -25,10 +25,11 @@ def encode_means(embedding: Embedding, observations: Images, *, finite: bool = T
         InputError: they are not finite, unless ``finite`` is False: a controller at work has a plan to fall back on.
     """
     device = next(embedding.parameters()).device
-    chunks = [
-        embedding.encode(torch.as_tensor(observations[i : i + CHUNK], device=device)).mean.double().cpu().numpy()
-        for i in range(0, len(observations), CHUNK)
-    ]
+    # torch takes neither reversed views nor arrays that cannot be written.
+    images = (
+        np.require(observations[i : i + CHUNK], requirements=("C", "W")) for i in range(0, len(observations), CHUNK)
+    )
+    chunks = [embedding.encode(torch.as_tensor(some, device=device)).mean.double().cpu().numpy() for some in images]
     latents = np.concatenate(chunks)
     if finite and not np.isfinite(latents).all():
         raise InputError("The embedding gives latents that are not finite: train again with a lower learning rate.")

@@ -130,6 +130,25 @@ def test_seeds_and_second_calls(quick: Quick) -> None:
     assert weights(first) != before
 
 
+def test_every_call_collects_other_data(quick: Quick, tmp_path: Path) -> None:
+    """Whether steps are counted on or anew, and whether or not the agent was saved in between; no two seeds meet."""
+
+    def actions(path: Path) -> bytes:
+        return Transitions.open(path).actions.tobytes()
+
+    folder = tmp_path / "a"
+    agent = quick("E2C/Planar-v0", folder=folder).learn(60)
+    agent.save(tmp_path / "saved")
+    again = E2CAgent.load(tmp_path / "saved", "E2C/Planar-v0")
+    agent.learn(60).learn(60, reset_num_timesteps=False)
+    seen = [actions(folder / name) for name in ("dataset", "dataset-2", "dataset-3")]
+    assert len(set(seen)) == 3
+    again.learn(60)
+    assert actions(folder / "dataset-4") == seen[1]
+    quick("E2C/Planar-v0", folder=tmp_path / "b", seed=60).learn(60)
+    assert actions(tmp_path / "b" / "dataset") not in seen
+
+
 def test_a_kept_folder_is_a_run_like_any_other(quick: Quick, tmp_path: Path) -> None:
     quick("E2C/Planar-v0", folder=tmp_path).learn(60)
     assert (tmp_path / "dataset" / "frames.npy").is_file()

@@ -1,0 +1,81 @@
+"""Replanning for environments that are at different steps of their episodes, each as if it were alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2c_control.planners import MPC, Plan
+from e2c_control.planners.mpc import Replan
+
+Rows = NDArray[np.int64]
+Record = TypeVar("Record", Plan, Replan)
+
+
+def replan_each(
+    controller: Callable[[Rows], MPC],
+    latents: NDArray[np.float64],
+    steps: Rows,
+    previous: Plan | None,
+    restarted: NDArray[np.bool_],
+    *,
+    episode_steps: int | None,
+    seed: int,
+) -> tuple[Plan, Replan]:
+    """Replan N environments, those at the same step together.
+
+    Horizon and random starts are those of the environment's own step, so that no plan depends on the environments
+    beside it. Where plans end at different horizons, the shorter ones repeat their last control.
+
+    Args:
+        controller: makes the controller of the environments in these rows.
+        latents: (N, k).
+        steps: since each episode's start, (N,).
+        previous: the last plans, if there are any.
+        restarted: which episodes have begun anew, (N,).
+        episode_steps: length of an episode, past which no plan reaches.
+        seed: of random starts.
+    """
+    plans, replans, rows = list[Plan](), list[Replan](), list[Rows]()
+    for step in np.unique(steps):
+        row = np.flatnonzero(steps == step)
+        plan, replan = controller(row).replan(
+            latents[row],
+            previous=None if previous is None else previous.select(row),
+            steps_left=None if episode_steps is None else max(episode_steps - int(step), 1),
+            rng=np.random.default_rng([seed, int(step)]),
+            restarted=restarted[row],
+        )
+        plans, replans, rows = [*plans, plan], [*replans, replan], [*rows, row]
+    if len(plans) == 1:
+        return plans[0], replans[0]
+    order = np.argsort(np.concatenate(rows))
+    return _joined(_alike(plans), order), _joined(replans, order)
+
+
+def _alike(plans: Sequence[Plan]) -> list[Plan]:
+    """The plans, each padded to the longest horizon and cost history."""
+    horizon, length = max(plan.horizon for plan in plans), max(plan.cost_history.shape[1] for plan in plans)
+    return [
+        replace(
+            plan.shift(horizon, steps=0),
+            cost_history=np.pad(plan.cost_history, ((0, 0), (0, length - plan.cost_history.shape[1])), "edge"),
+        )
+        for plan in plans
+    ]
+
+
+def _joined(records: Sequence[Record], order: Rows) -> Record:
+    """One record of all, its rows in this order; what is no array, the time spent, is summed."""
+    joined: dict[str, Any] = {}
+    for field in fields(records[0]):
+        parts = [getattr(record, field.name) for record in records]
+        if isinstance(parts[0], np.ndarray):
+            joined[field.name] = np.concatenate(parts)[order]
+        else:
+            joined[field.name] = None if parts[0] is None else sum(parts)
+    return replace(records[0], **joined)
