@@ -3,6 +3,7 @@
 import difflib
 import math
 import operator
+import shlex
 from collections.abc import Callable, Iterable
 from numbers import Real
 from reprlib import repr as short
@@ -11,6 +12,11 @@ from typing import Any, SupportsIndex, cast
 
 class InputError(ValueError):
     """One sentence that names the thing and the remedy; the command line prints it without a traceback, exit code 2."""
+
+
+def quoted(word: object) -> str:
+    """A path or a name as a shell reads it back, for commands that are suggested: "e2c plan --run 'my run'"."""
+    return shlex.quote(str(word))
 
 
 def whole(name: str, value: object, least: int = 1, most: int | None = None) -> int:

@@ -1,5 +1,6 @@
 """``dataset.json``: what a folder of transitions holds and where it comes from."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -40,6 +41,11 @@ class DatasetCard:
     seed: int = 0
     versions: Mapping[str, str] = field(default_factory=package_versions)
     checksum: int | None = None
+
+    @property
+    def frame_bytes(self) -> int:
+        """On the disk, with the action and the state that go with it."""
+        return math.prod(self.frame_shape) + 4 * self.action_dim + 8 * (self.state_dim or 0)
 
     def to_json(self) -> str:
         """The text of ``dataset.json``."""

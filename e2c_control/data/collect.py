@@ -1,6 +1,5 @@
 """Collecting transitions from any vector of Gymnasium environments."""
 
-from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +14,7 @@ from e2c_control.data.environments import environment_identity, is_native, own_f
 from e2c_control.data.policy import Policy
 from e2c_control.data.stepper import Mask, Starts, Step, Stepper, Vectors
 from e2c_control.data.transitions import Transitions
+from e2c_control.data.unfinished import Unfinished
 from e2c_control.data.writer import TransitionsWriter
 from e2c_control.errors import InputError, whole
 from e2c_control.runs.progress import progress_bar
@@ -33,12 +33,16 @@ def collect(
     seed: int = 0,
     frame_stack: int | None = None,
     overwrite: bool = False,
+    resume: bool = False,
     progress: bool = False,
 ) -> Transitions:
     """Run the environments in rounds of ``episode_length`` steps and write exactly ``transitions`` transitions.
 
     Each round begins with a reset of all, by a seed of ``seed`` and the round: what a round gathers depends on none
     before it. An environment that ends early is reset and goes on within the round.
+
+    Interrupted, killed, or left by an environment that raises, whole rounds stay beside ``path``, and a collection that
+    resumes ends as one that was never stopped: to the bit, if its environments do the same after the same seed.
 
     Args:
         vector_env: environments that show single frames (frame_stack=1), as `make_vector_env` makes them.
@@ -51,18 +55,50 @@ def collect(
         frame_stack: how many frames show a state, noted in the dataset for those who train on it; default: as many as
             the environment shows by itself.
         overwrite: whether a dataset at ``path`` may be replaced.
+        resume: whether to go on with what an unfinished collection left, by the same environments and policy; without
+            it that is given up.
         progress: whether to show a bar with the time left.
 
     Raises:
-        InputError: environment, policy or disk cannot do it.
+        InputError: environment, policy or disk cannot do it, or another process collects into ``path``.
     """
+    with Unfinished.open(path, overwrite=overwrite, resume=resume) as growing:
+        collect_into(
+            growing,
+            vector_env,
+            transitions,
+            episode_length,
+            starts=starts,
+            policy=policy,
+            seed=seed,
+            frame_stack=frame_stack,
+            progress=progress,
+        )
+    return Transitions.open(path)
+
+
+def collect_into(
+    growing: Unfinished,
+    vector_env: Vectors,
+    transitions: int,
+    episode_length: int,
+    *,
+    starts: Starts = "reset",
+    policy: Policy | None = None,
+    seed: int = 0,
+    frame_stack: int | None = None,
+    progress: bool = False,
+) -> None:
+    """The rounds of `collect` that an unfinished dataset lacks."""
     _check_request(vector_env, transitions, episode_length, starts)
     transitions, episode_length = whole("transitions", transitions), whole("episode_length", episode_length)
     seed = whole("seed", seed, least=0)
     frame_stack = None if frame_stack is None else whole("frame_stack", frame_stack)
+    if growing.transitions > transitions:
+        raise InputError(f"{growing.path} has {growing.transitions} transitions already: ask for as many or more.")
     name, kwargs = environment_identity(vector_env)
     stepper = Stepper(vector_env, name, starts, policy)
-    frames, states = stepper.begin(seed, 0)
+    frames, states = stepper.begin(seed, growing.units)
     card = DatasetCard(
         environment=name,
         environment_kwargs=kwargs,
@@ -72,18 +108,18 @@ def collect(
         frame_stack=frame_stack or own_frame_stack(vector_env),
         seed=seed,
     )
-    expected = transitions + -(-transitions // episode_length)
-    bar = progress_bar(transitions, unit=" transitions", enabled=progress)
+    request = {"n_envs": vector_env.num_envs, "episode_length": episode_length, "starts": starts}
+    growing.describe(card, request, expected_frames=transitions + -(-transitions // episode_length))
+    bar = progress_bar(transitions, done=growing.transitions, unit=" transitions", enabled=progress)
     bar.unit_scale = True
     bar.set_description(f"Collecting {name}", refresh=False)
-    with TransitionsWriter.create(path, card, expected_frames=expected, overwrite=overwrite) as writer, bar:
-        episodes = _Episodes(writer, vector_env.num_envs, episode_length, card)
-        for following in count(1):
-            transitions -= _round(stepper, episodes, frames, states, transitions, bar)
-            if transitions == 0:
-                break
-            frames, states = stepper.begin(seed, following)
-    return Transitions.open(path)
+    episodes = _Episodes(growing.writer, vector_env.num_envs, episode_length, card)
+    with bar:
+        while growing.transitions < transitions:
+            _round(stepper, episodes, frames, states, transitions - growing.transitions, bar)
+            growing.commit()
+            if growing.transitions < transitions:
+                frames, states = stepper.begin(seed, growing.units)
 
 
 def _check_request(vector_env: Any, transitions: int, episode_length: int, starts: Starts) -> None:
@@ -152,14 +188,13 @@ def _round(
     states: NDArray[np.float64] | None,
     wanted: int,
     bar: "tqdm[Any]",
-) -> int:
-    """From a reset of all environments, write at most T transitions of each and ``wanted`` of all; returns how many."""
+) -> None:
+    """From a reset of all environments, write at most T transitions of each and ``wanted`` of all."""
     length, index = episodes.episode_length, np.arange(episodes.n_envs)
     quota = np.clip(wanted - index * length, 0, length)
     recording = quota > 0
     resetting = np.zeros_like(recording)
     episodes.begin(recording, frames, states)
-    total = int(quota.sum())
     for t in range(length):
         actions = stepper.act(frames)
         step = stepper.step(actions)
@@ -180,7 +215,6 @@ def _round(
         if not recording.any():
             break
     episodes.write(episodes.lengths > 0)
-    return total - int(quota.sum())
 
 
 def _restart(stepper: Stepper, episodes: _Episodes, step: Step, ended: Mask) -> tuple[NDArray[np.uint8], Mask]:

@@ -1,5 +1,6 @@
 """Plain ``.npy`` files: written by appending, opened with their kind and length checked."""
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,14 +22,21 @@ class NpyAppender:
     the process.
     """
 
-    def __init__(self, path: Path, row_shape: tuple[int, ...], dtype: DTypeLike) -> None:
+    def __init__(self, path: Path, row_shape: tuple[int, ...], dtype: DTypeLike, rows: int = 0) -> None:
+        """Begin the file, or with ``rows`` go on after so many, which must be there; whatever follows them goes."""
         self.path = path
-        self.rows = 0
+        self.rows = rows
         self._row_shape = row_shape
         self._dtype = np.dtype(dtype)
         with writing(path):
-            self._file: BinaryIO = path.open("wb")
+            self._file: BinaryIO = path.open("r+b" if rows else "wb")
             self._write_header()
+            end = self._file.tell() + rows * int(np.prod(row_shape)) * self._dtype.itemsize
+            if path.stat().st_size < end and rows:
+                self.abandon()
+                raise InputError(f"{path} is truncated: {REMEDY}.")
+            self._file.truncate(end)
+            self._file.seek(end)
 
     def append(self, rows: NDArray[Any]) -> None:
         """Add ``rows (n, *row_shape)``."""
@@ -37,6 +45,12 @@ class NpyAppender:
         with writing(self.path):
             self._file.write(np.ascontiguousarray(rows).data)
         self.rows += len(rows)
+
+    def sync(self) -> None:
+        """Wait until the rows are on the disk."""
+        with writing(self.path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Write the number of rows into the header, and the file is complete."""

@@ -57,16 +57,16 @@ def join_shards(path: Path, shards: Iterable[Shard], *, seed: int, overwrite: bo
     first = next(coming)
     card = replace(first.card, seed=seed)
     with TransitionsWriter.create(path, card, expected_frames=len(first.frames), overwrite=overwrite) as writer:
-        _append(writer, first)
+        append_shard(writer, first)
         for shard in coming:
             if replace(shard.card, seed=seed) != card:
                 raise InputError(f"The parts of {path} were not made alike: use the same versions on all machines.")
-            _append(writer, shard)
+            append_shard(writer, shard)
     return Transitions.open(path)
 
 
-def _append(writer: TransitionsWriter, shard: Shard) -> None:
-    """Episode by episode: they may be of different lengths."""
+def append_shard(writer: TransitionsWriter, shard: Shard) -> None:
+    """Add a shard's episodes one by one: they may be of different lengths."""
     for begin, end in zip(shard.episodes[:-1], shard.episodes[1:], strict=True):
         rows = slice(begin, end)
         states = None if shard.states is None else shard.states[None, rows]

@@ -1,6 +1,7 @@
 """Vector environments as a collection sees them: every autoreset mode alike, every frame checked."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -45,7 +46,8 @@ class Stepper:
         options: dict[str, Any] = {} if self._starts == "reset" else {"start": self._starts}
         if mask is not None:
             options["reset_mask"] = mask
-        frames, info = self._vector_env.reset(seed=seed, options=options or None)
+        with self._asked("reset"):
+            frames, info = self._vector_env.reset(seed=seed, options=options or None)
         self._has_states = "state" in info
         return self._checked(frames), self._states(info)
 
@@ -59,7 +61,8 @@ class Stepper:
 
     def step(self, actions: NDArray[np.float32]) -> "Step":
         """One step of all environments."""
-        frames, _, terminated, truncated, info = self._vector_env.step(actions)
+        with self._asked("step"):
+            frames, _, terminated, truncated, info = self._vector_env.step(actions)
         frames, ended = self._checked(frames), terminated | truncated
         states = self._states(info)
         if self.mode is not AutoresetMode.SAME_STEP or not ended.any():
@@ -71,6 +74,16 @@ class Stepper:
         if last_states is not None:
             last_states[ended] = info["final_info"]["state"][ended]
         return Step(last_frames, last_states, frames, states, ended)
+
+    @contextmanager
+    def _asked(self, what: str) -> Generator[None]:
+        """What an environment raises, in one sentence: it is the environment's mistake, not this program's."""
+        try:
+            yield
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(f"{self._name} failed in {what}: {type(error).__name__}: {error}.") from error
 
     def _checked(self, frames: NDArray[Any]) -> NDArray[np.uint8]:
         expected = self._vector_env.observation_space.shape

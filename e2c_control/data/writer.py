@@ -13,12 +13,12 @@ from e2c_control.data.npy import NpyAppender
 from e2c_control.errors import InputError
 from e2c_control.runs.atomic import check_replaceable, new_folder, require_space, writing
 
-_FILES = frozenset({NAME, "frames.npy", "actions.npy", "episodes.npy", "states.npy"})
+FILES = frozenset({NAME, "frames.npy", "actions.npy", "episodes.npy", "states.npy"})
 
 
 def check_writable(path: Path, overwrite: bool) -> None:
     """Raise `InputError` if something is at ``path`` that a new dataset may not replace."""
-    check_replaceable(path, "dataset", [NAME, "frames.npy"], _FILES.__contains__)
+    check_replaceable(path, "dataset", [NAME, "frames.npy"], FILES.__contains__)
     if (path / NAME).is_file() and not overwrite:
         raise InputError(f"The dataset {path} exists already: choose another path or ask to overwrite it.")
 
@@ -26,16 +26,27 @@ def check_writable(path: Path, overwrite: bool) -> None:
 class TransitionsWriter:
     """Appends episodes to a dataset that is being made. Get one from `TransitionsWriter.create`."""
 
-    def __init__(self, folder: Path, card: DatasetCard) -> None:
+    def __init__(self, folder: Path, card: DatasetCard, frames: int = 0, episodes: int = 0) -> None:
+        """Begin, or go on after so many frames and episodes."""
         self._folder = folder
         self._card = card
-        self._ends = [np.zeros(1, np.int64)]
-        self._columns = {
-            "frames": NpyAppender(folder / "frames.npy", card.frame_shape, np.uint8),
-            "actions": NpyAppender(folder / "actions.npy", (card.action_dim,), np.float32),
+        self.frames, self.episodes = frames, episodes
+        kinds: dict[str, tuple[tuple[int, ...], Any, int]] = {
+            "frames": (card.frame_shape, np.uint8, frames),
+            "actions": ((card.action_dim,), np.float32, frames),
+            "episodes": ((), np.int64, episodes and episodes + 1),
         }
         if card.state_dim is not None:
-            self._columns["states"] = NpyAppender(folder / "states.npy", (card.state_dim,), np.float64)
+            kinds["states"] = ((card.state_dim,), np.float64, frames)
+        self._columns: dict[str, NpyAppender] = {}
+        try:
+            for name, (shape, dtype, rows) in kinds.items():
+                self._columns[name] = NpyAppender(folder / f"{name}.npy", shape, dtype, rows)
+            if not episodes:
+                self._columns["episodes"].append(np.zeros(1, np.int64))
+        except BaseException:
+            self.abandon()
+            raise
 
     @classmethod
     @contextmanager
@@ -52,16 +63,14 @@ class TransitionsWriter:
         """
         path = Path(path)
         check_writable(path, overwrite)
-        frame_bytes = int(np.prod(card.frame_shape)) + 4 * card.action_dim + 8 * (card.state_dim or 0)
-        require_space(path, expected_frames * frame_bytes)
+        require_space(path, expected_frames * card.frame_bytes)
         with new_folder(path, replace=path.exists()) as folder:
             writer = cls(folder, card)
             try:
                 yield writer
-                writer._finish()
+                writer.finish()
             finally:
-                for column in writer._columns.values():
-                    column.abandon()
+                writer.abandon()
 
     def append(
         self,
@@ -86,14 +95,29 @@ class TransitionsWriter:
         if states is not None:
             rows["states"] = states
         kept = None if (lengths == n_rows - 1).all() else np.arange(n_rows) <= lengths[:, None]
+        ends = self.frames + np.cumsum(lengths + 1)
         for name, column in self._columns.items():
-            values = rows[name]
-            column.append(values.reshape(-1, *values.shape[2:]) if kept is None else values[kept])
-        self._ends.append(self._ends[-1][-1] + np.cumsum(lengths + 1))
+            if name == "episodes":
+                column.append(ends)
+            else:
+                values = rows[name]
+                column.append(values.reshape(-1, *values.shape[2:]) if kept is None else values[kept])
+        self.frames += int((lengths + 1).sum())
+        self.episodes += len(lengths)
 
-    def _finish(self) -> None:
+    def sync(self) -> None:
+        """Wait until all that was appended is on the disk."""
+        for column in self._columns.values():
+            column.sync()
+
+    def finish(self) -> None:
+        """Complete the files."""
         for column in self._columns.values():
             column.close()
         with writing(self._folder):
-            np.save(self._folder / "episodes.npy", np.concatenate(self._ends))
             (self._folder / NAME).write_text(self._card.to_json(), encoding="utf-8")
+
+    def abandon(self) -> None:
+        """Close the files as they are."""
+        for column in self._columns.values():
+            column.abandon()

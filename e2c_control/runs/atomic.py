@@ -2,10 +2,11 @@
 
 import errno
 import os
+import re
 import shutil
 import socket
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -80,25 +81,36 @@ def new_folder(path: Path, *, replace: bool = False) -> Generator[Path]:
         replace: whether a folder that is there already may give way; otherwise that is an `InputError`.
     """
     path = path.absolute()
-    prefix = f".{path.name}.{socket.gethostname()}-"
-    partial = path.with_name(f"{prefix}{os.getpid()}-{uuid4().hex[:8]}.partial")
+    partial = _hidden(path, "partial")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path, prefix)
-        if path.exists() and not replace:
-            raise InputError(f"{path} exists already: choose another name or ask to replace it.")
+    sweep(path.parent)
+    _check_free(path, replace)
     try:
         with writing(path):
             partial.mkdir()
         yield partial
-        with writing(path):
-            for entry in partial.rglob("*"):
-                sync(entry)
-            sync(partial)
-            _swap(partial, path)
-            sync(path.parent)
+        publish(partial, path, replace=replace)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def publish(folder: Path, path: Path, *, replace: bool = False) -> None:
+    """Flush a finished folder to the disk and rename it to ``path``, beside it; see `new_folder`."""
+    _check_free(path, replace)
+    with writing(path):
+        for entry in folder.rglob("*"):
+            sync(entry)
+        sync(folder)
+        _swap(folder, path)
+        sync(path.parent)
+
+
+def _check_free(path: Path, replace: bool) -> None:
+    with writing(path):
+        taken = path.exists()
+    if taken and not replace:
+        raise InputError(f"{path} exists already: choose another name or ask to replace it.")
 
 
 def sync(path: Path) -> None:
@@ -112,7 +124,7 @@ def sync(path: Path) -> None:
 
 def replace_bytes(path: Path, content: bytes) -> None:
     """Write a file so that a reader, or a crash, sees the old content or the new one and nothing between."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = _hidden(path, "partial")
     with writing(path):
         try:
             partial.write_bytes(content)
@@ -127,12 +139,37 @@ def replace_text(path: Path, text: str) -> None:
     replace_bytes(path, text.encode("utf-8"))
 
 
+def sweep(*folders: Path) -> None:
+    """Remove from the folders what killed processes of this machine left half written, and put back what they moved
+    aside: one that dies between the two renames of `_swap` leaves nothing at the name, and what stood there beside it.
+    """
+    host = re.escape(socket.gethostname())
+    ours = re.compile(rf"\.(?P<name>.+)\.{host}-(?P<pid>\d+)-[0-9a-f]{{8}}\.(?P<kind>partial|replaced)")
+    for entry in (entry for folder in folders if folder.is_dir() for entry in folder.glob(".*-*-*.*")):
+        left = ours.fullmatch(entry.name)
+        if left is None or _alive(int(left["pid"])):
+            continue
+        home = entry.with_name(left["name"])
+        with suppress(OSError):
+            if left["kind"] == "replaced" and not home.exists():
+                entry.rename(home)
+            elif entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+
+def _hidden(path: Path, kind: str) -> Path:
+    """A name beside ``path`` for this process alone, by which `sweep` knows what is left of it."""
+    return path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}.{kind}")
+
+
 def _swap(partial: Path, path: Path) -> None:
     """Rename; a folder that stood there is moved aside first and comes back if that fails."""
     if not path.exists():
         partial.rename(path)
         return
-    old = partial.with_suffix(".replaced")
+    old = _hidden(path, "replaced")
     path.rename(old)
     try:
         partial.rename(path)
@@ -140,24 +177,6 @@ def _swap(partial: Path, path: Path) -> None:
         old.rename(path)
         raise
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _sweep(path: Path, prefix: str) -> None:
-    """Remove what killed processes of this machine left behind for the same name, and put back what they moved aside.
-
-    A process that dies between the two renames of `_swap` leaves nothing at ``path``, and what stood there beside it.
-    """
-    left = [entry for entry in path.parent.iterdir() if entry.name.startswith(prefix) and _left_behind(entry, prefix)]
-    for entry in left:
-        if entry.suffix == ".replaced" and not path.exists():
-            entry.rename(path)
-        else:
-            shutil.rmtree(entry, ignore_errors=True)
-
-
-def _left_behind(entry: Path, prefix: str) -> bool:
-    pid = entry.name.removeprefix(prefix).split("-")[0]
-    return entry.suffix in (".partial", ".replaced") and pid.isdigit() and not _alive(int(pid))
 
 
 def _alive(pid: int) -> bool:

@@ -120,15 +120,63 @@ def test_resuming_a_finished_run_changes_nothing(whole: Path, tmp_path: Path, su
     assert_same_run(run, whole)
 
 
-def test_ctrl_c_while_collecting_leaves_nothing(tmp_path: Path, start: Callable[..., "Popen[str]"]) -> None:
+@pytest.mark.parametrize(
+    ("number", "jobs"),
+    [(signal.SIGINT, 1), (signal.SIGKILL, 1), pytest.param(signal.SIGKILL, 2, marks=pytest.mark.slow)],
+)
+def test_a_collection_that_was_stopped_goes_on_to_the_bit(
+    tmp_path: Path,
+    start: Callable[..., "Popen[str]"],
+    succeed: Callable[..., None],
+    refused: Callable[..., str],
+    number: int,
+    jobs: int,
+) -> None:
     # Run in the background of a shell, the tests were told to ignore Ctrl-C, and children inherit that.
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    options = ("--env", "E2C/Planar-v0", "--out", "data/planar", "--transitions", 10**6)
-    process = start(tmp_path, "collect", *options, preexec_fn=heed)
-    wait_for(lambda: list(tmp_path.glob("data/.planar*")), process)
-    process.send_signal(signal.SIGINT)
+    options = ("--env", "E2C/Planar-v0", "--transitions", 40_000, "--jobs", jobs)
+    path = tmp_path / "my data" / "cut"
+    process = start(tmp_path, "collect", "--out", path, *options, preexec_fn=heed)
+    wait_for(lambda: list(tmp_path.glob("my data/.cut.unfinished/unfinished.json")), process)
+    assert "is being collected by another process" in refused("collect", "--out", path, *options)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "Traceback" not in err
-    assert list(tmp_path.glob("data/*")) == []
-    assert list(tmp_path.glob("data/.*")) == []
+    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    if number == signal.SIGINT:
+        assert err.splitlines()[-1] == f"e2c: stopped; go on with `e2c collect --resume '{path}'`."
+    assert "with other options" in refused("collect", "--out", path, *options, "--seed", 1)
+    succeed("collect", "--resume", path)
+    succeed("collect", "--out", tmp_path / "whole", *options)
+    for name in ("frames.npy", "actions.npy", "episodes.npy", "states.npy", "dataset.json"):
+        assert (path / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert [entry.name for entry in path.parent.iterdir()] == ["cut"]
+    assert "is finished" in refused("collect", "--resume", path)
+
+
+def test_a_collection_makes_do_with_what_there_is(
+    tmp_path: Path, refused: Callable[..., str], succeed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "frail.py").write_text(
+        "import gymnasium, numpy as np\n"
+        "class Frail(gymnasium.Env):\n"
+        "    steps = 0\n"
+        "    observation_space = gymnasium.spaces.Box(0, 255, (8, 8, 1), np.uint8)\n"
+        "    action_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)\n"
+        "    def reset(self, seed=None, options=None):\n"
+        "        super().reset(seed=seed)\n"
+        "        return self.observation_space.sample(), {}\n"
+        "    def step(self, action):\n"
+        "        Frail.steps += 1\n"
+        "        if Frail.steps == 99:\n"
+        "            raise OSError('the camera is gone')\n"
+        "        return self.observation_space.sample(), 0.0, False, False, {}\n"
+        "gymnasium.register('Frail-v0', Frail)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    options = ("--env", "frail:Frail-v0", "--transitions", 100, "--episode-length", 10, "--n-envs", 2)
+    path = tmp_path / "data"
+    sentence = refused("collect", "--out", path, *options)
+    assert "the camera is gone. 80 transitions are kept" in sentence
+    assert "confirm it with --env" in refused("collect", "--resume", path)
+    succeed("collect", "--resume", path, "--env", "frail:Frail-v0", "--transitions", 80)
+    assert len(np.load(path / "actions.npy")) == 88
