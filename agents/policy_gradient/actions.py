@@ -17,7 +17,7 @@ from torch.distributions import Categorical, Distribution, Independent
 
 from e2c_control.agents.policy_gradient.spaces import check_starts
 from e2c_control.errors import InputError
-from e2c_control.gradients.laws import Continuous, Discrete, Law, law_of
+from e2c_control.gradients.laws import Continuous, Discrete, law_of
 
 Observations = Tensor | Mapping[str, Tensor]
 
@@ -67,13 +67,6 @@ def sample(distribution: Distribution, generator: torch.Generator) -> tuple[Tens
         return law.present(law.hard(law.relaxed(noise)))[0], noise[0]
     assert isinstance(law, Continuous)
     return law.sample(noise)[0], noise[0]
-
-
-def code_of(law: Law, actions: Tensor) -> Tensor:
-    """Actions (M, ...) as the formulas have them, (M, *code)."""
-    if isinstance(law, Discrete) and law.parameters[0].ndim > actions.ndim:
-        return torch.nn.functional.one_hot(actions, law.size).to(law.constants[0].dtype)
-    return actions.to(law.constants[0].dtype)
 
 
 def code_size(space: spaces.Space[Any]) -> int:

@@ -30,7 +30,6 @@ from e2c_control.agents.learning import Callback
 from e2c_control.agents.policy_gradient.actions import (
     Seen,
     check_actions,
-    code_of,
     look,
 )
 from e2c_control.agents.policy_gradient.collecting import SURROGATE, TRAINING, collect
@@ -243,7 +242,7 @@ class PolicyGradient(OnPolicyAlgorithm):
         noise = {"u": rollout.noise.unsqueeze(0)}
         draw = self.estimator.draw(seen.distribution, noise=noise, generator=self.generators[TRAINING])
         # The action that was taken, should rounding have made another one of the same noise.
-        code = code_of(draw.law, rollout.actions).unsqueeze(0)
+        code = draw.law.read(rollout.actions.unsqueeze(0))
         draw = replace(draw, code=code, samples=draw.law.present(code))
         return self.estimator.estimate(draw, (rollout.advantages / self.units).unsqueeze(0), context=seen.features)
 

@@ -62,9 +62,9 @@ class SavedPolicyGradient:
         episodes: Iterable[Any] = kept.ep_info_buffer or ()
         successes: Iterable[Any] = kept.ep_success_buffer or ()
         means = {f"mean.{i}": mean for i, mean in enumerate(monitor.mean)}
-        squares = {f"square.{i}": square for i, square in enumerate(monitor.square)}
+        variances = {f"variance.{i}": variance for i, variance in enumerate(monitor.variance)}
         generators = {f"generator.{i}": generator_to_tensor(g) for i, g in enumerate(model.generators)}
-        tensors["state"] = {**generators, **means, **squares}
+        tensors["state"] = {**generators, **means, **variances}
         meta: dict[str, Any] = {
             "agent": type(model).__name__,
             "policy": model.policy_name,
@@ -166,9 +166,15 @@ class SavedPolicyGradient:
             if generator.get_state().shape == state[f"generator.{i}"].shape:
                 generator.set_state(state[f"generator.{i}"])
         count = sum(name.startswith("mean.") for name in state)
-        model.monitor.mean = [state[f"mean.{i}"].to(model.device) for i in range(count)]
-        model.monitor.square = [state[f"square.{i}"].to(model.device) for i in range(count)]
         model.monitor.weight = meta["monitor_weight"]
+        model.monitor.mean = [state[f"mean.{i}"].double().to(model.device) for i in range(count)]
+        if "square.0" in state:  # version 0.1.0 wrote sums of gradients and of their squares, both weighted
+            model.monitor.mean = [mean / model.monitor.weight for mean in model.monitor.mean]
+            squares = [state[f"square.{i}"].double().to(model.device) / model.monitor.weight for i in range(count)]
+            pairs = zip(squares, model.monitor.mean, strict=True)
+            model.monitor.variance = [(square - mean.square()).clamp_min(0) for square, mean in pairs]
+        else:
+            model.monitor.variance = [state[f"variance.{i}"].to(model.device) for i in range(count)]
         for name, value in {**meta["counters"], **meta["scales"]}.items():
             setattr(model, name, value)
         size = model._stats_window_size  # pyright: ignore[reportPrivateUsage]

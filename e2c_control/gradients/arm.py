@@ -16,7 +16,7 @@ class Antithetic(Estimator):
     """Samples come in pairs, b from noise u and its twin from 1 - u; the first half of a draw, then the second."""
 
     takes = (BernoulliLaw,)
-    least: ClassVar[int] = 2
+    least: int = 2
     multiple: ClassVar[int] = 2
     sees_noise: ClassVar[bool] = True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,9 @@ MOST_PARAMETERS = 2  # of a law
 
 class Baseline(nn.Module, ABC):
     """A baseline for each parameter of the law. Its statistics never hold the samples that it is used for."""
+
+    least: ClassVar[int] = 1
+    """Samples in the smallest draw that it can be used for."""
 
     @abstractmethod
     def forward(self, draw: Draw, values: Tensor) -> Tensors:
@@ -39,15 +43,15 @@ class Mean(Baseline):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(()))
-        self.register_buffer("count", torch.zeros(()))
+        self.register_buffer("mean", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
 
     def forward(self, draw: Draw, values: Tensor) -> Tensors:
         return (self.mean,) * len(draw.law.parameters)
 
     def observe(self, draw: Draw, values: Tensor) -> None:
         self.count += values.numel()
-        self.mean += (values.mean() - self.mean) * (values.numel() / self.count)
+        self.mean += (values.double().mean() - self.mean) * (values.numel() / self.count)
 
 
 class MovingAverage(Mean):
@@ -64,7 +68,7 @@ class MovingAverage(Mean):
     def observe(self, draw: Draw, values: Tensor) -> None:
         weight = 1 - self.decay if self.count > 0 else 1.0
         self.count += 1
-        self.mean += weight * (values.mean() - self.mean)
+        self.mean += weight * (values.double().mean() - self.mean)
 
 
 class OptimalConstant(Baseline):
@@ -87,13 +91,15 @@ class OptimalConstant(Baseline):
 
     def observe(self, draw: Draw, values: Tensor) -> None:
         for i, score in enumerate(draw.law.score(draw.code)):
-            square = draw.law.sum_event(score.square())
+            square = draw.law.sum_event(score.double().square())
             self.weighted[i] += (values * square).sum()
             self.weight[i] += square.sum()
 
 
 class LeaveOneOut(Baseline):
     """Mean of the other samples' values."""
+
+    least: ClassVar[int] = 2
 
     def forward(self, draw: Draw, values: Tensor) -> Tensors:
         others = (values.sum(0) - values) / (len(values) - 1)

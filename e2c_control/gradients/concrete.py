@@ -22,7 +22,7 @@ class Concrete(Estimator):
         temperature: tau.
     """
 
-    unbiased: ClassVar[bool] = False
+    unbiased: bool = False
     differentiates: ClassVar[bool] = True
     takes = (Discrete,)
     sees_noise: ClassVar[bool] = True

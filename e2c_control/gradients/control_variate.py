@@ -194,4 +194,4 @@ def push(law: Law, code: Tensor, directions: Tensors) -> Tensor:
         return law.push(directions[0])
     assert isinstance(law, Continuous)
     products = zip(law.slopes(code), directions, strict=True)
-    return sum((slope * direction for slope, direction in products), torch.zeros_like(code))
+    return sum((slope * direction for slope, direction in products), torch.zeros_like(directions[0]))

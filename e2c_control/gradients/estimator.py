@@ -15,14 +15,14 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from e2c_control.errors import InputError, whole
-from e2c_control.gradients.laws import Continuous, Discrete, Law, Tensors, law_of
+from e2c_control.gradients.laws import Continuous, Discrete, Law, Tensors, attach, law_of
 
 Function = Callable[[Tensor], Tensor]
 NoiseLike = Tensor | Mapping[str, Tensor]
@@ -82,11 +82,11 @@ class Estimator(nn.Module, ABC):
     put repetitions into the batch.
     """
 
-    unbiased: ClassVar[bool] = True
+    unbiased: bool = True
     differentiates: ClassVar[bool] = False
     """Whether it needs the gradient of f."""
     takes: ClassVar[tuple[type[Law], ...]] = (Discrete, Continuous)
-    least: ClassVar[int] = 1
+    least: int = 1
     """Samples in the smallest draw."""
     multiple: ClassVar[int] = 1
     """Samples come in groups of so many."""
@@ -127,11 +127,11 @@ class Estimator(nn.Module, ABC):
         for name, value in given.items():
             _check_noise(self, name, value, (rows, *law.parameters[0].shape))
         if isinstance(law, Continuous) and "u" not in given:
-            given["u"], sample = law.draw_sample(rows, generator)
-            return self.from_sample(law, sample, given)
+            given["u"], code = law.draw_code(rows, generator)
+            return self.from_code(law, code, given)
         given |= {name: law.draw_noise(rows, generator) for name in self.noises if name not in given}
         if isinstance(law, Continuous):
-            return self.from_sample(law, law.sample(given["u"]), given)
+            return self.from_code(law, law.code(given["u"]), given)
         assert isinstance(law, Discrete)
         return self.from_relaxed(law, law.relaxed(given["u"]), given)
 
@@ -163,7 +163,9 @@ class Estimator(nn.Module, ABC):
             raise InputError(f"f is not finite at {bad} of {values.numel()} samples: keep its values finite there.")
         if draw.samples.requires_grad and not values.requires_grad:
             raise InputError(self._no_gradient())
-        return self.combine(draw, values.to(draw.law.constants[0].dtype), f, context)
+        # Differences of large values are what counts: f may be more precise than the distribution.
+        dtype = torch.promote_types(values.dtype, draw.law.constants[0].dtype)
+        return self.combine(draw, values.to(dtype if values.dtype.is_floating_point else torch.float64), f, context)
 
     def forward(
         self,
@@ -207,9 +209,9 @@ class Estimator(nn.Module, ABC):
         code = law.hard(relaxed)
         return Draw(law, law.present(code), code, noise, relaxed)
 
-    def from_sample(self, law: Continuous, sample: Tensor, noise: Mapping[str, Tensor]) -> Draw:
-        """A draw from a sample of a continuous law."""
-        return Draw(law, law.present(sample), sample, noise)
+    def from_code(self, law: Continuous, code: Tensor, noise: Mapping[str, Tensor]) -> Draw:
+        """A draw from the code of a continuous law's sample."""
+        return Draw(law, law.present(code), code, noise)
 
     def objective(self, values: Tensor) -> Tensor:
         """What the expectation is of, (*batch), from the values of S samples."""
@@ -265,28 +267,12 @@ class Estimator(nn.Module, ABC):
 
 def surrogates(law: Law, values: Tensor, gradients: Tensors) -> Tensor:
     """(*batch): numbers with the given values (*batch) and derivatives (*code) in the parameters."""
-    apply = cast(Callable[..., Tensor], _Attach.apply)
-    return apply(values, law.event_dims, gradients, *law.parameters)
+    return attach(values, law.event_dims, gradients, law.parameters)
 
 
 def mean_of_samples(x: Tensor) -> Tensor:
     """Mean over the first dimension; of one sample it is the sample, without an operation."""
     return x.squeeze(0) if len(x) == 1 else x.mean(0)
-
-
-class _Attach(torch.autograd.Function):
-    """Values as they are, with given derivatives in the parameters: one node of the graph instead of ten."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, event_dims: int, gradients: Tensors, *parameters: Tensor) -> Tensor:
-        ctx.event_dims, ctx.gradients = event_dims, gradients
-        return values.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
-        (first,) = outer
-        lifted = first.reshape(first.shape + (1,) * ctx.event_dims)
-        return first, None, None, *(lifted * gradient for gradient in ctx.gradients)
 
 
 def _check_noise(estimator: Estimator, name: str, value: Tensor, expected: tuple[int, ...]) -> None:

@@ -25,9 +25,9 @@ class GeneralisedReparameterisation(Estimator):
     takes = (Continuous,)
     sees_noise: ClassVar[bool] = True
 
-    def from_sample(self, law: Continuous, sample: Tensor, noise: Mapping[str, Tensor]) -> Draw:
+    def from_code(self, law: Continuous, code: Tensor, noise: Mapping[str, Tensor]) -> Draw:
         # f's derivative is all that is asked of the samples: they are a leaf.
-        return Draw(law, sample.detach().clone().requires_grad_(), sample, noise)
+        return Draw(law, law.present(code).detach().clone().requires_grad_(), code, noise)
 
     def combine(self, draw: Draw, values: Tensor, f: Function | None, context: Tensor | None) -> Estimate:
         law, fixed = draw.law, values.detach()

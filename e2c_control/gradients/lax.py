@@ -35,7 +35,7 @@ class LAX(ControlVariate):
         law = draw.law
         assert isinstance(law, Continuous)
         control = self.control(law, f, context)
-        value, gradient = control.evaluate(draw.code)
+        value, gradient = control.evaluate(draw.samples)
         left = law.lift(values.detach() - value)
         scores, slopes = law.score(draw.code), law.slopes(draw.code)
         each = tuple(left * score + gradient * slope for score, slope in zip(scores, slopes, strict=True))

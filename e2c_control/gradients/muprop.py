@@ -35,7 +35,7 @@ class MuProp(Estimator):
             if not value.requires_grad:
                 raise InputError(self._no_gradient())
             (slope,) = torch.autograd.grad(value.sum(), mean)
-        left = law.lift(fixed - value.detach() - law.sum_event(slope * (draw.code - mean.detach())))
+        left = law.lift(fixed - value.detach() - law.sum_event(slope * (draw.samples - mean.detach())))
         terms = zip(law.score(draw.code), law.pull_mean(slope.squeeze(0)), strict=True)
         gradients = tuple((left * score).mean(0) + pulled for score, pulled in terms)
         return Estimate(law, draw.samples, surrogates(law, values.mean(0), gradients))

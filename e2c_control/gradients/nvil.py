@@ -15,8 +15,8 @@ class NVIL(Estimator):
     """g = (f(b) - C(x) - c) d log p(b) / d theta, divided by max(1, sqrt(v)) where asked to normalise.
 
     C is a network of the context x, trained by least squares in `update()`; c and v are moving averages of what C
-    leaves, which never hold the current sample. Unbiased; normalising rescales it. Takes every law, never
-    differentiates f, costs one evaluation a sample. Mnih and Gregor, 2014, section 2.3.
+    leaves, which never hold the current sample. Unbiased, unless it normalises, which rescales it. Takes every law,
+    never differentiates f, costs one evaluation a sample. Mnih and Gregor, 2014, section 2.3.
 
     Args:
         network: C, (*batch, size) -> (*batch); without one, c is all there is.
@@ -31,8 +31,9 @@ class NVIL(Estimator):
     def __init__(self, network: nn.Module | None = None, decay: float = 0.9, normalise: bool = False) -> None:
         super().__init__()
         self.network, self.decay, self.normalise = network, decay, normalise
+        self.unbiased = not normalise
         for name in ("mean", "variance", "count"):
-            self.register_buffer(name, torch.zeros(()))
+            self.register_buffer(name, torch.zeros((), dtype=torch.float64))
         self._last: tuple[Tensor, Tensor | None] | None = None
 
     def combine(self, draw: Draw, values: Tensor, f: Function | None, context: Tensor | None) -> Estimate:
@@ -67,11 +68,13 @@ class NVIL(Estimator):
                     parameter.grad = gradient if kept is None else kept + gradient
         if optimizer is not None:
             optimizer.step()
-        left = left.detach()
+        left = left.detach().double()
         weight = 1 - self.decay if self.count > 0 else 1.0
         self.count += 1
-        self.mean += weight * (left.mean() - self.mean)
-        self.variance += weight * (left.var(unbiased=False) - self.variance)
+        # Both moments with the same weights: the variance holds how far updates are apart, not within one update alone.
+        step = left.mean() - self.mean
+        self.mean += weight * step
+        self.variance += weight * (left.var(unbiased=False) + (1 - weight) * step.square() - self.variance)
         return float(loss.detach())
 
     def _learned(self, context: Tensor | None) -> Tensor:

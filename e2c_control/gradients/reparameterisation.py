@@ -22,8 +22,8 @@ class Reparameterisation(Estimator):
     takes = (Continuous,)
     sees_noise: ClassVar[bool] = True
 
-    def from_sample(self, law: Continuous, sample: Tensor, noise: Mapping[str, Tensor]) -> Draw:
-        return Draw(law, law.attached(sample), sample, noise)
+    def from_code(self, law: Continuous, code: Tensor, noise: Mapping[str, Tensor]) -> Draw:
+        return Draw(law, law.attached(code), code, noise)
 
     def combine(self, draw: Draw, values: Tensor, f: Function | None, context: Tensor | None) -> Estimate:
         return Estimate(draw.law, draw.samples, values.mean(0))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from e2c_control.gradients.baselines import LeaveOneOut
 from e2c_control.gradients.score_function import ScoreFunction
 
@@ -14,8 +12,6 @@ class RLOO(ScoreFunction):
     Unbiased. Takes every law, never differentiates f, costs one evaluation a sample, K >= 2. Salimans and Knowles,
     2014; Kool, van Hoof and Welling, 2019. The first method to try: nothing to learn, nothing to tune.
     """
-
-    least: ClassVar[int] = 2
 
     def __init__(self) -> None:
         super().__init__(LeaveOneOut())

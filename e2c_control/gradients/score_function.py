@@ -24,6 +24,7 @@ class ScoreFunction(Estimator):
     def __init__(self, baseline: Baseline | None = None) -> None:
         super().__init__()
         self.baseline = NoBaseline() if baseline is None else baseline
+        self.least = self.baseline.least
         self._last: tuple[Draw, Tensor] | None = None
 
     def combine(self, draw: Draw, values: Tensor, f: Function | None, context: Tensor | None) -> Estimate:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from e2c_control.gradients.concrete import Concrete
 from e2c_control.gradients.estimator import Draw, Estimate, Estimator, Function
-from e2c_control.gradients.laws import Discrete
+from e2c_control.gradients.laws import Discrete, follow
 
 
 class StraightThrough(Estimator):
@@ -19,14 +19,14 @@ class StraightThrough(Estimator):
     Courville, 2013. Can point the wrong way: a finite difference of f is not its derivative.
     """
 
-    unbiased: ClassVar[bool] = False
+    unbiased: bool = False
     differentiates: ClassVar[bool] = True
     takes = (Discrete,)
     indices: bool = False
 
     def from_relaxed(self, law: Discrete, relaxed: Tensor, noise: Mapping[str, Tensor]) -> Draw:
         code, mean = law.hard(relaxed), law.attached_mean()
-        return Draw(law, code + (mean - mean.detach()), code, noise, relaxed)
+        return Draw(law, follow(code, (1.0,), (mean,)), code, noise, relaxed)
 
     def combine(self, draw: Draw, values: Tensor, f: Function | None, context: Tensor | None) -> Estimate:
         return Estimate(draw.law, draw.samples, values.mean(0))
@@ -44,4 +44,4 @@ class StraightThroughGumbel(Concrete):
     def from_relaxed(self, law: Discrete, relaxed: Tensor, noise: Mapping[str, Tensor]) -> Draw:
         soft = law.soften(law.attached(relaxed), self.temperature)
         code = law.hard(relaxed)
-        return Draw(law, code + (soft - soft.detach()), code, noise, relaxed)
+        return Draw(law, follow(code, (1.0,), (soft,)), code, noise, relaxed)

@@ -63,7 +63,7 @@ class GradientMonitor:
     def __init__(self, decay: float = 0.99) -> None:
         self.decay, self.weight = decay, 0.0
         self.mean: list[Tensor] = []
-        self.square: list[Tensor] = []
+        self.variance: list[Tensor] = []
 
     @torch.no_grad()
     def observe(self, gradients: Iterable[Tensor]) -> float:
@@ -71,13 +71,16 @@ class GradientMonitor:
 
         Log it as "gradient/variance" beside what `Estimator.update` returns, "surrogate/loss".
         """
-        given = [gradient.detach().clone() for gradient in gradients]
+        given = [gradient.detach().double() for gradient in gradients]
         if not self.mean:
-            self.mean, self.square = ([torch.zeros_like(g) for g in given] for _ in range(2))
+            self.mean, self.variance = ([torch.zeros_like(g) for g in given] for _ in range(2))
         self.weight = self.decay * self.weight + (1 - self.decay)
+        share = (1 - self.decay) / self.weight  # of this step in the weights of all steps so far
         total = 0.0
-        for mean, square, gradient in zip(self.mean, self.square, given, strict=True):
-            mean.lerp_(gradient, 1 - self.decay)
-            square.lerp_(gradient.square(), 1 - self.decay)
-            total += float((square / self.weight - (mean / self.weight).square()).sum())
+        for mean, variance, gradient in zip(self.mean, self.variance, given, strict=True):
+            # E[g^2] - E[g]^2 would lose a variance that is small beside the mean (Welford, 1962).
+            step = gradient - mean
+            mean.add_(step, alpha=share)
+            variance.add_(step.square(), alpha=share).mul_(1 - share)
+            total += float(variance.sum())
         return total

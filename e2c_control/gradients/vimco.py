@@ -24,7 +24,7 @@ class VIMCO(Estimator):
         mean: of the other weights. "geometric" is the paper's choice and usually the better one.
     """
 
-    least: ClassVar[int] = 2
+    least: int = 2
     many_samples: ClassVar[bool] = True
 
     def __init__(self, mean: Literal["geometric", "arithmetic"] = "geometric") -> None:

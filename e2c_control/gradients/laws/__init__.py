@@ -15,6 +15,7 @@ from torch.distributions import (
 )
 
 from e2c_control.errors import InputError
+from e2c_control.gradients.laws.attach import attach, follow
 from e2c_control.gradients.laws.bernoulli import BernoulliLaw
 from e2c_control.gradients.laws.categorical import CategoricalLaw
 from e2c_control.gradients.laws.gamma import GammaLaw
@@ -56,5 +57,7 @@ __all__ = [
     "Law",
     "NormalLaw",
     "Tensors",
+    "attach",
+    "follow",
     "law_of",
 ]

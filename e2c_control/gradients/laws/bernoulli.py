@@ -9,10 +9,8 @@ from torch import Tensor
 from torch.distributions import Bernoulli, Distribution
 from torch.nn.functional import softplus
 
-from e2c_control.gradients.laws.law import Axis, Discrete, Tensors, logistic
+from e2c_control.gradients.laws.law import LOGIT_LIMIT, Axis, Discrete, Tensors, logistic
 from e2c_control.gradients.laws.quadrature import panels
-
-NODES = 101
 
 
 class BernoulliLaw(Discrete):
@@ -23,6 +21,9 @@ class BernoulliLaw(Discrete):
     def _parameters(self, base: Distribution) -> Tensors:
         assert isinstance(base, Bernoulli)
         return (base.logits,)
+
+    def limited(self, parameter: Tensor) -> Tensor:
+        return parameter.clamp(-LOGIT_LIMIT, LOGIT_LIMIT)
 
     def _mean(self) -> Tensor:
         return torch.sigmoid(self.constants[0])
@@ -60,7 +61,7 @@ class BernoulliLaw(Discrete):
         return torch.sigmoid(relaxed / temperature)
 
     def attached(self, relaxed: Tensor) -> Tensor:
-        return relaxed + (self.parameters[0] - self.constants[0])
+        return relaxed + (self.limited(self.parameters[0]) - self.constants[0])
 
     def pull(self, weight: Tensor) -> Tensor:
         return weight
@@ -72,12 +73,12 @@ class BernoulliLaw(Discrete):
         one, zero = self.mean, torch.sigmoid(-self.constants[0])
         return Axis(torch.stack([zero / 2, zero + one / 2]), torch.stack([zero, one]))
 
-    def fine_axis(self) -> Axis:
+    def fine_axis(self, nodes: int) -> Axis:
         one, zero = self.mean, torch.sigmoid(-self.constants[0])
         inner = torch.stack([torch.minimum(one, zero), torch.maximum(one, zero)])
         edges = torch.cat([torch.zeros_like(inner[:1]), inner, torch.ones_like(inner[:1])])
-        return Axis(*panels(edges, NODES))
+        return Axis(*panels(edges, nodes))
 
-    def second_axis(self) -> Axis:
+    def second_axis(self, nodes: int) -> Axis:
         ends = torch.stack([torch.zeros_like(self.mean), torch.ones_like(self.mean)])
-        return Axis(*panels(ends, NODES))
+        return Axis(*panels(ends, nodes))

@@ -8,8 +8,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, OneHotCategorical
+from torch.nn.functional import one_hot
 
-from e2c_control.gradients.laws.law import Axis, Discrete, Tensors, open_unit
+from e2c_control.gradients.laws.law import LOGIT_LIMIT, Axis, Discrete, Tensors, open_unit
 
 
 class CategoricalLaw(Discrete):
@@ -24,6 +25,9 @@ class CategoricalLaw(Discrete):
         assert isinstance(base, Categorical | OneHotCategorical)
         self._indices = isinstance(base, Categorical)
         return (base.logits,)
+
+    def limited(self, parameter: Tensor) -> Tensor:
+        return parameter.clamp_min(-LOGIT_LIMIT)
 
     @cached_property
     def log_probs(self) -> Tensor:
@@ -48,6 +52,11 @@ class CategoricalLaw(Discrete):
 
     def present(self, code: Tensor) -> Tensor:
         return code.argmax(-1) if self._indices else code
+
+    def read(self, sample: Tensor) -> Tensor:
+        if not self._indices:
+            return super().read(sample)
+        return one_hot(sample, self.mean.shape[-1]).to(self.mean.dtype)
 
     def relaxed(self, noise: Tensor) -> Tensor:
         return self.log_probs + gumbel(noise)
@@ -75,7 +84,8 @@ class CategoricalLaw(Discrete):
         return (relaxed / temperature).softmax(-1)
 
     def attached(self, relaxed: Tensor) -> Tensor:
-        return relaxed + (self.parameters[0].log_softmax(-1) - self.log_probs)
+        log_probs = self.limited(self.parameters[0].log_softmax(-1))
+        return relaxed + (log_probs - log_probs.detach())
 
     def pull(self, weight: Tensor) -> Tensor:
         return weight - self.mean * weight.sum(-1, keepdim=True)
@@ -90,7 +100,7 @@ class CategoricalLaw(Discrete):
         wanted, _ = self.conditional(codes, torch.full_like(codes, 0.5))
         return Axis(torch.exp(-torch.exp(self.log_probs - wanted)), self.mean.movedim(-1, 0))
 
-    def fine_axis(self) -> None:
+    def fine_axis(self, nodes: int) -> None:
         return None  # K noises in a coordinate: too many for a grid
 
 

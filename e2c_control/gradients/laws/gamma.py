@@ -1,17 +1,24 @@
-"""Gamma samples: z = F^-1(u; concentration) / rate, with F the regularised incomplete gamma function."""
+"""Gamma samples: z = F^-1(u; concentration) / rate, with F the regularised incomplete gamma function.
+
+Their code is log z, in double precision: at a concentration of 0.01 it is -100 in the mean, and no
+float32 holds e^-100.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, Gamma
 
+from e2c_control.gradients.laws.attach import follow
 from e2c_control.gradients.laws.law import Axis, Continuous, Tensors, open_unit
 from e2c_control.gradients.laws.quadrature import panels
 
-NODES, HALVINGS = 161, 70
+HALVINGS = 70
+SERIES = -40.0  # log z below which F is the first term of its series
 LARGE, FAR_TAIL = 150.0, 1e-8  # where the series of the slope is left to torch's
 
 
@@ -24,6 +31,10 @@ class GammaLaw(Continuous):
         assert isinstance(base, Gamma)
         return base.concentration, base.rate
 
+    @cached_property
+    def _doubles(self) -> Tensors:
+        return tuple(parameter.double() for parameter in self.constants)
+
     def _mean(self) -> Tensor:
         return self.constants[0] / self.constants[1]
 
@@ -31,9 +42,22 @@ class GammaLaw(Continuous):
         concentration, rate = self.constants
         return weight / rate, -weight * concentration / rate.square()
 
+    def present(self, code: Tensor) -> Tensor:
+        """exp(code), but not below the least normal number of the dtype, which 2 of 5 samples of Gamma(0.01) are."""
+        return code.exp().to(self.mean.dtype).clamp_min(torch.finfo(self.mean.dtype).tiny)
+
+    def read(self, sample: Tensor) -> Tensor:
+        return sample.double().log()
+
     def score(self, code: Tensor) -> Tensors:
-        concentration, rate = self.constants
-        return rate.log() - torch.digamma(concentration) + code.log(), concentration / rate - code
+        concentration, rate = self._doubles
+        first = rate.log() - torch.digamma(concentration) + code
+        return first.to(self.mean.dtype), (concentration / rate - code.exp()).to(self.mean.dtype)
+
+    def log_prob(self, code: Tensor) -> Tensor:
+        concentration, rate = (parameter.double() for parameter in self.parameters)
+        base = concentration * rate.log() + (concentration - 1) * code - rate * code.exp() - concentration.lgamma()
+        return self.sum_event(base)
 
     def new(self, parameters: Sequence[Tensor]) -> Distribution:
         return self._wrap(Gamma(parameters[0], parameters[1], validate_args=False))
@@ -41,54 +65,76 @@ class GammaLaw(Continuous):
     def draw_noise(self, n_samples: int, generator: torch.Generator | None) -> Tensor:
         return self._uniform(n_samples, generator)
 
-    def draw_sample(self, n_samples: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """By torch's rejection sampler, which is faster than the quantile of a noise; the noise is found afterwards."""
-        concentration, rate = self.constants
+    def draw_code(self, n_samples: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """By torch's rejection sampler, which is faster than the quantile of a noise; the noise is found afterwards.
+
+        log z(a) = log z(a + 1) + log(u) / a, u uniform (Marsaglia and Tsang, 2000): no sample is too small for it.
+        """
+        concentration, rate = self._doubles
         many = concentration.expand(n_samples, *concentration.shape)
-        standard = torch._standard_gamma(many, generator=generator).clamp_min(torch.finfo(rate.dtype).tiny)  # pyright: ignore
-        return torch.igamma(many, standard), standard / rate
+        larger = torch._standard_gamma(many + 1, generator=generator)  # pyright: ignore
+        uniform = torch.rand(many.shape, generator=generator, dtype=many.dtype, device=many.device)
+        log_standard = larger.log() + open_unit(uniform).log() / many
+        noise = torch.igamma(many, log_standard.exp())
+        noise = torch.where(log_standard < SERIES, (many * log_standard - (many + 1).lgamma()).exp(), noise)
+        return noise.to(self.mean.dtype), log_standard - rate.log()
 
-    def sample(self, noise: Tensor) -> Tensor:
-        concentration, rate = self.constants
-        return (quantile(open_unit(noise), concentration).to(rate.dtype) / rate).clamp_min(torch.finfo(rate.dtype).tiny)
+    def code(self, noise: Tensor) -> Tensor:
+        concentration, rate = self._doubles
+        return log_quantile(open_unit(noise), concentration) - rate.log()
 
-    def slopes(self, sample: Tensor) -> Tensors:
+    def slopes(self, code: Tensor) -> Tensors:
         """The first one implicit, -(dF / d concentration) / p (Figurnov et al. 2018)."""
-        concentration, rate = self.constants
-        return implicit_slope(sample * rate, concentration) / rate, -sample / rate
+        concentration, rate = self._doubles
+        least = torch.finfo(self.mean.dtype).tiny
+        sample = code.exp()
+        shown = sample.clamp_min(least)
+        slopes = implicit_slope(shown * rate, concentration) / rate, -shown / rate
+        # A sample that is shown as the least number stays there.
+        first, second = (slope.masked_fill(sample < least, 0.0).to(self.mean.dtype) for slope in slopes)
+        return first, second
 
-    def standardised(self, sample: Tensor) -> tuple[Tensors, Tensors]:
+    def standardised(self, code: Tensor) -> tuple[Tensors, Tensors]:
         """With z = exp(s e + m) / rate, m = digamma, s^2 = trigamma of the concentration (Ruiz et al. 2016, section 3).
 
         h = z (e s' + m'), and the correction is d log p / d theta + (d log p / dz) h + d log |dz/de| / d theta. That
         of the rate, a mere scale, is 0.
         """
-        concentration, rate = self.constants
+        concentration, rate = self._doubles
         first, second = torch.polygamma(1, concentration), torch.polygamma(2, concentration)
-        spread = first.sqrt()
-        noise = ((sample * rate).log() - torch.digamma(concentration)) / spread
+        spread, sample = first.sqrt(), code.exp()
+        noise = (code + rate.log() - torch.digamma(concentration)) / spread
         relative = noise * second / (2 * spread) + first
-        slope = sample * relative
         stretch = relative + second / (2 * first)
-        correction = self.score(sample)[0] + ((concentration - 1) / sample - rate) * slope + stretch
-        return (slope, -sample / rate), (correction, torch.zeros_like(correction))
+        score = rate.log() - torch.digamma(concentration) + code
+        correction = score + (concentration - 1 - rate * sample) * relative + stretch
+        found = sample * relative, -sample / rate, correction
+        slope, other, correction = (x.to(self.mean.dtype) for x in found)
+        return (slope, other), (correction, torch.zeros_like(correction))
 
-    def fine_axis(self) -> Axis:
+    def attached(self, code: Tensor) -> Tensor:
+        """To first order: the slopes are constants, so a second derivative would leave theirs out."""
+        return follow(self.present(code), self.slopes(code), self.parameters)
+
+    def fine_axis(self, nodes: int) -> Axis:
         ends = torch.stack([torch.zeros_like(self.mean), torch.ones_like(self.mean)])
-        return Axis(*panels(ends, NODES))
+        return Axis(*panels(ends, nodes))
 
 
-def quantile(noise: Tensor, concentration: Tensor) -> Tensor:
-    """z with F(z; concentration) = noise, by halving in log z: slower than rejection, but a function of the noise."""
+def log_quantile(noise: Tensor, concentration: Tensor) -> Tensor:
+    """log z with F(z; concentration) = noise, by halving: slower than rejection, but a function of the noise.
+
+    F(z; a) < z^a / Gamma(a + 1) is where to begin, and for tiny z equality to rounding.
+    """
     concentration = concentration.expand_as(noise).double()
     noise = noise.double()
-    low = torch.full_like(noise, -740.0)
+    low = start = (noise.log() + (concentration + 1).lgamma()) / concentration
     high = (concentration + 50 * (concentration.sqrt() + 1) + 700).log()
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         above = torch.igamma(concentration, middle.exp()) > noise
         low, high = torch.where(above, low, middle), torch.where(above, middle, high)
-    return ((low + high) / 2).exp()
+    return torch.where(start < SERIES, start, (low + high) / 2)
 
 
 def implicit_slope(sample: Tensor, concentration: Tensor) -> Tensor:

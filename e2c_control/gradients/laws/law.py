@@ -4,7 +4,8 @@ Every product with a Jacobian is written out, so that an estimator needs no seco
 
 Shapes: S samples; *batch* and *event* as torch.distributions has them; the *code* of a sample is the tensor that the
 formulas work with, its shape that of the parameters: 0 or 1 for a Bernoulli, one-hot for a categorical (whose
-`Categorical` form shows f an index instead), the sample itself where it is continuous. Values of f are (S, *batch).
+`Categorical` form shows f an index instead), standard noise for a Normal, the logarithm of the sample for a Gamma: what
+no rounding of the sample takes anything away from. Values of f are (S, *batch).
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent
 
 Tensors = tuple[Tensor, ...]
+
+LOGIT_LIMIT = 1e4
+"""Farther out, a logit counts as this: probabilities are 0 and 1 there in any dtype, and relaxed samples are finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +54,7 @@ class Law(ABC):
         self.batch_shape, self.event_shape = distribution.batch_shape, distribution.event_shape
         self.shape: torch.Size = base.batch_shape  # of the independent coordinates
         self.parameters: Tensors = self._parameters(base)
-        self.constants: Tensors = tuple(parameter.detach() for parameter in self.parameters)
+        self.constants: Tensors = tuple(self.limited(parameter.detach()) for parameter in self.parameters)
         self.event_dims = self.parameters[0].ndim - len(self.batch_shape)  # of a code, behind the batch
 
     @abstractmethod
@@ -61,9 +65,13 @@ class Law(ABC):
     def score(self, code: Tensor) -> Tensors:
         """d log p(code) / d parameter for each parameter, (S, *code), constant."""
 
+    def limited(self, parameter: Tensor) -> Tensor:
+        """A parameter that the formulas can be evaluated at."""
+        return parameter
+
     @cached_property
     def mean(self) -> Tensor:
-        """Mean of a code (*code), constant."""
+        """Mean of what f is shown, in the shape of a code (*code); constant."""
         return self._mean()
 
     @abstractmethod
@@ -82,19 +90,27 @@ class Law(ABC):
         """Noise (S, *code) that makes samples."""
 
     @abstractmethod
-    def fine_axis(self) -> Axis | None:
+    def fine_axis(self, nodes: int) -> Axis | None:
         """Quadrature over the noise of a coordinate, for what depends on the noise smoothly; None where there is none.
 
         A coordinate of a Bernoulli is cut where a sample, or its antithetic twin, jumps.
         """
 
-    def second_axis(self) -> Axis | None:
+    def second_axis(self, nodes: int) -> Axis | None:
         """Quadrature over the noise of the conditional sampler."""
         return None
 
+    @abstractmethod
     def present(self, code: Tensor) -> Tensor:
         """A sample as f is shown it, (S, *batch, *event)."""
-        return code
+
+    @abstractmethod
+    def read(self, sample: Tensor) -> Tensor:
+        """The code (S, *code) of a sample (S, *batch, *event): `present` the other way."""
+
+    def log_prob(self, code: Tensor) -> Tensor:
+        """log p of the samples of a code, (S, *batch), as a function of the parameters."""
+        return self.distribution.log_prob(self.present(code))
 
     def sum_event(self, x: Tensor) -> Tensor:
         """Sum of (S, *code) over the event, (S, *batch)."""
@@ -102,7 +118,7 @@ class Law(ABC):
 
     def lift(self, values: Tensor) -> Tensor:
         """Values (S, *batch), ready to be multiplied with (S, *code)."""
-        return values.reshape(values.shape + (1,) * self.event_dims)
+        return values.to(self.constants[0].dtype).reshape(values.shape + (1,) * self.event_dims)
 
     def rows(self, code: Tensor) -> Tensor:
         """(S, *code) with the event in one dimension, (S, *batch, size)."""
@@ -124,6 +140,12 @@ class Law(ABC):
 
 class Discrete(Law):
     """A law whose code jumps: the hard image `hard(z)` of a relaxed sample z = T(logits, noise)."""
+
+    def present(self, code: Tensor) -> Tensor:
+        return code
+
+    def read(self, sample: Tensor) -> Tensor:
+        return sample.to(self.constants[0].dtype)
 
     @abstractmethod
     def relaxed(self, noise: Tensor) -> Tensor:
@@ -170,30 +192,32 @@ class Discrete(Law):
 
 
 class Continuous(Law):
-    """A law whose sample moves with its parameters."""
+    """A law whose sample z moves with its parameters."""
 
-    def draw_sample(self, n_samples: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """Fresh noise and the sample that it makes."""
+    def draw_code(self, n_samples: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """Fresh noise (S, *code) and the code of the sample that it makes."""
         noise = self.draw_noise(n_samples, generator)
-        return noise, self.sample(noise)
+        return noise, self.code(noise)
 
     @abstractmethod
+    def code(self, noise: Tensor) -> Tensor:
+        """The code (S, *code) of the sample that noise makes, constant."""
+
     def sample(self, noise: Tensor) -> Tensor:
-        """z (S, *code) from noise, constant."""
+        """z (S, *batch, *event) from noise, constant."""
+        return self.present(self.code(noise))
 
     @abstractmethod
-    def slopes(self, sample: Tensor) -> Tensors:
+    def slopes(self, code: Tensor) -> Tensors:
         """dz / d parameter at fixed noise for each parameter, (S, *code), constant."""
 
     @abstractmethod
-    def standardised(self, sample: Tensor) -> tuple[Tensors, Tensors]:
+    def standardised(self, code: Tensor) -> tuple[Tensors, Tensors]:
         """Slopes and corrections of generalised reparameterisation, see there."""
 
-    def attached(self, sample: Tensor) -> Tensor:
-        """The sample as a function of the parameters, to first order."""
-        for parameter, slope in zip(self.parameters, self.slopes(sample), strict=True):
-            sample = sample + slope * (parameter - parameter.detach())
-        return sample
+    @abstractmethod
+    def attached(self, code: Tensor) -> Tensor:
+        """z as a function of the parameters."""
 
 
 def open_unit(noise: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
-"""Normal samples: z = loc + scale * noise, the noise standard normal."""
+"""Normal samples: z = loc + scale * noise. Their code is the noise, standard normal."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -10,8 +11,6 @@ from torch.distributions import Distribution, Normal
 
 from e2c_control.gradients.laws.law import Axis, Continuous, Tensors
 from e2c_control.gradients.laws.quadrature import normal_grid
-
-NODES = 161
 
 
 class NormalLaw(Continuous):
@@ -29,10 +28,23 @@ class NormalLaw(Continuous):
     def pull_mean(self, weight: Tensor) -> Tensors:
         return weight, torch.zeros_like(weight)
 
-    def score(self, code: Tensor) -> Tensors:
+    def present(self, code: Tensor) -> Tensor:
         loc, scale = self.constants
-        noise = (code - loc) / scale
-        return noise / scale, (noise.square() - 1) / scale
+        return loc + scale * code
+
+    def read(self, sample: Tensor) -> Tensor:
+        loc, scale = self.constants
+        return (sample.to(loc.dtype) - loc) / scale
+
+    def score(self, code: Tensor) -> Tensors:
+        _, scale = self.constants
+        return code / scale, (code.square() - 1) / scale
+
+    def log_prob(self, code: Tensor) -> Tensor:
+        loc, scale = self.parameters
+        # (z - loc) / scale, without the digits that loc takes from z.
+        noise = (self.constants[0] - loc + self.constants[1] * code) / scale
+        return self.sum_event(-noise.square() / 2 - (scale * math.sqrt(2 * math.pi)).log())
 
     def new(self, parameters: Sequence[Tensor]) -> Distribution:
         return self._wrap(Normal(parameters[0], parameters[1], validate_args=False))
@@ -41,20 +53,22 @@ class NormalLaw(Continuous):
         like = self.constants[0]
         return torch.randn((n_samples, *like.shape), generator=generator, dtype=like.dtype, device=like.device)
 
-    def sample(self, noise: Tensor) -> Tensor:
-        loc, scale = self.constants
-        return loc + scale * noise
+    def code(self, noise: Tensor) -> Tensor:
+        return noise.to(self.constants[0].dtype)
 
-    def slopes(self, sample: Tensor) -> Tensors:
-        loc, scale = self.constants
-        return torch.ones_like(sample), (sample - loc) / scale
+    def slopes(self, code: Tensor) -> Tensors:
+        return torch.ones_like(code), code
 
-    def standardised(self, sample: Tensor) -> tuple[Tensors, Tensors]:
+    def standardised(self, code: Tensor) -> tuple[Tensors, Tensors]:
         """Standardising leaves nothing of the parameters in the noise: no correction."""
-        return self.slopes(sample), (torch.zeros_like(sample), torch.zeros_like(sample))
+        return self.slopes(code), (torch.zeros_like(code), torch.zeros_like(code))
 
-    def fine_axis(self) -> Axis:
-        nodes, weights = (
-            x.reshape(-1, *(1,) * self.mean.ndim).expand(-1, *self.mean.shape) for x in normal_grid(NODES, self.mean)
+    def attached(self, code: Tensor) -> Tensor:
+        loc, scale = self.parameters
+        return loc + scale * code
+
+    def fine_axis(self, nodes: int) -> Axis:
+        noise, weights = (
+            x.reshape(-1, *(1,) * self.mean.ndim).expand(-1, *self.mean.shape) for x in normal_grid(nodes, self.mean)
         )
-        return Axis(nodes, weights)
+        return Axis(noise, weights)

@@ -1,0 +1,77 @@
+"""Nodes of the graph with a given value and a given derivative. A second derivative is refused: it would be wrong.
+
+Given derivatives are constants, although they depend on the parameters. Differentiated again, they would count as 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from e2c_control.errors import InputError
+
+Tensors = tuple[Tensor, ...]
+
+
+def attach(values: Tensor, event_dims: int, gradients: Tensors, parameters: Tensors) -> Tensor:
+    """Values (*batch) as they are, with derivatives (*code) in the parameters added to their own."""
+    apply = cast(Callable[..., Tensor], _Attach.apply)
+    return apply(values, event_dims, gradients, *parameters)
+
+
+def follow(value: Tensor, slopes: Sequence[Tensor | float], paths: Sequence[Tensor]) -> Tensor:
+    """A constant value (S, *code) with slopes in paths (*code): sum over the samples of slope times what comes back."""
+    apply = cast(Callable[..., Tensor], _Follow.apply)
+    return apply(value, tuple(slopes), *paths)
+
+
+class _Attach(torch.autograd.Function):
+    """One node in place of the ten of `(score * (f - b)).sum()`."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, event_dims: int, gradients: Tensors, *parameters: Tensor) -> Tensor:
+        ctx.event_dims, ctx.gradients, ctx.parameters = event_dims, gradients, parameters
+        return values.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
+        first = _once(outer[0], ctx.parameters)
+        lifted = first.reshape(first.shape + (1,) * ctx.event_dims)
+        return first, None, None, *(lifted * gradient for gradient in ctx.gradients)
+
+
+class _Follow(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, slopes: Sequence[Tensor | float], *paths: Tensor) -> Tensor:
+        ctx.slopes, ctx.paths = slopes, paths
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
+        first = _once(outer[0], ctx.paths)
+        moved = zip(ctx.slopes, ctx.paths, strict=True)
+        return None, None, *((first * slope).sum_to_size(path.shape) for slope, path in moved)
+
+
+class _Refused(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, *parameters: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> Tensor:  # pyright: ignore
+        raise InputError(
+            "An estimate has no second derivative: do not differentiate its gradient again, or use Reparameterisation "
+            "of a Normal, whose second derivative is right."
+        )
+
+
+def _once(outer: Tensor, parameters: Tensors) -> Tensor:
+    """What comes back, as it is; under `create_graph` it depends on the parameters, in a way that nobody may follow."""
+    if not torch.is_grad_enabled():
+        return outer
+    apply = cast(Callable[..., Tensor], _Refused.apply)
+    return apply(outer, *parameters)
