@@ -109,12 +109,12 @@ def near_miss(value: object, known: Iterable[str]) -> str:
 def check_fields(options: object, check: Callable[..., object], *names: str, **limits: Any) -> None:
     """Put what ``check(name, value, **limits)`` returns into the named fields of a dataclass, frozen or not.
 
-    A field whose default is None may be None. Meant for ``__post_init__``.
+    A field whose annotation names None may be None. Meant for ``__post_init__``.
     """
-    defaults: dict[str, Any] = cast(Any, type(options)).__dataclass_fields__
+    known: dict[str, Any] = cast(Any, type(options)).__dataclass_fields__
     for name in names:
         value = getattr(options, name)
-        if value is not None or defaults[name].default is not None:
+        if value is not None or "None" not in str(known[name].type):
             object.__setattr__(options, name, check(name, value, **limits))
 
 

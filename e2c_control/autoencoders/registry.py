@@ -24,7 +24,7 @@ from e2c_control.autoencoders.plain import PlainAutoEncoder
 from e2c_control.autoencoders.recurrent import RecurrentAutoEncoder
 from e2c_control.autoencoders.variational import VariationalAutoEncoder
 from e2c_control.autoencoders.wasserstein import WassersteinAutoEncoder
-from e2c_control.errors import InputError, one_of, only_options
+from e2c_control.errors import InputError, check_fields, flag, one_of, only_options, whole
 from e2c_control.runs.checkpoint import load_checkpoint, save_checkpoint
 from e2c_control.runs.typed_json import from_json, to_json
 
@@ -73,6 +73,13 @@ class AutoEncoderConfig:
     def __post_init__(self) -> None:
         one_of("auto-encoder", self.method, METHODS)
         one_of("kind of network", self.networks, NETWORKS)
+        one_of("kind of networks for images", self.kind, ("mlp", "conv"))
+        if self.kind != "mlp" and self.networks != "image":
+            raise InputError(f"kind is {self.kind!r}, which only networks for images have: leave it out.")
+        check_fields(self, whole, "code")
+        check_fields(self, flag, "gaussian")
+        for name in ("data_shape", "hidden"):
+            object.__setattr__(self, name, tuple(whole(f"a size in {name}", size) for size in getattr(self, name)))
         known = [*inspect.signature(METHODS[self.method]).parameters][1:]
         only_options(f"The auto-encoder {self.method!r}", self.options, known)
 

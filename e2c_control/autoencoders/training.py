@@ -45,6 +45,8 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         check_fields(self, whole, "batch_size", "epochs")
         check_fields(self, number, "learning_rate", above=0)
+        check_fields(self, number, "decay_after", "weight_decay", least=0)
+        check_fields(self, whole, "seed", least=0)
 
 
 class AutoEncoderTrainer:

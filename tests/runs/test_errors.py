@@ -97,7 +97,7 @@ def test_only_the_option_that_is_wrong_is_named() -> None:
 class Options:
     steps: int = 3
     rate: float = 1.0
-    limit: float | None = None
+    limit: float | None = 5.0
 
     def __post_init__(self) -> None:
         check_fields(self, whole, "steps", most=10)
@@ -106,7 +106,8 @@ class Options:
 
 def test_fields_are_checked_and_converted() -> None:
     made = Options(cast(int, np.int64(4)), cast(float, np.float32(0.5)))
-    assert made == Options(4, 0.5, None)
+    assert made == Options(4, 0.5, 5.0)
+    assert Options(limit=None).limit is None, "its annotation says that it may"
     assert (type(made.steps), type(made.rate)) == (int, float)
     for wrong in ({"steps": 11}, {"rate": None}, {"limit": 0}):
         with pytest.raises(InputError, match=next(iter(wrong))):
