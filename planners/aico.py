@@ -51,7 +51,8 @@ class AICO:
     """
 
     iterations: int = 20
-    tolerance: float = 1e-6  # stop where no coordinate of the belief moves further
+    # Of the optimality residual; and the sweeps end where the belief's move changes the cost by less, relative to it.
+    tolerance: float = 1e-6
     process_noise: float | None = None  # variance of each state's noise; None: what the dynamics say, or zero
 
     def __post_init__(self) -> None:
@@ -84,8 +85,9 @@ class AICO:
         u = start.shift(horizon, steps=0).controls
         with np.errstate(all="ignore"):  # a sweep that diverges is taken back, and no reason to warn
             controls, progress = self._improve(engine_for(dynamics), cost, z0, limits.clip(u), limits)
-            plan = begin_search(dynamics, cost, z0, controls[:, None], limits).best()
-        reason = np.where(plan.failed, StopReason.NON_FINITE, progress.reason)
+            plan = begin_search(dynamics, cost, z0, controls[:, None], limits).best(self.tolerance)
+        known = plan.failed | (plan.stop_reason == StopReason.CONVERGED)
+        reason = np.where(known, plan.stop_reason, progress.reason)
         return replace(
             plan,
             cost_history=np.stack(progress.history, axis=1),
@@ -111,16 +113,17 @@ class AICO:
             after = engine.dynamics.step(x[rows, :-1].reshape(-1, x.shape[2]), u[rows].reshape(-1, u.shape[2]))
             d = after.reshape(x[rows, 1:].shape) - x[rows, 1:]
             C = self._noise(engine.dynamics, x[rows], u[rows])
-            sweep = backward_sweep(A, B, d, C, cost.expand(x[rows], u[rows], rows), progress.damping[rows])
+            local = cost.expand(x[rows], u[rows], rows)
+            sweep = backward_sweep(A, B, d, C, local, progress.damping[rows])
             z, w = engine.closed_loop(x[rows], u[rows], sweep.K, sweep.k, np.ones((1,)), limits)
             value = np.where(sweep.sound, finite_cost(cost, z[:, 0], w[:, 0], rows), np.inf)
             better = value < best[rows]
             b, v = belief(A, B, d, C, sweep, u[rows], limits)
-            moved = np.abs(b).max(axis=(1, 2)) + np.abs(v - u[rows]).max(axis=(1, 2))
+            still = np.abs(_change(local, b, v - u[rows])) <= self.tolerance * np.abs(best[rows])
             taken = rows[better]
             controls[taken], best[taken] = w[better, 0], value[better]
             x[taken], u[taken] = x[taken] + b[better], v[better]
-            progress.record(rows, better, moved <= self.tolerance, best)
+            progress.record(rows, better, still, best)
         return controls, progress
 
     def _noise(self, dynamics: Dynamics, states: Array, controls: Array) -> Array:
@@ -152,9 +155,8 @@ class Progress:
         damping = self.damping[rows]
         lowered = np.where(damping / 5 >= DAMPING_LEAST, damping / 5, 0.0)
         self.damping[rows] = np.where(better, lowered, np.maximum(DAMPING_LEAST, 10 * damping))
-        self.reason[rows[still]] = StopReason.CONVERGED
-        lost = ~still & ~better & (self.damping[rows] > DAMPING_MOST)
-        self.reason[rows[lost]] = StopReason.REGULARISATION
+        lost = ~better & (self.damping[rows] > DAMPING_MOST)
+        self.reason[rows[still | lost]] = StopReason.REGULARISATION
         self.history.append(cost.copy())
 
 
@@ -208,6 +210,13 @@ def belief(A: Array, B: Array, d: Array, C: Array, sweep: Sweep, u: Array, limit
         right = reached - _times(C[:, t], sweep.v[:, t + 1])
         x[:, t + 1] = np.linalg.solve(np.eye(n) + C[:, t] @ sweep.V[:, t + 1], right[..., None])[..., 0]
     return x, controls
+
+
+def _change(cost: Expansion, x: Array, u: Array) -> Array:
+    """What the expansion says that deviations x (N, T + 1, n) and u (N, T, m) change the cost by, (N,)."""
+    slope = cost.q + 0.5 * np.einsum("btij,btj->bti", cost.Q, x)
+    both = cost.r + 0.5 * np.einsum("btij,btj->bti", cost.R, u) + np.einsum("btij,btj->bti", cost.S, x[:, :-1])
+    return np.einsum("bti,bti->b", slope, x) + np.einsum("bti,bti->b", both, u)
 
 
 def finite_cost(cost: Cost, states: Array, controls: Array, problems: Ints) -> Array:

@@ -31,7 +31,9 @@ class ILQR:
     starts: Starts = field(default_factory=Starts)
     # A rollout costs in proportion. Replans of few iterations did as well with (1, 0.3, 0.1); swing-ups need more.
     step_sizes: tuple[float, ...] = (1.0, 0.5, 0.25, 0.1, 0.03, 0.01)
-    tolerance: float = 1e-7  # stop where a full step promises to gain less than this times 1 + |cost|
+    tolerance: float = (
+        1e-7  # of the optimality residual: stop where a full step promises less than this share of |cost|
+    )
     armijo: float = 1e-4  # least accepted share of the promised gain
     report_gap: bool = False  # whether plans tell how far the dynamics' A is from their exact Jacobian (``model_gap``)
 
@@ -77,7 +79,7 @@ class ILQR:
                 if not search.active.any():
                     break
                 search.line_search(self.step_sizes, self.armijo)
-            plan = search.best()
+            plan = search.best(self.tolerance)
             return replace(plan, model_gap=linearization_gap(dynamics, plan)) if self.report_gap else plan
 
 

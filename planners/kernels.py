@@ -14,28 +14,13 @@ import numpy as np
 from e2c_control.planners.checks import Array, Bools, Ints
 from e2c_control.planners.compiled import compiled, inlined
 
-MU_LEAST, MU_MOST = 1e-6, 1e10  # regularisation below the first counts as none; above the second there is no step
+# Regularisation, in units of the Hessians: below the first it counts as none, above the second there is no step.
+MU_LEAST, MU_MOST = 1e-6, 1e6
 GROWTH = 1.6  # first factor of the regularisation's quadratic schedule (Tassa, Erez, Todorov 2012, section II.F)
+SCHEDULE = GROWTH, MU_LEAST, MU_MOST
 UNROLLED_STATES = 8  # up to so many, the backward pass is compiled for each number by itself
 NEWTON_STEPS, HALVINGS = 100, 40  # caps on the loops of the box QP, which usually ends after two or three steps
 PIVOT, STATIONARY = 1e-13, 1e-13  # relative rounding errors of a Cholesky pivot and of a gradient
-
-
-@inlined
-def copy(x: Array, out: Array) -> None:
-    """out = x, for vectors; the assignment of slices costs several times as much when compiled."""
-    for i in range(x.shape[0]):
-        out[i] = x[i]
-
-
-@inlined
-def add_transposed_vector(X: Array, y: Array, out: Array) -> None:
-    """out += X'y."""
-    for i in range(X.shape[1]):
-        total = 0.0
-        for p in range(X.shape[0]):
-            total += X[p, i] * y[p]
-        out[i] += total
 
 
 @inlined
@@ -88,18 +73,17 @@ def solve_factored(L: Array, x: Array) -> None:
 
 @compiled
 def free_set(H: Array, g: Array, low: Array, high: Array, x: Array, free: Bools, w: Array) -> float:
-    """Write the gradient w = H x + g, and which x_i may move; return |w| over those, relative to its terms."""
-    most, scale = 0.0, 0.0
+    """Write the gradient w = H x + g, and which x_i may move; return max |w_i| over those, relative to its terms."""
+    most = 0.0
     for i in range(x.shape[0]):
         w[i], terms = g[i], abs(g[i])
         for j in range(x.shape[0]):
             w[i] += H[i, j] * x[j]
             terms += abs(H[i, j] * x[j])
         free[i] = not ((x[i] == low[i] and w[i] > 0.0) or (x[i] == high[i] and w[i] < 0.0))
-        scale = max(scale, terms)
-        if free[i]:
-            most = max(most, abs(w[i]))
-    return most / scale if scale > 0.0 else 0.0
+        if free[i] and terms > 0.0:
+            most = max(most, abs(w[i]) / terms)
+    return most
 
 
 @compiled
@@ -271,8 +255,9 @@ def backward_pass(fixed_n: int, m: int) -> Callable[..., None]:
                                 for a in range(terms):
                                     x += M[first + a, i] * W[first + a, j]
                                 G[i, j] = x
-                    # g = Q_u, U = Q_uu, H = Q_uu + mu (B'B + I), E = Q_uz + mu B'A: as if V were V + mu I (Tassa 2012,
-                    # eq. 10). The other mu I is there because B alone cannot lift a control that moves nothing.
+                    # g = Q_u, U = Q_uu, H = Q_uu + mu (B'DB + D_u), E = Q_uz + mu B'DA: as if V were V + mu D (Tassa
+                    # 2012, eq. 10), and D_u because B alone cannot lift a control that moves nothing. D = |diag V| and
+                    # D_u, the sizes of the terms of diag Q_uu, make mu a number without units (Marquardt 1963).
                     for i in range(m):
                         g[i] = r[b, t, i] + G[n + i, p]
                         definite = definite and abs(g[i]) < np.inf
@@ -282,13 +267,15 @@ def backward_pass(fixed_n: int, m: int) -> Callable[..., None]:
                             U[i, j] = H[i, j] = R[b, t, max(i, j), min(i, j)] + G[n + max(i, j), n + min(i, j)]
                     if damping > 0.0:
                         for i in range(m):
+                            size = abs(R[b, t, i, i])
                             for a in range(n):
-                                x = damping * M[a, n + i]
+                                size += abs(M[a, n + i] * W[a, n + i])
+                                x = damping * abs(P[a, a]) * M[a, n + i]
                                 for j in range(n):
                                     E[i, j] += x * M[a, j]
                                 for j in range(m):
                                     H[i, j] += x * M[a, n + j]
-                            H[i, i] += damping
+                            H[i, i] += damping * (size if size > 0.0 else 1.0)
                     # LL' = H, J = L⁻¹, k = -J'J Q_u
                     for i in range(m):
                         free[i] = True
@@ -404,19 +391,3 @@ def affine_rollout(A: Array, B: Array, o: Array, K: Array, k: Array, states: Arr
                 for j in range(controls.shape[2]):
                     total += B[b, t, i, j] * controls[b, t, j]
                 states[b, t + 1, i] = total
-
-
-@compiled
-def control_gradient(local: Local, gradient: Array) -> None:
-    """dJ/du_t = r + B'p_{t+1} with p_t = q + A'p_{t+1}, p_T = q_T, for all rows; ``gradient`` is (b, T, m)."""
-    n = local.q.shape[2]
-    p, before = np.empty(n), np.empty(n)
-    for b in range(gradient.shape[0]):
-        horizon = gradient.shape[1]
-        copy(local.q[b, horizon], p)
-        for t in range(horizon - 1, -1, -1):
-            copy(local.r[b, t], gradient[b, t])
-            add_transposed_vector(local.B[b, t], p, gradient[b, t])
-            copy(local.q[b, t], before)
-            add_transposed_vector(local.A[b, t], p, before)
-            copy(before, p)

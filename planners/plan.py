@@ -14,9 +14,9 @@ from e2c_control.planners.checks import Array, Bools, Ints, real
 class StopReason(IntEnum):
     """Why the work on a problem ended."""
 
-    CONVERGED = 0  # the step that is left would gain less than the tolerance
+    CONVERGED = 0  # the optimality residual is within the planner's tolerance
     ITERATIONS = 1  # the iterations are used up; the plan is the best so far
-    REGULARISATION = 2  # no step lowers the cost, however short
+    REGULARISATION = 2  # no further step of the planner lowers the cost, however short
     NON_FINITE = 3  # no start gave a finite trajectory, or (with a finite cost) there is no finite local model along it
     FALLBACK = 4  # planning failed and MPC put a safe plan in its place
 
@@ -66,8 +66,10 @@ class Plan:
     cost_history: Array  # (N, I + 1), before the first and after each iteration; the last value repeats after a stop
     iterations: Ints  # (N,)
     stop_reason: Ints  # (N,), values of StopReason
-    optimality_residual: Array  # (N,), max |u - clip(u - dJ/du)|, as exact as the dynamics' local model
-    regularisation: Array  # (N,), Levenberg-Marquardt weight at the stop
+    # (N,), the share of the cost that a full step still promises to gain, without units: see planners/optimality.py.
+    # Infinite where no planner has looked: with sampling planners, after a fallback, without a local model.
+    optimality_residual: Array
+    regularisation: Array  # (N,), Levenberg-Marquardt weight at the stop, in units of the Hessians
     model_gap: Array | None = None  # (N,), |J - A| / |J| over the plan, J the exact Jacobian, where it was asked for
 
     def __len__(self) -> int:

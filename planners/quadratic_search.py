@@ -14,7 +14,7 @@ from e2c_control.planners.compiled import compiled
 from e2c_control.planners.costs import QuadraticCost, SmoothCost
 from e2c_control.planners.dynamics import Dynamics
 from e2c_control.planners.engine import CompiledEngine, engine_for
-from e2c_control.planners.kernels import GROWTH, MU_LEAST, MU_MOST, Local, Policy
+from e2c_control.planners.kernels import SCHEDULE, Local, Policy
 from e2c_control.planners.lowered import Kernel
 from e2c_control.planners.plan import Limits, StopReason
 from e2c_control.planners.search import Search
@@ -92,8 +92,13 @@ def line_search(
     policy: Policy,
     step_sizes: Array,
     armijo: float,
+    schedule: tuple[float, float, float],
 ) -> None:
-    """Move each named row by the first of the step sizes whose gain is a fair share of its promise, and adapt mu."""
+    """Move each named row by the first of the step sizes whose gain is a fair share of its promise, and adapt mu.
+
+    The schedule of mu is an argument, because the cache of compiled code would not notice that another file changed it.
+    """
+    growth_factor, mu_least, mu_most = schedule
     g, Q, R, P, low, high = weights
     K, k, parts = policy.K, policy.k, policy.parts
     states, controls, value, reason, moved, mu, growth, iterations = path
@@ -137,12 +142,12 @@ def line_search(
                     controls[b, t, i] = u[t, i]
                 for i in range(n):
                     states[b, t + 1, i] = z[t + 1, i]
-            growth[b] = min(1.0 / GROWTH, growth[b] / GROWTH)
-            mu[b] = mu[b] * growth[b] if mu[b] * growth[b] >= MU_LEAST else 0.0
+            growth[b] = min(1.0 / growth_factor, growth[b] / growth_factor)
+            mu[b] = mu[b] * growth[b] if mu[b] * growth[b] >= mu_least else 0.0
         else:
-            growth[b] = max(GROWTH, growth[b] * GROWTH)
-            mu[b] = max(MU_LEAST, mu[b] * growth[b])
-            if mu[b] > MU_MOST:
+            growth[b] = max(growth_factor, growth[b] * growth_factor)
+            mu[b] = max(mu_least, mu[b] * growth[b])
+            if mu[b] > mu_most:
                 reason[b] = REGULARISATION
 
 
@@ -176,7 +181,7 @@ class QuadraticSearch(Search):
         assert isinstance(self.engine, CompiledEngine)
         rows = np.flatnonzero(self.active)
         kernel = (*self.engine.kernel, rows, self.weights, self.path, self.policy)
-        line_search(*kernel, np.array(step_sizes), armijo)
+        line_search(*kernel, np.array(step_sizes), armijo, SCHEDULE)
         self.history.append(self.value.copy())
 
 

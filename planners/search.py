@@ -9,10 +9,12 @@ from e2c_control.planners import kernels
 from e2c_control.planners.checks import Array, Bools, Ints
 from e2c_control.planners.costs import SmoothCost
 from e2c_control.planners.engine import Engine
+from e2c_control.planners.optimality import optimality_residual
 from e2c_control.planners.plan import Limits, Plan, StopReason
 
 WORKING = -1  # the stop reason of a row that has not stopped
-SETTLED = 1e-5  # a small promised gain means convergence only where regularisation has not made it small
+EPSILON = float(np.finfo(np.float64).eps)
+NOTHING = 1e-12  # where the cost is so small beside what the initial state weighs, rounding decides what can be gained
 
 
 @dataclass(eq=False)
@@ -86,12 +88,22 @@ class Search:
         self.moved[rows] = False
 
     def backward(self, tolerance: float) -> None:
-        """A policy for each active row; stop those that have little left to gain, or no policy."""
+        """A policy for each active row; stop those whose residual is within the tolerance, or that have no policy."""
+        # Regularisation makes the promised gain small, so that it says nothing about convergence: first without.
+        damped = np.flatnonzero(self.active & (self.mu > 0.0))
+        if len(damped):
+            self.reason[damped[self._residual(damped) <= tolerance]] = StopReason.CONVERGED
         rows, done = np.flatnonzero(self.active), np.zeros(len(self.value), np.bool_)
+        fresh = rows[self.mu[rows] == 0.0]
         kernels.backward(rows, self.local, self.mu, self.growth, self.policy, done)
-        gain = -self.policy.parts[rows].sum(axis=1)
-        little = (gain <= tolerance * (1.0 + np.abs(self.value[rows]))) & (self.mu[rows] <= SETTLED)
-        self.reason[rows[little]] = StopReason.CONVERGED
+        # The residual without its allowance for rounding, which takes longer and seldom matters.
+        size = np.abs(self.value[fresh])
+        little = self._gain(fresh) <= tolerance * size
+        self.reason[fresh[little]] = StopReason.CONVERGED
+        weight = np.abs(self.policy.V[fresh, 0].diagonal(0, 1, 2) * self.states[fresh, 0] ** 2).sum(axis=1)
+        rounded = fresh[~little & (size <= NOTHING * weight)]
+        if len(rounded):
+            self.reason[rounded[self._residual(rounded) <= tolerance]] = StopReason.CONVERGED
         self.reason[rows[~done[rows]]] = StopReason.REGULARISATION
 
     def line_search(self, step_sizes: tuple[float, ...], armijo: float) -> None:
@@ -134,42 +146,51 @@ class Search:
         self.mu[stuck] = np.maximum(least, self.mu[stuck] * self.growth[stuck])
         self.reason[stuck[self.mu[stuck] > most]] = StopReason.REGULARISATION
 
-    def best(self) -> Plan:
-        """The cheapest trajectory of each problem, with gains and residual there."""
+    def best(self, tolerance: float) -> Plan:
+        """The cheapest trajectory of each problem, with gains and residual there; the residual says what converged."""
         starts = len(self.problems) // (int(self.problems[-1]) + 1)
         value = self.value.reshape(-1, starts)
         rows = np.arange(len(value)) * starts + value.argmin(axis=1)
-        self.reason[self.active] = StopReason.ITERATIONS
-        reason, mu = self.reason[rows], self.mu[rows]
-        gains, residual = self._certificate(rows)
+        mu, reason = self.mu[rows], self.reason[rows]
+        residual = self._certificate(rows)
+        reason = np.where((reason == WORKING) | (reason == StopReason.CONVERGED), StopReason.ITERATIONS, reason)
         return Plan(
             states=self.states[rows],
             controls=self.controls[rows],
-            gains=gains,
+            gains=self.policy.K[rows],
             cost=self.value[rows],
             cost_history=np.stack(self.history, axis=1)[rows],
             iterations=self.iterations[rows],
-            stop_reason=reason,
+            stop_reason=np.where(residual <= tolerance, StopReason.CONVERGED, reason).astype(np.int64),
             optimality_residual=residual,
             regularisation=mu,
         )
 
-    def _certificate(self, rows: Ints) -> tuple[Array, Array]:
-        """Gains (N, T, m, n) and residual max |u - clip(u - dJ/du)| (N,) of the named rows."""
+    def _certificate(self, rows: Ints) -> Array:
+        """Residual (N,) of the named rows, with their gains written to ``policy``; infinite where there is no model."""
         sound = rows[self.reason[rows] != StopReason.NON_FINITE]
+        self.reason[:] = StopReason.ITERATIONS  # of the other rows, nothing is asked any more
         self.reason[sound] = WORKING
         self.linearize()
         sound = sound[self.reason[sound] == WORKING]  # the last step may have led to where the model is not finite
-        mu, growth, done = np.zeros(len(self.mu)), np.ones(len(self.mu)), np.zeros(len(self.mu), np.bool_)
         self.policy.K[rows] = 0.0
-        kernels.backward(sound, self.local, mu, growth, self.policy, done)
-        local = kernels.Local(*(part[sound] for part in self.local))
-        gradient = np.empty(local.r.shape)
-        kernels.control_gradient(local, gradient)
-        step = np.minimum(np.maximum(-gradient, local.low), local.high)
         residual = np.full(len(self.mu), np.inf)
-        residual[sound] = np.abs(step).max(axis=(1, 2))
-        return self.policy.K[rows], residual[rows]
+        residual[sound] = self._residual(sound)
+        return residual[rows]
+
+    def _residual(self, rows: Ints) -> Array:
+        """Optimality residual (r,) of the named rows, which are linearised; writes their policies."""
+        mu, growth, done = np.zeros(len(self.mu)), np.ones(len(self.mu)), np.zeros(len(self.mu), np.bool_)
+        kernels.backward(rows, self.local, mu, growth, self.policy, done)
+        trajectory, local = (self.states[rows], self.controls[rows]), self.local
+        gradients, hessians = (local.q[rows], local.r[rows]), (local.Q[rows], local.R[rows])
+        gain = self._gain(rows)
+        residual = optimality_residual(gain, self.value[rows], trajectory, gradients, hessians, EPSILON)
+        return np.where(done[rows], residual, np.inf)
+
+    def _gain(self, rows: Ints) -> Array:
+        """What the policies of the named rows promise, (r,)."""
+        return -self.policy.parts[rows].sum(axis=1)
 
 
 def _value(cost: SmoothCost, states: Array, controls: Array, problems: Ints) -> Array:

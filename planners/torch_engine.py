@@ -17,13 +17,14 @@ import torch
 from torch import Tensor
 
 from e2c_control.errors import InputError
+from e2c_control.planners.optimality import optimality_residual
 
 # Rows of states (b, n) and controls (b, m) to the next states (b, n), differentiable.
 TorchStep = Callable[[Tensor, Tensor], Tensor]
 # Trajectories (N, T + 1, n) and controls (N, T, m) of all problems to costs (N,), differentiable, a sum over time.
 TorchCost = Callable[[Tensor, Tensor], Tensor]
 
-MU_LEAST, MU_MOST = 1e-6, 1e3  # regularisation; at the second, only rounding is left to gain
+MU_LEAST, MU_MOST = 1e-6, 1e3  # regularisation, in units of Q_uu; at the second, only rounding is left to gain
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +34,8 @@ class TorchPlan:
     states: Tensor  # (N, T + 1, n)
     controls: Tensor  # (N, T, m), within the limits
     cost: Tensor  # (N,)
-    converged: Tensor  # (N,) bool: no control can move further than the tolerance
+    converged: Tensor  # (N,) bool: the optimality residual is within the tolerance
+    optimality_residual: Tensor  # (N,), see planners/optimality.py; of the plan before the last step for gradients
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +59,7 @@ class TorchILQR:
     """
 
     iterations: int = 100
-    tolerance: float = 1e-6  # stop where max |u - clip(u - dJ/du)| is less
+    tolerance: float = 1e-8  # of the optimality residual, the share of the cost that a full step promises to gain
     step_sizes: tuple[float, ...] = (1.0, 0.5, 0.25, 0.1, 0.03, 0.01)
 
     def __call__(
@@ -82,21 +84,23 @@ class TorchILQR:
             value, mu = cost(z, u), z0.new_zeros(len(z0))
             for _ in range(self.iterations):
                 local = _expand(step, cost, z, u)
-                move = (u - _gradient(local)).clamp(low, high) - u
-                if bool(((move.abs().amax((1, 2)) <= self.tolerance) | (mu >= MU_MOST)).all()):
+                K, k, gain, definite = _backward(local, mu, low - u, high - u)
+                near = _residual(local, gain, value, z, u) <= self.tolerance
+                if bool(((near & (mu == 0)) | (mu >= MU_MOST)).all()):
                     break
-                K, k, definite = _backward(local, mu, low - u, high - u)
                 z, u, value, better = self._line_search(step, cost, z, u, value, K, k, low, high)
                 better &= definite
                 mu = torch.where(better, mu / 4, (4 * mu).clamp(min=MU_LEAST))
                 mu = torch.where(mu < MU_LEAST, torch.zeros_like(mu), mu)
-            move = (u - _gradient(_expand(step, cost, z, u))).clamp(low, high) - u
-        converged = move.abs().amax((1, 2)) <= self.tolerance
+            local = _expand(step, cost, z, u)
+            _, _, gain, definite = _backward(local, torch.zeros_like(mu), low - u, high - u)
+            left = _residual(local, gain, value, z, u).where(definite, torch.inf)
+        converged = left <= self.tolerance
         if not differentiable:
-            return TorchPlan(z, u, value, converged)
+            return TorchPlan(z, u, value, converged, left)
         u = attach_gradients(step, cost, initial_states, u, low, high)
         z = rollout(step, initial_states, u)
-        return TorchPlan(z, u, cost(z, u), converged)
+        return TorchPlan(z, u, cost(z, u), converged, left)
 
     def _line_search(
         self,
@@ -191,40 +195,38 @@ def _blocks(gradient: Tensor, x: Tensor) -> Tensor:
     return torch.stack(columns, -2).detach()
 
 
-def _gradient(local: _Local) -> Tensor:
-    """dJ/du_t = r + B'p_{t+1} with p_t = q + A'p_{t+1}, (N, T, m)."""
-    p, rows = local.q[:, -1], list[Tensor]()
-    for t in range(local.r.shape[1] - 1, -1, -1):
-        rows.append(local.r[:, t] + (local.B[:, t].mT @ p.unsqueeze(-1)).squeeze(-1))
-        p = local.q[:, t] + (local.A[:, t].mT @ p.unsqueeze(-1)).squeeze(-1)
-    return torch.stack(rows[::-1], 1)
+def _residual(local: _Local, gain: Tensor, value: Tensor, z: Tensor, u: Tensor) -> Tensor:
+    epsilon = torch.finfo(value.dtype).eps
+    return optimality_residual(gain, value, (z, u), (local.q, local.r), (local.Q, local.R), epsilon)
 
 
-def _backward(local: _Local, mu: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Q_uu = R + B'VB + mu I, k = argmin ½ k'Q_uu k + Q_u'k within (low, high) (N, T, m), K = -Q_uu,ff⁻¹ Q_uz.
+def _backward(local: _Local, mu: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """H = Q_uu + mu |diag Q_uu|, k = argmin ½ k'Hk + Q_u'k within (low, high) (N, T, m), K = -H_ff⁻¹ Q_uz.
 
-    Returns K (N, T, m, n), k (N, T, m), and where all Q_uu were positive definite (N,).
+    Returns K (N, T, m, n), k (N, T, m), what they promise to gain (N,), and where all H were positive definite (N,).
     """
     ahead = local.Q[:, -1], local.q[:, -1].unsqueeze(-1)
     eye, definite = torch.eye(local.r.shape[2], dtype=mu.dtype, device=mu.device), torch.ones_like(mu, dtype=torch.bool)
-    gains, steps = list[Tensor](), list[Tensor]()
+    gains, steps, gain = list[Tensor](), list[Tensor](), torch.zeros_like(mu)
     for t in range(local.r.shape[1] - 1, -1, -1):
         A, B, (V, v) = local.A[:, t], local.B[:, t], ahead
         G, F = local.R[:, t] + B.mT @ V @ B, B.mT @ V @ A
         g = local.r[:, t].unsqueeze(-1) + B.mT @ v
-        raised = G + mu[:, None, None] * eye
+        size = G.diagonal(0, 1, 2).abs()
+        raised = G + torch.diag_embed(mu[:, None] * size.where(size > 0, 1.0))
         sound = _definite(raised)
         definite &= sound
         H = torch.where(sound[:, None, None], raised, eye)
         k, free = box_qp(H, g.squeeze(-1), low[:, t], high[:, t])
         K = -_solve(_restricted(H, free), F * free.unsqueeze(-1))
         k = k.unsqueeze(-1)
+        gain = gain - (k * (g + 0.5 * G @ k)).sum((1, 2))
         before = local.q[:, t].unsqueeze(-1) + A.mT @ v + K.mT @ (G @ k + g) + F.mT @ k
         P = local.Q[:, t] + A.mT @ V @ A + K.mT @ G @ K + K.mT @ F + F.mT @ K
         ahead = 0.5 * (P + P.mT), before
         gains.append(K)
         steps.append(k.squeeze(-1))
-    return torch.stack(gains[::-1], 1), torch.stack(steps[::-1], 1), definite
+    return torch.stack(gains[::-1], 1), torch.stack(steps[::-1], 1), gain, definite
 
 
 def box_qp(H: Tensor, g: Tensor, low: Tensor, high: Tensor, iterations: int = 20) -> tuple[Tensor, Tensor]:

@@ -39,7 +39,7 @@ class Hindsight(Term):
                 f"{iterations} and {goal_weight}."
             )
         self.goal_weight, self.windows = goal_weight, int(windows)
-        self.planner = TorchILQR(iterations=int(iterations), tolerance=1e-4)
+        self.planner = TorchILQR(iterations=int(iterations))
 
     def forward(self, unrolled: Unrolled) -> Tensor:
         every, actions = unrolled.gather(unrolled.posterior.mean, -2), unrolled.gather(unrolled.actions, -2)
