@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+import os
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, cast
+from typing import Any, Literal, NoReturn, cast
 
 import numpy as np
+import torch
 from gymnasium.vector import VectorEnv, VectorWrapper
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
+from tqdm import tqdm
 
 from e2c_control.agents.world import World
 from e2c_control.data import Transitions, collect
 from e2c_control.data.policy import Policy
 from e2c_control.data.stepper import Starts
+from e2c_control.errors import InputError, flag
 from e2c_control.measures import measure_map
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
+from e2c_control.runs import progress as bars
+from e2c_control.runs.config import to_json
 from e2c_control.training.presets import default_environments
 from e2c_control.training.run import TrainConfig, start_run, train
 
@@ -62,6 +68,44 @@ class Counted(VectorWrapper[Any, Any, Any]):
         if not self._after_step({"rewards": rewards, "dones": terminated | truncated, "infos": infos}):
             raise Stopped
         return result
+
+
+class Progress(BaseCallback):
+    """Moves a bar by the environment steps that are taken."""
+
+    def __init__(self, bar: tqdm[NoReturn]) -> None:
+        super().__init__()
+        self.bar = bar
+
+    def _on_training_start(self) -> None:
+        self._shown = self.num_timesteps
+
+    def _on_step(self) -> bool:
+        self.bar.update(self.num_timesteps - self._shown)
+        self._shown = self.num_timesteps
+        return True
+
+
+@contextmanager
+def with_bar(callbacks: Iterable[BaseCallback], steps: int, shown: bool) -> Generator[CallbackList]:
+    """Callbacks, and one that moves a bar over so many environment steps, as all commands show it.
+
+    stable-baselines3's own bar takes packages that need not be there.
+    """
+    with bars.progress_bar(steps, unit=" steps", enabled=flag("progress_bar", shown)) as bar:
+        yield CallbackList([*callbacks, Progress(bar)])
+
+
+class OfAgent(CallbackList):
+    """A callback that gets an agent where stable-baselines3 gives it the algorithm inside: to be saved, to be asked."""
+
+    def __init__(self, agent: Any, callback: Callback) -> None:
+        super().__init__([as_callback(callback)])
+        self.agent = agent
+
+    def _init_callback(self) -> None:
+        for callback in self.callbacks:
+            callback.init_callback(self.agent)
 
 
 def as_callback(callback: Callback) -> BaseCallback:
@@ -138,6 +182,52 @@ def gather(
         frame_stack=world.frame_stack,
         progress=progress,
     )
+
+
+def device_of(device: torch.device | str) -> torch.device:
+    """The device that is meant, where stable-baselines3 would take the CPU for one that is not there.
+
+    Raises:
+        InputError: there is no such device here.
+    """
+    try:
+        found = (
+            torch.device("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else torch.device(device)
+        )
+    except (RuntimeError, TypeError) as error:
+        raise InputError(f"There is no device {device!r}: choose auto, cpu or cuda.") from error
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise InputError("There is no CUDA device here: choose the device cpu.")
+    return found
+
+
+def log_folder(tensorboard_log: object) -> str | None:
+    """The folder of curves as a text, if there is to be one; InputError if it is no path."""
+    if tensorboard_log is None:
+        return None
+    if not isinstance(tensorboard_log, str | os.PathLike):
+        raise InputError(f"tensorboard_log is a {type(tensorboard_log).__name__}: give a folder, or none.")
+    return str(Path(cast(Any, tensorboard_log)))
+
+
+def savable(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as they are after saving and loading: numbers, texts, and lists and mappings of them.
+
+    Raises:
+        InputError: one is something else; the sentence begins with ``name``.
+    """
+    if not isinstance(cast(Any, options), Mapping):
+        raise InputError(f"{name} is a {type(options).__name__}: give a mapping from names to values.")
+    found: dict[str, Any] = {}
+    for key, value in options.items():
+        try:
+            found[key] = to_json(value)
+        except TypeError as error:
+            raise InputError(
+                f"{name} has '{key}', a {type(value).__name__}, which cannot be saved: give numbers, texts, or lists "
+                "and mappings of them."
+            ) from error
+    return found
 
 
 def later_seed(seed: int, steps: int) -> int:

@@ -4,7 +4,7 @@ from e2c_control.agents.exploration.coverage import Coverage
 from e2c_control.agents.exploration.curves import Curves
 from e2c_control.agents.exploration.gathering import Gathering
 from e2c_control.agents.exploration.most_novel import MostNovel
-from e2c_control.agents.exploration.progress import Progress
 from e2c_control.agents.exploration.recorder import Recorder
+from e2c_control.agents.learning import Progress
 
 __all__ = ["Coverage", "Curves", "Gathering", "MostNovel", "Progress", "Recorder"]

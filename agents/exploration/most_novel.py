@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import unwrap_vec_wrapper
 
 from e2c_control.agents.exploration.album import Album
-from e2c_control.agents.novelty import NoveltyReward
+from e2c_control.agents.novelty.reward import rewards_of
 from e2c_control.errors import InputError
 from e2c_control.figures.predictions import image_grid
 
@@ -32,10 +31,10 @@ class MostNovel(Album):
 
     def _on_training_start(self) -> None:
         super()._on_training_start()
-        found = unwrap_vec_wrapper(self.training_env, NoveltyReward)
-        if not isinstance(found, NoveltyReward):
+        found = rewards_of(self.model)
+        if not found:
             raise InputError("There is no novelty to be seen here: wrap the environments in NoveltyReward.")
-        self._reward, self._trained = found, found.novelty.updates > 0
+        self._reward, self._trained = found[0], found[0].novelty.updates > 0
         self._begin()
 
     def watch(self) -> None:
@@ -46,7 +45,7 @@ class MostNovel(Album):
         # Where an episode ended, the memory's newest frame is the next one's first.
         rows = np.flatnonzero((scores > self._scores) & ~np.asarray(self.locals["dones"], np.bool_))
         if len(rows):
-            frames, actions = (part[rows] for part in self._reward.memory.newest())
+            frames, actions = (part[rows] for part in self._reward.recent.newest())
             self._scores[rows] = scores[rows]
             self._seen[rows] = self._newest(frames[:, -1])
             made = self._reward.novelty.reconstruct(frames, actions)

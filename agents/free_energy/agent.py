@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,16 +15,24 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
-from e2c_control.agents.free_energy.environments import EnvSource, Nowhere, check_fit, vectors_of
+from e2c_control.agents.free_energy.environments import EnvSource, Nowhere, vectors_of
 from e2c_control.agents.free_energy.learners import POLICIES, algorithm_of, check_policy, is_image, settings_of
 from e2c_control.agents.free_energy.randomness import own_randomness
 from e2c_control.agents.free_energy.saved import algorithm_from, algorithm_to
 from e2c_control.agents.free_energy.sight import SightCallback
-from e2c_control.agents.learning import Callback, as_callback, later_seed
+from e2c_control.agents.learning import (
+    Callback,
+    OfAgent,
+    device_of,
+    later_seed,
+    log_folder,
+    savable,
+    with_bar,
+)
 from e2c_control.agents.novelty import NoveltyCallback, NoveltyOptions, NoveltyReward, Weights
 from e2c_control.agents.novelty.novelty import WHITENED_LIMIT
 from e2c_control.agents.novelty.scaling import Moments, moments_from, moments_to
-from e2c_control.agents.policy_gradient.spaces import space_from, space_to
+from e2c_control.agents.policy_gradient.spaces import check_fit, space_from, space_to
 from e2c_control.errors import InputError, one_of, whole
 from e2c_control.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from e2c_control.runs.config import from_json, to_json
@@ -58,14 +65,9 @@ class FreeEnergyOptions:
     def __post_init__(self) -> None:
         check_policy(self.policy)
         one_of("sight", self.sight, SIGHTS)
-        for name, value in self.policy_options.items():
-            try:
-                json.dumps(value)
-            except TypeError as error:
-                raise InputError(
-                    f"The option {name} of the policy is a {type(value).__name__}: give numbers, texts, or lists and "
-                    "mappings of them, which can be saved."
-                ) from error
+        if not isinstance(cast(Any, self.novelty), NoveltyOptions):
+            raise InputError(f"novelty is a {type(self.novelty).__name__}: give NoveltyOptions, or none.")
+        object.__setattr__(self, "policy_options", savable("policy_options", self.policy_options))
 
 
 class FreeEnergyAgent:
@@ -118,25 +120,33 @@ class FreeEnergyAgent:
         sight: str = "whitened",
         policy_options: Mapping[str, Any] | None = None,
         n_envs: int | None = None,
-        tensorboard_log: str | None = None,
+        tensorboard_log: str | Path | None = None,
         verbose: int = 0,
         seed: int | None = None,
         device: torch.device | str = "auto",
     ) -> None:
         weights = Weights(intrinsic_weight, extrinsic_weight, cast(Any, objective))
         self.options = FreeEnergyOptions(
-            policy, sight, novelty or NoveltyOptions(), weights, dict(policy_options or {})
+            policy,
+            sight,
+            NoveltyOptions() if novelty is None else novelty,
+            weights,
+            {} if policy_options is None else policy_options,
         )
         drawn = int(np.random.SeedSequence().generate_state(1)[0])
         self.seed = drawn if seed is None else whole("seed", seed, least=0, most=2**32 - 1)
-        self._kept: dict[str, Any] = {"tensorboard_log": tensorboard_log, "verbose": verbose}
+        self._kept: dict[str, Any] = {
+            "tensorboard_log": log_folder(tensorboard_log),
+            "verbose": whole("verbose", verbose, least=0, most=2),
+        }
+        device = device_of(device)
         venv = vectors_of(env, n_envs, POLICIES[policy])
         kind = algorithm_of(policy, cast(Any, venv.action_space))
         self.reward = NoveltyReward(
             venv,
             self.options.novelty,
-            intrinsic_weight=intrinsic_weight,
-            extrinsic_weight=extrinsic_weight,
+            intrinsic_weight=weights.intrinsic,
+            extrinsic_weight=weights.extrinsic,
             objective=weights.objective,
             seed=self.seed,
             device=device,
@@ -167,6 +177,13 @@ class FreeEnergyAgent:
         """What it acts in, with the environment's own rewards; none if it was loaded without."""
         return None if isinstance(self.reward.venv, Nowhere) else self.reward.venv
 
+    def get_vec_normalize_env(self) -> None:
+        """None: it whitens what it is shown by itself."""
+
+    def dump_logs(self) -> None:
+        """Write what the logger has so far, as stable-baselines3's algorithms do."""
+        cast(Any, self.model).dump_logs()
+
     def learn(
         self,
         total_timesteps: int,
@@ -178,6 +195,9 @@ class FreeEnergyAgent:
     ) -> Self:
         """Explore for so many environment steps, and learn from them, as `learn` of stable-baselines3.
 
+        A callback gets this agent, not the algorithm within: what it saves is what `load` reads, and what it evaluates
+        sees as this agent does.
+
         Raises:
             InputError: it has no environment, or that gave what cannot be learnt from; all so far is kept.
         """
@@ -185,16 +205,15 @@ class FreeEnergyAgent:
             raise InputError(f"This {KIND} has no environment to learn in: give load one.")
         steps = whole("total_timesteps", total_timesteps, least=0)
         seed = later_seed(self.seed, 0 if reset_num_timesteps else self.num_timesteps)
-        given = [] if callback is None else [as_callback(callback)]
-        callbacks: list[BaseCallback] = [SightCallback(self.reward), NoveltyCallback(), *given]
+        callbacks: list[BaseCallback] = [SightCallback(self.reward), NoveltyCallback(), OfAgent(self, callback)]
         name = tb_log_name or f"{KIND}_{self.options.policy}"
         model: Any = self.model
-        with own_randomness(seed):
+        with own_randomness(seed), with_bar(callbacks, steps, progress_bar) as watched:
             # The state of environments cannot be saved: every `learn` starts from a fresh one that can be made again.
             model._last_obs = None
             model.env.seed(seed)
             model.action_space.seed(seed)
-            model.learn(steps, callbacks, log_interval, name, reset_num_timesteps, progress_bar)
+            model.learn(steps, watched, log_interval, name, reset_num_timesteps)
         return self
 
     def predict(
@@ -230,7 +249,7 @@ class FreeEnergyAgent:
         }
         whitening = {} if self._whitening is None else {"whitening": moments_to(cast(Any, self._whitening.obs_rms))}
         named = {f"{NOVELTY}{name}": group for name, group in model.items()}
-        save_checkpoint(Path(path), {**tensors, **named, **whitening, "agent_spaces": bounds}, meta)
+        save_checkpoint(Path(path), {**tensors, **named, **whitening, "agent_spaces": bounds}, to_json(meta))
 
     @classmethod
     def load(cls, path: str | Path, env: EnvSource | None = None, device: torch.device | str = "auto") -> Self:

@@ -10,8 +10,9 @@ import numpy as np
 from gymnasium import spaces
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, unwrap_vec_wrapper
 
+from e2c_control.agents.novelty import NoveltyReward
 from e2c_control.data.environments import find_spec
 from e2c_control.errors import InputError, whole
 
@@ -33,6 +34,8 @@ def vectors_of(env: EnvSource, n_envs: int | None, usual: int) -> VecEnv:
         n_envs = whole("n_envs", n_envs)
     if isinstance(env, VecEnv | gymnasium.Env):
         venv = env if isinstance(env, VecEnv) else DummyVecEnv([lambda: Monitor(cast(Any, env))])
+        if unwrap_vec_wrapper(venv, NoveltyReward) is not None:
+            raise InputError("These environments pay for novelty already: give them without NoveltyReward.")
         if n_envs not in (None, venv.num_envs):
             raise InputError(f"{venv.num_envs} environments were given and {n_envs} asked for: give an id, or as many.")
         return venv
@@ -78,25 +81,6 @@ class Nowhere(VecEnv):
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         return [None] * self.num_envs
-
-
-def check_fit(venv: VecEnv, observation_space: Any, action_space: Any, n_envs: int, where: Any) -> None:
-    """Refuse environments in which a saved agent cannot go on.
-
-    Raises:
-        InputError: other observations or actions, or another number of environments.
-    """
-    pairs: dict[str, tuple[Any, Any]] = {
-        "observations": (venv.observation_space, observation_space),
-        "actions": (venv.action_space, action_space),
-    }
-    for what, (has, had) in pairs.items():
-        if has != had:
-            raise InputError(f"{where} was trained with the {what} {had}, not {has}: give load such an environment.")
-    if venv.num_envs != n_envs:
-        raise InputError(
-            f"{where} was trained in {n_envs} environments at once, not {venv.num_envs}: give load as many."
-        )
 
 
 def smallest_side(space: spaces.Space[Any]) -> int:

@@ -80,6 +80,8 @@ def settings_of(
         **_usual(kind, source),
         **deepcopy(dict(options)),
     }
+    if isinstance(given.get("train_freq"), list):  # a pair, as JSON has it
+        given["train_freq"] = tuple(given["train_freq"])
     if whitened and is_image(seen):
         kwargs: dict[str, Any] = dict(given.get("policy_kwargs") or {})
         own: dict[str, Any] = kwargs.get("features_extractor_kwargs") or {}

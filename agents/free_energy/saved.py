@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from e2c_control.agents.novelty import NoveltyReplayBuffer
 from e2c_control.agents.policy_gradient import PolicyGradient
-from e2c_control.agents.policy_gradient.saved import COUNTERS, SavedPolicyGradient, parts
+from e2c_control.agents.policy_gradient.saved import COUNTERS, SavedPolicyGradient, episodes_from, episodes_to, parts
 from e2c_control.runs.training_state import optimizer_from_tensors, optimizer_to_tensors
 
 Tensors = Mapping[str, Mapping[str, Tensor]]
@@ -35,13 +34,10 @@ def algorithm_to(model: BaseAlgorithm) -> tuple[dict[str, Mapping[str, Tensor]],
         else:
             tensors[_file(name)] = dict(part.state_dict())
     tensors["variables"] = {name: getattr(model, name) for name in _variables(model)}
-    episodes: Iterable[Any] = own.ep_info_buffer or ()
-    successes: Iterable[Any] = own.ep_success_buffer or ()
     meta: dict[str, Any] = {
         "optimizers": optimizers,
         "counters": {name: getattr(model, name) for name in COUNTERS},
-        "episodes": [{key: float(value) for key, value in row.items()} for row in episodes],
-        "successes": [float(success) for success in successes],
+        **episodes_to(model),
     }
     if isinstance(replay := getattr(own, "replay_buffer", None), NoveltyReplayBuffer):
         filled = replay.buffer_size if replay.full else replay.pos
@@ -67,9 +63,7 @@ def algorithm_from(model: BaseAlgorithm, tensors: Tensors, meta: Mapping[str, An
             getattr(model, name).copy_(tensors["variables"][name])
     for name, value in meta["counters"].items():
         setattr(model, name, value)
-    size = model._stats_window_size  # pyright: ignore[reportPrivateUsage]
-    model.ep_info_buffer = deque(cast(list[Any], meta["episodes"]), maxlen=size)
-    model.ep_success_buffer = deque(cast(list[Any], meta["successes"]), maxlen=size)
+    episodes_from(model, meta)
     if "replay" in meta:
         replay = cast(Any, model).replay_buffer
         for name in REPLAYED:

@@ -10,8 +10,9 @@ from e2c_control.agents.novelty.reconstruction import PlainError, Reconstruction
 from e2c_control.agents.novelty.registry import MODELS, REMEDIES, make_model
 from e2c_control.agents.novelty.remedies import LearningProgress, MinusNoise
 from e2c_control.agents.novelty.replay import NoveltyReplayBuffer
-from e2c_control.agents.novelty.reward import NoveltyReward, Weights
+from e2c_control.agents.novelty.reward import NoveltyReward
 from e2c_control.agents.novelty.scaling import ReturnScale
+from e2c_control.agents.novelty.weights import Weights
 from e2c_control.agents.novelty.windows import Layout, Windows
 
 __all__ = [

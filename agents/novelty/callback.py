@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
-import numpy as np
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.vec_env import unwrap_vec_wrapper
+from typing import Any, cast
 
-from e2c_control.agents.novelty.reward import NoveltyReward
+from stable_baselines3.common.callbacks import BaseCallback
+
+from e2c_control.agents.novelty.replay import NoveltyReplayBuffer
+from e2c_control.agents.novelty.reward import NoveltyReward, rewards_of
 from e2c_control.errors import InputError
 
 
 class NoveltyCallback(BaseCallback):
-    """Trains the model of a `NoveltyReward` every `train_every` environment steps, and logs under novelty/.
+    """Trains the model of each `NoveltyReward` every `train_every` environment steps, and logs under novelty/.
 
     - novelty/score: mean of the model's own scores since the last entry;
     - novelty/bonus: the same as it was paid;
     - novelty/deviation: what scores are divided by;
     - novelty/loss and novelty/loss_...: of the model's last training, and its parts;
     - novelty/updates: steps of its optimiser so far.
+
+    Where several stand one upon another, the second from outside logs under novelty_2/, and so on.
     """
 
-    reward: NoveltyReward
+    rewards: list[NoveltyReward]
 
     def _on_training_start(self) -> None:
-        found = unwrap_vec_wrapper(self.training_env, NoveltyReward)
-        if not isinstance(found, NoveltyReward):
+        self.rewards = rewards_of(self.model)
+        if not self.rewards:
             raise InputError("There is no novelty to be learnt here: wrap the environments in NoveltyReward.")
-        self.reward = found
+        buffer = getattr(cast(Any, self.model), "replay_buffer", None)
+        if isinstance(buffer, NoveltyReplayBuffer):
+            buffer.settle(self.rewards[0])
 
     def _on_step(self) -> bool:
-        for name, key in (("score", "novelty"), ("bonus", "intrinsic")):
-            self.logger.record_mean(f"novelty/{name}", float(np.mean([info[key] for info in self.locals["infos"]])))
-        if self.reward.due:
-            for name, value in self.reward.train().items():
-                self.logger.record("novelty/loss" if name == "total" else f"novelty/loss_{name}", value)
-            self.logger.record("novelty/deviation", self.reward.scale.deviation)
-            self.logger.record("novelty/updates", self.reward.novelty.updates)
+        for place, reward in enumerate(self.rewards, 1):
+            self._learn(reward, "novelty" if place == 1 else f"novelty_{place}")
         return True
+
+    def _learn(self, reward: NoveltyReward, group: str) -> None:
+        self.logger.record_mean(f"{group}/score", float(reward.score.mean()))
+        self.logger.record_mean(f"{group}/bonus", float(reward.paid.mean()))
+        if reward.due:
+            for name, value in reward.train().items():
+                self.logger.record(f"{group}/loss" if name == "total" else f"{group}/loss_{name}", value)
+            self.logger.record(f"{group}/deviation", reward.scale.deviation)
+            self.logger.record(f"{group}/updates", reward.novelty.updates)

@@ -12,11 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from e2c_control.agents.learning import savable
 from e2c_control.agents.novelty.memory import Cut, Memory
 from e2c_control.agents.novelty.registry import MODELS, check_name, make_model
 from e2c_control.agents.novelty.scaling import Moments, deviation, moments_from, moments_to
 from e2c_control.agents.novelty.windows import Layout, Windows
 from e2c_control.errors import InputError, check_fields, flag, number, whole
+from e2c_control.runs.limits import LARGEST_COUNT
 from e2c_control.runs.training_state import generator_to_tensor, optimizer_from_tensors, optimizer_to_tensors
 
 WHITENED_LIMIT, IMAGE_LIMIT = 5.0, 50.0
@@ -69,10 +71,14 @@ class NoveltyOptions:
 
     def __post_init__(self) -> None:
         check_name(self.model, self.remedy)
-        check_fields(self, whole, "window", "batch_size", "gradient_steps", "train_every", "memory", "recall")
+        counts = ("window", "batch_size", "gradient_steps", "train_every", "memory")
+        check_fields(self, whole, *counts, *(["recall"] if self.recall is not None else []), most=LARGEST_COUNT)
         check_fields(self, number, "learning_rate", "limit", above=0)
         check_fields(self, number, "gamma", least=0, below=1)
         check_fields(self, flag, "episodic", "normalise", "running")
+        check_fields(self, savable, "settings", "remedy_settings")
+        if self.remedy is None and self.remedy_settings:
+            raise InputError("remedy_settings are of a remedy, and there is none: choose one, or leave them out.")
 
     @property
     def frames(self) -> int:

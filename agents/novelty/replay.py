@@ -11,7 +11,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 
-from e2c_control.agents.novelty.reward import NoveltyReward
+from e2c_control.agents.novelty.reward import Elsewhere, NoveltyReward
 from e2c_control.errors import InputError
 
 
@@ -19,11 +19,15 @@ class NoveltyReplayBuffer(ReplayBuffer):
     """Keeps what the environment paid, and adds the bonus that the model of now gives.
 
     `SAC("MlpPolicy", env, replay_buffer_class=NoveltyReplayBuffer, replay_buffer_kwargs={"source": env})`, with `env`
-    a `NoveltyReward`.
+    a `NoveltyReward`. It is saved without its source, which has a `save` of its own: what stable-baselines3 loads has
+    the source of the environments in which it then learns.
 
     Args:
-        source: what pays the bonus.
+        source: what pays the bonus; none for the outermost `NoveltyReward` that a `NoveltyCallback` finds.
         arguments, options: of stable-baselines3's `ReplayBuffer`.
+
+    Raises:
+        InputError: what the algorithm sees is not what the source scores.
     """
 
     def __init__(
@@ -32,16 +36,56 @@ class NoveltyReplayBuffer(ReplayBuffer):
         observation_space: spaces.Space[Any],
         action_space: spaces.Space[Any],
         *arguments: Any,
-        source: NoveltyReward,
+        source: NoveltyReward | Elsewhere | None = None,
         optimize_memory_usage: bool = False,
         **options: Any,
     ) -> None:
         if optimize_memory_usage:
             raise InputError("A NoveltyReplayBuffer keeps next observations: leave optimize_memory_usage out.")
         super().__init__(buffer_size, observation_space, action_space, *arguments, **options)
-        self.source = source
+        self._source: NoveltyReward | None = None
+        if source is not None and not isinstance(source, Elsewhere):
+            self.source = source
         self.ages = np.zeros((self.buffer_size, self.n_envs), np.int64)
         """Actions since the episode's start, of next observations."""
+
+    @property
+    def source(self) -> NoveltyReward:
+        """What pays the bonus."""
+        if self._source is None:
+            raise InputError(
+                "This NoveltyReplayBuffer does not know yet what pays the bonus: give learn a NoveltyCallback()."
+            )
+        return self._source
+
+    @source.setter
+    def source(self, source: NoveltyReward) -> None:
+        if not isinstance(cast(Any, source), NoveltyReward):
+            raise InputError(f"The source of a NoveltyReplayBuffer is a NoveltyReward, not a {type(source).__name__}.")
+        shape = self.observation_space.shape
+        if shape is None or not source.frame_code.takes(shape):
+            raise InputError(
+                f"The algorithm sees {shape} and its NoveltyReward {source.observation_space.shape}, so that nothing "
+                "can be scored anew: put what changes observations below, as in NoveltyReward(VecFrameStack(env, 4))."
+            )
+        self._source = source
+
+    def settle(self, outermost: NoveltyReward) -> None:
+        """Take what pays the algorithm for the source, unless there is one.
+
+        Raises:
+            InputError: there is another one.
+        """
+        if self._source is None:
+            self.source = outermost
+        if self.source is not outermost:
+            raise InputError(
+                "The replay buffer's source is not the outermost NoveltyReward of the environments that are learnt in: "
+                "set model.replay_buffer.source to that one."
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_source": None}
 
     def add(
         self,

@@ -2,54 +2,31 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from pathlib import Path
+from typing import Any, NoReturn, Self, cast
 
 import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.utils import get_device
-from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecMonitor, is_vecenv_wrapped
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecMonitor, VecNormalize, is_vecenv_wrapped
 from torch import Tensor
 
+from e2c_control.agents.learning import device_of
+from e2c_control.agents.novelty import saved
 from e2c_control.agents.novelty.memory import Memory
 from e2c_control.agents.novelty.novelty import Novelty, NoveltyOptions
 from e2c_control.agents.novelty.scaling import ReturnScale
+from e2c_control.agents.novelty.weights import Objective, Weights
 from e2c_control.agents.novelty.windows import ActionCode, FrameCode, Layout
 from e2c_control.agents.policy_gradient.collecting import check_finite
-from e2c_control.errors import InputError, number, one_of, whole
+from e2c_control.errors import InputError, flag, whole
 
-Objective = Literal["maximise", "minimise"]
 Step = tuple[NDArray[Any], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]
-
-
-@dataclass(frozen=True)
-class Weights:
-    """What a reward is made of: extrinsic * r + sign * intrinsic * bonus.
-
-    Attributes:
-        intrinsic: of the bonus.
-        extrinsic: of what the environment pays.
-        objective: maximise, or minimise for an agent that avoids what it does not know.
-    """
-
-    intrinsic: float = 1.0
-    extrinsic: float = 1.0
-    objective: Objective = "maximise"
-
-    def __post_init__(self) -> None:
-        one_of("objective", self.objective, get_args(Objective))
-        for name in ("intrinsic", "extrinsic"):
-            object.__setattr__(self, name, number(f"{name}_weight", getattr(self, name), least=0))
-
-    def reward(self, extrinsic: NDArray[Any], bonus: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Both parts together, of any shape."""
-        sign = 1.0 if self.objective == "maximise" else -1.0
-        return (self.extrinsic * extrinsic + sign * self.intrinsic * bonus).astype(np.float32)
 
 
 class NoveltyReward(VecEnvWrapper):
@@ -63,7 +40,11 @@ class NoveltyReward(VecEnvWrapper):
         PPO("MlpPolicy", env, n_steps=16).learn(60_000, NoveltyCallback())
 
     A policy sees what the environment shows. Where numbers are small or of different size, as those of MountainCar, put
-    stable-baselines3's `VecNormalize(env, norm_reward=False)` around it, or the policy cannot tell speeds apart.
+    stable-baselines3's `VecNormalize(env, norm_reward=False)` around it, or the policy cannot tell speeds apart. Below,
+    it would change what is remembered and what off-policy algorithms are paid, and is refused.
+
+    To evaluate in these environments without learning from it, set `training` to False and back, as for `VecNormalize`.
+    stable-baselines3's `save` of an algorithm knows nothing of its wrappers: `save` and `load` keep this one.
 
     Episodes count with what the environment paid: below this wrapper there is a monitor, or it makes one. In every
     step's `info` are "extrinsic", what the environment paid; "intrinsic", the bonus in units of what it adds up to; and
@@ -77,9 +58,10 @@ class NoveltyReward(VecEnvWrapper):
         objective: maximise novelty, or minimise it.
         seed: of the model; without one, another one each time.
         device: where the model computes.
+        training: whether what is seen enters the memory and the statistics, and the model is trained on it.
 
     Raises:
-        InputError: the observations or actions are none that can be scored.
+        InputError: the observations or actions are none that can be scored, or a `VecNormalize` stands below.
     """
 
     def __init__(
@@ -92,9 +74,15 @@ class NoveltyReward(VecEnvWrapper):
         objective: Objective = "maximise",
         seed: int | None = None,
         device: torch.device | str = "auto",
+        training: bool = True,
     ) -> None:
         if not isinstance(cast(Any, venv), VecEnv):
             raise InputError("NoveltyReward goes around stable-baselines3's vector environments: use make_vec_env.")
+        if is_vecenv_wrapped(venv, VecNormalize):
+            raise InputError(
+                "VecNormalize stands below NoveltyReward, which whitens by itself, and off-policy algorithms would not "
+                "get the bonus: put it around, VecNormalize(NoveltyReward(env)), or leave it out."
+            )
         super().__init__(venv if _is_monitored(venv) else VecMonitor(venv))
         self.options = options or NoveltyOptions()
         self.weights = Weights(intrinsic_weight, extrinsic_weight, objective)
@@ -105,26 +93,55 @@ class NoveltyReward(VecEnvWrapper):
         frames, actions = self.frame_code, self.action_code
         layout = Layout(frames.shape, actions.size, actions.choices, self.options.frames)
         given = np.random.SeedSequence(seed).generate_state(1)[0] if seed is None else whole("seed", seed, least=0)
-        self.novelty = Novelty(layout, self.options, int(given), get_device(device))
-        self.memory = Memory(
-            self.num_envs, self.options.memory, layout.window, frames.shape, frames.dtype, actions.size
+        self.novelty = Novelty(layout, self.options, int(given), device_of(device))
+        self.memory, self._aside = (
+            Memory(self.num_envs, capacity, layout.window, frames.shape, frames.dtype, actions.size)
+            for capacity in (self.options.memory, 0)
         )
         self.scale = ReturnScale(self.num_envs, self.options.gamma, self.options.episodic, self.options.recall)
         self.ages = np.zeros(self.num_envs, np.int64)
         """Actions since the episode's start, of the observations that were scored last."""
+        self.score = self.paid = np.zeros(self.num_envs)
+        """The model's scores of those, and the bonus that was paid for them."""
         self.steps = self.untrained_steps = 0
-        self._watching = True
+        self._training = flag("training", training)
+        self._watching, self._warned = True, False
         self._actions = np.zeros((self.num_envs, actions.size), np.float32)
 
     def reset(self) -> NDArray[Any]:
         if self._watching and not self.options.running:
             raise InputError("The frames' statistics are to stay as they are without a warm-up: call warm_up first.")
         observations = cast(NDArray[Any], self.venv.reset())
-        self.memory.begin(np.arange(self.num_envs), self.frame_code.encode(observations))
-        self.scale.begin()
+        self.recent.begin(np.arange(self.num_envs), self.frame_code.encode(observations))
+        if self._training:
+            self.scale.begin()
         return observations
 
+    @property
+    def training(self) -> bool:
+        """Whether what is seen enters the memory and the statistics, and the model is trained on it."""
+        return self._training
+
+    @training.setter
+    def training(self, training: bool) -> None:
+        before, self._training = self.recent, flag("training", training)
+        if self.recent is not before and before.written.all():
+            # What was seen last is where both go on, as if an episode began there.
+            self.recent.begin(np.arange(self.num_envs), before.newest()[0][:, -1])
+
+    @property
+    def recent(self) -> Memory:
+        """Holds what was seen last: `memory`, or, while this is not to be learnt from, another one that forgets it."""
+        return self.memory if self._training else self._aside
+
     def step_async(self, actions: NDArray[Any]) -> None:
+        if self.due and not self.novelty.updates and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"Nobody trains the novelty model: after {self.untrained_steps} steps no bonus was paid yet, and none "
+                "ever will be. Give learn a NoveltyCallback().",
+                stacklevel=2,
+            )
         self._actions = self.action_code.encode(actions)
         self.venv.step_async(actions)
 
@@ -138,16 +155,18 @@ class NoveltyReward(VecEnvWrapper):
         check_finite("reward", extrinsic, self.steps)
         seen = self._next_frames(observations, dones, infos)
         score = self._score(seen)
-        if self.novelty.updates:  # what an untrained model scores is no measure of anything
+        if self.novelty.updates and self._training:  # what an untrained model scores is no measure of anything
             self.scale.observe(score, dones)
         bonus = self.bonus(score)
         for i, info in enumerate(infos):
             info |= {"extrinsic": float(extrinsic[i]), "intrinsic": float(bonus[i]), "novelty": float(score[i])}
         if dones.any():
             ended = np.flatnonzero(dones)
-            self.memory.begin(ended, self.frame_code.encode(observations[ended]))
-        self.steps += self.num_envs
-        self.untrained_steps += self.num_envs
+            self.recent.begin(ended, self.frame_code.encode(observations[ended]))
+        if self._training:
+            self.steps += self.num_envs
+            self.untrained_steps += self.num_envs
+        self.score, self.paid = score, bonus
         return observations, self.weights.reward(extrinsic, bonus), dones, infos
 
     def bonus(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -157,7 +176,7 @@ class NoveltyReward(VecEnvWrapper):
     @property
     def due(self) -> bool:
         """Whether it is time to train the model."""
-        return self.untrained_steps >= self.options.train_every
+        return self._training and self.untrained_steps >= self.options.train_every
 
     def train(self) -> dict[str, float]:
         """Train the model once, on what the memory holds; its mean losses by name."""
@@ -198,12 +217,32 @@ class NoveltyReward(VecEnvWrapper):
         self.scale.restore(tensors["scale"])
         self.steps, self.untrained_steps, self._watching = meta["steps"], meta["untrained_steps"], meta["watching"]
 
+    def save(self, path: str | Path) -> None:
+        """Write a folder of JSON and safetensors with all but the environments: model, optimiser, statistics, memory.
+
+        Nothing is pickled, and such a folder that is there is replaced.
+        """
+        saved.write(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path, venv: VecEnv, device: torch.device | str = "auto") -> Self:
+        """The wrapper that `save` wrote, around environments like those that it was around; it goes on to the bit.
+
+        Raises:
+            InputError: the folder is missing, damaged or another one's, or the environments do not fit it.
+        """
+        return saved.read(cls, Path(path), venv, device)
+
+    def __reduce__(self) -> tuple[type[Elsewhere], tuple[()]]:
+        """Nothing of it is pickled: stable-baselines3 does with all arguments of an algorithm, environments too."""
+        return Elsewhere, ()
+
     def _score(self, seen: NDArray[Any]) -> NDArray[np.float64]:
-        if self._watching:
+        if self._watching and self._training:
             self.novelty.observe(seen)
-        self.memory.add(seen, self._actions)
-        self.ages = self.memory.newest_ages()
-        return self.novelty.score(*self.memory.newest())
+        self.recent.add(seen, self._actions)
+        self.ages = self.recent.newest_ages()
+        return self.novelty.score(*self.recent.newest())
 
     def _next_frames(
         self, observations: NDArray[Any], dones: NDArray[np.bool_], infos: list[dict[str, Any]]
@@ -227,6 +266,27 @@ class NoveltyReward(VecEnvWrapper):
                 f"The observations changed their shape after {self.steps} steps ({error}): repair the environment; "
                 "what was learnt so far can be saved."
             ) from error
+
+
+class Elsewhere:
+    """Stands for a `NoveltyReward` in what stable-baselines3 pickled of an algorithm."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise InputError("A NoveltyReward is not pickled: keep it with its save, and read it with NoveltyReward.load.")
+
+
+def rewards_of(model: Any) -> list[NoveltyReward]:
+    """The `NoveltyReward`s that pay an algorithm of stable-baselines3, or an agent around one; the outermost first."""
+    own = getattr(model, "reward", None)
+    venv = own if isinstance(own, NoveltyReward) else model.get_env()
+    found: list[NoveltyReward] = []
+    while isinstance(venv, VecEnvWrapper):
+        if isinstance(venv, NoveltyReward):
+            found.append(venv)
+        venv = venv.venv
+    return found
 
 
 def _is_monitored(venv: VecEnv) -> bool:

@@ -82,14 +82,18 @@ class FrameCode:
             InputError: they have another shape.
         """
         shape = observations.shape[1:]
+        if not self.takes(shape):
+            raise InputError(
+                f"An observation has the shape {shape} where {self.observation_shape} was announced: repair the "
+                "environment; what was learnt so far can be saved."
+            )
         if shape == self.observation_shape:
             return self._channels_last(observations).reshape(len(observations), *self.shape)
-        if len(shape) == 3 and (*shape[1:], shape[0]) == self.shape:
-            return np.moveaxis(observations, 1, -1)
-        raise InputError(
-            f"An observation has the shape {shape} where {self.observation_shape} was announced: repair the "
-            "environment; what was learnt so far can be saved."
-        )
+        return np.moveaxis(observations, 1, -1)
+
+    def takes(self, shape: tuple[int, ...]) -> bool:
+        """Whether observations of a shape can be encoded: as announced, or images whose channels were put first."""
+        return shape == self.observation_shape or (len(shape) == 3 and (*shape[1:], shape[0]) == self.shape)
 
     def _channels_last(self, observations: NDArray[Any]) -> NDArray[Any]:
         return np.moveaxis(observations, 1, -1) if self.channels_first else observations

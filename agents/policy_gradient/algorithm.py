@@ -23,10 +23,10 @@ from stable_baselines3.common.policies import (
     MultiInputActorCriticPolicy,
 )
 from stable_baselines3.common.type_aliases import GymEnv, Schedule
-from stable_baselines3.common.utils import explained_variance
+from stable_baselines3.common.utils import explained_variance, get_system_info
 from stable_baselines3.common.vec_env import VecEnv
 
-from e2c_control.agents.learning import Callback
+from e2c_control.agents.learning import Callback, as_callback, device_of, log_folder, with_bar
 from e2c_control.agents.policy_gradient.actions import (
     Seen,
     check_actions,
@@ -36,7 +36,7 @@ from e2c_control.agents.policy_gradient.collecting import SURROGATE, TRAINING, c
 from e2c_control.agents.policy_gradient.rollout import DictNoiseBuffer, NoiseBuffer, Rollout
 from e2c_control.agents.policy_gradient.saved import SavedPolicyGradient
 from e2c_control.agents.policy_gradient.spaces import check_starts
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, flag, number, whole
 from e2c_control.gradients import Estimate, Estimator, GradientMonitor
 
 
@@ -101,7 +101,7 @@ class PolicyGradient(OnPolicyAlgorithm):
         rms_prop_eps: float = 1e-5,
         use_rms_prop: bool = True,
         stats_window_size: int = 100,
-        tensorboard_log: str | None = None,
+        tensorboard_log: str | Path | None = None,
         policy_kwargs: dict[str, Any] | None = None,
         verbose: int = 0,
         seed: int | None = None,
@@ -111,9 +111,7 @@ class PolicyGradient(OnPolicyAlgorithm):
         name = type(self).__name__
         if isinstance(policy, str) and policy not in self.policy_aliases:
             raise InputError(f"{name} knows no policy {policy!r}: give one of {', '.join(self.policy_aliases)}.")
-        for label, value in {"gamma": gamma, "gae_lambda": gae_lambda}.items():
-            if not 0 <= value <= 1:
-                raise InputError(f"{label} is {value}: give a number from 0 to 1.")
+        verbose = whole("verbose", verbose, least=0, most=2)
         if env is not None:
             env = self._wrap_env(maybe_make_env(env, verbose), verbose, True)
             check_actions(name, cast(Any, env.action_space), self.takes)
@@ -121,29 +119,30 @@ class PolicyGradient(OnPolicyAlgorithm):
         super().__init__(
             policy,
             cast(GymEnv, env),
-            learning_rate=learning_rate,
+            learning_rate=learning_rate if callable(learning_rate) else number("learning_rate", learning_rate, least=0),
             n_steps=whole("n_steps", n_steps),
-            gamma=gamma,
-            gae_lambda=gae_lambda,
-            ent_coef=ent_coef,
-            vf_coef=vf_coef,
-            max_grad_norm=max_grad_norm,
+            gamma=number("gamma", gamma, least=0, most=1),
+            gae_lambda=number("gae_lambda", gae_lambda, least=0, most=1),
+            ent_coef=number("ent_coef", ent_coef),
+            vf_coef=number("vf_coef", vf_coef),
+            max_grad_norm=number("max_grad_norm", max_grad_norm, above=0),
             use_sde=False,
             sde_sample_freq=-1,
             stats_window_size=whole("stats_window_size", stats_window_size),
-            tensorboard_log=tensorboard_log,
+            tensorboard_log=log_folder(tensorboard_log),
             policy_kwargs=dict(policy_kwargs or {}),
             verbose=verbose,
             seed=None if seed is None else whole("seed", seed, least=0, most=2**32 - 1),
-            device=device,
+            device=device_of(device),
             _init_setup_model=False,
         )
         self.policy_name = policy if isinstance(policy, str) else None
         self.n_episodes = None if n_episodes is None else whole("n_episodes", n_episodes)
-        self.rms_prop_eps, self.use_rms_prop = rms_prop_eps, use_rms_prop
-        if use_rms_prop and "optimizer_class" not in self.policy_kwargs:
+        self.rms_prop_eps = number("rms_prop_eps", rms_prop_eps, above=0)
+        self.use_rms_prop = flag("use_rms_prop", use_rms_prop)
+        if self.use_rms_prop and "optimizer_class" not in self.policy_kwargs:
             self.policy_kwargs["optimizer_class"] = torch.optim.RMSprop
-            self.policy_kwargs["optimizer_kwargs"] = {"alpha": 0.99, "eps": rms_prop_eps, "weight_decay": 0}
+            self.policy_kwargs["optimizer_kwargs"] = {"alpha": 0.99, "eps": self.rms_prop_eps, "weight_decay": 0}
         if _init_setup_model:
             self._setup_model()
 
@@ -261,7 +260,8 @@ class PolicyGradient(OnPolicyAlgorithm):
         """As in stable-baselines3; `log_interval` counts updates."""
         name = type(self).__name__ if tb_log_name is None else tb_log_name
         steps = whole("total_timesteps", total_timesteps, least=0)
-        return super().learn(steps, callback, log_interval, name, reset_num_timesteps, progress_bar)
+        with with_bar([as_callback(callback)], steps, progress_bar) as watched:
+            return super().learn(steps, watched, log_interval, name, reset_num_timesteps)
 
     # Saving
 
@@ -277,9 +277,11 @@ class PolicyGradient(OnPolicyAlgorithm):
     ) -> None:
         """Write a folder of JSON and safetensors; nothing is pickled, and a folder that is there is replaced.
 
-        Everything but the environments is written: weights, optimisers, random generators, counters.
-        `exclude` and `include` are accepted for stable-baselines3.
+        Everything but the environments is written: weights, optimisers, random generators, counters. So nothing can be
+        named to `exclude` or `include`.
         """
+        if exclude or include:
+            raise InputError("All of a model is saved: leave exclude and include out.")
         SavedPolicyGradient.of(self).write(_folder(path))
 
     @classmethod
@@ -299,7 +301,9 @@ class PolicyGradient(OnPolicyAlgorithm):
             path: the folder.
             env: where it may learn again; its observations and actions must be those of the saved model.
             device: where it computes.
-            custom_objects, print_system_info, force_reset: accepted for stable-baselines3.
+            custom_objects: as `changes`.
+            print_system_info: whether to print the versions of this machine.
+            force_reset: True, since `learn` always resets the environments.
             changes: arguments of the algorithm that are to be others. A policy class, a learning rate or parts of
                 `policy_kwargs` that are the user's own code are not in the folder, and must be given again.
 
@@ -307,6 +311,11 @@ class PolicyGradient(OnPolicyAlgorithm):
             InputError: the folder is missing, damaged or another algorithm's, the environment does not fit it, or
                 something must be given again.
         """
+        if not force_reset:
+            raise InputError("The state of environments is not saved: leave force_reset out.")
+        if print_system_info:
+            get_system_info()
+        changes = {**(custom_objects or {}), **changes}
         return SavedPolicyGradient.read(_folder(path), cls.__name__).build(cls, env, device, changes)
 
     def set_parameters(

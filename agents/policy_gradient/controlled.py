@@ -14,7 +14,7 @@ from e2c_control.agents.policy_gradient.algorithm import PolicyGradient
 from e2c_control.agents.policy_gradient.collecting import SURROGATE
 from e2c_control.agents.policy_gradient.episodes import directions
 from e2c_control.agents.policy_gradient.rollout import Rollout
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import number, whole
 from e2c_control.gradients import LAX as LAXEstimator
 from e2c_control.gradients import RELAX as RELAXEstimator
 from e2c_control.gradients import Estimate, Estimator, SurrogateNetwork
@@ -51,9 +51,7 @@ class ControlledPolicyGradient(PolicyGradient):
         _init_setup_model: bool = True,
         **options: Any,
     ) -> None:
-        if not 0 <= surrogate_learning_rate < float("inf"):
-            raise InputError(f"surrogate_learning_rate is {surrogate_learning_rate}: give a number of 0 or more.")
-        self.surrogate_learning_rate = float(surrogate_learning_rate)
+        self.surrogate_learning_rate = number("surrogate_learning_rate", surrogate_learning_rate, least=0)
         self.surrogate_arch = tuple(whole("a size in surrogate_arch", size) for size in surrogate_arch)
         super().__init__(policy, env, *arguments, _init_setup_model=_init_setup_model, **options)
 

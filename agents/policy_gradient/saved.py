@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+import numpy as np
 import torch
 from stable_baselines3.common import utils
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from e2c_control.agents.policy_gradient.spaces import space_from, space_to
 from e2c_control.errors import InputError
 from e2c_control.runs.checkpoint import load_checkpoint, save_checkpoint
+from e2c_control.runs.config import to_json
 from e2c_control.runs.training_state import generator_to_tensor, optimizer_from_tensors, optimizer_to_tensors
 
 if TYPE_CHECKING:
@@ -58,9 +60,6 @@ class SavedPolicyGradient:
             else:
                 tensors[_file(name)] = dict(part.state_dict())
         monitor = model.monitor
-        kept: Any = model
-        episodes: Iterable[Any] = kept.ep_info_buffer or ()
-        successes: Iterable[Any] = kept.ep_success_buffer or ()
         means = {f"mean.{i}": mean for i, mean in enumerate(monitor.mean)}
         variances = {f"variance.{i}": variance for i, variance in enumerate(monitor.variance)}
         generators = {f"generator.{i}": generator_to_tensor(g) for i, g in enumerate(model.generators)}
@@ -79,14 +78,13 @@ class SavedPolicyGradient:
             "scales": {name: getattr(model, name) for name in SCALES if hasattr(model, name)},
             "monitor_weight": monitor.weight,
             "optimizers": optimizers,
-            "episodes": [{key: float(value) for key, value in row.items()} for row in episodes],
-            "successes": [float(success) for success in successes],
+            **episodes_to(model),
         }
         return cls(None, tensors, meta)
 
     def write(self, path: Path) -> None:
         """Make the folder `path`; nothing is pickled."""
-        save_checkpoint(path, self.tensors, self.meta)
+        save_checkpoint(path, self.tensors, to_json(self.meta))
 
     @classmethod
     def read(cls, path: Path, kind: str) -> SavedPolicyGradient:
@@ -177,9 +175,23 @@ class SavedPolicyGradient:
             model.monitor.variance = [state[f"variance.{i}"].to(model.device) for i in range(count)]
         for name, value in {**meta["counters"], **meta["scales"]}.items():
             setattr(model, name, value)
-        size = model._stats_window_size  # pyright: ignore[reportPrivateUsage]
-        model.ep_info_buffer = deque(cast(list[Any], meta["episodes"]), maxlen=size)
-        model.ep_success_buffer = deque(cast(list[Any], meta["successes"]), maxlen=size)
+        episodes_from(model, meta)
+
+
+def episodes_to(model: BaseAlgorithm) -> dict[str, Any]:
+    """The latest episodes as JSON: their numbers and texts; a monitor may have kept anything else of `info`."""
+    own: Any = model
+    episodes: Iterable[Mapping[str, Any]] = own.ep_info_buffer or ()
+    successes: Iterable[Any] = own.ep_success_buffer or ()
+    rows = [{key: to_json(value) for key, value in row.items() if np.isscalar(value)} for row in episodes]
+    return {"episodes": rows, "successes": [float(success) for success in successes]}
+
+
+def episodes_from(model: BaseAlgorithm, meta: Mapping[str, Any]) -> None:
+    """The inverse of `episodes_to`."""
+    size = model._stats_window_size  # pyright: ignore[reportPrivateUsage]
+    model.ep_info_buffer = deque(cast(list[Any], meta["episodes"]), maxlen=size)
+    model.ep_success_buffer = deque(cast(list[Any], meta["successes"]), maxlen=size)
 
 
 def parts(model: BaseAlgorithm) -> dict[str, nn.Module | torch.optim.Optimizer]:
@@ -216,6 +228,8 @@ def _argument_to(value: Any) -> Any:
 
 
 def _encoded(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        value = cast(Any, value).tolist()
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):

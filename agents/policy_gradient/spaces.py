@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from gymnasium import spaces
+from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from e2c_control.errors import InputError
@@ -30,6 +31,25 @@ def check_starts(what: str, space: Space) -> None:
             check_starts(f"{what} '{name}'", part)
     if isinstance(space, spaces.Discrete | spaces.MultiDiscrete) and np.any(cast(Any, space.start)):
         raise InputError(f"The {what} start at {space.start}: wrap the environment so that they start at 0.")
+
+
+def check_fit(venv: VecEnv, observation_space: Any, action_space: Any, n_envs: int, where: Any) -> None:
+    """Refuse environments in which what was saved cannot go on.
+
+    Raises:
+        InputError: other observations or actions, or another number of environments.
+    """
+    pairs: dict[str, tuple[Any, Any]] = {
+        "observations": (venv.observation_space, observation_space),
+        "actions": (venv.action_space, action_space),
+    }
+    for what, (has, had) in pairs.items():
+        if has != had:
+            raise InputError(f"{where} was trained with the {what} {had}, not {has}: give load such an environment.")
+    if venv.num_envs != n_envs:
+        raise InputError(
+            f"{where} was trained in {n_envs} environments at once, not {venv.num_envs}: give load as many."
+        )
 
 
 def space_to(space: Space, name: str, bounds: dict[str, Tensor]) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from pathlib import Path
 from reprlib import repr as short
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from e2c_control.errors import InputError
 from e2c_control.runs.limits import FINITE, Impossible, check_limits, check_number
 
 
 def to_json(value: Any) -> Any:
-    """A dataclass, and what it is made of, as JSON; a dataclass notes its ``type``."""
+    """A dataclass, and what it is made of, as JSON; a dataclass notes its ``type``, NumPy's numbers become Python's."""
     if is_dataclass(value) and not isinstance(value, type):
         named = {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
         return {"type": type(value).__name__, **named}
@@ -21,6 +23,8 @@ def to_json(value: Any) -> Any:
         return {str(key): to_json(item) for key, item in cast(Mapping[Any, Any], value).items()}
     if isinstance(value, list | tuple):
         return [to_json(item) for item in cast(list[Any], value)]
+    if isinstance(value, np.generic | np.ndarray):
+        return cast(Any, value).tolist()
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, Path):

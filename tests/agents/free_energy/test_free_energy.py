@@ -354,7 +354,11 @@ def test_bad_input() -> None:
         ((World(),), {"seed": -1}, "seed is -1"),
         ((World(),), {"policy_options": {"n_step": 3}}, "'n_step' is no option of PPO"),
         ((World(),), {"policy_options": {"device": "cpu"}}, "'device' is no option of PPO"),
-        ((World(),), {"policy_options": {"learning_rate": lambda left: left}}, "learning_rate of the policy is a func"),
+        (
+            (World(),),
+            {"policy_options": {"learning_rate": lambda left: left}},
+            "policy_options has 'learning_rate', a function",
+        ),
         ((3,), {}, "not a int"),
         (("Nowhere-v0",), {}, "Nowhere-v0"),
         ((World("held"), "sac"), {}, "sac takes actions between two bounds that differ.*choose ppo or relax"),

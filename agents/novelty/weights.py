@@ -1,0 +1,38 @@
+"""What a reward is made of, beside what the environment pays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2c_control.errors import number, one_of
+
+Objective = Literal["maximise", "minimise"]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a reward is made of: extrinsic * r + sign * intrinsic * bonus.
+
+    Attributes:
+        intrinsic: of the bonus.
+        extrinsic: of what the environment pays.
+        objective: maximise, or minimise for an agent that avoids what it does not know.
+    """
+
+    intrinsic: float = 1.0
+    extrinsic: float = 1.0
+    objective: Objective = "maximise"
+
+    def __post_init__(self) -> None:
+        one_of("objective", self.objective, get_args(Objective))
+        for part in ("intrinsic", "extrinsic"):
+            object.__setattr__(self, part, number(f"{part}_weight", getattr(self, part), least=0))
+
+    def reward(self, extrinsic: NDArray[Any], bonus: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Both parts together, of any shape."""
+        sign = 1.0 if self.objective == "maximise" else -1.0
+        return (self.extrinsic * extrinsic + sign * self.intrinsic * bonus).astype(np.float32)
