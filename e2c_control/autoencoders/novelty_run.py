@@ -16,9 +16,9 @@ from e2c_control.autoencoders.toys import waves
 from e2c_control.autoencoders.training import TrainingOptions
 from e2c_control.errors import InputError
 from e2c_control.models.pixels import unit_pixels
+from e2c_control.runs.atomic import unreadable
 from e2c_control.runs.checkpoint import checkpoint_path, keep_last, latest, load_checkpoint, save_checkpoint
 from e2c_control.runs.folder import RunFolder
-from e2c_control.runs.lock import locked
 from e2c_control.runs.logger import RunLogger
 from e2c_control.runs.progress import progress_bar
 
@@ -61,6 +61,8 @@ def load_data(data: str, count: int, seed: int) -> Tensor:
         raise InputError(f"There is no file {path}: give a .npy file of samples, or '{WAVES}'.")
     try:
         array = np.load(path, allow_pickle=False)
+    except PermissionError as error:
+        raise unreadable(path, error) from error
     except (ValueError, OSError, EOFError) as error:
         raise InputError(f"{path} is no .npy file of numbers ({error}): save an array with numpy.save.") from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim < 2:
@@ -76,7 +78,7 @@ def run_novelty(run: RunFolder, config: NoveltyConfig, *, progress: bool = False
     Raises:
         InputError: data or checkpoint do not fit, or another process works in the folder.
     """
-    with locked(run.path):
+    with run.held():
         data = load_data(config.data, config.count, config.training.seed)
         model = make_autoencoder(config.model, torch.Generator().manual_seed(config.training.seed))
         search = NoveltySearch(model, data, config.search, config.training)
@@ -85,7 +87,7 @@ def run_novelty(run: RunFolder, config: NoveltyConfig, *, progress: bool = False
             checkpoint = load_checkpoint(newest)
             search.restore(checkpoint.tensors, checkpoint.meta)
         bar = progress_bar(config.cycles, done=search.cycle, unit="cycle", enabled=progress)
-        with RunLogger(run, search.cycle if newest is not None else None) as logger, bar:
+        with RunLogger(run, search.cycle) as logger, bar:
             while search.cycle < config.cycles:
                 found = search.advance()
                 _log(logger, run, search, found, config)

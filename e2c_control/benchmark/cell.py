@@ -11,8 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
-
 from e2c_control.agents import E2CAgent, PlanningOptions, drive
 from e2c_control.benchmark.outcome import Driven, portraits, scored, see
 from e2c_control.benchmark.worlds import World, find_world
@@ -25,10 +23,14 @@ from e2c_control.objectives.recipe import Recipe
 from e2c_control.objectives.recipes import make_recipe
 from e2c_control.runs.atomic import writing
 from e2c_control.runs.folder import RunFolder
+from e2c_control.runs.threads import threads
 from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.training.presets import default_embedding, default_environments, default_starts
 from e2c_control.training.run import TrainConfig, train
 from e2c_control.training.trainer import Precision
+
+SCRATCH = ".scratch"
+"""How the names of folders end whose transitions are gone when their cell is done."""
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,10 @@ def run_cell(cell: Cell, folder: Path) -> Result:
         cell: what to run.
         folder: where the run folder goes; one of an earlier try is replaced. The transitions are gone afterwards.
     """
-    torch.set_num_threads(1)
     shutil.rmtree(folder / Path(cell.world.environment).name / cell.name, ignore_errors=True)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{cell.name}-", dir=folder) as scratch:
+    with threads(1), TemporaryDirectory(prefix=f".{cell.name}-", suffix=SCRATCH, dir=folder) as scratch:
         begun = time.process_time()
         transitions = gather(cell, Path(scratch) / "transitions")
         collected = time.process_time()
@@ -144,6 +145,12 @@ def run_cell(cell: Cell, folder: Path) -> Result:
             "machine": platform.machine(),
         }
         return Result(row, portraits(cell.name, embedding, seen, drives))
+
+
+def sweep_scratch(folder: Path) -> None:
+    """Remove the transitions of cells that were killed at work in ``folder``, where none may be at work now."""
+    for left in folder.glob(f".*{SCRATCH}"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def run_cell_anywhere(cell: Cell) -> Result:

@@ -8,6 +8,7 @@ and imports what that needs.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -63,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     A user's mistake (`InputError`) is one line on stderr and code 2, Ctrl-C is 130. Anything else is a mistake of this
     program and keeps its traceback.
     """
+    _open_output()
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] != ["play"]:
         # Pictures are drawn into arrays alone: SDL need not look for a screen, nor complain that there is none.
@@ -86,13 +88,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _drop_output()  # the reader, such as `head`, has seen enough
         return PIPE_CLOSED
     except OSError as error:
-        # Files of ours name themselves. Without a name it is the output, or machine code that a compiler puts by.
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or error.filename is not None:
+        if error.filename is not None:
+            print(f"e2c: {_of_the_machine(error)}", file=sys.stderr)
+            return INPUT_ERROR
+        # Without a name it is the output, or machine code that a compiler puts by.
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         _drop_output()
         print(f"e2c: No space left to write ({error.strerror}): free some on all disks.", file=sys.stderr)
         return INPUT_ERROR
     return 0
+
+
+def _open_output() -> None:
+    """Make sure that there is somewhere to print to, and that any text can be printed."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free, lest a file of ours does
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, open until the end
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _of_the_machine(error: OSError) -> str:
+    """What the system said of a file, where no one nearer to it knew better."""
+    if isinstance(error, PermissionError):
+        return f"No permission for {error.filename}: change its permissions, or choose another path."
+    return f"{error.filename}: {error.strerror}: check the path and its disk."
 
 
 def _drop_output() -> None:

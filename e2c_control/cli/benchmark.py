@@ -73,8 +73,12 @@ class Benchmark:
             self._complete(cells)
 
     def _complete(self, cells: Sequence[Cell]) -> None:
+        from e2c_control.benchmark.cell import sweep_scratch
         from e2c_control.benchmark.store import unfinished
+        from e2c_control.runs.atomic import sweep
 
+        sweep(self.out, self._store)
+        sweep_scratch(self.out / "runs")
         waiting = unfinished(self._store, cells)
         say("Cells", f"{len(cells)}, of which {len(cells) - len(waiting)} are finished")
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from e2c_control.cli.console import MOST_PROBLEMS, Unset, check_seed, suggest, table
 from e2c_control.cli.planning import Planning, PlanningFlags
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, quoted, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +54,7 @@ class Choose:
         tried = self.choose()
         rows = [(str(one.run), f"{one.alike.mean():.1%}", f"{one.alike.min():.1%}") for one in tried]
         print(table([("run, best first", "like the goal", "worst"), *rows]), flush=True)
-        suggest(f"e2c evaluate --run {tried[0].run}" + (f" --task {self.task}" if self.task else ""))
+        suggest(f"e2c evaluate --run {quoted(tried[0].run)}" + (f" --task {quoted(self.task)}" if self.task else ""))
 
     def choose(self) -> list[Tried]:
         """The runs, best first."""

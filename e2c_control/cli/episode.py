@@ -20,6 +20,7 @@ from e2c_control.envs.viewer import Viewer
 from e2c_control.errors import InputError
 from e2c_control.measures import encode_means
 from e2c_control.planners.mpc import Replan, summarise
+from e2c_control.runs.atomic import unreadable
 
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -120,6 +121,8 @@ def read_goal(path: Path, frame_shape: tuple[int, int, int]) -> Image:
             picture = np.asarray(file.convert("L" if frame_shape[2] == 1 else "RGB"), np.uint8)
     except FileNotFoundError as error:
         raise InputError(f"There is no picture {path}: check the path.") from error
+    except PermissionError as error:
+        raise unreadable(path, error) from error
     except (UnidentifiedImageError, OSError) as error:
         raise InputError(f"{path} is no picture that can be read: give a PNG.") from error
     height, width, channels = frame_shape

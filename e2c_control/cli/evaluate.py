@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from e2c_control.cli.console import MOST_PROBLEMS, Unset, check_seed, say, suggest, table
 from e2c_control.cli.planning import Planning, PlanningFlags
 from e2c_control.envs.task import PROTOCOL_PROBLEMS, PROTOCOL_SEED
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, quoted, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +38,7 @@ class Evaluation:
         scores: share of the steps in the goal region, for each problem.
         oracle: the same for the hand-made controller that sees the true state.
         replans: what every replan reported.
+        unwritten: why it could not be written down, if that is so.
     """
 
     trained: TrainedRun
@@ -47,6 +48,7 @@ class Evaluation:
     scores: Array
     oracle: Array
     replans: list[Replan]
+    unwritten: InputError | None = None
 
     @property
     def task_name(self) -> str:
@@ -69,6 +71,7 @@ class Evaluate:
         task: other tasks of the same system as the one trained on.
         seed: of the lists of problems. 2020 is the published list: choose others, from 100 up, to tune on.
         problems: how many problems in each list.
+        out: folder for the numbers and curves instead of the run folder, such as of a run that may only be read.
         planning: how.
     """
 
@@ -76,15 +79,20 @@ class Evaluate:
     task: Unset[tuple[str, ...]] = None
     seed: tuple[int, ...] = (PROTOCOL_SEED,)
     problems: int = PROTOCOL_PROBLEMS
+    out: Unset[Path] = None
     planning: PlanningFlags = field(default_factory=Planning)
 
     def __call__(self) -> None:
         """Drive, print the table, and say what to do next."""
         self.report(self.evaluate())
-        suggest(f"e2c plan --run {self.run[0]}" + (f" --task {self.task[0]}" if self.task else ""))
+        suggest(f"e2c plan --run {quoted(self.run[0])}" + (f" --task {quoted(self.task[0])}" if self.task else ""))
 
     def report(self, results: list[Evaluation]) -> None:
-        """The table of scores, and where they are written."""
+        """The table of scores, and where they are written.
+
+        Raises:
+            InputError: some could not be written.
+        """
         rows = [_row(result) for result in results]
         tasks = dict.fromkeys(result.task for result in results)
         for task in tasks:
@@ -93,7 +101,12 @@ class Evaluate:
         heading = ("run", "task", "seed", "time in goal", "worst", "oracle", "ms per plan")
         shown = [name for name in heading if name not in self._same_everywhere(len(tasks))]
         print(table([shown, *([row[name] for name in shown] for row in rows)]), flush=True)
-        say("Scores", f"\n{'':<10}".join(str(self._result_path(result)) for result in results))
+        written = [str(self._result_path(result)) for result in results if result.unwritten is None]
+        if written:
+            say("Scores", f"\n{'':<10}".join(written))
+        for result in results:
+            if result.unwritten is not None:
+                raise InputError(f"{result.unwritten} With --out FOLDER the files go there.") from result.unwritten
 
     def _same_everywhere(self, tasks: int) -> list[str]:
         """Columns that would say the same in every line."""
@@ -102,6 +115,7 @@ class Evaluate:
     def evaluate(self) -> list[Evaluation]:
         """All runs, tasks and lists, each written down as soon as it is done."""
         from e2c_control.cli.trained import TrainedRun
+        from e2c_control.runs.threads import threads
 
         if self.problems < 1 or not self.run or not self.seed or self.task == ():
             raise InputError("There is nothing to evaluate: give at least one --run, --task, --seed and of --problems.")
@@ -111,18 +125,23 @@ class Evaluate:
         self.planning.check()
         runs = [TrainedRun.open(path) for path in self.run]
         drives = [(trained, task) for trained in runs for task in self._tasks(trained)]
-        results: list[Evaluation] = []
-        for trained, task in drives:
-            for seed in dict.fromkeys(self.seed):
-                results.append(self._drive(trained, task, seed))
-                self._write(results[-1])
-        return results
+        asked = [(*drive, seed) for drive in drives for seed in dict.fromkeys(self.seed)]
+        with threads(1):  # an image at a time is too little work to share
+            return [self._written(self._drive(*each)) for each in asked]
+
+    def _written(self, result: Evaluation) -> Evaluation:
+        """With why it could not be written, if that is so: the table comes first."""
+        try:
+            self._write(result)
+        except InputError as error:
+            return replace(result, unwritten=error)
+        return result
 
     def _tasks(self, trained: TrainedRun) -> list[Task]:
         if not trained.native:
             raise InputError(
                 f"{trained.card.environment} has no goals to score by: look at single drives with `e2c plan --run "
-                f"{trained.folder.path}`, or use stable_baselines3's evaluate_policy on its own reward."
+                f"{quoted(trained.folder.path)}`, or use stable_baselines3's evaluate_policy on its own reward."
             )
         return [trained.task(name) for name in dict.fromkeys(self.task or (None,))]
 
@@ -140,12 +159,20 @@ class Evaluate:
         """The published protocol has the plain name; another number of problems or way to plan does not replace it."""
         count = "" if self.problems == PROTOCOL_PROBLEMS else f"-{self.problems}-problems"
         how = f"-{self.planning.label}" if self.planning.label else ""
-        return result.trained.folder.path / f"evaluation-{result.task_name}-{result.seed}{count}{how}.json"
+        return self._folder(result.trained) / f"evaluation-{result.task_name}-{result.seed}{count}{how}.json"
+
+    def _folder(self, trained: TrainedRun) -> Path:
+        """Where the files of a run go; several runs have folders of their own in --out."""
+        path = trained.folder.path
+        if self.out is None:
+            return path
+        return self.out if len(self.run) == 1 else self.out / path.resolve().parent.name / path.resolve().name
 
     def _write(self, result: Evaluation) -> None:
         from e2c_control.planners.mpc import summarise
         from e2c_control.runs.atomic import replace_text
         from e2c_control.runs.config import to_json
+        from e2c_control.runs.folder import RunFolder
         from e2c_control.runs.logger import RunLogger
         from e2c_control.runs.versions import package_versions, source_commit
 
@@ -164,13 +191,14 @@ class Evaluate:
             "versions": package_versions(),
             "machine": f"{platform.system()} {platform.machine()}",
         }
+        folder = RunFolder.elsewhere(self._folder(result.trained))
         replace_text(self._result_path(result), json.dumps(content, indent=2) + "\n")
         name = f"{result.task_name}-{self.planning.label}" if self.planning.label else result.task_name
         scores = {
             f"evaluate/{name}": float(result.scores.mean()),
             f"evaluate/{name}_oracle": float(result.oracle.mean()),
         }
-        with RunLogger(result.trained.folder) as logger:
+        with RunLogger(folder) as logger:
             logger.scalars(result.trained.step, {**scores, **planned})
 
 

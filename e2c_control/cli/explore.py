@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from e2c_control.cli.console import Unset, check_seed, parse_arguments, say, suggest
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, quoted, whole
 
 if TYPE_CHECKING:
     from stable_baselines3.common.callbacks import BaseCallback
@@ -109,7 +109,6 @@ class Explore:
         from e2c_control.data.writer import check_writable
         from e2c_control.runs.checkpoint import latest
         from e2c_control.runs.folder import RunFolder
-        from e2c_control.runs.lock import locked
         from e2c_control.runs.logger import RunLogger
         from e2c_control.runs.progress import progress_bar
 
@@ -131,9 +130,9 @@ class Explore:
         gathering = Gathering(run, card, out)
         gathering.check(self.overwrite, agent.num_timesteps, self.steps)
         say("Run", run.path)
-        with locked(run.path), RunLogger(run, None if old is None else agent.num_timesteps) as logger:
+        with run.held(), RunLogger(run, agent.num_timesteps) as logger:
             agent.set_logger(Logger(str(run.path), [Curves(run, logger)]))
-            say("Exploring", f"{env} for {self.steps:,} steps; curves: tensorboard --logdir {self.runs}")
+            say("Exploring", f"{env} for {self.steps:,} steps; curves: tensorboard --logdir {quoted(self.runs)}")
             with progress_bar(self.steps, done=agent.num_timesteps, unit=" steps", enabled=True) as bar:
                 watching = [*self._watching(env, gathering, agent.num_timesteps), Progress(bar)]
                 ended = gathering.explore(agent, recorder, self.steps, self.checkpoint_every, watching)
@@ -148,10 +147,11 @@ class Explore:
         if ended is not None:
             say("Stopped", f"after {agent.num_timesteps:,} steps, which are kept")
         say("Dataset", f"{out}: {joined.n_transitions:,} transitions")
-        if isinstance(ended, InputError):
+        if isinstance(ended, KeyboardInterrupt):
+            raise KeyboardInterrupt(f"go on with `e2c explore --resume {quoted(run.path)}`") from ended
+        if ended is not None:
             raise ended
-        again = [] if ended is None else [f"e2c explore --resume {run.path}"]
-        suggest(f"e2c train --dataset {out}", *again)
+        suggest(f"e2c train --dataset {quoted(out)}")
 
     def _watching(self, env: str, gathering: Gathering, steps: int) -> list[BaseCallback]:
         """What draws pictures; coverage counts what was seen in the steps before as well."""

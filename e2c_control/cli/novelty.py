@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from e2c_control.cli.console import Unset, check_seed, say, suggest, table
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, quoted, whole
 
 if TYPE_CHECKING:
     from e2c_control.autoencoders.novelty_run import NoveltyConfig
@@ -80,19 +80,18 @@ class Novelty:
     def __call__(self) -> None:
         """Search, and say what was found and where it is."""
         self._check()
-        import torch
-
         from e2c_control.autoencoders.novelty_run import run_novelty
+        from e2c_control.runs.threads import threads
 
-        torch.set_num_threads(1)  # small networks: more threads gain little, and the last bits depend on them
         run, config = self._begin() if self.resume is None else self._resume(self.resume)
         say("Run", run.path)
         try:
-            run_novelty(run, config, progress=True)
+            with threads(1):  # small networks: more threads gain little, and the last bits depend on them
+                run_novelty(run, config, progress=True)
         except KeyboardInterrupt as stop:
-            raise KeyboardInterrupt(f"go on with `e2c novelty --resume {run.path}`") from stop
+            raise KeyboardInterrupt(f"go on with `e2c novelty --resume {quoted(run.path)}`") from stop
         _report(run)
-        suggest(f"tensorboard --logdir {run.path}")
+        suggest(f"tensorboard --logdir {quoted(run.path)}")
 
     def _check(self) -> None:
         given = [field.name for field in fields(self) if getattr(self, field.name) != field.default]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from e2c_control.cli.console import MOST_PROBLEMS, Unset, check_seed, say, suggest
 from e2c_control.cli.planning import Planning, PlanningFlags
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, quoted, whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,6 +48,7 @@ class Plan:
         goal_state: drive here instead. E2C/* only.
         goal: picture of the goal. Other environments only; default: where random actions lead.
         steps: length of the episode. Default: the task's; 100 in other environments.
+        out: folder for film, plot and curves instead of the run folder, such as of a run that may only be read.
         planning: how.
     """
 
@@ -59,24 +60,28 @@ class Plan:
     goal_state: Unset[tuple[float, ...]] = None
     goal: Unset[Path] = None
     steps: Unset[int] = None
+    out: Unset[Path] = None
     planning: PlanningFlags = field(default_factory=Planning)
 
     def __call__(self) -> None:
         """Drive, draw, and say how it went and what to do next."""
         say("Run", self.run)
         native = self.drive()
-        suggest(f"e2c evaluate --run {self.run}" if native else f"e2c plan --run {self.run} --goal picture.png")
+        run = quoted(self.run)
+        suggest(f"e2c evaluate --run {run}" if native else f"e2c plan --run {run} --goal picture.png")
 
     def drive(self) -> bool:
         """Drive, draw, and say how it went; returns whether it was in a world of this project."""
         from e2c_control.cli.trained import TrainedRun
+        from e2c_control.runs.threads import threads
 
         self._check()
         trained = TrainedRun.open(self.run)
-        if trained.native:
-            self._in_own_world(trained)
-        else:
-            self._in_foreign_world(trained)
+        with threads(1):  # an image at a time is too little work to share
+            if trained.native:
+                self._in_own_world(trained)
+            else:
+                self._in_foreign_world(trained)
         return trained.native
 
     def _check(self) -> None:
@@ -115,8 +120,8 @@ class Plan:
             title=f"{task.id}: from {_numbers(problem.start)} to {_numbers(problem.goal)}",
         )
         scalars = {"plan/time_in_goal": float(score), "plan/oracle": float(oracle), **episode.scalars()}
-        self._write(trained, episode, plot, scalars, task.system.frames_per_second)
         say("Score", f"{score:.1%} of the steps in the goal, oracle {oracle:.1%}")
+        self._write(trained, episode, plot, scalars, task.system.frames_per_second)
 
     def _in_foreign_world(self, trained: TrainedRun) -> None:
         from e2c_control.agents import E2CAgent, PlanningOptions
@@ -145,8 +150,8 @@ class Plan:
             title=f"{trained.card.environment}, its latents over time",
         )
         scalars = {"plan/return": float(episode.rewards.sum()), **episode.scalars()}
-        self._write(trained, episode, plot, scalars, 25)
         say("Return", f"{episode.rewards.sum():.1f} in {len(episode.rewards)} steps, by the environment's own reward")
+        self._write(trained, episode, plot, scalars, 25)
 
     def _refuse(self, *names: str) -> None:
         for name in names:
@@ -178,15 +183,20 @@ class Plan:
     ) -> None:
         from e2c_control.cli.film import film
         from e2c_control.figures import save_gif, save_png
+        from e2c_control.runs.folder import RunFolder
         from e2c_control.runs.logger import RunLogger
 
         name = self._label(trained)
-        film_path, plot_path = trained.folder.videos / f"{name}.gif", trained.folder.plots / f"{name}.png"
-        save_gif(film(episode, trained.embedding), film_path, min(frames_per_second, 25))
-        save_png(plot, plot_path)
-        with RunLogger(trained.folder) as logger:
-            logger.scalars(trained.step, scalars)
-            logger.image(trained.step, "images/plan", plot)
+        try:
+            folder = trained.folder if self.out is None else RunFolder.elsewhere(self.out)
+            film_path, plot_path = folder.videos / f"{name}.gif", folder.plots / f"{name}.png"
+            save_gif(film(episode, trained.embedding), film_path, min(frames_per_second, 25))
+            save_png(plot, plot_path)
+            with RunLogger(folder) as logger:
+                logger.scalars(trained.step, scalars)
+                logger.image(trained.step, "images/plan", plot)
+        except InputError as error:
+            raise InputError(f"{error} With --out FOLDER the files go there.") from error
         say("Film", film_path)
         say("Plot", plot_path)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from e2c_control.cli.console import Unset, check_seed, say, suggest
 from e2c_control.cli.planning import Planning, PlanningFlags
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, quoted, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ class Play:
             show(session)
         else:
             self._film(self.video)
-        suggest(f"e2c plan --run {self.run}")
+        suggest(f"e2c plan --run {quoted(self.run)}")
 
     def _check(self) -> None:
         check_seed(self.seed)

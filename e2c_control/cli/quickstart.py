@@ -10,6 +10,7 @@ from e2c_control.cli.console import check_seed, say, suggest
 from e2c_control.cli.evaluate import Evaluate
 from e2c_control.cli.plan import Plan
 from e2c_control.cli.train import Train
+from e2c_control.errors import quoted
 from e2c_control.training.presets import check_steps_scale
 
 
@@ -40,18 +41,18 @@ class Quickstart:
         check_steps_scale("--steps-scale", self.steps_scale)
         seed = f" --seed {self.seed}" if self.seed else ""
         env, dataset = "E2C/Planar-v0", seeded(self.datasets / "planar", self.seed)
-        _headline(1, "Collect random moves as images", f"e2c collect --env {env} --out {dataset}{seed}")
+        _headline(1, "Collect random moves as images", f"e2c collect --env {env} --out {quoted(dataset)}{seed}")
         open_or_collect(env, self.datasets / "planar", "choose another folder with --datasets", self.seed)
-        _headline(2, "Learn a map in which an image is a place", f"e2c train --dataset {dataset}{seed}")
+        _headline(2, "Learn a map in which an image is a place", f"e2c train --dataset {quoted(dataset)}{seed}")
         run = Train(dataset=dataset, seed=self.seed, steps_scale=self.steps_scale, runs=self.runs).train(ALONE)
-        _headline(3, "Drive to a goal that is an image", f"e2c plan --run {run.path}")
+        _headline(3, "Drive to a goal that is an image", f"e2c plan --run {quoted(run.path)}")
         Plan(run=run.path).drive()
-        _headline(4, "Score ten drives", f"e2c evaluate --run {run.path}")
+        _headline(4, "Score ten drives", f"e2c evaluate --run {quoted(run.path)}")
         evaluation = Evaluate(run=(run.path,))
         evaluation.report(evaluation.evaluate())
         print()
         say("Look at", f"{run.plots}/*.png and {run.videos}/*.gif")
-        suggest(f"tensorboard --logdir {self.runs}", "e2c collect --help     for an environment of your own")
+        suggest(f"tensorboard --logdir {quoted(self.runs)}", "e2c collect --help     for an environment of your own")
 
 
 def _headline(number: int, title: str, command: str) -> None:

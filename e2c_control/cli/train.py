@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from e2c_control.cli.collect import open_or_collect
 from e2c_control.cli.console import Unset, check_seed, say, suggest, table
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, quoted, whole
 from e2c_control.training.presets import RECIPE, check_steps_scale
 
 if TYPE_CHECKING:
@@ -104,8 +104,9 @@ class Train:
         with join_job() as job:
             run = self.train(job)
         if job.rank == 0:
-            evaluate = [f"e2c evaluate --run {run.path}"] if own_task(read_card(run.path)) else []
-            suggest(f"e2c plan --run {run.path}", *evaluate, f"tensorboard --logdir {run.path}")
+            path = quoted(run.path)
+            evaluate = [f"e2c evaluate --run {path}"] if own_task(read_card(run.path)) else []
+            suggest(f"e2c plan --run {path}", *evaluate, f"tensorboard --logdir {path}")
 
     def train(self, job: Job) -> RunFolder:
         """The run, trained to its end by this process and the others of its job."""
@@ -122,7 +123,7 @@ class Train:
         try:
             train(run, config, watch=_watcher(run, config) if first else None, progress=first, job=job)
         except KeyboardInterrupt as stop:
-            raise KeyboardInterrupt(f"go on with `e2c train --resume {run.path}`") from stop
+            raise KeyboardInterrupt(f"go on with `e2c train --resume {quoted(run.path)}`") from stop
         if first:
             _report(run)
         return run

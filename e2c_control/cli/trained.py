@@ -7,8 +7,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-import torch
-
 from e2c_control.agents import E2CAgent, PlanningOptions
 from e2c_control.data.card import NAME, DatasetCard, read_card
 from e2c_control.data.environments import is_native
@@ -48,7 +46,6 @@ class TrainedRun:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Load a run; `InputError` if it is none, has no checkpoint yet, or is damaged."""
-        torch.set_num_threads(1)  # an image at a time is too little work to share
         folder = RunFolder.open(path)
         config = folder.config(TrainConfig)
         embedding, newest = load_embedding(folder), latest(folder.checkpoints)

@@ -10,7 +10,7 @@ from numpy.lib import format as npy_format
 from numpy.typing import DTypeLike, NDArray
 
 from e2c_control.errors import InputError
-from e2c_control.runs.atomic import writing
+from e2c_control.runs.atomic import unreadable, writing
 
 REMEDY = "collect the dataset again, or copy it again from its source"
 
@@ -81,6 +81,8 @@ def open_npy(path: Path, dtype: DTypeLike, ndim: int) -> np.memmap[Any, np.dtype
         raise InputError(f"{path} is missing: {REMEDY}.")
     try:
         array = npy_format.open_memmap(path, mode="r")
+    except PermissionError as error:
+        raise unreadable(path, error) from error
     except (ValueError, EOFError, OSError) as error:
         raise InputError(f"{path} is truncated or not a .npy file: {REMEDY}.") from error
     if array.dtype != np.dtype(dtype) or array.ndim != ndim or not array.flags.c_contiguous:

@@ -25,6 +25,11 @@ def storage_error(path: Path, error: OSError) -> InputError:
     return InputError(f"Cannot write {path} ({os.strerror(error.errno or 0)}): choose another folder.")
 
 
+def unreadable(path: Path, error: OSError) -> InputError:
+    """What to say of a file that exists and may not be read, or a folder: it is neither missing nor damaged."""
+    return InputError(f"No permission to read {error.filename or path}: change its permissions.")
+
+
 @contextmanager
 def writing(path: Path) -> Generator[None]:
     """Around every write under ``path``: a full or forbidden disk becomes an `InputError`."""

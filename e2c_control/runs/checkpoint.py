@@ -13,7 +13,7 @@ from safetensors.torch import save as bytes_from_tensors
 from torch import Tensor
 
 from e2c_control.errors import InputError
-from e2c_control.runs.atomic import check_replaceable, new_folder, writing
+from e2c_control.runs.atomic import check_replaceable, new_folder, unreadable, writing
 from e2c_control.runs.document import Kind
 
 CHECKPOINT = Kind(
@@ -84,10 +84,7 @@ def checkpoint_path(checkpoints: Path, step: int) -> Path:
 
 def checkpoint_paths(checkpoints: Path) -> list[Path]:
     """The complete checkpoints in a folder, oldest first."""
-    if not checkpoints.is_dir():
-        return []
-    found = [path for path in checkpoints.glob("step-*") if path.name[5:].isdigit() and (path / _META).is_file()]
-    return sorted(found, key=lambda path: int(path.name[5:]))
+    return [path for path in _steps(checkpoints) if (path / _META).is_file()]
 
 
 def latest(checkpoints: Path) -> Path | None:
@@ -102,6 +99,23 @@ def keep_last(checkpoints: Path, count: int) -> None:
         # Without its JSON file it is no checkpoint any more, should the rest not get removed.
         (path / _META).unlink(missing_ok=True)
         shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_torn(checkpoints: Path) -> None:
+    """Remove what a process that was killed left of a checkpoint that it was removing."""
+    for path in _steps(checkpoints):
+        if path.is_dir() and not path.is_symlink() and not (path / _META).exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _steps(checkpoints: Path) -> list[Path]:
+    try:
+        found = [path for path in checkpoints.iterdir() if path.name.startswith("step-") and path.name[5:].isdigit()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except PermissionError as error:
+        raise unreadable(checkpoints, error) from error
+    return sorted(found, key=lambda path: int(path.name[5:]))
 
 
 def _write_group(folder: Path, path: Path, group: str, named: Tensors) -> int:
@@ -123,5 +137,7 @@ def _read_group(path: Path, checksum: int) -> Tensors:
         if zlib.crc32(content) != checksum:
             raise CHECKPOINT.damage(path)
         return tensors_from_bytes(content)
+    except PermissionError as error:
+        raise unreadable(path, error) from error
     except (OSError, SafetensorError) as error:
         raise CHECKPOINT.damage(path) from error

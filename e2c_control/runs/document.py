@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from e2c_control.errors import InputError
+from e2c_control.runs.atomic import unreadable
 from e2c_control.runs.typed_json import from_json
 
 
@@ -43,6 +44,8 @@ class Kind:
         try:
             content = cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
             name, version = content.pop("format"), content.pop("version")
+        except PermissionError as error:
+            raise unreadable(path, error) from error
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise self.damage(path) from error
         if (name, version) != (self.name, self.version):

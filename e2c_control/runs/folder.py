@@ -1,13 +1,18 @@
 """Run folders: ``runs/<task>/<name>/`` with config.json, metrics.jsonl, events, checkpoints/, plots/ and videos/."""
 
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
 from e2c_control.errors import InputError
-from e2c_control.runs.atomic import writing
+from e2c_control.runs.atomic import new_folder, sweep, writing
 from e2c_control.runs.config import Config, read_config, write_config
+from e2c_control.runs.lock import NAME as LOCK
+from e2c_control.runs.lock import locked
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,9 @@ class RunFolder:
     """
 
     path: Path
+
+    def __post_init__(self) -> None:
+        _check_text(self.path)
 
     @classmethod
     def create(cls, root: Path | str, task: str, config: Any, name: str | None = None) -> Self:
@@ -33,12 +41,11 @@ class RunFolder:
         Raises:
             InputError: a run of that name exists, or the folder cannot be written.
         """
+        _check_text(Path(root))
         parent = Path(root) / task.rpartition(":")[2].rpartition("/")[2]
         with writing(parent):
             parent.mkdir(parents=True, exist_ok=True)
-        run = cls(_new_folder(parent, name))
-        write_config(run.path / "config.json", config)
-        return run
+        return cls(_new_folder(parent, name, config))
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
@@ -47,6 +54,23 @@ class RunFolder:
         if not (path / "config.json").is_file():
             raise InputError(f"{path} is not a run, it has no config.json: check the path.")
         return cls(path)
+
+    @classmethod
+    def elsewhere(cls, path: Path) -> Self:
+        """A folder for what is made of a run whose own folder is not to be written."""
+        with writing(path):
+            path.mkdir(parents=True, exist_ok=True)
+        return cls(path)
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """Work in the folder alone; what a process that was killed left half written goes first; see `locked`."""
+        from e2c_control.runs.checkpoint import remove_torn  # here, because it imports torch
+
+        with locked(self.path):
+            sweep(self.path, self.checkpoints, self.path / "plots", self.path / "videos")
+            remove_torn(self.checkpoints)
+            yield
 
     def config(self, kind: type[Config]) -> Config:
         """The config that the run was made with; see `read_config`."""
@@ -79,15 +103,42 @@ class RunFolder:
         return folder
 
 
-def _new_folder(parent: Path, name: str | None) -> Path:
-    """The folder is made, not looked for: of two runs that start at once, each gets its own."""
+def _check_text(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{path} has bytes in its name that are no UTF-8, where TensorBoard cannot write: choose another folder."
+        ) from error
+
+
+def _new_folder(parent: Path, name: str | None, config: Any) -> Path:
+    """The folder appears with its config in it, so that a kill leaves a run or a name that is free.
+
+    It is made, not looked for: of two runs that start at once, each gets its own.
+    """
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     names = [name] if name else [stamp, *(f"{stamp}-{i}" for i in range(2, 100))]
     for candidate in names:
-        with writing(parent / candidate):
-            try:
-                (parent / candidate).mkdir()
-            except FileExistsError:
-                continue
-            return parent / candidate
+        path = parent / candidate
+        _clear(path)
+        try:
+            with new_folder(path) as folder:
+                write_config(folder / "config.json", config)
+        except InputError:
+            if not path.exists():
+                raise
+            continue
+        return path
     raise InputError(f"The run {parent / names[0]} exists already: choose another name, or resume it.")
+
+
+def _clear(path: Path) -> None:
+    """Remove a folder that a start which was killed left: nothing is in it but what begins a run."""
+    with writing(path):
+        if path.is_dir() and not path.is_symlink() and all(_of_a_start(entry.name) for entry in path.iterdir()):
+            shutil.rmtree(path)
+
+
+def _of_a_start(name: str) -> bool:
+    return name == LOCK or (name.startswith(".config.json.") and name.endswith(".partial"))

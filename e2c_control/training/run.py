@@ -18,7 +18,7 @@ from tqdm import tqdm
 from e2c_control.data.card import NAME, read_card
 from e2c_control.data.sampler import check_batch
 from e2c_control.data.transitions import Transitions
-from e2c_control.errors import InputError, one_of
+from e2c_control.errors import InputError, one_of, quoted
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.runs.atomic import replace_text
@@ -32,9 +32,9 @@ from e2c_control.runs.checkpoint import (
 )
 from e2c_control.runs.config import check_config
 from e2c_control.runs.folder import RunFolder
-from e2c_control.runs.lock import locked
 from e2c_control.runs.logger import RunLogger
 from e2c_control.runs.progress import progress_bar
+from e2c_control.runs.threads import threads
 from e2c_control.training.distributed import ALONE, Job, JobEnded, check_devices
 from e2c_control.training.presets import HELD_OUT
 from e2c_control.training.trainer import Precision, Trainer
@@ -133,25 +133,25 @@ def train(
     try:
         if job.rank:
             return _help(run, config, job)
-        with locked(run.path):
+        with run.held():
             return _train(run, config, watch, progress, job)
     except JobEnded as error:
         raise InputError(
-            f"A process of this job ended, or the job was stopped: `e2c train --resume {run.path}` goes on from the "
-            "last checkpoint, with any number of processes."
+            f"A process of this job ended, or the job was stopped: `e2c train --resume {quoted(run.path)}` goes on "
+            "from the last checkpoint, with any number of processes."
         ) from error
 
 
 def _train(run: RunFolder, config: TrainConfig, watch: Watcher | None, progress: bool, job: Job) -> Embedding:
     transitions = Transitions.open(config.dataset)
     _note_dataset(run, transitions)
-    with _threads(config.threads):
+    with threads(config.threads):
         trainer, newest = _trainer(run, config, transitions, job)
         window = Window()
         if newest is not None:
             window.restore(newest.tensors.get("window", {}), newest.meta.get("window", {}))
         bar = progress_bar(config.recipe.steps, done=trainer.step, unit="step", enabled=progress)
-        with RunLogger(run, trainer.step if newest else None) as logger, bar, _interrupt_flag() as interrupted:
+        with RunLogger(run, trainer.step) as logger, bar, _interrupt_flag() as interrupted:
             _loop(trainer, window, run, config, logger, watch, bar, lambda: job.any(interrupted()))
     if interrupted():
         raise KeyboardInterrupt
@@ -160,7 +160,7 @@ def _train(run: RunFolder, config: TrainConfig, watch: Watcher | None, progress:
 
 def _help(run: RunFolder, config: TrainConfig, job: Job) -> Embedding:
     """Take the same steps as the first process, which does all the rest."""
-    with _threads(config.threads), _interrupt_flag() as interrupted:
+    with threads(config.threads), _interrupt_flag() as interrupted:
         trainer, _ = _trainer(run, config, Transitions.open(config.dataset), job)
         while not trainer.finished:
             if job.any(interrupted()):
@@ -258,7 +258,7 @@ def load_embedding(run: RunFolder, device: torch.device | str = "cpu") -> Embedd
     """
     newest = latest(run.checkpoints)
     if newest is None:
-        raise InputError(f"{run.path} has no checkpoint yet: finish it with `e2c train --resume {run.path}`.")
+        raise InputError(f"{run.path} has no checkpoint yet: finish it with `e2c train --resume {quoted(run.path)}`.")
     checkpoint = load_checkpoint(newest)
     height, width, channels = (int(side) for side in checkpoint.meta["observation_shape"])
     embedding = Embedding(
@@ -272,17 +272,6 @@ def load_embedding(run: RunFolder, device: torch.device | str = "cpu") -> Embedd
     except (RuntimeError, KeyError) as error:
         raise InputError(f"{newest} does not fit the config of its run: restore the run's own files.") from error
     return embedding.to(device).eval()
-
-
-@contextmanager
-def _threads(count: int | None) -> Generator[None]:
-    """Use that many CPU threads inside, and the caller's number again afterwards."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(before if count is None else count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

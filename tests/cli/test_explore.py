@@ -153,10 +153,9 @@ def test_what_ctrl_c_left_is_a_dataset_and_goes_on(
         return whole_reward(reward)
 
     monkeypatch.setattr(NoveltyReward, "train", pressed)
-    Explore(**PUMP, out=tmp_path / "data", runs=tmp_path / "runs", name="first")()
-    said = capsys.readouterr().out
-    assert "Stopped   after 1,5" in said
-    assert f"e2c explore --resume {found(tmp_path)}" in said
+    with pytest.raises(KeyboardInterrupt, match=f"go on with `e2c explore --resume {found(tmp_path)}`"):
+        Explore(**PUMP, out=tmp_path / "data", runs=tmp_path / "runs", name="first")()
+    assert "Stopped   after 1,5" in capsys.readouterr().out
     assert Transitions.open(tmp_path / "data").n_transitions == 1536
     monkeypatch.undo()
     Explore(resume=found(tmp_path))()

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -83,6 +86,49 @@ def test_ctrl_c_between_points_of_the_curves(whole: RunFolder, config: TrainConf
     train(run, config)
     assert curves(run) == curves(whole)
     assert final(run) == final(whole)
+
+
+def test_stopped_before_the_first_checkpoint(config: TrainConfig, tmp_path: Path) -> None:
+    """No step is twice in the curves, nor in TensorBoard."""
+    config = replace(config, checkpoint_every=100, log_every=1)
+    whole, run = begin(tmp_path / "whole", config), begin(tmp_path / "cut", config)
+    train(whole, config)
+
+    def die(trainer: Trainer, logger: RunLogger) -> None:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        train(run, config, watch=die)
+    assert curves(run) == curves(whole)[:5]
+    assert latest(run.checkpoints) is None
+    train(run, config)
+    assert curves(run) == curves(whole)
+    assert final(run) == final(whole)
+    events = EventAccumulator(str(run.path), size_guidance={"scalars": 0}).Reload()
+    assert [event.step for event in events.Scalars("loss/total")] == [row["step"] for row in curves(whole)]
+
+
+def test_what_killed_processes_left_in_a_run_goes(config: TrainConfig, tmp_path: Path) -> None:
+    run = begin(tmp_path, config)
+    kept = [run.path / ".notes-1.partial", run.path / ".mine"]
+    for path in kept:
+        path.write_text("of the user")
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    for folder in (run.path, run.checkpoints, run.plots):
+        folder.mkdir(exist_ok=True)
+        left = folder / f".step-00000003.{socket.gethostname()}-{child.pid}-0123abcd.partial"
+        left.mkdir()
+        (left / "model.safetensors").write_bytes(b"half")
+        (folder / f".a.json.{socket.gethostname()}-{child.pid}-0123abcd.partial").write_text("half")
+    torn = run.checkpoints / "step-00000001"
+    torn.mkdir()
+    (torn / "model.safetensors").write_bytes(b"half removed")
+    train(run, config)
+    assert all(path.exists() for path in kept)
+    assert not torn.exists()
+    hidden = {path.name for path in run.path.rglob(".*")}
+    assert hidden == {".notes-1.partial", ".mine", ".lock"}
 
 
 def test_a_run_is_trained_by_one_at_a_time(config: TrainConfig, tmp_path: Path) -> None:
