@@ -26,7 +26,7 @@ class StraightThrough(Estimator):
 
     def from_relaxed(self, law: Discrete, relaxed: Tensor, noise: Mapping[str, Tensor]) -> Draw:
         code, mean = law.hard(relaxed), law.attached_mean()
-        return Draw(law, follow(code, (1.0,), (mean,)), code, noise, relaxed)
+        return Draw(law, follow(code, None, (mean,)), code, noise, relaxed)
 
     def combine(self, draw: Draw, values: Tensor, f: Function | None, context: Tensor | None) -> Estimate:
         return Estimate(draw.law, draw.samples, values.mean(0))
@@ -44,4 +44,4 @@ class StraightThroughGumbel(Concrete):
     def from_relaxed(self, law: Discrete, relaxed: Tensor, noise: Mapping[str, Tensor]) -> Draw:
         soft = law.soften(law.attached(relaxed), self.temperature)
         code = law.hard(relaxed)
-        return Draw(law, follow(code, (1.0,), (soft,)), code, noise, relaxed)
+        return Draw(law, follow(code, None, (soft,)), code, noise, relaxed)

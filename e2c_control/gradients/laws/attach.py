@@ -22,10 +22,10 @@ def attach(values: Tensor, event_dims: int, gradients: Tensors, parameters: Tens
     return apply(values, event_dims, gradients, *parameters)
 
 
-def follow(value: Tensor, slopes: Sequence[Tensor | float], paths: Sequence[Tensor]) -> Tensor:
-    """A constant value (S, *code) with slopes in paths (*code): sum over the samples of slope times what comes back."""
+def follow(value: Tensor, slopes: Sequence[Tensor] | None, paths: Sequence[Tensor]) -> Tensor:
+    """A constant value (S, *code) with slopes in paths, (*code) or (S, *code) each; without slopes, they are 1."""
     apply = cast(Callable[..., Tensor], _Follow.apply)
-    return apply(value, tuple(slopes), *paths)
+    return apply(value, slopes, *paths)
 
 
 class _Attach(torch.autograd.Function):
@@ -45,15 +45,15 @@ class _Attach(torch.autograd.Function):
 
 class _Follow(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, value: Tensor, slopes: Sequence[Tensor | float], *paths: Tensor) -> Tensor:
+    def forward(ctx: Any, value: Tensor, slopes: Sequence[Tensor] | None, *paths: Tensor) -> Tensor:
         ctx.slopes, ctx.paths = slopes, paths
         return value.clone()
 
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
         first = _once(outer[0], ctx.paths)
-        moved = zip(ctx.slopes, ctx.paths, strict=True)
-        return None, None, *((first * slope).sum_to_size(path.shape) for slope, path in moved)
+        moved = [first] * len(ctx.paths) if ctx.slopes is None else [first * slope for slope in ctx.slopes]
+        return None, None, *(_over_samples(x, path.ndim) for x, path in zip(moved, ctx.paths, strict=True))
 
 
 class _Refused(torch.autograd.Function):
@@ -67,6 +67,12 @@ class _Refused(torch.autograd.Function):
             "An estimate has no second derivative: do not differentiate its gradient again, or use Reparameterisation "
             "of a Normal, whose second derivative is right."
         )
+
+
+def _over_samples(x: Tensor, ndim: int) -> Tensor:
+    if x.ndim == ndim:
+        return x
+    return x.squeeze(0) if len(x) == 1 else x.sum(0)
 
 
 def _once(outer: Tensor, parameters: Tensors) -> Tensor:

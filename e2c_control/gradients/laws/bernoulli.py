@@ -61,7 +61,7 @@ class BernoulliLaw(Discrete):
         return torch.sigmoid(relaxed / temperature)
 
     def attached(self, relaxed: Tensor) -> Tensor:
-        return relaxed + (self.limited(self.parameters[0]) - self.constants[0])
+        return self.parameters[0] + (relaxed - self.constants[0])
 
     def pull(self, weight: Tensor) -> Tensor:
         return weight

@@ -84,8 +84,7 @@ class CategoricalLaw(Discrete):
         return (relaxed / temperature).softmax(-1)
 
     def attached(self, relaxed: Tensor) -> Tensor:
-        log_probs = self.limited(self.parameters[0].log_softmax(-1))
-        return relaxed + (log_probs - log_probs.detach())
+        return self.parameters[0].log_softmax(-1) + (relaxed - self.log_probs)
 
     def pull(self, weight: Tensor) -> Tensor:
         return weight - self.mean * weight.sum(-1, keepdim=True)
