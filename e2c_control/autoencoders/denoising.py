@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from e2c_control.autoencoders.autoencoder import Loss, normal_like, not_negative, squared_error
+from e2c_control.autoencoders.autoencoder import Loss, normal_like, squared_error
 from e2c_control.autoencoders.networks import Networks
 from e2c_control.autoencoders.plain import PlainAutoEncoder
+from e2c_control.errors import number
 
 
 class DenoisingAutoEncoder(PlainAutoEncoder):
@@ -32,8 +33,8 @@ class DenoisingAutoEncoder(PlainAutoEncoder):
         reduction: str = "mean",
     ) -> None:
         super().__init__(networks, penalty, reduction)
-        not_negative(corruption=corruption, masked=masked)
-        self.corruption, self.masked = corruption, masked
+        self.corruption = number("corruption", corruption, least=0)
+        self.masked = number("masked", masked, least=0, most=1)
 
     def corrupt(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Data (N, *data_shape) as the encoder sees them in training."""

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, check_fields, number
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Of the published mixture (Tolstikhin et al. 2018, and the authors' code)."""
@@ -39,7 +39,7 @@ class InverseMultiquadratic:
     scales: tuple[float, ...] = SCALES
 
     def __post_init__(self) -> None:
-        _check("base", self.base, self.scales)
+        _check(self)
 
     def __call__(self, squared: Tensor) -> Tensor:
         return sum((c / (c + squared) for c in self._constants()), start=torch.zeros_like(squared))
@@ -70,7 +70,7 @@ class Gaussian:
     scales: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
-        _check("base", self.base, self.scales)
+        _check(self)
 
     def __call__(self, squared: Tensor) -> Tensor:
         return sum(
@@ -87,6 +87,9 @@ class Gaussian:
         return total, slope
 
 
-def _check(name: str, base: float, scales: tuple[float, ...]) -> None:
-    if not 0 < base < float("inf") or not scales or not all(0 < s < float("inf") for s in scales):
-        raise InputError(f"A kernel of {name} {base} and scales {scales} is flat: give finite numbers above 0.")
+def _check(kernel: InverseMultiquadratic | Gaussian) -> None:
+    check_fields(kernel, number, "base", above=0)
+    scales = tuple(number("a scale", scale, above=0) for scale in kernel.scales)
+    if not scales:
+        raise InputError("A kernel without scales is 0: give one or more.")
+    object.__setattr__(kernel, "scales", scales)

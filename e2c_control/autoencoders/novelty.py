@@ -119,7 +119,7 @@ class NoveltySearch:
         model: is trained where it is; the recurrent one is what the method was made with.
         data: (N, *data_shape) to begin with; copied, never changed.
         options: of the search.
-        training: batch size, learning rate, seed; its schedule is not used.
+        training: batch size, learning rate, seed; its schedule, none unless given, counts the epochs of all cycles.
 
     Attributes:
         data: as it is now.

@@ -9,7 +9,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from e2c_control.errors import InputError, one_of
+from e2c_control.errors import number, one_of
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,7 @@ class Prior:
 
 def normal_prior(deviation: float = 1.0) -> Prior:
     """N(0, deviation² I). Two draws are 2 d deviation² apart in the mean of squares, which is its base."""
-    if not deviation > 0:
-        raise InputError(f"The prior's deviation is {deviation}: give a number above 0.")
+    deviation = number("deviation", deviation, above=0)
 
     def draw(n: int, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         return deviation * torch.randn(n, *shape, generator=generator, device=generator.device)
@@ -44,6 +43,7 @@ def normal_prior(deviation: float = 1.0) -> Prior:
 
 def uniform_prior(radius: float = 1.0) -> Prior:
     """Uniform on [-radius, radius] in each coordinate; base d radius², as published for radius 1."""
+    radius = number("radius", radius, above=0)
 
     def draw(n: int, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         return radius * (2.0 * torch.rand(n, *shape, generator=generator, device=generator.device) - 1.0)
@@ -53,6 +53,7 @@ def uniform_prior(radius: float = 1.0) -> Prior:
 
 def sphere_prior(radius: float = 1.0) -> Prior:
     """Uniform on the sphere of the flattened code; base 2 radius², whatever the dimension."""
+    radius = number("radius", radius, above=0)
 
     def draw(n: int, shape: Sequence[int], generator: torch.Generator) -> Tensor:
         flat = torch.randn(n, prod(shape), generator=generator, device=generator.device)

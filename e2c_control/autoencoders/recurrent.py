@@ -26,7 +26,7 @@ from e2c_control.autoencoders.autoencoder import (
     squared_error,
 )
 from e2c_control.autoencoders.networks import Networks
-from e2c_control.errors import one_of, whole
+from e2c_control.errors import flag, one_of, whole
 
 
 class RecurrentAutoEncoder(AutoEncoder):
@@ -60,7 +60,13 @@ class RecurrentAutoEncoder(AutoEncoder):
         not_negative(noise=noise, penalty=penalty)
         one_of("norm", norm, ("square", "length"))
         self.passes, self.cycles = whole("passes", passes), whole("cycles", cycles, least=0)
-        self.noise, self.penalty, self.norm, self.cut, self.reduction = noise, penalty, norm, cut, reduction
+        self.noise, self.penalty, self.norm, self.cut, self.reduction = (
+            noise,
+            penalty,
+            norm,
+            flag("cut", cut),
+            reduction,
+        )
 
     def losses(self, x: Tensor, generator: torch.Generator) -> Iterator[Loss]:
         """One loss, or one for each pass where the gradient is cut. Its sum over passes is "reconstruction"."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from e2c_control.autoencoders.autoencoder import AutoEncoder, lengths, normal_like
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, number, whole
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,8 @@ def resample(
     whole("cycles", cycles, least=0)
     if tuple(start.shape[1:]) != model.code_shape or not bool(start.isfinite().all()):
         raise InputError(f"Chains start at finite codes (n, {', '.join(map(str, model.code_shape))}): give such codes.")
-    noise = float(getattr(model, "noise", 0.0)) if noise is None else noise
+    noise = number("noise", float(getattr(model, "noise", 0.0)) if noise is None else noise, least=0)
+    guard = number("guard", guard, above=0)
     centre = start.mean(0)
     limit = guard * lengths(start - centre).max().clamp(min=1e-12)
     unit = max(float((start - centre).square().mean().sqrt()), 1e-12)

@@ -68,7 +68,8 @@ def measure_structure(model: AutoEncoder, samples: Tensor, original: Tensor, gen
     """Judge samples (m, *data_shape) beside the data (N, *data_shape) that the search began with."""
     known = relative_error(model, original)
     median = relative_error(model, samples).median()
-    flat, own = samples.flatten(1), original.flatten(1)
+    centre = original.flatten(1).mean(0)  # distances stay, and what cancels in them gets small
+    flat, own = samples.flatten(1) - centre, original.flatten(1) - centre
     among = torch.cdist(own, own).fill_diagonal_(torch.inf).min(1).values.median()
     return Structure(
         error=float(median),

@@ -24,7 +24,7 @@ LEVEL = 0.95
 
 def mean(values: Array) -> Array:
     """Mean over the last axis, (..., N) to (...)."""
-    return values.mean(-1)
+    return _checked(values).mean(-1)
 
 
 def interquartile_mean(values: Array) -> Array:
@@ -33,7 +33,7 @@ def interquartile_mean(values: Array) -> Array:
     A quarter of the values, rounded down, is left out at either end: neither a lucky nor a ruined run decides.
     """
     left_out = values.shape[-1] // 4
-    ordered = np.sort(values, axis=-1)
+    ordered = np.sort(_checked(values), axis=-1)
     return ordered[..., left_out : values.shape[-1] - left_out].mean(-1)
 
 
@@ -66,8 +66,11 @@ def paired_differences(seeds: Sequence[int], scores: Array, others: Sequence[int
     """Scores minus the other ones, (C, P), seed by seed and problem by problem, over the C seeds that both have.
 
     Raises:
-        InputError: they are not of as many problems.
+        InputError: they are not of as many problems, or a seed is there twice.
     """
+    for given in (seeds, others):
+        if len(set(given)) < len(given):
+            raise InputError(f"A seed is more than once in {', '.join(map(str, given))}: give each once.")
     if scores.shape[1:] != other_scores.shape[1:]:
         raise InputError(
             f"Scores of {scores.shape[1]} and of {other_scores.shape[1]} problems cannot be paired: use the same list."
@@ -79,6 +82,17 @@ def paired_differences(seeds: Sequence[int], scores: Array, others: Sequence[int
 
 def histogram(scores: Array, bins: int = 10) -> tuple[int, ...]:
     """How many scores, from 0 to 1, fall into each of equally wide bins; 1 itself is in the last one."""
+    scores = _checked(scores)
+    if len(scores) and not 0 <= scores.min() <= scores.max() <= 1:
+        raise InputError(f"Scores from {scores.min():g} to {scores.max():g} have no histogram: give shares, 0 to 1.")
     # A score that is an edge but for rounding, such as 0.3 or 28 of 40 steps, belongs to the bin above the edge.
     places = np.minimum(np.floor(scores.ravel() * bins + 1e-9).astype(np.int64), bins - 1)
     return tuple(int(count) for count in np.bincount(places, minlength=bins))
+
+
+def _checked(values: Array) -> Array:
+    """The values in float64, if all are numbers: sorted, NaN would count as the best of all, and then be left out."""
+    values = np.asarray(values, np.float64)
+    if not np.isfinite(values).all():
+        raise InputError(f"{int((~np.isfinite(values)).sum())} of {values.size} scores are NaN or infinite.")
+    return values

@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from e2c_control.errors import number
 from e2c_control.gradients.estimator import Draw
 from e2c_control.gradients.laws import Tensors
 
@@ -63,7 +64,7 @@ class MovingAverage(Mean):
 
     def __init__(self, decay: float = 0.9) -> None:
         super().__init__()
-        self.decay = decay
+        self.decay = number("decay", decay, least=0, below=1)
 
     def observe(self, draw: Draw, values: Tensor) -> None:
         weight = 1 - self.decay if self.count > 0 else 1.0

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, number, whole
 from e2c_control.gradients.estimator import Estimator, Function
 from e2c_control.gradients.exact import coordinates, exact_gradient, expectation, flat, repeat
 from e2c_control.gradients.laws import law_of
@@ -18,8 +18,8 @@ from e2c_control.gradients.rloo import RLOO
 
 CHUNK = 20_000
 Z_LIMIT = 4.5
-ROUNDING = 16
-"""Times the spacing of floats, and the size of a gradient."""
+WIDE = 50.0
+"""How much wider than its mean an estimator spreads before its spread counts for the tolerance, not its mean."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,8 @@ def check_unbiased(
         f: batched, (..., *event) -> (...), free of randomness.
         distribution: any batch and event; best in float64.
         n_samples: of a draw; the estimator's least unless given.
-        tolerance: of enumeration and quadrature, relative to the largest gradient or 1; 1e-8 in float64, else 1e-4.
+        tolerance: of enumeration and quadrature, relative to the largest gradient, to 1, or to a 50th of the root mean
+            square of the estimates; 1e-8 in float64, else 1e-4.
         draws: of the z-test.
         generator: of the z-test.
 
@@ -75,6 +76,7 @@ def check_unbiased(
     n_samples = estimator.least if n_samples is None else n_samples
     if tolerance is None:
         tolerance = 1e-8 if law.constants[0].dtype == torch.float64 else 1e-4
+    tolerance = number("tolerance", tolerance, least=0)
     # On nodes like the estimator's own, so that what quadrature gets wrong where f jumps is no bias.
     coarse = coordinates(estimator, distribution, n_samples) > 1
     truth = exact_gradient(f, distribution, estimator, n_samples if estimator.many_samples else 1, coarse=coarse)
@@ -85,8 +87,8 @@ def check_unbiased(
         mean, variance = flat(mean, law.names), flat(variance, law.names)
         off, bias = (mean - exact).abs(), float((mean - exact).abs().max())
         # Rounding of gradients that are large beside their mean is no bias.
-        rounding = ROUNDING * torch.finfo(law.constants[0].dtype).eps * (variance + mean.square()).sqrt()
-        unbiased = bool((off <= tolerance * max(float(exact.abs().max()), 1.0) + rounding).all())
+        size = (variance + mean.square()).sqrt() / WIDE
+        unbiased = bool((off <= tolerance * size.clamp_min(max(float(exact.abs().max()), 1.0))).all())
         return Check("quadrature" if points.smooth else "enumeration", exact, mean, bias, None, unbiased, variance)
     mean, variance = moments(estimator, f, distribution, n_samples, draws, generator)
     error = variance / draws

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from e2c_control.errors import InputError
+from e2c_control.errors import number
 from e2c_control.gradients.estimator import Draw, Estimate, Estimator, Function
 from e2c_control.gradients.laws import Discrete
 
@@ -30,9 +30,7 @@ class Concrete(Estimator):
 
     def __init__(self, temperature: float = 0.5) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise InputError(f"The temperature must be above 0, but it is {temperature}.")
-        self.temperature = temperature
+        self.temperature = number("temperature", temperature, above=0)
 
     def from_relaxed(self, law: Discrete, relaxed: Tensor, noise: Mapping[str, Tensor]) -> Draw:
         soft = law.soften(law.attached(relaxed), self.temperature)

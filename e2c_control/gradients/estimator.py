@@ -15,6 +15,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from reprlib import repr as short
 from typing import Any, ClassVar
 
 import torch
@@ -125,7 +126,7 @@ class Estimator(nn.Module, ABC):
             n_samples = len(given["u"]) * self.multiple if "u" in given else self.least
         rows = self._count(n_samples) // self.multiple
         for name, value in given.items():
-            _check_noise(self, name, value, (rows, *law.parameters[0].shape))
+            _check_noise(self, law, name, value, (rows, *law.parameters[0].shape))
         if isinstance(law, Continuous) and "u" not in given:
             given["u"], code = law.draw_code(rows, generator)
             return self.from_code(law, code, given)
@@ -149,6 +150,8 @@ class Estimator(nn.Module, ABC):
         Raises:
             InputError: values of the wrong shape, not finite, or without the gradient that the method needs.
         """
+        if set(draw.noise) != set(self.noises):
+            raise InputError(f"{type(self).__name__} did not make this draw: take it from its own `draw`.")
         expected = (len(draw.samples), *draw.law.batch_shape)
         given = tuple(values.shape) if torch.is_tensor(values) else None
         if given != expected:
@@ -270,15 +273,29 @@ def surrogates(law: Law, values: Tensor, gradients: Tensors) -> Tensor:
     return attach(values, law.event_dims, gradients, law.parameters)
 
 
+def module(name: str, value: object) -> nn.Module:
+    """The value, if it is a network; raises InputError if it is none."""
+    if not isinstance(value, nn.Module):
+        raise InputError(f"{name} is {short(value)}: give a torch.nn.Module, such as a SurrogateNetwork.")
+    return value
+
+
 def mean_of_samples(x: Tensor) -> Tensor:
     """Mean over the first dimension; of one sample it is the sample, without an operation."""
     return x.squeeze(0) if len(x) == 1 else x.mean(0)
 
 
-def _check_noise(estimator: Estimator, name: str, value: Tensor, expected: tuple[int, ...]) -> None:
+def _check_noise(estimator: Estimator, law: Law, name: str, value: object, expected: tuple[int, ...]) -> None:
     if name not in estimator.noises:
         raise InputError(
             f"{type(estimator).__name__} has no noise '{name}': its noise is {', '.join(estimator.noises)}."
         )
+    if not isinstance(value, Tensor):
+        raise InputError(f"The noise '{name}' is a {type(value).__name__}: it must be a tensor {expected}.")
     if value.shape != expected:
         raise InputError(f"The noise '{name}' is {tuple(value.shape)}: it must be {expected}.")
+    low, high = law.noise_range
+    if not bool(((value >= low) & (value <= high)).all()):
+        raise InputError(
+            f"The noise '{name}' is not from {low:g} to {high:g} everywhere: take it from an earlier draw."
+        )

@@ -7,7 +7,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from e2c_control.gradients.control_variate import Control, ControlVariate, network_control
-from e2c_control.gradients.estimator import Draw, Estimate, Function
+from e2c_control.gradients.estimator import Draw, Estimate, Function, module
 from e2c_control.gradients.laws import Continuous, Law
 
 
@@ -26,7 +26,7 @@ class LAX(ControlVariate):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        self.network = network
+        self.network = module("network", network)
 
     def control(self, law: Law, f: Function | None, context: Tensor | None) -> Control:
         return network_control(self.network, law, context)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from e2c_control.errors import InputError
-from e2c_control.gradients.estimator import Draw, Estimate, Estimator, Function, surrogates
+from e2c_control.errors import InputError, flag, number
+from e2c_control.gradients.estimator import Draw, Estimate, Estimator, Function, module, surrogates
 
 
 class NVIL(Estimator):
@@ -30,8 +30,9 @@ class NVIL(Estimator):
 
     def __init__(self, network: nn.Module | None = None, decay: float = 0.9, normalise: bool = False) -> None:
         super().__init__()
-        self.network, self.decay, self.normalise = network, decay, normalise
-        self.unbiased = not normalise
+        self.network = None if network is None else module("network", network)
+        self.decay, self.normalise = number("decay", decay, least=0, below=1), flag("normalise", normalise)
+        self.unbiased = not self.normalise
         for name in ("mean", "variance", "count"):
             self.register_buffer(name, torch.zeros((), dtype=torch.float64))
         self._last: tuple[Tensor, Tensor | None] | None = None

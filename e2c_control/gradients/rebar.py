@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, number
 from e2c_control.gradients.control_variate import Control, Differentiated, RelaxedControl
 from e2c_control.gradients.estimator import INSTEAD, Estimator, Function
 from e2c_control.gradients.laws import Discrete, Law
@@ -24,10 +24,8 @@ class RelaxedFunction(nn.Module):
 
     def __init__(self, scale: float, temperature: float) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise InputError(f"The temperature must be above 0, but it is {temperature}.")
-        self.scale = nn.Parameter(torch.tensor(float(scale)))
-        self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)))
+        self.scale = nn.Parameter(torch.tensor(number("scale", scale)))
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(number("temperature", temperature, above=0))))
 
     def bind(self, estimator: Estimator, law: Law, f: Function | None) -> Function:
         """The control variate for one f, (S, *code) -> (S, *batch)."""

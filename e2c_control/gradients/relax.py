@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from e2c_control.errors import flag
 from e2c_control.gradients.control_variate import (
     Control,
     Differentiated,
@@ -11,7 +12,7 @@ from e2c_control.gradients.control_variate import (
     network_control,
     network_function,
 )
-from e2c_control.gradients.estimator import Function
+from e2c_control.gradients.estimator import Function, module
 from e2c_control.gradients.laws import Law
 from e2c_control.gradients.rebar import RelaxedFunction
 
@@ -30,8 +31,8 @@ class RELAX(RelaxedControl):
 
     def __init__(self, network: nn.Module, relaxed_f: bool = False) -> None:
         super().__init__()
-        self.network = network
-        self.relaxed_f = RelaxedFunction(1.0, 0.5) if relaxed_f else None
+        self.network = module("network", network)
+        self.relaxed_f = RelaxedFunction(1.0, 0.5) if flag("relaxed_f", relaxed_f) else None
         self.indices = not relaxed_f
 
     def evaluations(self, n_samples: int) -> int:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from reprlib import repr as short
+from typing import cast
 
 import torch
 from torch import Tensor
 
+from e2c_control.errors import InputError
 from e2c_control.gradients.baselines import Baseline, NoBaseline
 from e2c_control.gradients.estimator import Draw, Estimate, Estimator, Function, mean_of_samples, surrogates
 
@@ -24,6 +27,8 @@ class ScoreFunction(Estimator):
     def __init__(self, baseline: Baseline | None = None) -> None:
         super().__init__()
         self.baseline = NoBaseline() if baseline is None else baseline
+        if not isinstance(cast(object, self.baseline), Baseline):
+            raise InputError(f"baseline is {short(baseline)}: give a Baseline such as Mean() or MovingAverage().")
         self.least = self.baseline.least
         self._last: tuple[Draw, Tensor] | None = None
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch.distributions import Distribution
 
-from e2c_control.errors import whole
+from e2c_control.errors import only_options, whole
 from e2c_control.gradients.check import moments
 from e2c_control.gradients.estimator import Estimator, Function
 from e2c_control.gradients.exact import exact_gradient, flat, repeat
@@ -64,6 +64,8 @@ def gradient_stats(
         InputError: an estimator cannot take f, the distribution, or the number of samples.
     """
     law, estimators = law_of(distribution), {name: copy.deepcopy(e) for name, e in estimators.items()}
+    if isinstance(n_samples, Mapping):
+        only_options("n_samples", n_samples, estimators)
     counts = {name: _count(estimator, name, n_samples) for name, estimator in estimators.items()}
     steps = {name: step_of(e, f, distribution, counts[name]) for name, e in estimators.items()}
     costs = cpu_microseconds(steps)
@@ -85,7 +87,7 @@ def gradient_stats(
 
 
 def _count(estimator: Estimator, name: str, n_samples: int | Mapping[str, int] | None) -> int:
-    given = n_samples if n_samples is None or isinstance(n_samples, int) else n_samples.get(name)
+    given = n_samples.get(name) if isinstance(n_samples, Mapping) else n_samples
     return estimator.least if given is None else whole("n_samples", given)
 
 

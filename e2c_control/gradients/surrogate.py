@@ -11,6 +11,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from e2c_control.errors import InputError, whole
+
 
 @dataclass(frozen=True, eq=False)
 class Trace:
@@ -47,8 +49,8 @@ class SurrogateNetwork(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self.size = size
-        sizes = (size + context_size, *hidden)
+        self.size, self.context_size = whole("size", size), whole("context_size", context_size, least=0)
+        sizes = (self.size + self.context_size, *(whole("a size in hidden", width) for width in hidden))
         self.layers = nn.ModuleList(nn.Linear(inputs, outputs, dtype=dtype) for inputs, outputs in pairwise(sizes))
         self.last = nn.Linear(sizes[-1], 1, dtype=dtype)
         with torch.no_grad():
@@ -136,6 +138,12 @@ class SurrogateNetwork(nn.Module):
         return found[::-1]
 
     def _join(self, x: Tensor, context: Tensor | None) -> Tensor:
+        given = 0 if context is None else context.shape[-1]
+        if given != self.context_size or x.shape[-1] != self.size:
+            raise InputError(
+                f"The surrogate looks at codes of {self.size} numbers and a context of {self.context_size}, not of "
+                f"{x.shape[-1]} and {given}: make it with those sizes, or give such a context."
+            )
         if context is None:
             return x
         return torch.cat([x, context.expand(*x.shape[:-1], context.shape[-1])], dim=-1)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Gamma, Independent, Normal, OneHotCategorical
 
-from e2c_control.errors import one_of
+from e2c_control.errors import number, one_of, whole
 from e2c_control.gradients.estimator import Function
 
 
@@ -25,6 +25,7 @@ class Toy:
 
 def bit(target: float = 0.499, probability: float = 0.5) -> Toy:
     """E (b - t)^2 of one bit: the toy of REBAR (t = 0.45) and RELAX (t = 0.499)."""
+    target, probability = number("target", target), number("probability", probability, above=0, below=1)
     logit = torch.tensor(math.log(probability / (1 - probability)), dtype=torch.float64)
     text = f"one bit, f = (b - {target:g})^2, p = {probability:g}"
     return Toy(text, Bernoulli(logits=logit), lambda b: (b - target).square())
@@ -32,6 +33,7 @@ def bit(target: float = 0.499, probability: float = 0.5) -> Toy:
 
 def bits(target: float = 0.499, count: int = 10) -> Toy:
     """The mean of (b - t)^2 over bits that do not interact, each even."""
+    target, count = number("target", target), whole("count", count)
     distribution = Independent(Bernoulli(logits=torch.zeros(count, dtype=torch.float64)), 1)
     text = f"{count} bits, f = mean of (b - {target:g})^2, p = 0.5"
     return Toy(text, distribution, lambda b: (b - target).square().mean(-1))
@@ -63,12 +65,14 @@ def choice(seed: int = 3) -> Toy:
 
 def gaussian(loc: float = 0.7, scale: float = 1.3, constant: float = 5.0) -> Toy:
     """E z^2 + c, z normal: the example of the talk."""
+    loc, scale, constant = number("loc", loc), number("scale", scale, above=0), number("constant", constant)
     mean, deviation = (torch.tensor(x, dtype=torch.float64) for x in (loc, scale))
     return Toy(f"a normal, f = z^2 + {constant:g}", Normal(mean, deviation), lambda z: z.square() + constant)
 
 
 def gamma(concentration: float = 2.0) -> Toy:
     """E z^2, z gamma."""
+    concentration = number("concentration", concentration, above=0)
     shape, rate = (torch.tensor(x, dtype=torch.float64) for x in (concentration, 1.0))
     return Toy(f"a gamma of concentration {concentration:g}, f = z^2", Gamma(shape, rate), torch.square)
 

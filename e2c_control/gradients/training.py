@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from e2c_control.errors import number, whole
 from e2c_control.gradients.estimator import Estimator, Function
 from e2c_control.gradients.exact import flat, repeat
 from e2c_control.gradients.laws import law_of
@@ -39,7 +40,12 @@ def train_estimator(
         repetitions: estimates in a step.
         generator: of the noise.
         watch: called after each step.
+
+    Raises:
+        InputError: a number that is none, or out of range; or as `Estimator.draw` and `Estimator.estimate`.
     """
+    steps, learning_rate = whole("steps", steps, least=0), number("learning_rate", learning_rate, least=0)
+    repetitions = whole("repetitions", repetitions, least=1 if watch is None else 2)  # one alone has no variance
     parameters, law = list(estimator.parameters()), law_of(distribution)
     optimizer = torch.optim.Adam(parameters, learning_rate, fused=True) if parameters else None
     for step in range(steps):
@@ -61,7 +67,7 @@ class GradientMonitor:
     """
 
     def __init__(self, decay: float = 0.99) -> None:
-        self.decay, self.weight = decay, 0.0
+        self.decay, self.weight = number("decay", decay, least=0, below=1), 0.0
         self.mean: list[Tensor] = []
         self.variance: list[Tensor] = []
 

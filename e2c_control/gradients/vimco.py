@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from e2c_control.errors import InputError
+from e2c_control.errors import one_of
 from e2c_control.gradients.estimator import Draw, Estimate, Estimator, Function, surrogates
 
 
@@ -29,9 +29,7 @@ class VIMCO(Estimator):
 
     def __init__(self, mean: Literal["geometric", "arithmetic"] = "geometric") -> None:
         super().__init__()
-        if mean not in ("geometric", "arithmetic"):
-            raise InputError(f"The mean is '{mean}': give 'geometric' or 'arithmetic'.")
-        self.mean = mean
+        self.mean = one_of("mean", mean, ("geometric", "arithmetic"))
 
     def objective(self, values: Tensor) -> Tensor:
         return values.logsumexp(0) - math.log(len(values))

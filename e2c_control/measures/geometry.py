@@ -42,7 +42,8 @@ def affine_r2(points: Array, targets: Array) -> float:
     """
     centred = targets - targets.mean(0)
     total = float(np.sum(centred**2))
-    if total == 0.0:
+    rounding = targets.size * (np.finfo(np.float64).eps * float(np.abs(targets).max(initial=0.0))) ** 2
+    if total <= rounding:
         return 0.0
     inputs = points - points.mean(0)
     solution = np.asarray(np.linalg.lstsq(inputs, centred, rcond=None)[0], np.float64)

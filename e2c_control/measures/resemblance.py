@@ -26,5 +26,5 @@ def resemblance(embedding: Embedding, observations: Images, goals: Images) -> Ar
     """
     mean, deviation = embedding.pixels.statistics
     seen, wanted = (unit_pixels(torch.as_tensor(images, device=mean.device)) for images in (observations, goals))
-    any_other = ((wanted - mean).square() + deviation.square()).sum((-3, -2, -1))
+    any_other = ((wanted - mean).square() + deviation.square()).sum((-3, -2, -1)).clamp(min=1e-12)
     return (1.0 - (seen - wanted).square().sum((-3, -2, -1)) / any_other).clamp(min=0.0).double().cpu().numpy()

@@ -26,6 +26,7 @@ def same_places(images: NDArray[np.float32], apart: NDArray[np.bool_], reach: fl
         apart: symmetric; which pairs may be linked at all.
         reach: largest Euclidean distance of the two images.
     """
+    images = images - images.mean(0)  # distances stay, and what cancels in them gets small
     squares = np.einsum("np,np->n", images, images)
     distance = squares[:, None] + squares - 2.0 * (images @ images.T)
     distance[~apart] = np.inf

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from e2c_control.autoencoders.autoencoder import AutoEncoder
+from e2c_control.autoencoders.autoencoder import AutoEncoder, Loss
 from e2c_control.autoencoders.networks import Networks, seeded, vector_networks
 from e2c_control.autoencoders.plain import PlainAutoEncoder
 from e2c_control.autoencoders.registry import (
@@ -222,3 +223,52 @@ def test_another_checkpoint(tmp_path: Path) -> None:
     other = make_autoencoder(replace(KINDS["vector"], hidden=(9,)), seed(0))
     with pytest.raises(InputError, match="of other sizes"):
         AutoEncoderTrainer(other).resume(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("decay_after", "epochs", "rates"),
+    [
+        (0.5, 4, [1, 1, 0.1, 0.1, 0.1, 0.1]),
+        (0.75, 4, [1, 1, 1, 0.1, 0.1, 0.1]),
+        (0.0, 4, [0.1] * 6),
+        (None, 4, [1] * 6),
+        (0.5, 100, [1] * 6),
+    ],
+)
+@each_method
+def test_the_learning_rate_is_a_tenth_after_its_share_of_the_epochs(
+    method: str, decay_after: float | None, epochs: int, rates: list[float]
+) -> None:
+    """By how far weights move in an epoch: Adam's steps along a gradient that never changes are its learning rate."""
+    model = of(method)
+    weight = nn.Parameter(torch.zeros(()))
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    model.register_parameter("probe", weight)
+    model.losses = lambda x, generator: iter([Loss(weight.sum(), {"reconstruction": weight.detach()})])
+    options = TrainingOptions(batch_size=7, learning_rate=0.01, decay_after=decay_after, epochs=epochs)
+    trainer = AutoEncoderTrainer(model, options)
+    places = [0.0]
+    for _ in rates:
+        trainer.train(data_of(KINDS["vector"]), 1)
+        places.append(float(weight.detach()))
+    assert trainer.step == len(rates)
+    moved = [(before - after) / 0.01 for before, after in pairwise(places)]
+    assert moved == pytest.approx(rates, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"method": "denoising", "options": {"masked": 1.5}}, "masked is 1.5: give a number from 0 to 1"),
+        ({"method": "denoising", "options": {"corruption": "x"}}, "corruption is 'x': give a number of 0 or more"),
+        ({"method": "recurrent", "options": {"cut": "no"}}, "cut is 'no': give True or False"),
+        ({"method": "recurrent", "options": {"noise": float("nan")}}, "noise is nan"),
+        ({"method": "wasserstein", "options": {"scale": 0.0}}, "deviation is 0.0: give a number above 0"),
+        ({"method": "adversarial", "options": {"prior": "sphere", "scale": -1.0}}, "radius is -1.0"),
+        ({"method": "adversarial", "options": {"prior": "uniform", "scale": "x"}}, "radius is 'x'"),
+    ],
+)
+def test_options_of_a_method_that_make_no_sense(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        make_autoencoder(replace(KINDS["vector"], **options), seed(0))

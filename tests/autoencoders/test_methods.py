@@ -214,3 +214,29 @@ def test_neither_side_of_the_adversary_moves_the_other() -> None:
     torch.testing.assert_close(found["encoder.factor"], torch.autograd.grad(fooled, model.encoder.factor)[0])
     rates = {len(group["params"]): group["lr"] for group in model.parameter_groups(0.01)}  # type: ignore[arg-type]
     assert rates == {2: 0.01, 4: 0.005}
+
+
+def chain_by_hand(cycles: int, noise: float, n: int) -> Tensor:
+    """Samples of a model whose cycle halves a code and adds noise, but not the last time; D multiplies by 0.6."""
+    g = seed(3)
+    codes = torch.randn(n, 2, generator=g)
+    for cycle in range(cycles):
+        codes = 0.3 * codes
+        if cycle < cycles - 1:
+            codes = codes + noise * torch.randn(n, 2, generator=g)
+    return 0.6 * codes
+
+
+@pytest.mark.parametrize("cycles", [0, 1, 2, 5])
+def test_a_recurrent_sample_by_hand(cycles: int) -> None:
+    """One cycle has no noise at all: it would blur what is decoded next."""
+    model = RecurrentAutoEncoder(scales(), noise=0.7, cycles=cycles)
+    torch.testing.assert_close(model.sample(6, seed(3)), chain_by_hand(cycles, 0.7, 6))
+
+
+def test_the_last_cycle_of_a_sample_has_no_noise() -> None:
+    """Whatever the noise before: with a last cycle that forgets its code, all samples are one point."""
+    networks = Networks(Scale(0.0), Scale(1.0), (2,), (2,))
+    for cycles in (1, 3):
+        samples = RecurrentAutoEncoder(networks, noise=5.0, cycles=cycles).sample(50, seed())
+        assert torch.equal(samples, torch.zeros(50, 2))

@@ -222,3 +222,16 @@ def test_structure_tells_data_noise_and_silence_apart() -> None:
     assert not any(structure.structured for structure in judged.values())
     assert Structure(0.2, 0.9, 0.8, 1.0, 1.0).structured
     assert set(judged["data"].scalars()) >= {"novelty/error", "novelty/amplitude", "novelty/structured"}
+
+
+@pytest.mark.parametrize("centre", [0.0, 3.0, -1e3])
+def test_a_step_is_a_share_of_how_far_codes_are_from_their_mean(centre: float) -> None:
+    """Codes at (+-2, 0) about a centre: a step of 0.1 goes 0.2, wherever the centre is."""
+    model = PlainAutoEncoder(Networks(nn.Identity(), Diagonal(1.0, 0.5), (2,), (2,)))
+    data = torch.tensor([[2.0, 1.0], [-2.0, 1.0]]) + centre
+    options = SearchOptions(share=0.5, warm_epochs=0, epochs=1, ascent_steps=1, step_size=0.1, start="data")
+    search = NoveltySearch(model, data, options, TrainingOptions(learning_rate=1e-12, decay_after=None))
+    before = data.clone()
+    found = search.advance()
+    moved = torch.cdist(found.codes.double(), before.double()).min()
+    assert float(moved) == pytest.approx(0.2, rel=1e-2)

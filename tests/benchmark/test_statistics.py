@@ -111,3 +111,34 @@ def test_intervals_cover_the_truth(statistic: Statistic, seeds: int, least: floa
         low, high = bootstrap_interval([scores], statistic, rng, resamples=400) or (0, 0)
         covered.append(low <= 0.5 <= high)
     assert least < np.mean(covered) < 0.98
+
+
+@pytest.mark.parametrize("statistic", [mean, interquartile_mean])
+@pytest.mark.parametrize("offset", [0.0, 1e6, 1e9])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_statistics_keep_their_digits(statistic: Statistic, offset: float, dtype: type) -> None:
+    """The same as around 0 for the very numbers that the dtype holds; sums in float32 would lose them."""
+    values = (offset + np.random.default_rng(0).normal(size=(3, 10_001))).astype(dtype)
+    near = values.astype(np.float64) - offset
+    np.testing.assert_allclose(statistic(values) - offset, statistic(near), atol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_score_that_is_no_number_is_not_left_out(bad: float) -> None:
+    values = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, bad])
+    for statistic in (mean, interquartile_mean, histogram):
+        with pytest.raises(InputError, match="1 of 8 scores are NaN or infinite"):
+            statistic(values)
+    with pytest.raises(InputError, match="NaN or infinite"):
+        bootstrap_interval([np.tile(values, (3, 1))], mean, np.random.default_rng(0))
+
+
+def test_scores_outside_of_a_histogram() -> None:
+    with pytest.raises(InputError, match=r"Scores from -0\.5 to 83\.5 have no histogram: give shares"):
+        histogram(np.array([-0.5, 83.5]))
+
+
+def test_a_seed_twice_is_no_pair() -> None:
+    scores = np.zeros((2, 3))
+    with pytest.raises(InputError, match="A seed is more than once in 4, 4"):
+        paired_differences([4, 4], scores, [4, 5], scores)

@@ -166,3 +166,26 @@ def test_the_estimator_of_a_single_event_without_batch(generator):
         estimate = estimator(lambda b: b.sum(-1), distribution, generator=generator)
         estimate.surrogate.backward()
         assert estimate.value.shape == (), name
+
+
+class Counting:
+    """f that counts the points, not the calls, at which it is evaluated."""
+
+    def __init__(self, f, batch):
+        self.f, self.batch, self.count = f, batch, 0
+
+    def __call__(self, b):
+        values = self.f(b)
+        self.count += values.numel() // self.batch
+        return values
+
+
+@pytest.mark.parametrize("n_samples", [2, 6])
+@pytest.mark.parametrize(("name", "problem"), PAIRS)
+def test_evaluations_are_those_that_f_sees(name, problem, n_samples, generator):
+    distribution, f = PROBLEMS[problem]
+    estimator = make_estimator(name, distribution, generator)
+    counting = Counting(f, max(distribution.batch_shape.numel(), 1))
+    estimator(counting, distribution, n_samples, generator=generator)
+    # A mean is one point, whatever the samples: counted for the whole batch as one evaluation of each element.
+    assert counting.count == estimator.evaluations(n_samples)

@@ -51,3 +51,34 @@ def test_the_monitor_finds_the_variance_of_a_stream():
         variance = monitor.observe([10 + 2 * noise[0], noise[1]])
     assert variance == pytest.approx(3 * 4 + 1, rel=0.15)
     assert GradientMonitor().observe([torch.ones(2)]) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_learning_rate_falls_along_a_cosine_to_a_hundredth(monkeypatch):
+    """Adam steps by its learning rate along a gradient that never changes."""
+    toy, steps = make_toy("bit"), 40
+    estimator = make_estimator("rebar", toy.distribution)
+    places = []
+
+    def update(optimizer, direction=None):
+        places.append(float(estimator.relaxed_f.scale.detach()))
+        for parameter in estimator.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        optimizer.step()
+        return 0.0
+
+    monkeypatch.setattr(estimator, "update", update)
+    assert train_estimator(estimator, toy.f, toy.distribution, steps, learning_rate=0.05) is estimator
+    places.append(float(estimator.relaxed_f.scale.detach()))
+    moved = torch.tensor(places).diff().neg() / 0.05
+    expected = 0.01 + 0.99 * (1 + (torch.pi * torch.arange(steps) / steps).cos()) / 2
+    torch.testing.assert_close(moved, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_training_draws_new_noise_for_each_repetition():
+    seen = []
+    toy = make_toy("bits")
+    train_estimator(
+        make_estimator("rloo", toy.distribution), lambda b: seen.append(b) or b.mean(-1), toy.distribution, 3
+    )
+    assert [b.shape for b in seen] == [(2, 64, 10)] * 3
+    assert len({b.numpy().tobytes() for b in seen}) == 3

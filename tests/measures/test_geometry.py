@@ -50,3 +50,17 @@ def test_a_fold_explains_nothing_of_the_folded_direction() -> None:
 
 def test_constant_targets() -> None:
     assert affine_r2(POINTS, np.ones((400, 1))) == 0.0
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6, 1e9])
+def test_maps_far_from_zero(offset: float) -> None:
+    """Distances, neighbours and an affine map do not depend on where the origin is."""
+    np.testing.assert_allclose(distances(POINTS + offset), distances(POINTS), atol=1e-6)
+    assert neighbour_overlap(distances(POINTS + offset), distances(POINTS)) > 0.999
+    features = POINTS @ np.array([[0.6, -0.8], [0.8, 0.6]]) + 0.1 * np.random.default_rng(1).normal(size=(400, 2))
+    assert affine_r2(POINTS + offset, features + offset) == pytest.approx(affine_r2(POINTS, features), abs=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.1, 1e9 + 0.1, 1e-9])
+def test_targets_that_differ_by_rounding_alone_do_not_vary(value: float) -> None:
+    assert affine_r2(POINTS, np.full((400, 3), value)) == 0.0

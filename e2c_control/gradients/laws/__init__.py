@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from torch.distributions import (
     Bernoulli,
@@ -35,7 +35,7 @@ def law_of(distribution: Distribution) -> Law:
     """The law of a distribution, or of an `Independent` of one, with any batch shape.
 
     Raises:
-        InputError: no law is known of it.
+        InputError: no law is known of it, or a parameter is none, such as NaN or a scale of 0.
     """
     base = distribution
     while isinstance(base, Independent):
@@ -43,7 +43,18 @@ def law_of(distribution: Distribution) -> Law:
     if type(base) not in LAWS:
         known = ", ".join(kind.__name__ for kind in LAWS)
         raise InputError(f"No estimator takes a {type(base).__name__}: give one of {known}, or Independent of one.")
+    if not base._validate_args:  # pyright: ignore  # or torch has checked them
+        _check_parameters(base)
     return LAWS[type(base)](distribution, base)
+
+
+def _check_parameters(base: Distribution) -> None:
+    """What torch checks of a distribution that it is not told to take as it is."""
+    for name, constraint in cast(Any, base).arg_constraints.items():
+        if name in vars(base) and not bool(constraint.check(getattr(base, name)).all()):
+            raise InputError(
+                f"The {name} of a {type(base).__name__} is not {constraint} everywhere: check what makes it."
+            )
 
 
 __all__ = [

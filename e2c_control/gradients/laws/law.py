@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -48,6 +49,7 @@ class Law(ABC):
 
     names: tuple[str, ...]
     """Of the parameters at which gradients are taken."""
+    noise_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def __init__(self, distribution: Distribution, base: Distribution) -> None:
         self.distribution, self.base = distribution, base

@@ -17,6 +17,7 @@ class NormalLaw(Continuous):
     """Gradients are taken at the mean and the standard deviation."""
 
     names = ("loc", "scale")
+    noise_range = (-math.inf, math.inf)
 
     def _parameters(self, base: Distribution) -> Tensors:
         assert isinstance(base, Normal)
