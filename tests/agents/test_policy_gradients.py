@@ -24,6 +24,7 @@ from e2c_control.agents.policy_gradient.actions import look, sample
 from e2c_control.errors import InputError
 from e2c_control.gradients import ScoreFunction
 from e2c_control.gradients.laws import Discrete, law_of
+from e2c_control.runs import progress as bars
 
 SMALL: dict[str, Any] = {"seed": 5, "n_steps": 16, "device": "cpu", "policy_kwargs": {"net_arch": [8]}}
 
@@ -445,6 +446,48 @@ def test_a_fresh_process_acts_the_same(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, check=True)
     here = [model.predict(np.array([p, 0.5], np.float32), deterministic=True)[0] for p in (-2, -1, 0, 1, 2)]
     assert json.loads(done.stdout) == [int(action) for action in here]
+
+
+@each_kind
+def test_paths_and_numbers_of_numpy_are_taken_as_they_are_meant(
+    kind: type[PolicyGradient], actions: str, tmp_path: Path
+) -> None:
+    small = {"learning_rate", "gamma", "gae_lambda", "ent_coef", "vf_coef", "max_grad_norm", "rms_prop_eps"}
+    given: dict[str, Any] = {name: np.float32(0.5) for name in small}
+    given |= {"n_steps": np.int64(8), "n_episodes": np.int8(1), "verbose": np.int64(0), "use_rms_prop": np.bool_(True)}
+    given |= {"policy_kwargs": {"net_arch": [np.int64(8)]}, "seed": np.int64(5), "tensorboard_log": tmp_path / "curves"}
+    model = make(kind, actions, **given).learn(np.int64(16))
+    model.save(tmp_path / "model")
+    assert list((tmp_path / "curves").rglob("events*"))
+    again = kind.load(tmp_path / "model", env=model.get_env(), device="cpu")
+    assert {type(getattr(again, name)) for name in small} == {float}
+    for one in (model, again):
+        one.learn(16, reset_num_timesteps=False)
+    assert same(model, again)
+
+
+def test_what_saving_and_loading_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever stable-baselines3 has there is used, or refused where it means nothing."""
+    model = make(RELAX, "discrete")
+    for options in ({"exclude": ["policy"]}, {"include": ["env"]}):
+        with pytest.raises(InputError, match="leave exclude and include out"):
+            model.save(tmp_path / "model", **options)
+    model.save(tmp_path / "model")
+    again = RELAX.load(tmp_path / "model", custom_objects={"gamma": 0.5}, print_system_info=True)
+    assert again.gamma == 0.5
+    assert "Python" in capsys.readouterr().out
+    with pytest.raises(InputError, match="leave force_reset out"):
+        RELAX.load(tmp_path / "model", force_reset=False)
+
+
+def test_the_bar_of_learn_needs_no_other_package(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for missing in ("rich", "tqdm.rich"):
+        monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.setattr(bars, "LOG_SECONDS", 0.0)
+    make(RELAX, "discrete").learn(14, progress_bar=True)
+    assert " 14/14 " in capsys.readouterr().err.replace("?", "")
 
 
 def test_a_callback_may_stop_it() -> None:

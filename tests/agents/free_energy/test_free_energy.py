@@ -15,12 +15,14 @@ from stable_baselines3 import PPO, SAC
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.logger import configure
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from e2c_control.agents import LAX, RELAX, FreeEnergyAgent
 from e2c_control.agents.free_energy.sight import SightCallback, WhitenedImages
 from e2c_control.agents.novelty import NoveltyOptions
 from e2c_control.errors import InputError
+from e2c_control.runs import progress as bars
 
 
 class World(gymnasium.Env[Any, Any]):
@@ -354,6 +356,10 @@ def test_bad_input() -> None:
         ((World(),), {"seed": -1}, "seed is -1"),
         ((World(),), {"policy_options": {"n_step": 3}}, "'n_step' is no option of PPO"),
         ((World(),), {"policy_options": {"device": "cpu"}}, "'device' is no option of PPO"),
+        ((World(),), {"tensorboard_log": 3}, "tensorboard_log is a int: give a folder"),
+        ((World(),), {"verbose": "all"}, "verbose is 'all'"),
+        ((World(),), {"device": "gpu"}, "no device 'gpu'"),
+        ((World(),), {"novelty": "rnd"}, "novelty is a str: give NoveltyOptions"),
         (
             (World(),),
             {"policy_options": {"learning_rate": lambda left: left}},
@@ -424,6 +430,54 @@ def test_a_fresh_process_acts_the_same(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, check=True)
     here = [agent.predict(np.array([p, 0.5], np.float32), deterministic=True)[0] for p in (-2, -1, 0, 1, 2)]
     np.testing.assert_array_equal(json.loads(done.stdout), np.array(here).astype(float))
+
+
+@pytest.mark.parametrize("policy", ["ppo", "sac", "relax"])
+def test_paths_and_numbers_of_numpy_are_taken_as_they_are_meant(policy: str, tmp_path: Path) -> None:
+    """Curves go where the path says, and what was learnt with them is saved, with options that mean the same again."""
+    frequency = {"train_freq": (2, "step")} if policy == "sac" else {"gamma": np.float32(0.5)}
+    agent = make(
+        policy, "box", tensorboard_log=tmp_path / "curves", intrinsic_weight=np.float32(0.5), verbose=np.int64(0),
+        extrinsic_weight=np.int64(2), seed=np.int64(3), policy_options={**FEW[policy], **frequency},
+    ).learn(np.int64(32))  # type: ignore[arg-type]  # fmt: skip
+    agent.save(tmp_path / "agent")
+    again = FreeEnergyAgent.load(tmp_path / "agent", env=DummyVecEnv([lambda: World("box")] * 2), device="cpu")
+    assert again.options == agent.options
+    assert list((tmp_path / "curves").rglob("events*"))
+    for one in (agent, again):
+        one.learn(16, reset_num_timesteps=False)
+    assert same(agent, again)
+
+
+def test_what_a_monitor_keeps_of_an_episode_is_saved(tmp_path: Path) -> None:
+    """Numbers and texts of `info`; what has no place in a file is no part of the agent."""
+
+    class Told(World):
+        def step(self, action: Any) -> Any:
+            seen, reward, over, cut, _ = super().step(action)
+            return seen, reward, over, cut, {"way": "left", "map": np.zeros(3), "is_success": np.bool_(True)}
+
+    agent = FreeEnergyAgent(
+        DummyVecEnv([lambda: Monitor(Told(), info_keywords=("way", "map"))]), "ppo", NOVELTY,
+        policy_options=FEW["ppo"], seed=0, device="cpu",
+    ).learn(32)  # fmt: skip
+    agent.save(tmp_path / "agent")
+    again = FreeEnergyAgent.load(tmp_path / "agent", device="cpu").model
+    assert [row["way"] for row in again.ep_info_buffer or ()] == ["left"] * 3
+    assert list(again.ep_success_buffer or ()) == [1.0] * 3
+
+
+@pytest.mark.parametrize("policy", ["ppo", "sac", "relax"])
+def test_the_bar_of_learn_needs_no_other_package(
+    policy: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for missing in ("rich", "tqdm.rich"):
+        monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.setattr(bars, "LOG_SECONDS", 0.0)
+    make(policy, "box").learn(32, progress_bar=True)
+    assert " 32/32 " in capsys.readouterr().err.replace("?", "")
+    make(policy, "box").learn(32)
+    assert capsys.readouterr().err == ""
 
 
 def test_scalars_in_stable_baselines_own_groups(tmp_path: Path) -> None:

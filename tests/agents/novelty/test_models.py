@@ -186,6 +186,24 @@ def test_the_forward_model_needs_the_action() -> None:
     assert novelty.score(frames, actions).mean() < 0.05 * novelty.score(frames, actions[..., ::-1].copy()).mean()
 
 
+@pytest.mark.parametrize("beta", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize("choices", [(2,), ()])
+def test_the_forward_models_weight(beta: float, choices: tuple[int, ...]) -> None:
+    """(1 - beta) inverse + beta forward, equation 7: at 0 nothing teaches the one model, at 1 nothing the other."""
+    novelty = make("icm", choices=choices, settings={"beta": beta})
+    model: Any = novelty.model
+    windows = novelty.windows(*filled(novelty).draw(20, torch.Generator().manual_seed(1)))
+    (loss,) = model.losses(windows, torch.Generator())
+    torch.testing.assert_close(loss.total, (1 - beta) * loss.parts["inverse"] + beta * loss.parts["forward"])
+    torch.testing.assert_close(loss.parts["forward"], novelty.model.score(windows).mean())
+    loss.total.backward()
+    taught = {
+        name: any(bool(weight.grad is not None and weight.grad.any()) for weight in part.parameters())
+        for name, part in {"forward": model.forward_model, "inverse": model.inverse_model}.items()
+    }
+    assert taught == {"forward": beta > 0, "inverse": beta < 1}
+
+
 def noisy(novelty: Novelty, updates: int) -> tuple[Any, Any, Any]:
     """A model trained on a quiet place and a noisy one; its windows of both, and of a third that it never saw."""
     generator = np.random.default_rng(0)
