@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from stable_baselines3.common.callbacks import CheckpointCallback
 
 from e2c_control.agents import E2CAgent
 from e2c_control.agents.curiosity import CuriosityOptions, PlannedCuriosity
@@ -193,6 +194,19 @@ def test_one_dataset_grows_on_the_disk(tmp_path: Path) -> None:
     of_a_moment(kept).learn(64)
     PlannedCuriosity.load(tmp_path / "agent", env="E2C/Planar-v0").learn(64)  # from where it was after two rounds
     assert sizes(kept) == {"dataset": 192, "dataset-2": 64, "dataset-3": 192}
+
+
+def test_it_is_saved_while_it_gathers(tmp_path: Path) -> None:
+    """Through stable-baselines3's callback, with what it knew before the round that it is in; nothing is pickled."""
+    agent = of_a_moment(None).learn(64)
+    agent.learn(64, CheckpointCallback(1, str(tmp_path), "agent"), reset_num_timesteps=False)
+    saved = sorted(tmp_path.glob("agent_*_steps.zip"), key=lambda path: int(path.name.split("_")[1]))
+    assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".json", ".safetensors"}
+    again = PlannedCuriosity.load(saved[0], env="E2C/Planar-v0")
+    assert again.num_timesteps == int(saved[0].name.split("_")[1]) > 64
+    seen = np.zeros((40, 40, 1), np.uint8)
+    assert np.isfinite(again.predict(seen)[0]).all()
+    again.learn(64, reset_num_timesteps=False)
 
 
 def test_killed_between_two_rounds(tmp_path: Path) -> None:

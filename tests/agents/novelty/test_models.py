@@ -251,8 +251,25 @@ def test_expected_noise_is_the_mean_error() -> None:
     assert abs(left.mean()) < 0.15 * float(errors.mean()) < left.std()
 
 
+def test_the_share_of_the_expected_noise() -> None:
+    """e - share exp(s), of the same error and the same expectation; none leaves the error, as before any training."""
+    found: list[Any] = []
+    for share in (0.0, 0.25, 1.0):
+        novelty = make("plain", remedy="minus_noise", remedy_settings={"share": share})
+        memory = filled(novelty)
+        for _ in range(3):
+            novelty.update(memory)
+        frames = memory.draw(20, torch.Generator().manual_seed(1))
+        found.append(novelty.score(*frames))
+    model: Any = novelty.model
+    with torch.no_grad():
+        np.testing.assert_allclose(found[0], model.model.score(novelty.windows(*frames)).numpy(), rtol=1e-5)
+    np.testing.assert_allclose(found[0] - found[1], 0.25 * (found[0] - found[2]), rtol=1e-4)
+    assert (found[2] < found[0]).all()
+
+
 def test_progress_looks_back_and_gives_the_older_copy_no_gradient() -> None:
-    novelty = make("plain", remedy="learning_progress", remedy_settings={"memory": 0.5})
+    novelty = make("plain", remedy="learning_progress", remedy_settings={"memory": 0.9})
     memory, model = filled(novelty), novelty.model
     frames = memory.draw(10, torch.Generator())
     assert novelty.score(*frames).tolist() == [0.0] * 10, "nothing has been learnt yet"
@@ -261,7 +278,7 @@ def test_progress_looks_back_and_gives_the_older_copy_no_gradient() -> None:
     novelty.options = replace(novelty.options, gradient_steps=1)
     novelty.update(memory)
     now: Any = next(iter(model.model.parameters()))  # type: ignore[union-attr]
-    torch.testing.assert_close(weight, 0.5 * start + 0.5 * now)
+    torch.testing.assert_close(weight, 0.9 * start + 0.1 * now)
     assert weight.grad is None
 
 
