@@ -53,7 +53,7 @@ INPUT_ERROR, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
 
 
 class Command(Protocol):
-    """What `e2c` can be asked to do."""
+    """What `e2c` can be asked to do. One that has an option --resume says in `BESIDE_RESUME` what may go with it."""
 
     def __call__(self) -> None: ...
 
@@ -130,10 +130,12 @@ def _drop_output() -> None:
 def parse(arguments: Sequence[str]) -> Command | None:
     """The command that the arguments ask for; None if they ask for help, which is then printed."""
     name, options = (arguments[0], list(arguments[1:])) if arguments else ("--help", [])
+    if name == "help" and options:
+        return parse([options[0], "--help"])
     if name in ("-h", "--help", "help"):
         print(help_text(), end="")
         return None
-    if name == "--version":
+    if name == "--version" and not options:
         from e2c_control import __version__
 
         print(f"e2c-control {__version__}")
@@ -158,6 +160,23 @@ def parse_options(kind: type[Command], name: str, options: Sequence[str]) -> Com
     """Fill a command's fields from its options, or explain them and exit."""
     import tyro
 
+    _check_given(kind, [option.partition("=")[0].replace("_", "-") for option in options if option.startswith("--")])
     description, _, _ = cleandoc(kind.__doc__ or "").partition("\n\nAttributes:")
     markers: tuple[Any, ...] = (tyro.conf.DisallowNone, tyro.conf.FlagCreatePairsOff)
     return tyro.cli(kind, prog=f"e2c {name}", description=description, args=options, config=markers)
+
+
+def _check_given(kind: type[Command], given: list[str]) -> None:
+    """Refuse options that would be dropped: one given twice, of which the last would hold, or beside --resume."""
+    for option in given:
+        if given.count(option) > 1:
+            raise InputError(
+                f"{option} is given {given.count(option)} times: give it once, with all that belongs to it."
+            )
+    beside: tuple[str, ...] = getattr(kind, "BESIDE_RESUME", ())
+    if "--resume" in given:
+        for option in given:
+            if option not in ("--resume", "--help", *beside):
+                raise InputError(
+                    f"{option} means nothing beside --resume, which goes on by its own options: leave it out."
+                )

@@ -66,6 +66,8 @@ class Collect:
             e2c-control[ray] here and this version of e2c-control, and the environment, on every machine.
     """
 
+    BESIDE_RESUME = ("--transitions", "--overwrite", "--env")
+
     env: Unset[str] = None
     out: Unset[Path] = None
     resume: Unset[Path] = None
@@ -138,10 +140,6 @@ class Collect:
         from e2c_control.runs.config import read_config
 
         given = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
-        idle = [name for name in given if name not in ("resume", "transitions", "overwrite", "env")]
-        if idle:
-            option = idle[0].replace("_", "-")
-            raise InputError(f"--{option} means nothing beside --resume: the collection goes on by its own options.")
         noted = unfinished_folder(path) / CONFIG
         if not noted.is_file():
             if (path / NAME).is_file():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -89,10 +89,6 @@ class Explore:
             if self.env is None or self.out is None:
                 raise InputError("Give --env and --out, or --resume; see e2c explore --help.")
             return self._explore(self.env, self.out.resolve(), None)
-        idle = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
-        if idle != ["resume"]:
-            option = next(name for name in idle if name != "resume").replace("_", "-")
-            raise InputError(f"--{option} means nothing beside --resume: the run goes on by its own config.")
         run = RunFolder.open(self.resume)
         config = run.config(Explore)
         assert config.env is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +12,8 @@ from e2c_control.errors import InputError, quoted, whole
 if TYPE_CHECKING:
     from e2c_control.autoencoders.novelty_run import NoveltyConfig
     from e2c_control.runs.folder import RunFolder
+
+WAVES_AT_FIRST = 400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,7 @@ class Novelty:
         penalty: weight of the norm of its codes.
         code: numbers in a code. Default: 64, or as many as a sample has if that is less.
         hidden: widths of the hidden layers.
-        count: waves to begin with.
+        count: waves to begin with; a file is taken whole. Default: 400.
         batch_size: samples in a training step.
         learning_rate: Adam's.
         seed: of weights, batches, noise and choices.
@@ -52,6 +54,8 @@ class Novelty:
         name: of this run. Default: the time.
         picture_every: cycles between pictures.
     """
+
+    BESIDE_RESUME = ("--cycles",)
 
     data: str = "waves"
     resume: Unset[Path] = None
@@ -69,7 +73,7 @@ class Novelty:
     penalty: float = 0.03
     code: Unset[int] = None
     hidden: tuple[int, ...] = (384, 384)
-    count: int = 400
+    count: Unset[int] = None
     batch_size: int = 100
     learning_rate: float = 5e-4
     seed: int = 0
@@ -94,16 +98,10 @@ class Novelty:
         suggest(f"tensorboard --logdir {quoted(run.path)}")
 
     def _check(self) -> None:
-        given = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
-        idle = [name for name in given if name not in ("resume", "cycles")]
-        if self.resume is not None and idle:
-            raise InputError(
-                f"--{idle[0].replace('_', '-')} means nothing beside --resume: the run has its own config."
-            )
         check_seed(self.seed)
-        for name in ("count", "batch_size", "picture_every", "passes", "epochs"):
+        for name in ("batch_size", "picture_every", "passes", "epochs"):
             whole(f"--{name.replace('_', '-')}", getattr(self, name))
-        for name in ("cycles", "code"):
+        for name in ("cycles", "code", "count"):
             if getattr(self, name) is not None:
                 whole(f"--{name}", getattr(self, name))
         if self.name is not None and (self.name in ("", ".", "..") or Path(self.name).name != self.name):
@@ -118,7 +116,10 @@ class Novelty:
         from e2c_control.autoencoders.training import TrainingOptions
         from e2c_control.runs.folder import RunFolder
 
-        data = load_data(self.data, self.count, self.seed)
+        if self.count is not None and self.data != WAVES:
+            raise InputError("--count is a number of waves, and a file is taken whole: leave it out.")
+        count = WAVES_AT_FIRST if self.count is None else self.count
+        data = load_data(self.data, count, self.seed)
         shape = tuple(data.shape[1:])
         if len(shape) not in (1, 3):
             raise InputError(f"Samples have the shape {shape}: give vectors (N, L) or images (N, H, W, C).")
@@ -129,7 +130,7 @@ class Novelty:
         model = AutoEncoderConfig("recurrent", shape, code, kind, self.hidden, output=output, options=options)
         config = NoveltyConfig(
             data=self.data if self.data == WAVES else str(Path(self.data).resolve()),
-            count=self.count,
+            count=count,
             model=model,
             search=SearchOptions(
                 share=self.share,

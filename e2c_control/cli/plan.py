@@ -88,6 +88,8 @@ class Plan:
         check_seed(self.seed)
         if not 0 <= self.problem < MOST_PROBLEMS:
             raise InputError(f"There is no problem {self.problem}: count from 0 to {MOST_PROBLEMS - 1}.")
+        if self.problem and self.start_state is not None and self.goal_state is not None:
+            raise InputError("--problem means nothing beside --start-state and --goal-state: leave it out.")
         self.planning.check()
 
     def _in_own_world(self, trained: TrainedRun) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -73,6 +73,8 @@ class Train:
         checkpoint_every: steps between checkpoints.
     """
 
+    BESIDE_RESUME = ("--dataset", "--device")
+
     dataset: Unset[Path] = None
     env: Unset[str] = None
     resume: Unset[Path] = None
@@ -129,12 +131,7 @@ class Train:
         return run
 
     def _check(self) -> None:
-        given = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
-        if self.resume is not None:
-            idle = [_option(name) for name in given if name not in ("resume", "dataset", "device")]
-            if idle:
-                raise InputError(f"{idle[0]} means nothing beside --resume: the run goes on by its own config.")
-        elif (self.dataset is None) == (self.env is None):
+        if self.resume is None and (self.dataset is None) == (self.env is None):
             both = "Give --dataset or --env, not both: the one is there, the other is collected first."
             raise InputError(both if self.dataset else "Give --dataset, --env or --resume; see e2c train --help.")
         for name in ("threads", "log_every", "measure_every", "checkpoint_every"):

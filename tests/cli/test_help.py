@@ -120,3 +120,32 @@ def test_the_help_of_train_names_every_recipe() -> None:
 
     named = set(re.findall(r"[a-z0-9-]+", find_command("train").__doc__ or ""))
     assert set(RECIPES) <= named
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--seed", "1", "--seed", "2"),
+        ("--seed", "1", "--seed=1"),
+        ("--overwrite", "--overwrite"),
+        ("--frame-stack", "1", "--frame_stack", "2"),
+        ("--env-args", "noise=1", "--env-args", "horizon=7"),
+    ],
+)
+def test_an_option_that_is_given_twice_is_refused(options: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["collect", "--env", "E2C/Planar-v0", "--out", "nowhere", *options]) == 2
+    assert "is given 2 times: give it once" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["train", "collect", "novelty", "explore"])
+def test_what_a_resumed_run_would_not_look_at_is_refused(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where it is what the option has by default: the run may have another."""
+    assert main([command, "--resume", "nowhere", "--seed", "0"]) == 2
+    assert "--seed means nothing beside --resume" in capsys.readouterr().err
+
+
+def test_help_and_version_drop_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["help", "train"])
+    assert "--steps-scale" in capsys.readouterr().out
+    assert main(["--version", "train"]) == 2
