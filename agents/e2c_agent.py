@@ -114,6 +114,8 @@ class E2CAgent(EmbeddedAgent):
         resolve_device(device)
         world = world_of(env, frame_stack)
         length = whole("episode_length", EPISODE_LENGTH[world.starts] if episode_length is None else episode_length)
+        if latent_dim is not None and not isinstance(recipe, str):
+            raise InputError("latent_dim belongs to a recipe given by name: this one has sizes of its own.")
         if isinstance(recipe, str):
             recipe = make_recipe(recipe, default_embedding(world.name, world.frame_shape, latent_dim))
         if options is None and world.task is not None:

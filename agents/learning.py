@@ -21,7 +21,7 @@ from e2c_control.agents.world import World
 from e2c_control.data import Transitions, collect
 from e2c_control.data.policy import Policy
 from e2c_control.data.stepper import Starts
-from e2c_control.errors import InputError, flag
+from e2c_control.errors import InputError, check_fields, flag, one_of, whole
 from e2c_control.measures import measure_map
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
@@ -50,9 +50,13 @@ class LearningOptions:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     folder: Path | None = None
 
+    def __post_init__(self) -> None:
+        check_fields(self, whole, "episode_length")
+        one_of("device", self.device, ("auto", "cpu", "cuda"))
 
-class Stopped(Exception):
-    """A callback asked to stop."""
+
+class Stopped(BaseException):
+    """A callback asked to stop: no mistake of the environment in whose step it did, as Ctrl-C is none."""
 
 
 class Counted(VectorWrapper[Any, Any, Any]):

@@ -9,7 +9,8 @@ import pytest
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-SHORT = ("--warm-epochs", 2, "--epochs", 1, "--ascent-steps", 2, "--hidden", 16, "--count", 60, "--picture-every", 2)
+SHORT = ("--warm-epochs", 2, "--epochs", 1, "--ascent-steps", 2, "--hidden", 16, "--picture-every", 2)
+WAVES = (*SHORT, "--count", 60)
 Refused = Callable[..., str]
 Succeed = Callable[..., None]
 
@@ -17,7 +18,7 @@ Succeed = Callable[..., None]
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, succeed: Succeed) -> Path:
     folder = tmp_path_factory.mktemp("runs")
-    succeed("novelty", *SHORT, "--cycles", 4, "--runs", folder, "--name", "whole")
+    succeed("novelty", *WAVES, "--cycles", 4, "--runs", folder, "--name", "whole")
     return folder / "novelty" / "whole"
 
 
@@ -35,7 +36,7 @@ def test_curves_and_pictures(run: Path) -> None:
 
 
 def test_resumed_to_the_bit(run: Path, tmp_path: Path, succeed: Succeed, capsys: pytest.CaptureFixture[str]) -> None:
-    succeed("novelty", *SHORT, "--cycles", 2, "--runs", tmp_path, "--name", "half")
+    succeed("novelty", *WAVES, "--cycles", 2, "--runs", tmp_path, "--name", "half")
     half = tmp_path / "novelty" / "half"
     succeed("novelty", "--resume", half, "--cycles", 4)
     for group in ("model", "search", "optimiser"):

@@ -34,7 +34,7 @@ class Row:
     """Two values of an argument between which something must differ.
 
     Attributes:
-        differs: the part of what a run shows that must differ.
+        differs: the part of what a run shows that must differ, or "refused" where only one of them is taken.
         other: the second value.
         first: the first value, unless it is the usual one.
         beside: other arguments that both runs have.
@@ -99,14 +99,25 @@ class Thing:
             self._seen[key] = self.run(folders.mktemp("contract"), **given)
         return self._seen[key]
 
+    def part(self, name: str, folders: pytest.TempPathFactory, arguments: Mapping[str, Any]) -> Any:
+        """A part of what a run shows; of "refused" the sentence, or none."""
+        if name != "refused":
+            return self.see(folders, arguments)[name]
+        try:
+            self.see(folders, arguments)
+        except InputError as error:
+            return str(error)
+        return None
+
     def check(self, argument: str, row: Row | Refused, folders: pytest.TempPathFactory) -> None:
         """Fail unless the row holds."""
         if isinstance(row, Refused):
             with pytest.raises(InputError, match=row.words):
                 self.run(folders.mktemp("contract"), **{**row.beside, argument: row.value})
             return
-        first = self.see(folders, {**row.beside, argument: row.first})[row.differs]
-        other = self.see(folders, {**row.beside, argument: row.other})[row.differs]
+        first, other = (
+            self.part(row.differs, folders, {**row.beside, argument: value}) for value in (row.first, row.other)
+        )
         assert first != other, (
             f"{self.name} drops `{argument}`: its {row.differs} is the same for {row.first!r} and {row.other!r}."
         )
