@@ -93,6 +93,8 @@ class Estimators:
 
         for estimator in estimators.values():
             self._samples(estimator)  # refused before any work
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         for name, estimator in estimators.items():
             if not estimator.state_dict() or self.train_steps == 0:
                 continue

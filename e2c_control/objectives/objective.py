@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor, nn
 
-from e2c_control.errors import one_of, only_options
+from e2c_control.errors import InputError, flag, number, one_of, only_options, whole
 from e2c_control.objectives.bottleneck import BackwardConsistency, NextReconstruction
 from e2c_control.objectives.contrastive import InfoNCE, LatentConsistency
 from e2c_control.objectives.divergence import ConsistencyKL, PriorKL
@@ -64,6 +65,15 @@ class WeightedTerm:
         parameters = inspect.signature(TERMS[self.term]).parameters.values()
         known = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
         only_options(f"The term {self.term!r}", self.options, known)
+        usual = {p.name: p.default for p in parameters}
+        kinds: Any = {bool: flag, int: whole, float: number}
+        checked = {name: kinds[type(usual[name])](name, value) for name, value in self.options.items()}
+        object.__setattr__(self, "options", checked)
+        if (self.start is None) != (self.ramp == 0):
+            raise InputError(
+                f"The weight of {self.term!r} goes from `start` to `weight` over the share `ramp` of the phase: give "
+                "both of start and ramp, or none."
+            )
 
     def weight_at(self, progress: float) -> float:
         """The factor when `progress`, in [0, 1], of the phase is done."""

@@ -55,7 +55,14 @@ class Phase:
     retry: Retry | None = None
 
     def __post_init__(self) -> None:
-        unknown = set(self.retry.above if self.retry else ()) - {term.term for term in self.terms}
+        names = [term.term for term in self.terms]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise InputError(
+                f"Phase '{self.name}' has the term '{twice}' {names.count(twice)} times, and a loss is known by its "
+                "name: give it once, with one weight and one set of options."
+            )
+        unknown = set(self.retry.above if self.retry else ()) - set(names)
         if unknown:
             raise InputError(
                 f"Phase '{self.name}' cannot be given up by '{min(unknown)}': add it to the phase's terms."

@@ -11,9 +11,9 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,9 @@ from e2c_control.errors import InputError
 
 Seen = Mapping[str, Any]
 """What a run shows, each part by a name: what tables call by it."""
+
+CHANCE = re.compile(r"second|elapsed|^time/|created|time$|commit|versions|machine|/cpu|wall")
+"""Names of numbers that no two runs have in common."""
 
 USUAL = object()
 """Left out: the argument has its default, or what the thing's runs have in common."""
@@ -179,12 +182,3 @@ def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return hashlib.sha256(value).hexdigest()
     return repr(value)
-
-
-def files_of(folder: Path) -> dict[str, str]:
-    """The content of every file below a folder, without what no two runs have in common."""
-    return {
-        str(path.relative_to(folder)): print_of(path.read_bytes())
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.name.startswith("events.out")
-    }
