@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
-from e2c_control.agents.learning import AfterStep, Callback, LearningOptions, Stopped, as_callback
+from e2c_control.agents.learning import AfterStep, Callback, LearningOptions, Stopped, as_callback, device_of
 from e2c_control.agents.saved import SavedAgent, Tensors
 from e2c_control.agents.world import EnvSource, World, world_of
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding
-from e2c_control.training.run import resolve_device
 
 
 class EmbeddedAgent:
@@ -62,7 +61,7 @@ class EmbeddedAgent:
     @classmethod
     def _restored(cls, saved: SavedAgent, path: Path | str, env: EnvSource | None, device: torch.device | str) -> Self:
         """An agent made of what was read at `path`; what its kind has besides is still to be put in."""
-        agent = cls(saved.embedding.to(resolve_device(device)), saved.options, saved.seed)
+        agent = cls(saved.embedding.to(device_of(device)), saved.options, saved.seed)
         agent.num_timesteps, agent._learning = saved.num_timesteps, saved.learning
         if env is not None:
             agent._settle(world_of(env, saved.frame_stack), path)

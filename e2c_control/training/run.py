@@ -79,13 +79,12 @@ class TrainConfig:
     keep: int = 2
 
 
-def resolve_device(device: str | torch.device) -> torch.device:
-    """Return the torch device behind "auto", "cpu" or "cuda", or one of several such as "cuda:1"."""
-    name = str(device)
-    one_of("device", name.partition(":")[0], ("auto", "cpu", "cuda"))
+def resolve_device(name: str) -> torch.device:
+    """The torch device behind "auto", "cpu" or "cuda"."""
+    one_of("device", name, ("auto", "cpu", "cuda"))
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
+    if name == "cuda" and not torch.cuda.is_available():
         raise InputError("There is no CUDA device here: choose cpu (--device cpu).")
     return torch.device(name)
 

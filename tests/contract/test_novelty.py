@@ -300,6 +300,7 @@ THINGS = [
             "options": Row("rewards", NoveltyOptions(**{**SHAPE, "model": "rnd"})),
             **COMMON,
             "device": DEVICE,
+            "training": Row("weights", False),
         },
     ),
     Thing("NoveltyOptions", NoveltyOptions, options, OPTIONS),
@@ -312,7 +313,7 @@ THINGS = [
         replayed,
         {
             "buffer_size": Row("size", 32),
-            "source": Row("rewards", "other"),
+            "source": Refused("other", "outermost"),
             "optimize_memory_usage": Refused(True, "optimize_memory_usage"),
         },
     ),
