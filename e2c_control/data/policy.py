@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from e2c_control.errors import InputError
+from e2c_control.errors import check_fields, number, whole
 
 
 class Policy(Protocol):
@@ -30,10 +30,9 @@ class UniformPolicy:
     corner_share: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (0 < self.scale <= 1 and 0 <= self.corner_share <= 1):
-            raise InputError(
-                f"Action scale {self.scale} and corner share {self.corner_share} must lie in (0, 1] and [0, 1]."
-            )
+        check_fields(self, whole, "action_dim")
+        check_fields(self, number, "scale", above=0, most=1)
+        check_fields(self, number, "corner_share", least=0, most=1)
 
     def __call__(self, frames: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
         actions = 2 * rng.random((len(frames), self.action_dim), np.float32) - 1

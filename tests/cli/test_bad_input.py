@@ -66,7 +66,7 @@ def test_environments(
     ("options", "sentence"),
     [
         (("--transitions", 0), "give 1 or more"),
-        (("--corner-share", 2), "corner share 2"),
+        (("--corner-share", 2), "corner_share is 2.0"),
         (("--env-args", "noise"), "write it as name=value"),
         (("--env-args", "weight=1"), "has no option 'weight'"),
         (("--env-args", "noise=-1"), "noise must be"),

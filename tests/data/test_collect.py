@@ -96,7 +96,7 @@ def test_uniform_policy_with_corners() -> None:
     assert abs(corners.mean() - 0.25) < 0.02
     assert abs(np.abs(actions[~corners]).mean() - 0.25) < 0.01
     assert np.unique(np.sign(actions[corners]), axis=0).shape == (4, 2)
-    with pytest.raises(InputError, match="corner share"):
+    with pytest.raises(InputError, match="corner_share"):
         UniformPolicy(2, corner_share=2)
 
 
