@@ -65,7 +65,7 @@ class FrameFilter:
         starts = starts[np.linspace(0, len(starts) - 1, min(WINDOWS, len(starts))).round().astype(np.int64)]
         rows = transitions.window_rows(starts, 2, stack)
         z0, z1, z2 = (
-            encode_means(embedding, stack_frames(transitions.frames[rows[:, t : t + stack]])) for t in range(3)
+            encode_means(embedding, stack_frames(transitions.frames_at(rows[:, t : t + stack]))) for t in range(3)
         )
         u0, u1 = (transitions.actions[starts + t].astype(np.float64) for t in range(2))
         dynamics = planning_model(embedding.transition)

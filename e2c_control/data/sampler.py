@@ -90,7 +90,7 @@ class WindowSampler:
         self._slice = slice(rank * batch_size // world_size, (rank + 1) * batch_size // world_size)
         self._check(episodes)
         self.store = store or open_store(transitions, self.device, budget_bytes)
-        self._actions = torch.as_tensor(np.array(transitions.actions)).to(self.device)
+        self._actions = torch.as_tensor(transitions.all_actions()).to(self.device)
 
     def draw(self) -> Batch:
         """The next random batch, or this process's share of it."""

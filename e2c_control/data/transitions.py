@@ -8,15 +8,18 @@ dataset.json                        what they are; see `DatasetCard`
 """
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from e2c_control.data.card import DatasetCard, read_card
 from e2c_control.data.npy import REMEDY, open_npy
+from e2c_control.data.rows import FileRows
 from e2c_control.errors import InputError
 
 _ROWS_AT_ONCE = 1 << 20
@@ -81,6 +84,23 @@ class Transitions:
             if values is not None and not _finite(values):
                 raise InputError(f"{self.path / name}.npy holds {name} that are not finite: {REMEDY}.")
 
+    def frames_at(self, rows: NDArray[np.int64], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """``frames[rows]``, read so that nothing of the file stays in memory: the way to read many of a large dataset.
+
+        Args:
+            rows: of any shape.
+            out: where to put them, (*rows.shape, H, W, C) uint8.
+        """
+        return self._frame_rows.take(rows, out)
+
+    def all_actions(self) -> NDArray[np.float32]:
+        """``actions`` in memory, (F, m)."""
+        return FileRows(cast("np.memmap[Any, np.dtype[np.float32]]", self.actions)).all()
+
+    @cached_property
+    def _frame_rows(self) -> FileRows:
+        return FileRows(cast("np.memmap[Any, np.dtype[np.uint8]]", self.frames))
+
     @property
     def n_episodes(self) -> int:
         """E."""
@@ -94,8 +114,8 @@ class Transitions:
     def checksum(self) -> int:
         """CRC-32 of offsets and actions: no two collections took the same actions."""
         checksum = zlib.crc32(self.episodes.data)
-        for start in range(0, len(self.actions), _ROWS_AT_ONCE):
-            checksum = zlib.crc32(self.actions[start : start + _ROWS_AT_ONCE].data, checksum)
+        for block in _blocks(self.actions):
+            checksum = zlib.crc32(block.data, checksum)
         return checksum
 
     def windows(
@@ -119,9 +139,13 @@ class Transitions:
         skipped = 0 if repeat_first else stack - 1
         first = self.episodes[chosen] + skipped
         counts = np.maximum(self.episodes[chosen + 1] - steps - first, 0)
-        # Counting up inside each episode: the position among all windows, moved to the episode's first row.
-        before = np.cumsum(counts) - counts
-        return np.arange(counts.sum(), dtype=np.int64) + np.repeat(first - before, counts)
+        # Counting up inside each episode: steps of one, and at an episode's first window the step to its first row.
+        first, counts = first[counts > 0], counts[counts > 0]
+        rows = np.ones(counts.sum(), np.int64)
+        if len(rows):
+            last = first + counts - 1
+            rows[0], rows[np.cumsum(counts)[:-1]] = first[0], first[1:] - last[:-1]
+        return np.cumsum(rows, out=rows)
 
     def window_rows(self, starts: NDArray[np.int64], steps: int, stack: int = 1) -> NDArray[np.int64]:
         """Rows of the frames of each window: (N,) → (N, stack + steps) int64.
@@ -151,8 +175,14 @@ class Transitions:
 
 
 def _finite(values: NDArray[Any]) -> bool:
-    starts = range(0, len(values), _ROWS_AT_ONCE)
-    return all(bool(np.isfinite(values[start : start + _ROWS_AT_ONCE]).all()) for start in starts)
+    return all(bool(np.isfinite(block).all()) for block in _blocks(values))
+
+
+def _blocks(mapped: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """All rows, in blocks that are read from the file one after another."""
+    rows = FileRows(cast("np.memmap[Any, np.dtype[Any]]", mapped))
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        yield rows.take(np.arange(start, min(start + _ROWS_AT_ONCE, len(rows))))
 
 
 def stack_frames(frames: NDArray[Any]) -> NDArray[Any]:

@@ -77,7 +77,7 @@ def hold_out(
     chosen = _spread(starts[steps], max(limit // (steps + 1), 1))
     rows, flat = np.unique(transitions.window_rows(chosen, steps), return_inverse=True)
     windows = flat.reshape(-1, steps + 1).astype(np.int64)
-    observations = stack_frames(transitions.frames[transitions.window_rows(rows, 0, stack)])
+    observations = stack_frames(transitions.frames_at(transitions.window_rows(rows, 0, stack)))
     landmarks = _spread(np.arange(len(rows)), LANDMARKS)
     return HeldOut(
         observations=observations,

@@ -70,7 +70,7 @@ def train_pixel_statistics(
     rows = rows[np.linspace(0, len(rows) - 1, min(limit, len(rows))).astype(np.int64)]
     sums = squares = 0.0
     for block in np.array_split(rows, -(-len(rows) // 512)):
-        frames = unit_pixels(torch.from_numpy(transitions.frames[block]), torch.float64)
+        frames = unit_pixels(torch.from_numpy(transitions.frames_at(block)), torch.float64)
         sums, squares = sums + frames.sum(0), squares + frames.square().sum(0)
     mean = torch.as_tensor(sums) / len(rows)
     deviation = (torch.as_tensor(squares) / len(rows) - mean.square()).clamp(min=0.0).sqrt()

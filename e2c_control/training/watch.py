@@ -78,5 +78,5 @@ def _windows(transitions: Transitions, episodes: NDArray[np.int64]) -> Batch:
     starts = {k: transitions.windows(k, stack, episodes=episodes, repeat_first=False) for k in range(1, HORIZON + 1)}
     steps = max(k for k, rows in starts.items() if len(rows))
     chosen = starts[steps][np.linspace(0, len(starts[steps]) - 1, PICTURED).round().astype(np.int64)]
-    frames = transitions.frames[transitions.window_rows(chosen, steps, stack)]
+    frames = transitions.frames_at(transitions.window_rows(chosen, steps, stack))
     return Batch(torch.as_tensor(frames), torch.as_tensor(transitions.actions[chosen[:, None] + np.arange(steps)]))

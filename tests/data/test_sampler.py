@@ -1,7 +1,7 @@
 """Batches: the same bits resident and streamed, resumable, sliced for many processes, bounded in memory."""
 
-import subprocess
-import sys
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import torch
 
 from e2c_control.data import DatasetCard, Transitions, TransitionsWriter
 from e2c_control.data.sampler import WindowSampler
-from e2c_control.data.store import MappedFrames, ResidentFrames, StreamedFrames, open_store
+from e2c_control.data.store import ResidentFrames, StreamedFrames, open_store
 from e2c_control.errors import InputError
 
 Make = Callable[..., Transitions]
@@ -57,12 +57,28 @@ def test_resident_and_streamed_give_the_same_bits(dataset: Make) -> None:
         assert torch.equal(one.actions, other.actions)
 
 
-def test_pages_given_back_do_not_change_the_frames(dataset: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("e2c_control.data.store._RESIDENT_BYTES", 1)
+@pytest.mark.parametrize("shape", [(3, 4), (1, 1), (0, 5), (2, 3, 2)])
+def test_rows_are_read_as_a_map_shows_them(dataset: Make, shape: tuple[int, ...]) -> None:
     made = dataset([50])
-    mapped = MappedFrames(made)
-    for _ in range(3):
-        assert (mapped.take(np.arange(51)) == made.frames).all()
+    rows = np.random.default_rng(0).integers(0, 51, shape)
+    assert np.array_equal(made.frames_at(rows), made.frames[rows])
+    assert np.array_equal(made.frames_at(np.arange(51)), made.frames)
+    assert np.array_equal(made.all_actions(), made.actions)
+    assert np.array_equal(made.frames_at(rows[::-1].T), made.frames[rows[::-1].T])
+    with pytest.raises(IndexError, match="of 51"):
+        made.frames_at(np.array([0, 51]))
+
+
+def test_frames_outlive_their_folder_and_notice_that_they_are_cut(dataset: Make) -> None:
+    made = dataset([50])
+    before = np.array(made.frames)
+    assert np.array_equal(made.frames_at(np.arange(51)), before)
+    shutil.rmtree(made.path)
+    assert np.array_equal(made.frames_at(np.arange(51)), before)
+    made = dataset([50])
+    os.truncate(made.path / "frames.npy", 200)
+    with pytest.raises(OSError, match="changed while it was read"):
+        made.frames_at(np.arange(51))
 
 
 def test_generator_state_is_all_there_is_to_resume(dataset: Make) -> None:
@@ -148,52 +164,3 @@ def test_batches_on_cuda_are_the_same(dataset: Make) -> None:
             assert batch.frames.is_cuda
             assert torch.equal(batch.frames.cpu(), on_cpu.frames)
             assert torch.equal(batch.actions.cpu(), on_cpu.actions)
-
-
-def _sparse(path: Path, n_frames: int) -> Path:
-    """A sparse file costs no disk, and its pages count as resident like any other's."""
-    shape = (48, 48, 1)
-    with TransitionsWriter.create(path, DatasetCard("Test-v0", {}, shape, 1)) as writer:
-        writer.append(np.zeros((1, 2, *shape), np.uint8), np.zeros((1, 2, 1), np.float32))
-    for name, row, dtype in (("frames", shape, np.uint8), ("actions", (1,), np.float32)):
-        np.lib.format.open_memmap(path / f"{name}.npy", "w+", dtype, (n_frames, *row))
-    np.save(path / "episodes.npy", np.arange(0, n_frames + 1, 50))
-    return path
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_streaming_gives_pages_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def most_mapped(budget: int) -> int:
-        monkeypatch.setattr("e2c_control.data.store._RESIDENT_BYTES", budget)
-        drawing = sampler(made, batch_size=64, budget_bytes=0)
-        return max(_file_pages() for _ in range(30) if drawing.draw()) - before
-
-    made, before = Transitions.open(_sparse(tmp_path / "d", 50_000)), _file_pages()
-    assert most_mapped(16 << 20) < 20 << 20
-    assert most_mapped(1 << 40) > 40 << 20, "the measurement shows what is not given back"
-
-
-def _file_pages() -> int:
-    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssFile"))
-    return int(line.split()[1]) * 1024
-
-
-@pytest.mark.slow
-def test_four_gigabytes_in_one_gigabyte(tmp_path: Path) -> None:
-    script = f"""
-import resource, torch
-from e2c_control.data import Transitions
-from e2c_control.data.sampler import WindowSampler
-made = Transitions.open({str(_sparse(tmp_path / "d", 2_000_000))!r})
-assert made.frames.nbytes > 4 << 30
-torch.set_num_threads(1)
-generator = torch.Generator().manual_seed(0)
-drawing = WindowSampler(made, steps=3, stack=2, batch_size=128, device="cpu", generator=generator)
-network = torch.nn.Linear(48 * 48, 8)
-for _ in range(150):
-    network(drawing.draw().frames[:, 0].flatten(1).float()).sum().backward()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) * 1024 < 1 << 30
