@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from e2c_control.errors import InputError, check_fields, number, whole
+from e2c_control.errors import check_fields, number, whole
 from e2c_control.planners.checks import Array, Bools, Ints
-from e2c_control.planners.costs import Cost, Expansion, SmoothCost
+from e2c_control.planners.costs import Cost, Expansion, SmoothCost, expanded, finite_cost
 from e2c_control.planners.dynamics import Dynamics, NoisyDynamics
-from e2c_control.planners.ilqr import checked_problem
+from e2c_control.planners.ilqr import checked_problem, smooth
 from e2c_control.planners.plan import Limits, Plan, StopReason
 
 if TYPE_CHECKING:
@@ -77,17 +77,16 @@ class AICO:
         from e2c_control.planners.quadratic_search import begin_search  # loads numba: not before
 
         z0, horizon = checked_problem(dynamics, cost, initial_states, horizon, limits, warm_start)
-        if not isinstance(cost, SmoothCost):
-            raise InputError(f"AICO needs derivatives: give {type(cost).__name__} a method expand().")
+        known = smooth("AICO", cost)
         start = (
             Plan.guess(np.zeros((len(z0), 1, dynamics.control_dim)), z0.shape[1]) if warm_start is None else warm_start
         )
         u = start.shift(horizon, steps=0).controls
         with np.errstate(all="ignore"):  # a sweep that diverges is taken back, and no reason to warn
-            controls, progress = self._improve(engine_for(dynamics), cost, z0, limits.clip(u), limits)
-            plan = begin_search(dynamics, cost, z0, controls[:, None], limits).best(self.tolerance)
-        known = plan.failed | (plan.stop_reason == StopReason.CONVERGED)
-        reason = np.where(known, plan.stop_reason, progress.reason)
+            controls, progress = self._improve(engine_for(dynamics), known, z0, limits.clip(u), limits)
+            plan = begin_search(dynamics, known, z0, controls[:, None], limits).best(self.tolerance)
+        final = plan.failed | (plan.stop_reason == StopReason.CONVERGED)
+        reason = np.where(final, plan.stop_reason, progress.reason)
         return replace(
             plan,
             cost_history=np.stack(progress.history, axis=1),
@@ -113,7 +112,7 @@ class AICO:
             after = engine.dynamics.step(x[rows, :-1].reshape(-1, x.shape[2]), u[rows].reshape(-1, u.shape[2]))
             d = after.reshape(x[rows, 1:].shape) - x[rows, 1:]
             C = self._noise(engine.dynamics, x[rows], u[rows])
-            local = cost.expand(x[rows], u[rows], rows)
+            local = expanded(cost, x[rows], u[rows], rows)
             sweep = backward_sweep(A, B, d, C, local, progress.damping[rows])
             z, w = engine.closed_loop(x[rows], u[rows], sweep.K, sweep.k, np.ones((1,)), limits)
             value = np.where(sweep.sound, finite_cost(cost, z[:, 0], w[:, 0], rows), np.inf)
@@ -164,11 +163,12 @@ def backward_sweep(A: Array, B: Array, d: Array, C: Array, cost: Expansion, damp
     """V̄ = (I + V C)⁻¹ V, v̄ = (I + V C)⁻¹ v; then V = Q + A'V̄A - F'G⁻¹F with G = R + B'V̄B and F = S + B'V̄A.
 
     The controller that is executed minimises ½ u'Ru + the cost-to-go with V in the place of V̄. ``damping`` (N,) adds
-    as many times ½ x'x at each time.
+    as many times ½ x'|diag V|x at each time, so that it is a number without units.
     """
     N, T, n, m = B.shape
     K, k, Kb, kb = np.empty((N, T, m, n)), np.empty((N, T, m)), np.empty((N, T, m, n)), np.empty((N, T, m))
-    V, v = cost.Q + damping[:, None, None, None] * np.eye(n), cost.q.copy()
+    V, v = np.array(cost.Q), cost.q.copy()
+    V[:, -1] += _damped(V[:, -1], damping)
     sound = np.ones(N, np.bool_)
     for t in range(T - 1, -1, -1):
         At, Bt, Vt, vt = A[:, t], B[:, t], V[:, t + 1], v[:, t + 1]
@@ -181,8 +181,14 @@ def backward_sweep(A: Array, B: Array, d: Array, C: Array, cost: Expansion, damp
         sound &= definite & soft_definite
         P = _transposed(At) @ S @ At + _transposed(F) @ Kb[:, t]
         V[:, t] += (P + _transposed(P)) / 2
+        V[:, t] += _damped(V[:, t], damping)
         v[:, t] += _times(_transposed(At), w) + _times(_transposed(F), kb[:, t])
     return Sweep(K, k, Kb, kb, V, v, sound)
+
+
+def _damped(V: Array, damping: Array) -> Array:
+    """What damping (N,) adds to V (N, n, n)."""
+    return damping[:, None, None] * np.abs(V) * np.eye(V.shape[-1])
 
 
 def _stage_policy(
@@ -217,12 +223,6 @@ def _change(cost: Expansion, x: Array, u: Array) -> Array:
     slope = cost.q + 0.5 * np.einsum("btij,btj->bti", cost.Q, x)
     both = cost.r + 0.5 * np.einsum("btij,btj->bti", cost.R, u) + np.einsum("btij,btj->bti", cost.S, x[:, :-1])
     return np.einsum("bti,bti->b", slope, x) + np.einsum("bti,bti->b", both, u)
-
-
-def finite_cost(cost: Cost, states: Array, controls: Array, problems: Ints) -> Array:
-    """Costs (N,), infinite where they or the states are not finite."""
-    value = cost.value(states, controls, problems)
-    return np.where(np.isfinite(value) & np.isfinite(states).all(axis=(1, 2)), value, np.inf)
 
 
 def _transposed(X: Array) -> Array:

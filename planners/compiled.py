@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
@@ -18,7 +19,30 @@ def _compiler() -> Callable[..., Any] | None:
 
 _njit = _compiler()
 # Of the liberties of fast mathematics only one is taken: a b + c may be rounded once. NaN and infinity work as ever.
-_OPTIONS: dict[str, Any] = {"cache": True, "error_model": "numpy", "fastmath": {"contract"}}
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
+
+
+def _machine_code(kernel: Kernel, **options: Any) -> Kernel:
+    """Compile at the first call; kept on disk where there is a place to write, else compiled anew by each process."""
+    if _njit is None:
+        return kernel
+    try:
+        made = _njit(cache=True, **_OPTIONS, **options)(kernel)
+    except RuntimeError:  # neither the installation nor the home folder can be written to
+        return cast(Kernel, _njit(**_OPTIONS, **options)(kernel))
+    cache = made._cache
+    cache.save_overload = _unless_full(cache.save_overload)
+    return cast(Kernel, made)
+
+
+def _unless_full(save: Callable[..., None]) -> Callable[..., None]:
+    """``save``, but a full disk or a folder that has become unwritable is no reason to stop planning."""
+
+    def saved(*given: Any) -> None:
+        with suppress(OSError):
+            save(*given)
+
+    return saved
 
 
 def compiled(kernel: Kernel) -> Kernel:
@@ -27,12 +51,12 @@ def compiled(kernel: Kernel) -> Kernel:
     The machine code is kept on disk, so that only the first run on a machine waits for it. No parallel=True: its
     threads were measured to slow torch down in the same process, and gained nothing here.
     """
-    return kernel if _njit is None else cast(Kernel, _njit(**_OPTIONS)(kernel))
+    return _machine_code(kernel)
 
 
 def inlined(kernel: Kernel) -> Kernel:
     """The same, and copied into each kernel that calls it, so that sizes known there unroll the loops here."""
-    return kernel if _njit is None else cast(Kernel, _njit(**_OPTIONS, inline="always")(kernel))
+    return _machine_code(kernel, inline="always")
 
 
 def _pointers() -> Callable[[Callable[..., None], str], Any] | None:
@@ -50,7 +74,8 @@ def _pointers() -> Callable[[Callable[..., None], str], Any] | None:
         options: dict[str, Any] = {"error_model": "numpy"}
         try:
             return cast(Any, cfunc)(signatures[outputs], cache=True, **options)(kernel)
-        except (RuntimeError, ImportError):  # typed at a prompt, or the machine code on disk is another program's
+        # Typed at a prompt, nowhere to write, a full disk, or the machine code on disk is another program's.
+        except (RuntimeError, ImportError, OSError):
             return cast(Any, cfunc)(signatures[outputs], **options)(kernel)
 
     return make

@@ -49,6 +49,31 @@ class SmoothCost(Cost, Protocol):
         ...
 
 
+def finite_cost(cost: Cost, states: Array, controls: Array, problems: Ints) -> Array:
+    """Return costs (b,), infinite where they or the states are not finite; another shape raises InputError."""
+    try:
+        value = np.asarray(cost.value(states, controls, problems), dtype=np.float64)
+    except TypeError as error:
+        raise InputError(f"The value of {type(cost).__name__} must be an array of numbers: {error}.") from error
+    if value.shape != (len(states),):
+        raise InputError(
+            f"The value of {type(cost).__name__} must be one number for each of {len(states)} trajectories, but has "
+            f"shape {value.shape}: sum over time and coordinates, not over the batch."
+        )
+    return np.where(np.isfinite(value) & np.isfinite(states.reshape(len(states), -1)).all(axis=1), value, np.inf)
+
+
+def expanded(cost: SmoothCost, states: Array, controls: Array, problems: Ints) -> Expansion:
+    """Return the cost's expansion, once its shapes are right; others raise InputError."""
+    found, (b, horizon, m), n = cost.expand(states, controls, problems), controls.shape, states.shape[2]
+    shapes = {"q": (b, horizon + 1, n), "r": (b, horizon, m), "Q": (b, horizon + 1, n, n), "R": (b, horizon, m, m)}
+    for name, shape in (shapes | {"S": (b, horizon, m, n)}).items():
+        if np.shape(getattr(found, name)) != shape:
+            given = np.shape(getattr(found, name))
+            raise InputError(f"{name} of {type(cost).__name__}'s expand must have shape {shape}, but has {given}.")
+    return found
+
+
 class QuadraticCost(SmoothCost):
     """Σ_t (z_t - g)'Q(z_t - g) + Σ_t u_t'R u_t over all T + 1 states and T controls, without a factor ½.
 

@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from e2c_control.errors import whole
+from e2c_control.errors import InputError, number, whole
 from e2c_control.planners.checks import Array, real
 from e2c_control.planners.lowered import Lowered
 
@@ -110,8 +110,10 @@ class FunctionDynamics:
 
     Arguments: ``step`` takes states (b, n) and controls (b, m) to the next states (b, n). The local model comes from
     central differences, all of them in one call of ``step`` with b * (2 (n + m) + 1) rows; ``difference`` is their
-    half-width, relative to a coordinate's size where that exceeds 1. The default balances rounding against truncation.
-    ``lowered`` is the same step for the compiled engine.
+    half-width, relative to a coordinate's size where that exceeds 1. None balances rounding against truncation: the
+    cube root of the precision of what ``step`` returns, which is float32's where each of its numbers is one. A step
+    that works in float32 inside and returns other numbers needs a ``difference`` of about 5e-3. ``lowered`` is the same
+    step for the compiled engine.
     """
 
     def __init__(
@@ -119,13 +121,14 @@ class FunctionDynamics:
         step: Callable[[Array, Array], Array],
         state_dim: int,
         control_dim: int,
-        difference: float = float(np.finfo(np.float64).eps) ** (1 / 3),
+        difference: float | None = None,
         lowered: Lowered | None = None,
     ) -> None:
         self._step = step
         self._state_dim = whole("state_dim", state_dim)
         self._control_dim = whole("control_dim", control_dim)
-        self._difference = difference
+        self._difference = None if difference is None else number("difference", difference, above=0)
+        self._coarse = False  # whether the last local model came from a step in float32: where the next one begins
         self._lowered = lowered
 
     @property
@@ -137,7 +140,12 @@ class FunctionDynamics:
         return self._control_dim
 
     def step(self, states: Array, controls: Array) -> Array:
-        return np.asarray(self._step(states, controls), dtype=np.float64)
+        after = np.asarray(self._step(states, controls))
+        if after.shape != states.shape:
+            raise InputError(
+                f"The step of FunctionDynamics must return the next states {states.shape}, but returns {after.shape}."
+            )
+        return after.astype(np.float64, copy=False)
 
     def rollout(self, initial_states: Array, controls: Array) -> Array:
         return rollout_by_steps(self.step, initial_states, controls)
@@ -146,15 +154,27 @@ class FunctionDynamics:
         return self._lowered
 
     def linearize(self, states: Array, controls: Array) -> Linearization:
-        n, size = self._state_dim, self._state_dim + self._control_dim
         point = np.concatenate((states, controls), axis=1)
-        width = self._difference * np.maximum(1.0, np.abs(point))
-        offsets = width[:, None, :] * np.eye(size)  # (b, n + m, n + m): one coordinate moved in each row
-        around = point[:, None, :] + np.concatenate((offsets, -offsets, np.zeros((len(point), 1, size))), axis=1)
-        rows = around.reshape(-1, size)
-        after = self.step(rows[:, :n], rows[:, n:]).reshape(len(point), 2 * size + 1, n)
+        around, after = self._around(point, self._coarse)
+        if self._difference is None:
+            with np.errstate(over="ignore"):
+                coarse = bool(((after == after.astype(np.float32)) | np.isnan(after)).all())
+            if coarse != self._coarse:
+                self._coarse = coarse
+                around, after = self._around(point, coarse)
+        size = point.shape[1]
         # The width that was really stepped: adding and subtracting rounds.
         stepped = np.einsum("bii->bi", around[:, :size] - around[:, size : 2 * size])
         jacobian = ((after[:, :size] - after[:, size : 2 * size]) / stepped[:, :, None]).transpose(0, 2, 1)
-        A, B = jacobian[:, :, :n], jacobian[:, :, n:]
+        A, B = jacobian[:, :, : self._state_dim], jacobian[:, :, self._state_dim :]
         return Linearization(A, B, after[:, -1] - np.einsum("bij,bj->bi", jacobian, point))
+
+    def _around(self, point: Array, coarse: bool) -> tuple[Array, Array]:
+        """Points (b, 2 (n + m) + 1, n + m) on both sides of ``point`` (b, n + m) and at it, and the states after."""
+        n, size = self._state_dim, point.shape[1]
+        precision = float(np.finfo(np.float32 if coarse else np.float64).eps)
+        width = (self._difference or precision ** (1 / 3)) * np.maximum(1.0, np.abs(point))
+        offsets = width[:, None, :] * np.eye(size)  # (b, n + m, n + m): one coordinate moved in each row
+        around = point[:, None, :] + np.concatenate((offsets, -offsets, np.zeros((len(point), 1, size))), axis=1)
+        rows = around.reshape(-1, size)
+        return around, self.step(rows[:, :n], rows[:, n:]).reshape(len(point), 2 * size + 1, n)

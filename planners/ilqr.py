@@ -6,6 +6,7 @@ programming", ICRA 2014 (limits inside the backward pass).
 """
 
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,9 +32,7 @@ class ILQR:
     starts: Starts = field(default_factory=Starts)
     # A rollout costs in proportion. Replans of few iterations did as well with (1, 0.3, 0.1); swing-ups need more.
     step_sizes: tuple[float, ...] = (1.0, 0.5, 0.25, 0.1, 0.03, 0.01)
-    tolerance: float = (
-        1e-7  # of the optimality residual: stop where a full step promises less than this share of |cost|
-    )
+    tolerance: float = 1e-7  # of the optimality residual: stop where a full step promises a smaller share of |cost|
     armijo: float = 1e-4  # least accepted share of the promised gain
     report_gap: bool = False  # whether plans tell how far the dynamics' A is from their exact Jacobian (``model_gap``)
 
@@ -43,6 +42,8 @@ class ILQR:
         check_fields(self, number, "tolerance", least=0)
         check_fields(self, number, "armijo", above=0, below=1)
         check_fields(self, flag, "report_gap")
+        if not isinstance(cast(object, self.starts), Starts):
+            raise InputError(f"starts is {self.starts!r}: give Starts, such as Starts(zeros=1, uniform=2, extreme=2).")
 
     def __call__(
         self,
@@ -62,17 +63,14 @@ class ILQR:
 
         Raises InputError when shapes disagree or the cost has no derivatives, before any work.
         """
-        from e2c_control.planners.quadratic_search import (
-            begin_search,
-        )  # loads numba, which only a planner at work needs
+        from e2c_control.planners.quadratic_search import begin_search  # loads numba: not before
 
         states, horizon = checked_problem(dynamics, cost, initial_states, horizon, limits, warm_start)
-        if not isinstance(cost, SmoothCost):
-            raise InputError(f"iLQR needs derivatives: give {type(cost).__name__} a method expand().")
+        known = smooth("iLQR", cost)
         rng = np.random.default_rng(0) if rng is None else rng
         controls = self.starts.controls(len(states), horizon, limits, warm_start, rng)
         with np.errstate(all="ignore"):  # a candidate that diverges is discarded, and no reason to warn
-            search = begin_search(dynamics, cost, states, controls, limits)
+            search = begin_search(dynamics, known, states, controls, limits)
             for _ in range(self.iterations):
                 search.linearize()
                 search.backward(self.tolerance)
@@ -95,6 +93,13 @@ def linearization_gap(dynamics: Dynamics, plan: Plan) -> Array:
     A = dynamics.linearize(states, controls).A
     missing, total = (np.sqrt((X**2).reshape(n_problems, -1).sum(axis=1)) for X in (J - A, J))
     return missing / np.maximum(total, np.finfo(np.float64).tiny)
+
+
+def smooth(planner: str, cost: Cost) -> SmoothCost:
+    """Return the cost, once it has the derivatives that the ``planner`` needs."""
+    if not isinstance(cost, SmoothCost):
+        raise InputError(f"{planner} needs derivatives: give {type(cost).__name__} a method expand().")
+    return cost
 
 
 def checked_problem(

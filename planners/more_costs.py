@@ -55,8 +55,8 @@ class FunctionCost(SmoothCost):
     def value(self, states: Array, controls: Array, problems: Ints) -> Array:
         b, horizon, m = controls.shape
         rows = states[:, :-1].reshape(b * horizon, -1), controls.reshape(-1, m), np.repeat(problems, horizon)
-        total = np.asarray(self._stage(*rows), dtype=np.float64).reshape(b, horizon).sum(axis=1)
-        return total if self._final is None else total + self._final(states[:, -1], problems)
+        total = _one_each("stage", self._stage(*rows), b * horizon).reshape(b, horizon).sum(axis=1)
+        return total if self._final is None else total + _one_each("final", self._final(states[:, -1], problems), b)
 
     def expand(self, states: Array, controls: Array, problems: Ints) -> Expansion:
         (b, horizon, m), n = controls.shape, states.shape[2]
@@ -78,12 +78,20 @@ class FunctionCost(SmoothCost):
         pairs = unit[:, None] + unit[None, :]
         moves = np.concatenate((unit, -unit, pairs.reshape(-1, k), -pairs.reshape(-1, k), np.zeros((1, k)))) * h
         rows = (x[:, None] + moves).reshape(-1, k)
-        value = np.asarray(f(rows, np.repeat(problems, len(moves))), dtype=np.float64).reshape(b, -1)
+        value = _one_each("stage or final", f(rows, np.repeat(problems, len(moves))), len(rows)).reshape(b, -1)
         up, down, here = value[:, :k], value[:, k : 2 * k], value[:, -1]
         both = (value[:, 2 * k : 2 * k + k * k] + value[:, 2 * k + k * k : -1]).reshape(b, k, k)
         single = up + down
         H = (both - single[:, :, None] - single[:, None, :] + 2 * here[:, None, None]) / (2 * h * h)
         return (up - down) / (2 * h), convex(H)
+
+
+def _one_each(name: str, costs: ArrayLike, rows: int) -> Array:
+    """Costs (rows,) that a function of rows returned, or an InputError."""
+    value = np.asarray(costs, dtype=np.float64)
+    if value.shape != (rows,):
+        raise InputError(f"FunctionCost's {name} must return one number for each of {rows} rows, not {value.shape}.")
+    return value
 
 
 def convex(H: Array) -> Array:

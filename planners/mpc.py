@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from e2c_control.errors import InputError, check_fields, whole
 from e2c_control.planners.checks import Array, Bools, Ints, real
-from e2c_control.planners.costs import Cost
+from e2c_control.planners.costs import Cost, finite_cost
 from e2c_control.planners.dynamics import Dynamics
 from e2c_control.planners.plan import Limits, Plan, StopReason
 
@@ -131,9 +131,9 @@ class MPC:
         mixed |= {name: getattr(plan, name).copy() for name in ("iterations", "stop_reason", "optimality_residual")}
         with np.errstate(all="ignore"):
             predicted = self.dynamics.rollout(states[rows], controls[rows])
-            cost = self.cost.value(predicted, controls[rows], rows)
+            cost = finite_cost(self.cost, predicted, controls[rows], rows)
         mixed["states"][rows], mixed["controls"][rows] = predicted, controls[rows]
-        mixed["cost"][rows] = np.where(np.isfinite(cost), cost, np.inf)
+        mixed["cost"][rows] = cost
         mixed["cost_history"][rows] = mixed["cost"][rows, None]
         mixed["stop_reason"][rows] = StopReason.FALLBACK
         mixed["iterations"][rows], mixed["optimality_residual"][rows] = 0, np.inf

@@ -15,15 +15,18 @@ from e2c_control.planners.dynamics import Dynamics
 from e2c_control.planners.plan import Limits, Plan
 from e2c_control.planners.sampling import Population
 
+TENTH = 0.411  # standard deviation of the lowest tenth of a standard normal variable
+
 
 @dataclass(frozen=True)
 class MPPI:
     """Options of the planner, which is called like a function; a cost needs no derivatives.
 
     Each iteration perturbs the nominal sequence with normal noise, clips to the limits, and takes the mean of all
-    candidates with weights exp(-(cost - least cost) / (temperature * spread)), where the spread is the standard
-    deviation of the costs: the temperature then means the same for every cost. The better of the nominal sequence and
-    the best sample is the plan.
+    candidates with weights exp(-(cost - least cost) / (temperature * spread)). The spread is the standard deviation
+    of a normal distribution whose lowest tenth varies as much as the cheapest tenth of the candidates: the
+    temperature then means the same for every cost, whatever the bad candidates pay. The better of the nominal sequence
+    and the best sample is the plan.
     """
 
     iterations: int = 5
@@ -65,8 +68,11 @@ class MPPI:
         """exp(-(cost - least) / (temperature * spread)) (N, P), zero where a cost is not finite."""
         sound = np.isfinite(value)
         least = np.where(sound.any(axis=1), value.min(axis=1), 0.0)[:, None]
-        excess = np.where(sound, value - least, 0.0)
-        size = np.maximum(sound.sum(axis=1, keepdims=True), 1)
-        mean = excess.sum(axis=1, keepdims=True) / size
-        spread = np.sqrt((np.where(sound, excess - mean, 0.0) ** 2).sum(axis=1, keepdims=True) / size)
-        return np.where(sound, np.exp(-excess / (self.temperature * spread + np.finfo(np.float64).tiny)), 0.0)
+        excess = np.where(sound, value - least, np.inf)
+        cheap = np.sort(excess, axis=1)[:, : max(2, value.shape[1] // 10)]
+        counts = np.isfinite(cheap)
+        size = np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        mean = np.where(counts, cheap, 0.0).sum(axis=1, keepdims=True) / size
+        spread = np.sqrt((np.where(counts, cheap - mean, 0.0) ** 2).sum(axis=1, keepdims=True) / size) / TENTH
+        exponent = np.where(sound, excess, 0.0) / (self.temperature * spread + np.finfo(np.float64).tiny)
+        return np.where(sound, np.exp(-exponent), 0.0)

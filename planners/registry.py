@@ -1,9 +1,10 @@
 """The planners by name, as the command line offers them."""
 
 from collections.abc import Callable, Mapping
+from inspect import signature
 from types import MappingProxyType
 
-from e2c_control.errors import InputError
+from e2c_control.errors import one_of, only_options
 from e2c_control.planners.aico import AICO
 from e2c_control.planners.cem import CEM
 from e2c_control.planners.icem import ICEM
@@ -19,10 +20,7 @@ PLANNERS: Mapping[str, Callable[..., Planner]] = MappingProxyType(
 
 
 def make_planner(name: str, **options: object) -> Planner:
-    """The planner of that name; options that it does not have, or a name that is not known, raise InputError."""
-    if name not in PLANNERS:
-        raise InputError(f"There is no planner {name!r}: choose one of {', '.join(PLANNERS)}.")
-    try:
-        return PLANNERS[name](**options)
-    except TypeError as error:
-        raise InputError(f"The planner {name!r} does not take these options: {', '.join(sorted(options))}.") from error
+    """Return the planner of that name; a name or an option that is not known raises InputError, by itself."""
+    make = PLANNERS[one_of("planner", name, PLANNERS)]
+    only_options(f"The planner {name!r}", options, signature(make).parameters)
+    return make(**options)

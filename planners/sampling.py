@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from e2c_control.errors import InputError
 from e2c_control.planners.checks import Array, Ints
-from e2c_control.planners.costs import Cost
+from e2c_control.planners.costs import Cost, finite_cost
 from e2c_control.planners.dynamics import Dynamics
 from e2c_control.planners.ilqr import checked_problem
 from e2c_control.planners.plan import Limits, Plan, StopReason
-from e2c_control.planners.starts import bounded
 
 if TYPE_CHECKING:
     from e2c_control.planners.engine import Engine
@@ -26,7 +26,7 @@ class Population:
     limits: Limits
     initial_states: Array  # (N, n)
     mean: Array  # (N, T, m), where the sampling begins
-    width: Array  # (m,), half the allowed range of each control; 1 where a side is open
+    width: Array  # (m,), half the allowed range of each control
     best_controls: Array  # (N, T, m)
     best_cost: Array  # (N,), infinite while nothing finite was found
     history: list[Array]  # of best_cost
@@ -45,11 +45,16 @@ class Population:
         from e2c_control.planners.engine import engine_for  # loads numba: not before
 
         states, horizon = checked_problem(dynamics, cost, initial_states, horizon, limits, warm_start)
+        open_side = ~np.isfinite(limits.low) | ~np.isfinite(limits.high)
+        if open_side.any():
+            raise InputError(
+                f"Control {int(np.argmax(open_side))} has no limit on some side, and a sampling planner draws from the "
+                "range between the limits: give finite ones."
+            )
         zeros = limits.clip(np.zeros((len(states), horizon, dynamics.control_dim)))
         mean = zeros if warm_start is None else limits.clip(warm_start.shift(horizon, steps=0).controls)
-        low, high = bounded(limits)
-        nothing = np.full(len(states), np.inf)
-        search = cls(engine_for(dynamics), cost, limits, states, mean, (high - low) / 2, mean.copy(), nothing, [])
+        nothing, width = np.full(len(states), np.inf), (limits.high - limits.low) / 2
+        search = cls(engine_for(dynamics), cost, limits, states, mean, width, mean.copy(), nothing, [])
         search.evaluate(mean[:, None])
         return search
 
@@ -60,9 +65,7 @@ class Population:
         rows = controls.reshape(n_problems * size, *controls.shape[2:])
         with np.errstate(all="ignore"):  # a candidate that diverges is discarded, and no reason to warn
             states = self.engine.rollout(self.initial_states[problems], rows)
-            value = np.asarray(self.cost.value(states, rows, problems), dtype=np.float64)
-        sound = np.isfinite(value) & np.isfinite(states.reshape(len(rows), -1)).all(axis=1)
-        value = np.where(sound, value, np.inf).reshape(n_problems, size)
+            value = finite_cost(self.cost, states, rows, problems).reshape(n_problems, size)
         first, at = value.argmin(axis=1), np.arange(len(controls))
         better = value[at, first] < self.best_cost
         self.best_cost = np.where(better, value[at, first], self.best_cost)

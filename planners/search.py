@@ -7,7 +7,7 @@ import numpy as np
 
 from e2c_control.planners import kernels
 from e2c_control.planners.checks import Array, Bools, Ints
-from e2c_control.planners.costs import SmoothCost
+from e2c_control.planners.costs import SmoothCost, expanded, finite_cost
 from e2c_control.planners.engine import Engine
 from e2c_control.planners.optimality import optimality_residual
 from e2c_control.planners.plan import Limits, Plan, StopReason
@@ -45,7 +45,7 @@ class Search:
         problems = np.repeat(np.arange(int(n_problems)), int(starts))
         rows = controls.reshape(b, horizon, m).copy()
         states = engine.rollout(initial_states[problems], rows)
-        value = _value(cost, states, rows, problems)
+        value = finite_cost(cost, states, rows, problems)
         reason = np.where(np.isfinite(value), WORKING, StopReason.NON_FINITE)
         return cls(
             engine,
@@ -76,7 +76,7 @@ class Search:
             return
         local, states, controls = self.local, self.states[rows], self.controls[rows]
         local.A[rows], local.B[rows] = self.engine.linearize(states, controls)
-        expansion = self.cost.expand(states, controls, self.problems[rows])
+        expansion = expanded(self.cost, states, controls, self.problems[rows])
         for name in ("q", "r", "Q", "R", "S"):
             getattr(local, name)[rows] = getattr(expansion, name)
         local.low[rows] = self.limits.low - controls
@@ -123,7 +123,7 @@ class Search:
         K, k = self.policy.K[rows], self.policy.k[rows]
         z, u = self.engine.closed_loop(self.states[rows], self.controls[rows], K, k, sizes, self.limits)
         flat, problems = (len(rows) * len(sizes), -1), np.repeat(self.problems[rows], len(sizes))
-        value = _value(self.cost, z.reshape(*flat, z.shape[-1]), u.reshape(*flat, u.shape[-1]), problems)
+        value = finite_cost(self.cost, z.reshape(*flat, z.shape[-1]), u.reshape(*flat, u.shape[-1]), problems)
         value = value.reshape(len(rows), len(sizes))
         promised = -(sizes * self.policy.parts[rows, 1, None] + sizes**2 * self.policy.parts[rows, 2, None])
         gained = self.value[rows, None] - value
@@ -135,6 +135,19 @@ class Search:
         self.value[moved] = value[at, first[taken]]
         self.moved[moved] = True
         return taken
+
+    def offer(self, rows: Ints, states: Array, controls: Array, K: Array, k: Array) -> None:
+        """Move the named rows to the rollout of u = clip(ū + k + K (z - z̄)) where that costs less than what they have.
+
+        Arguments: z̄ ``states`` (r, T + 1, n) and ū ``controls`` (r, T, m) need not obey the dynamics.
+        """
+        z, u = self.engine.closed_loop(states, controls, K, k, np.ones((1,)), self.limits)
+        value = finite_cost(self.cost, z[:, 0], u[:, 0], self.problems[rows])
+        better = value < self.value[rows]
+        taken = rows[better]
+        self.states[taken], self.controls[taken], self.value[taken] = z[better, 0], u[better, 0], value[better]
+        self.moved[taken] = True
+        self.history[-1] = self.value.copy()
 
     def _adapt(self, better: Ints, stuck: Ints) -> None:
         """Less regularisation where a step was taken, more where none was (Tassa 2012, section II.F)."""
@@ -191,13 +204,6 @@ class Search:
     def _gain(self, rows: Ints) -> Array:
         """What the policies of the named rows promise, (r,)."""
         return -self.policy.parts[rows].sum(axis=1)
-
-
-def _value(cost: SmoothCost, states: Array, controls: Array, problems: Ints) -> Array:
-    """Costs (b,), infinite where they or the trajectory are not finite."""
-    value = np.asarray(cost.value(states, controls, problems), dtype=np.float64)
-    sound = np.isfinite(value) & np.isfinite(states.reshape(len(states), -1)).all(axis=1)
-    return np.where(sound, value, np.inf)
 
 
 def _blank_local(b: int, horizon: int, n: int, m: int) -> kernels.Local:

@@ -82,6 +82,9 @@ class TorchILQR:
         with torch.no_grad():
             z = rollout(step, z0, u)
             value, mu = cost(z, u), z0.new_zeros(len(z0))
+            if value.shape != mu.shape:
+                given = tuple(value.shape)
+                raise InputError(f"cost must return one number for each of {len(z0)} problems, but has shape {given}.")
             for _ in range(self.iterations):
                 local = _expand(step, cost, z, u)
                 K, k, gain, definite = _backward(local, mu, low - u, high - u)
@@ -141,6 +144,9 @@ def rollout(step: TorchStep, initial_states: Tensor, controls: Tensor) -> Tensor
     states = [initial_states]
     for t in range(controls.shape[1]):
         states.append(step(states[-1], controls[:, t]))
+        if states[-1].shape != initial_states.shape:
+            wanted, given = tuple(initial_states.shape), tuple(states[-1].shape)
+            raise InputError(f"step must return the next states {wanted}, but returns {given}.")
     return torch.stack(states, 1)
 
 

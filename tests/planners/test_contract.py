@@ -22,7 +22,7 @@ from e2c_control.planners import (
     make_planner,
 )
 
-LIMITS = Limits(np.array([-0.5, -1.0]), np.array([0.7, np.inf]))
+LIMITS = Limits(np.array([-0.5, -1.0]), np.array([0.7, 3.0]))
 MODEL = LinearDynamics([[1.0, 0.1], [0.0, 1.0]], [[0.0, 0.05], [0.2, 0.0]])
 COST = QuadraticCost([[2.0, 0.0], [-1.0, 0.0], [0.0, 0.5]], np.eye(2), 0.01 * np.eye(2))
 STATES = np.array([[0.0, 0.0], [1.0, 0.5], [0.3, -1.0]])
@@ -107,7 +107,7 @@ def test_it_drives_a_closed_loop(planner):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"horizon": 0}, "horizon must be"),
+        ({"horizon": 0}, "horizon is 0: give a whole number of 1 or more"),
         ({"limits": Limits.none(1)}, "limits are for 1 controls"),
         ({"initial_states": np.zeros((3, 3))}, "initial states must have shape"),
         ({"warm_start": Plan.guess(np.zeros((1, 4, 2)), 2)}, "warm start's controls must have shape"),
@@ -140,6 +140,34 @@ def test_samplers_come_near_the_optimum(name):
     assert (found <= 1.05 * optimum + 0.05).all()
 
 
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("side", [Limits.none(2), Limits(np.array([-1.0, -np.inf]), np.ones(2))], ids=["none", "one"])
+def test_samplers_refuse_an_open_side(name, side):
+    with pytest.raises(InputError, match=r"Control \d has no limit on some side"):
+        SAMPLERS[name]()(MODEL, COST, STATES, 6, side)
+
+
+class Penalised(Distance):
+    """Pays for each step where the second control is above a bound."""
+
+    def __init__(self, bound, penalty):
+        self.bound, self.penalty = bound, penalty
+
+    def value(self, states, controls, problems):
+        bad = (controls[..., 1] > self.bound).any(axis=1)
+        return super().value(states, controls, problems) + np.where(bad, self.penalty, 0.0)
+
+
+@pytest.mark.parametrize("bound", [2.6, 1.8, 1.2])  # some samples pay, half of them, most of them
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_it_does_not_matter_what_bad_samples_pay(name, bound):
+    plans = [SAMPLERS[name]()(MODEL, Penalised(bound, pay), STATES, 6, LIMITS) for pay in (1e4, 1e9, np.inf)]
+    assert (plans[0].controls[..., 1] <= bound).all()
+    for plan in plans[1:]:
+        np.testing.assert_array_equal(plan.controls, plans[0].controls)
+    assert (plans[0].cost <= plans[0].cost_history[:, 0]).all()
+
+
 def test_lqr_is_exact_on_a_linear_problem_and_stays_within_limits_on_others(pendulum, pendulum_cost):
     free = Limits.none(2)
     once, often = LQR()(MODEL, COST, STATES, 9, free), make_planner("ilqr")(MODEL, COST, STATES, 9, free)
@@ -153,13 +181,18 @@ def test_lqr_is_exact_on_a_linear_problem_and_stays_within_limits_on_others(pend
     ("mistake", "words"),
     [
         (lambda: make_planner("dijkstra"), "choose one of ilqr, aico"),
-        (lambda: make_planner("cem", speed=3), "does not take these options: speed"),
-        (lambda: CEM(samples=10, elites=11), "elites must not exceed samples"),
-        (lambda: CEM(deviation=0.0), "Deviations must be positive"),
-        (lambda: ICEM(shrink=0.5), "shrink at least 1"),
-        (lambda: ICEM(kept=2.0), "kept in"),
-        (lambda: MPPI(temperature=np.nan), "temperature must be positive"),
-        (lambda: AICO(process_noise=-1.0), "process_noise must be finite"),
+        (lambda: make_planner("ilrq"), r"no planner 'ilrq' \(did you mean 'ilqr'\?\)"),
+        (lambda: make_planner("cem", speed=3), "'cem' has no option 'speed': it takes iterations"),
+        (lambda: make_planner("cem", samples=50, elitez=3), r"no option 'elitez' \(did you mean 'elites'\?\)"),
+        (lambda: make_planner("ilqr", step_sizes=0.5), "step_sizes is 0.5: give several numbers"),
+        (lambda: make_planner("ilqr", starts=3), r"starts is 3: give Starts"),
+        (lambda: make_planner("lqr", iterations=3), "'lqr' has no option 'iterations': it takes none"),
+        (lambda: CEM(samples=10, elites=11), "elites is 11: give a whole number from 1 to 10"),
+        (lambda: CEM(deviation=0.0), "deviation is 0.0: give a number above 0"),
+        (lambda: ICEM(shrink=0.5), "shrink is 0.5: give a number of 1 or more"),
+        (lambda: ICEM(kept=2.0), "kept is 2.0: give a number from 0 to 1"),
+        (lambda: MPPI(temperature=np.nan), "temperature is nan: give a number above 0"),
+        (lambda: AICO(process_noise=-1.0), "process_noise is -1.0: give a number of 0 or more"),
     ],
 )
 def test_options_that_make_no_sense(mistake, words):

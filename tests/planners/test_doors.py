@@ -1,5 +1,7 @@
 """Each mistake is one InputError with one sentence, before any work."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,9 @@ from e2c_control.errors import InputError
 from e2c_control.planners import (
     ILQR,
     MPC,
+    PLANNERS,
     Cost,
+    FunctionCost,
     FunctionDynamics,
     Limits,
     LinearDynamics,
@@ -15,6 +19,7 @@ from e2c_control.planners import (
     Plan,
     QuadraticCost,
     Starts,
+    make_planner,
 )
 
 MODEL = LinearDynamics(np.eye(2), np.ones((2, 1)))
@@ -90,6 +95,55 @@ def test_a_mistake_is_one_clear_error(name):
     message = str(raised.value)
     assert message.endswith(".")
     assert "\n" not in message
+
+
+class OneNumber(QuadraticCost):
+    def value(self, states, controls, problems):
+        return np.square(states).sum()
+
+
+class EachStep(QuadraticCost):
+    def value(self, states, controls, problems):
+        return np.square(states).sum(axis=2)
+
+
+class Shared(QuadraticCost):
+    """Says the same gradient for all trajectories and times."""
+
+    def expand(self, states, controls, problems):
+        return replace(super().expand(states, controls, problems), q=np.zeros(2))
+
+
+@pytest.mark.parametrize("name", PLANNERS)
+@pytest.mark.parametrize("kind", [OneNumber, EachStep])
+def test_a_cost_that_is_not_one_number_for_each_trajectory_is_named(name, kind):
+    with pytest.raises(InputError, match=f"value of {kind.__name__} must be one number for each of"):
+        plan(cost=kind(np.zeros(2), np.eye(2), np.eye(1)), planner=make_planner(name))
+
+
+@pytest.mark.parametrize("name", ["ilqr", "lqr", "aico"])
+def test_an_expansion_of_the_wrong_shape_is_named(name):
+    with pytest.raises(InputError, match=r"q of Shared's expand must have shape .*, but has \(2,\)"):
+        plan(cost=Shared(np.zeros(2), np.eye(2), np.eye(1)), planner=make_planner(name))
+
+
+@pytest.mark.parametrize("name", PLANNERS)
+@pytest.mark.parametrize(
+    "step", [lambda z, u: z[:, :1], lambda z, u: z[0], lambda z, u: 0.0], ids=["column", "row", "0"]
+)
+def test_a_step_of_the_wrong_shape_is_named(name, step):
+    with pytest.raises(InputError, match=r"step of FunctionDynamics must return the next states"):
+        plan(dynamics=FunctionDynamics(step, 2, 1), planner=make_planner(name))
+
+
+@pytest.mark.parametrize("part", ["stage", "final"])
+def test_a_function_cost_of_one_number_is_named(part):
+    def each(states, *rest):
+        return np.square(states).sum(axis=1)
+
+    functions = {"stage": each, "final": each, part: lambda *rows: 1.0}
+    with pytest.raises(InputError, match=f"FunctionCost's {part} must return one number for each of"):
+        plan(cost=FunctionCost(**functions), planner=make_planner("cem"))
 
 
 def test_a_rollout_of_the_wrong_shape_is_named():

@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 
-from e2c_control.planners import Dynamics, FunctionDynamics, LinearDynamics, NoisyDynamics, QuadraticCost, SmoothCost
+from e2c_control.planners import (
+    ILQR,
+    Dynamics,
+    FunctionDynamics,
+    Limits,
+    LinearDynamics,
+    NoisyDynamics,
+    QuadraticCost,
+    SmoothCost,
+    Starts,
+    StopReason,
+)
 
 
 def test_central_differences_find_the_analytic_local_model(pendulum):
@@ -16,6 +27,35 @@ def test_central_differences_find_the_analytic_local_model(pendulum):
     np.testing.assert_allclose(model.B, np.broadcast_to([[0.0075], [0.15]], (20, 2, 1)), atol=1e-8)
     there = np.einsum("bij,bj->bi", model.A, states) + np.einsum("bij,bj->bi", model.B, controls) + model.o
     np.testing.assert_allclose(there, pendulum.step(states, controls), atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("returned", [None, np.float64], ids=["as computed", "as float64"])
+def test_differences_are_as_wide_as_the_precision_of_the_step_asks(pendulum, kind, returned):
+    def step(states, controls):
+        angle, speed = states.astype(kind).T
+        speed = speed + kind(0.05) * (15 * np.sin(angle) + 3 * controls[:, 0].astype(kind))
+        return np.stack((angle + kind(0.05) * speed, speed), axis=1).astype(returned or kind)
+
+    rng = np.random.default_rng(0)
+    states, controls = rng.normal(size=(20, 2)), rng.normal(size=(20, 1))
+    exact, found = pendulum.linearize(states, controls), FunctionDynamics(step, 2, 1).linearize(states, controls)
+    for name in ("A", "B"):
+        np.testing.assert_allclose(
+            getattr(found, name), getattr(exact, name), atol=1e-3 if kind == np.float32 else 1e-8
+        )
+
+
+def test_a_step_in_float32_is_planned_with_as_one_in_float64_is(pendulum, pendulum_cost):
+    def step(states, controls):
+        return pendulum.step(states.astype(np.float32), controls.astype(np.float32)).astype(np.float32)
+
+    states = np.random.default_rng(0).normal(size=(8, 2))
+    arguments = (pendulum_cost, states, 20, Limits.symmetric(2.0, 1))
+    exact = ILQR(starts=Starts(1, 0, 0))(pendulum, *arguments)
+    found = ILQR(starts=Starts(1, 0, 0))(FunctionDynamics(step, 2, 1), *arguments)
+    assert exact.reasons == found.reasons == [StopReason.CONVERGED] * 8
+    np.testing.assert_allclose(found.cost, exact.cost, rtol=1e-4)
 
 
 def test_central_differences_cost_one_call():

@@ -108,6 +108,10 @@ def test_mistakes_are_named():
         TorchILQR()(step, cost, STATES, START, BOX, -BOX)
     with pytest.raises(InputError, match="must be finite"):
         TorchILQR()(step, cost, STATES * torch.nan, START, -BOX, BOX)
+    with pytest.raises(InputError, match="one number for each of 3 problems"):
+        TorchILQR()(step, lambda z, u: (z**2).sum(), STATES, START, -BOX, BOX)
+    with pytest.raises(InputError, match=r"step must return the next states \(3, 2\)"):
+        TorchILQR()(lambda z, u: z.sum(1, keepdim=True), cost, STATES, START, -BOX, BOX)
 
 
 @pytest.mark.gpu
