@@ -2,12 +2,13 @@
 # make test   set up and run the tests
 # make check  lint, types, and the tests against the built wheel, away from the repository
 # make slow   the statistical tests
+# make campaign   damage folders of every kind, and see that all is refused in a sentence; goes on where it was stopped
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check lint types wheel slow clean
+.PHONY: run test check lint types wheel slow campaign clean
 
 run: $(READY)
 	$(BIN)/e2c quickstart
@@ -17,6 +18,9 @@ test: $(READY)
 
 slow: $(READY)
 	$(BIN)/pytest -m slow
+
+campaign: $(READY)
+	$(BIN)/python experiments/campaign_damage.py
 
 check: lint types wheel
 

@@ -27,6 +27,7 @@ from e2c_control.objectives.recipe import Recipe
 from e2c_control.objectives.recipes import make_recipe
 from e2c_control.planners import MPC, Belief, Dynamics, Plan
 from e2c_control.planners.mpc import Replan
+from e2c_control.runs.restoring import restoring
 from e2c_control.training.presets import EPISODE_LENGTH, RECIPE, check_steps_scale, default_embedding
 from e2c_control.training.run import resolve_device
 
@@ -342,5 +343,6 @@ class E2CAgent(EmbeddedAgent):
         agent._steps_taken = int(saved.more.get("steps_taken", saved.num_timesteps))
         agent._followed_before_saving = bool(saved.more.get("follows_goals", False))
         if (goals := saved.tensors.get("goals")) is not None:
-            agent.set_goal(goals["images"].numpy())
+            with restoring(Path(path), saved.tensors):
+                agent.set_goal(goals["images"].numpy())
         return agent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,10 +12,25 @@ import torch
 from e2c_control.agents.learning import LearningOptions
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding, EmbeddingConfig
-from e2c_control.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from e2c_control.runs.checkpoint import Checkpoint, checked_meta, load_checkpoint, save_checkpoint
 from e2c_control.runs.config import from_json, to_json
+from e2c_control.runs.own import followed, sign
+from e2c_control.runs.restoring import restoring
 
 Tensors = Mapping[str, Mapping[str, torch.Tensor]]
+
+META: Mapping[str, Any] = {
+    "embedding": Any,
+    "observation_shape": tuple[int, int, int],
+    "action_dim": int,
+    "options": Any,
+    "learning": Any,
+    "frame_stack": int | None,
+    "seed": int,
+    "num_timesteps": int,
+    "more": Mapping[str, Any],
+}
+"""What the JSON of a saved agent must have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +72,7 @@ class SavedAgent:
             "seed": self.seed,
             "num_timesteps": self.num_timesteps,
             "more": dict(self.more),
+            "signature": sign(None if self.learning is None else str(self.learning.folder)),
         }
         save_checkpoint(path, {"embedding": dict(self.embedding.state_dict()), **self.tensors}, meta)
 
@@ -66,27 +82,27 @@ class SavedAgent:
         checkpoint = load_checkpoint(path)
         if checkpoint.meta.get("agent") != kind:
             raise InputError(f"{path} holds no {kind}: give the folder that {kind}.save wrote.")
-        try:
-            return cls._from(checkpoint, checkpoint.meta, options)
-        except (KeyError, ValueError, TypeError, RuntimeError) as error:
-            raise InputError(
-                f"{path} was written by another version of e2c-control ({error}): install that version, or learn again."
-            ) from error
+        meta = checked_meta(checkpoint, META)
+        with restoring(path, checkpoint.tensors):
+            return cls._from(checkpoint, meta, options)
 
     @classmethod
     def _from(cls, checkpoint: Checkpoint, meta: Mapping[str, Any], options: type[Any]) -> Self:
-        height, width, channels = (int(side) for side in meta["observation_shape"])
         config: EmbeddingConfig = from_json(EmbeddingConfig, meta["embedding"])
-        embedding = Embedding(config, (height, width, channels), int(meta["action_dim"]), torch.Generator())
+        embedding = Embedding(config, meta["observation_shape"], meta["action_dim"], torch.Generator())
         embedding.load_state_dict(dict(checkpoint.tensors["embedding"]))
+        learning: LearningOptions | None = from_json(LearningOptions | None, meta["learning"])
+        if learning is not None and learning.folder is not None:
+            folder = followed(str(learning.folder), meta.get("signature"), checkpoint.path)
+            learning = replace(learning, folder=None if folder is None else Path(folder))
         return cls(
             kind=meta["agent"],
             embedding=embedding,
             options=from_json(options, meta["options"]),
-            learning=from_json(LearningOptions | None, meta["learning"]),
-            frame_stack=from_json(int | None, meta["frame_stack"]),
-            seed=int(meta["seed"]),
-            num_timesteps=int(meta["num_timesteps"]),
+            learning=learning,
+            frame_stack=meta["frame_stack"],
+            seed=meta["seed"],
+            num_timesteps=meta["num_timesteps"],
             tensors={name: group for name, group in checkpoint.tensors.items() if name != "embedding"},
-            more=meta.get("more", {}),
+            more=meta["more"],
         )

@@ -40,6 +40,7 @@ from e2c_control.objectives.recipe import Recipe
 from e2c_control.objectives.recipes import make_recipe
 from e2c_control.planners import MPC, Cost, DisagreementCost, Dynamics, Ensemble, Limits, Plan
 from e2c_control.runs.config import from_json, to_json
+from e2c_control.runs.restoring import restoring
 from e2c_control.training.presets import RECIPE, check_steps_scale, default_embedding
 from e2c_control.training.run import resolve_device
 
@@ -212,13 +213,14 @@ class PlannedCuriosity(EmbeddedAgent):
         """
         saved = SavedAgent.read(Path(path), KIND, CuriosityOptions)
         agent = cls._restored(saved, path, env, device)
-        if (experience := saved.tensors.get("experience")) is not None:
-            known, blocked = (experience[name].numpy() for name in ("known", "blocked"))
-            agent._remembered = Experience(float(saved.more["spacing"]), known, blocked)
-        if (gathered := saved.tensors.get("gathered")) is not None:
-            arrays: Any = {"states": None} | {name: tensor.numpy() for name, tensor in gathered.items()}
-            agent._gathered = Shard(from_json(DatasetCard, saved.more["card"]), **arrays)
-            agent._check_same(agent._gathered.card, path)
+        with restoring(Path(path), saved.tensors):
+            if (experience := saved.tensors.get("experience")) is not None:
+                known, blocked = (experience[name].numpy() for name in ("known", "blocked"))
+                agent._remembered = Experience(float(saved.more["spacing"]), known, blocked)
+            if (gathered := saved.tensors.get("gathered")) is not None:
+                arrays: Any = {"states": None} | {name: tensor.numpy() for name, tensor in gathered.items()}
+                agent._gathered = Shard(from_json(DatasetCard, saved.more["card"]), **arrays)
+                agent._check_same(agent._gathered.card, path)
         return agent
 
     def _check_same(self, card: DatasetCard, path: Path | str) -> None:

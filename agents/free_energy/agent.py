@@ -34,13 +34,29 @@ from e2c_control.agents.novelty.novelty import WHITENED_LIMIT
 from e2c_control.agents.novelty.scaling import Moments, moments_from, moments_to
 from e2c_control.agents.policy_gradient.spaces import check_fit, space_from, space_to
 from e2c_control.errors import InputError, one_of, whole
-from e2c_control.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from e2c_control.runs.checkpoint import Checkpoint, checked_meta, load_checkpoint, save_checkpoint
 from e2c_control.runs.config import from_json, to_json
+from e2c_control.runs.own import followed, sign
+from e2c_control.runs.restoring import restoring
+from e2c_control.runs.typed_json import fields_from
 
 KIND = "FreeEnergyAgent"
 SIGHTS = ("whitened", "plain")
 NOVELTY = "novelty_"
 """How the names of the model's files begin."""
+
+KEPT: Mapping[str, Any] = {"tensorboard_log": str | None, "verbose": int}
+META: Mapping[str, Any] = {
+    "options": Any,
+    "seed": int,
+    "kept": Mapping[str, Any],
+    "n_envs": int,
+    "observation_space": Mapping[str, Any],
+    "action_space": Mapping[str, Any],
+    "algorithm": Mapping[str, Any],
+    "novelty": Mapping[str, Any],
+}
+"""What the JSON of a saved agent must have."""
 
 
 @dataclass(frozen=True)
@@ -241,6 +257,7 @@ class FreeEnergyAgent:
             "options": to_json(self.options),
             "seed": self.seed,
             "kept": self._kept,
+            "signature": sign(self._kept["tensorboard_log"]),
             "n_envs": self.reward.num_envs,
             "observation_space": space_to(cast(Any, self.reward.observation_space), "seen", bounds),
             "action_space": space_to(cast(Any, self.reward.action_space), "does", bounds),
@@ -267,20 +284,21 @@ class FreeEnergyAgent:
         checkpoint = load_checkpoint(Path(path))
         if checkpoint.meta.get("agent") != KIND:
             raise InputError(f"{path} holds no {KIND}: give the folder that {KIND}.save wrote.")
-        try:
-            return cls._from(checkpoint, env, device)
-        except InputError:
-            raise
-        except (KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:
-            raise InputError(
-                f"{path} was written by another version of e2c-control ({error}): install that version, or learn again."
-            ) from error
+        meta = checked_meta(checkpoint, META)
+        with restoring(checkpoint.path, checkpoint.tensors):
+            return cls._from(checkpoint, meta, env, device)
 
     @classmethod
-    def _from(cls, checkpoint: Checkpoint, env: EnvSource | None, device: torch.device | str) -> Self:
-        meta, tensors = checkpoint.meta, checkpoint.tensors
+    def _from(
+        cls, checkpoint: Checkpoint, meta: Mapping[str, Any], env: EnvSource | None, device: torch.device | str
+    ) -> Self:
+        tensors = checkpoint.tensors
         seen, does = (space_from(meta[f"{name}_space"], tensors["agent_spaces"]) for name in ("observation", "action"))
-        count, options = int(meta["n_envs"]), cast(FreeEnergyOptions, from_json(FreeEnergyOptions, meta["options"]))
+        count, options = meta["n_envs"], cast(FreeEnergyOptions, from_json(FreeEnergyOptions, meta["options"]))
+        if len(tensors[f"{NOVELTY}memory"]["ages"]) != count:
+            raise InputError(f"{checkpoint.path} is damaged, it has not {count} environments: learn again.")
+        kept = fields_from(KEPT, meta["kept"])
+        log = followed(kept["tensorboard_log"], meta.get("signature"), checkpoint.path)
         if env is None:
             venv: VecEnv = Nowhere(count, seen, does)
         else:
@@ -295,9 +313,10 @@ class FreeEnergyAgent:
             extrinsic_weight=options.weights.extrinsic,
             sight=options.sight,
             policy_options=options.policy_options,
-            seed=int(meta["seed"]),
+            seed=meta["seed"],
             device=device,
-            **meta["kept"],
+            tensorboard_log=log,
+            verbose=kept["verbose"],
         )
         algorithm_from(agent.model, tensors, meta["algorithm"], checkpoint.path)
         own = {name.removeprefix(NOVELTY): group for name, group in tensors.items() if name.startswith(NOVELTY)}

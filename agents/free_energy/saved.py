@@ -12,8 +12,18 @@ from torch import Tensor
 
 from e2c_control.agents.novelty import NoveltyReplayBuffer
 from e2c_control.agents.policy_gradient import PolicyGradient
-from e2c_control.agents.policy_gradient.saved import COUNTERS, SavedPolicyGradient, episodes_from, episodes_to, parts
+from e2c_control.agents.policy_gradient.saved import (
+    COUNTERS,
+    LEARNT,
+    META,
+    SavedPolicyGradient,
+    episodes_from,
+    episodes_to,
+    parts,
+    restore_counters,
+)
 from e2c_control.runs.training_state import optimizer_from_tensors, optimizer_to_tensors
+from e2c_control.runs.typed_json import fields_from
 
 Tensors = Mapping[str, Mapping[str, Tensor]]
 
@@ -49,7 +59,7 @@ def algorithm_to(model: BaseAlgorithm) -> tuple[dict[str, Mapping[str, Tensor]],
 def algorithm_from(model: BaseAlgorithm, tensors: Tensors, meta: Mapping[str, Any], path: Path) -> None:
     """Put what `algorithm_to` gave into a model of the same settings."""
     if isinstance(model, PolicyGradient):
-        saved = SavedPolicyGradient(path, tensors, meta)
+        saved = SavedPolicyGradient(path, tensors, fields_from(META, meta))
         saved.restore_weights(model)
         saved.restore_state(model)
         return
@@ -61,14 +71,17 @@ def algorithm_from(model: BaseAlgorithm, tensors: Tensors, meta: Mapping[str, An
     with torch.no_grad():
         for name in _variables(model):
             getattr(model, name).copy_(tensors["variables"][name])
-    for name, value in meta["counters"].items():
-        setattr(model, name, value)
-    episodes_from(model, meta)
+    learnt = fields_from(LEARNT, meta)
+    restore_counters(model, learnt)
+    episodes_from(model, learnt)
     if "replay" in meta:
-        replay = cast(Any, model).replay_buffer
+        replay, where = cast(Any, model).replay_buffer, fields_from({"pos": int, "full": bool}, meta["replay"])
+        filled = replay.buffer_size if where["full"] else where["pos"]
         for name in REPLAYED:
-            getattr(replay, name)[: len(tensors["replay"][name])] = tensors["replay"][name].numpy()
-        replay.pos, replay.full = meta["replay"]["pos"], meta["replay"]["full"]
+            if len(tensors["replay"][name]) != filled:
+                raise ValueError(f"its replay buffer has {len(tensors['replay'][name])} {name}, not {filled}")
+            getattr(replay, name)[:filled] = tensors["replay"][name].numpy()
+        replay.pos, replay.full = where["pos"], where["full"]
 
 
 def _variables(model: BaseAlgorithm) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,27 +10,62 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import torch
-from stable_baselines3.common import utils
+from stable_baselines3.common import torch_layers, utils
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.sb2_compat import rmsprop_tf_like
 from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
 
 from e2c_control.agents.policy_gradient.spaces import space_from, space_to
 from e2c_control.errors import InputError
-from e2c_control.runs.checkpoint import load_checkpoint, save_checkpoint
+from e2c_control.runs.checkpoint import checked_meta, load_checkpoint, save_checkpoint
 from e2c_control.runs.config import to_json
+from e2c_control.runs.own import followed, sign
+from e2c_control.runs.restoring import restoring
 from e2c_control.runs.training_state import generator_to_tensor, optimizer_from_tensors, optimizer_to_tensors
+from e2c_control.runs.typed_json import fields_from
 
 if TYPE_CHECKING:
     from e2c_control.agents.policy_gradient.algorithm import PolicyGradient
 
     Model = TypeVar("Model", bound=PolicyGradient)
 
-COUNTERS = ("num_timesteps", "_episode_num", "_n_updates", "_total_timesteps", "_current_progress_remaining")
-SCALES = ("advantage_square", "advantage_weight")
-TRUSTED = ("torch.nn.", "torch.optim.", "stable_baselines3.common.")
-"""Where a class may come from that a saved model names."""
+COUNTERS: Mapping[str, Any] = {
+    **dict.fromkeys(("num_timesteps", "_episode_num", "_n_updates", "_total_timesteps"), int),
+    "_current_progress_remaining": float,
+}
+SCALES: Mapping[str, Any] = dict.fromkeys(("advantage_square", "advantage_weight"), float)
+KNOWN = {
+    f"{found.__module__}.{found.__qualname__}": found
+    for module in (nn, torch.optim, torch_layers, rmsprop_tf_like)
+    for found in vars(module).values()
+    if isinstance(found, type) and issubclass(found, nn.Module | torch.optim.Optimizer)
+}
+"""Classes that a saved model may name. They are looked up, never imported: a name in a file imports nothing."""
+
+LEARNT: Mapping[str, Any] = {
+    "optimizers": Mapping[str, Any],
+    "counters": Mapping[str, Any],
+    "episodes": list[Any],
+    "successes": list[float],
+}
+"""What the JSON of a learning algorithm must have."""
+
+META: Mapping[str, Any] = {
+    **LEARNT,
+    "policy": str | None,
+    "learning_rate": float | Mapping[str, Any] | None,
+    "policy_kwargs": Mapping[str, Any] | None,
+    "stats_window_size": int,
+    "options": Mapping[str, Any],
+    "observation_space": Mapping[str, Any],
+    "action_space": Mapping[str, Any],
+    "n_envs": int,
+    "scales": Mapping[str, float],
+    "monitor_weight": float,
+}
+"""What the JSON of a saved policy gradient must have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +109,7 @@ class SavedPolicyGradient:
             "action_space": space_to(cast(Any, model.action_space), "action", bounds),
             "n_envs": model.n_envs,
             "counters": {name: getattr(model, name) for name in COUNTERS},
+            "signature": sign(cast(Any, model).tensorboard_log),
             "scales": {name: getattr(model, name) for name in SCALES if hasattr(model, name)},
             "monitor_weight": monitor.weight,
             "optimizers": optimizers,
@@ -93,30 +128,28 @@ class SavedPolicyGradient:
         found = checkpoint.meta.get("agent")
         if found != kind:
             raise InputError(f"{path} holds {found or 'no agent'}, no {kind}: give the folder that {kind}.save wrote.")
-        return cls(path, checkpoint.tensors, checkpoint.meta)
+        return cls(path, checkpoint.tensors, checked_meta(checkpoint, META))
 
     def build(
         self, kind: type[Model], env: GymEnv | None, device: torch.device | str, changes: dict[str, Any]
     ) -> Model:
         """The model again; `InputError` where the environment or the changes do not fit."""
-        try:
-            return self._build(kind, env, device, changes)
-        except (KeyError, AttributeError, TypeError, RuntimeError) as error:
-            raise InputError(
-                f"{self.path} was written by another version of e2c-control ({error}): install that version, or learn "
-                "again."
-            ) from error
+        path = cast(Path, self.path)
+        with restoring(path, self.tensors):
+            return self._build(path, kind, env, device, changes)
 
     def _build(
-        self, kind: type[Model], env: GymEnv | None, device: torch.device | str, changes: dict[str, Any]
+        self, path: Path, kind: type[Model], env: GymEnv | None, device: torch.device | str, changes: dict[str, Any]
     ) -> Model:
         meta = self.meta
+        options = fields_from(dict.fromkeys(kind.remembered, Any), meta["options"])
+        options["tensorboard_log"] = followed(options["tensorboard_log"], meta.get("signature"), path)
         given: dict[str, Any] = {
             "policy": meta["policy"],
             "learning_rate": _rate_from(meta["learning_rate"]),
-            "policy_kwargs": _argument_from(meta["policy_kwargs"], self.path),
+            "policy_kwargs": _argument_from(meta["policy_kwargs"], path),
             "stats_window_size": meta["stats_window_size"],
-            **meta["options"],
+            **{name: options[name] for name in kind.remembered},
         }
         for name in changes:
             if name not in given:
@@ -173,9 +206,18 @@ class SavedPolicyGradient:
             model.monitor.variance = [(square - mean.square()).clamp_min(0) for square, mean in pairs]
         else:
             model.monitor.variance = [state[f"variance.{i}"].to(model.device) for i in range(count)]
-        for name, value in {**meta["counters"], **meta["scales"]}.items():
-            setattr(model, name, value)
+        restore_counters(model, meta)
+        for name in SCALES:
+            if hasattr(model, name):
+                setattr(model, name, float(meta["scales"][name]))
         episodes_from(model, meta)
+
+
+def restore_counters(model: BaseAlgorithm, meta: Mapping[str, Any]) -> None:
+    """Put what was counted into a model: those of its attributes that are known, and no others."""
+    counters = fields_from(COUNTERS, meta["counters"])
+    for name in COUNTERS:
+        setattr(model, name, counters[name])
 
 
 def episodes_to(model: BaseAlgorithm) -> dict[str, Any]:
@@ -189,6 +231,8 @@ def episodes_to(model: BaseAlgorithm) -> dict[str, Any]:
 
 def episodes_from(model: BaseAlgorithm, meta: Mapping[str, Any]) -> None:
     """The inverse of `episodes_to`."""
+    for row in meta["episodes"]:
+        fields_from(dict.fromkeys("rlt", float), row, "episodes")
     size = model._stats_window_size  # pyright: ignore[reportPrivateUsage]
     model.ep_info_buffer = deque(cast(list[Any], meta["episodes"]), maxlen=size)
     model.ep_success_buffer = deque(cast(list[Any], meta["successes"]), maxlen=size)
@@ -238,7 +282,7 @@ def _encoded(value: Any) -> Any:
         kind = "tuple" if isinstance(value, tuple) else "list"
         return {kind: [_encoded(item) for item in cast(list[Any], value)]}
     name = f"{value.__module__}.{value.__qualname__}" if isinstance(value, type) else ""
-    if not name.startswith(TRUSTED):
+    if name not in KNOWN:
         raise TypeError
     return {"class": name}
 
@@ -256,8 +300,7 @@ def _decoded(value: Any, path: Path | None) -> Any:
     if kind in ("list", "tuple"):
         items = [_decoded(item, path) for item in content]
         return tuple(items) if kind == "tuple" else items
-    module, _, name = str(content).rpartition(".")
-    found = getattr(importlib.import_module(module), name, None) if content.startswith(TRUSTED) else None
-    if not (isinstance(found, type) and issubclass(found, nn.Module | torch.optim.Optimizer)):
-        raise InputError(f"{path} names {content}, no class of torch or stable-baselines3: do not use this folder.")
-    return found
+    content = str(content)
+    if kind != "class" or content not in KNOWN:
+        raise InputError(f"{path} names {content:.80}, no class of torch or stable-baselines3: do not use this folder.")
+    return KNOWN[content]

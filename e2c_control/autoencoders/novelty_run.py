@@ -14,13 +14,14 @@ from e2c_control.autoencoders.registry import AutoEncoderConfig, make_autoencode
 from e2c_control.autoencoders.structure import dominant_frequency, measure_structure
 from e2c_control.autoencoders.toys import waves
 from e2c_control.autoencoders.training import TrainingOptions
+from e2c_control.data.npy import map_npy
 from e2c_control.errors import InputError
 from e2c_control.models.pixels import unit_pixels
-from e2c_control.runs.atomic import unreadable
 from e2c_control.runs.checkpoint import checkpoint_path, keep_last, latest, load_checkpoint, save_checkpoint
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.logger import RunLogger
 from e2c_control.runs.progress import progress_bar
+from e2c_control.runs.restoring import restoring
 
 WAVES = "waves"
 
@@ -59,14 +60,10 @@ def load_data(data: str, count: int, seed: int) -> Tensor:
     path = Path(data)
     if not path.is_file():
         raise InputError(f"There is no file {path}: give a .npy file of samples, or '{WAVES}'.")
-    try:
-        array = np.load(path, allow_pickle=False)
-    except PermissionError as error:
-        raise unreadable(path, error) from error
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{path} is no .npy file of numbers ({error}): save an array with numpy.save.") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim < 2:
+    array = map_npy(path, "save an array with numpy.save")
+    if array.dtype.kind not in "fiu" or array.ndim < 2:
         raise InputError(f"{path} holds no samples: save one array of numbers, (N, ...), with numpy.save.")
+    array = np.array(array)
     if array.dtype == np.uint8:
         return unit_pixels(torch.from_numpy(array))
     return torch.from_numpy(array.astype(np.float32))
@@ -79,13 +76,14 @@ def run_novelty(run: RunFolder, config: NoveltyConfig, *, progress: bool = False
         InputError: data or checkpoint do not fit, or another process works in the folder.
     """
     with run.held():
-        data = load_data(config.data, config.count, config.training.seed)
-        model = make_autoencoder(config.model, torch.Generator().manual_seed(config.training.seed))
-        search = NoveltySearch(model, data, config.search, config.training)
         newest = latest(run.checkpoints)
-        if newest is not None:
+        if newest is None:
+            search = _search(config)
+        else:
             checkpoint = load_checkpoint(newest)
-            search.restore(checkpoint.tensors, checkpoint.meta)
+            with restoring(newest, checkpoint.tensors):
+                search = _search(config)
+                search.restore(checkpoint.tensors, checkpoint.meta)
         bar = progress_bar(config.cycles, done=search.cycle, unit="cycle", enabled=progress)
         with RunLogger(run, search.cycle) as logger, bar:
             while search.cycle < config.cycles:
@@ -95,6 +93,12 @@ def run_novelty(run: RunFolder, config: NoveltyConfig, *, progress: bool = False
                 keep_last(run.checkpoints, 2)
                 bar.update(1)
     return search
+
+
+def _search(config: NoveltyConfig) -> NoveltySearch:
+    data = load_data(config.data, config.count, config.training.seed)
+    model = make_autoencoder(config.model, torch.Generator().manual_seed(config.training.seed))
+    return NoveltySearch(model, data, config.search, config.training)
 
 
 def _log(logger: RunLogger, run: RunFolder, search: NoveltySearch, found: Found, config: NoveltyConfig) -> None:

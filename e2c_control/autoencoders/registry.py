@@ -26,6 +26,7 @@ from e2c_control.autoencoders.variational import VariationalAutoEncoder
 from e2c_control.autoencoders.wasserstein import WassersteinAutoEncoder
 from e2c_control.errors import InputError, check_fields, flag, one_of, only_options, whole
 from e2c_control.runs.checkpoint import load_checkpoint, save_checkpoint
+from e2c_control.runs.restoring import restoring
 from e2c_control.runs.typed_json import from_json, to_json
 
 METHODS: Mapping[str, Callable[..., AutoEncoder]] = {
@@ -116,10 +117,8 @@ def load_autoencoder(path: Path) -> tuple[AutoEncoder, AutoEncoderConfig]:
     checkpoint = load_checkpoint(path)
     if "autoencoder" not in checkpoint.meta:
         raise InputError(f"{path} is a checkpoint, but not of an auto-encoder: check the path.")
-    try:
+    with restoring(path, checkpoint.tensors):
         config = from_json(AutoEncoderConfig, checkpoint.meta["autoencoder"])
         model = make_autoencoder(config, torch.Generator().manual_seed(0))
         model.load_state_dict(dict(checkpoint.tensors["model"]))
-    except (ValueError, RuntimeError) as error:
-        raise InputError(f"{path} was written by another version of e2c-control ({error}): train it again.") from error
-    return model, config
+        return model, config

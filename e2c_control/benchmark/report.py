@@ -13,6 +13,7 @@ from e2c_control.benchmark.store import Stored
 from e2c_control.benchmark.table import Line, gather, overall, summarise
 from e2c_control.benchmark.text import BINS, EXPLANATION, drives_csv, markdown_table, overall_sentences, table_csv
 from e2c_control.benchmark.worlds import WORLDS
+from e2c_control.errors import InputError
 from e2c_control.runs.atomic import replace_text
 from e2c_control.training.presets import RECIPE
 
@@ -26,7 +27,13 @@ class Report(NamedTuple):
 
 
 def write_report(folder: Path, cells: Sequence[Stored]) -> Report:
-    """Write all four files; the old ones give way."""
+    """Write all four files; the old ones give way.
+
+    Raises:
+        InputError: there are no cells, or they drove different lists of problems.
+    """
+    if len({stored.cell.problems for stored in cells}) != 1:
+        raise InputError(f"{folder} has no finished cells, or cells of several lists of problems: run the benchmark.")
     groups: dict[tuple[str, str], list[Stored]] = {}
     for stored in sorted(cells, key=_order):
         groups.setdefault((stored.cell.world.name, stored.cell.recipe.name), []).append(stored)

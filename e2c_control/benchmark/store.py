@@ -8,18 +8,32 @@ from pathlib import Path
 from typing import Any, cast
 
 from e2c_control.benchmark.cell import Cell, Result
+from e2c_control.benchmark.worlds import WORLDS
 from e2c_control.errors import InputError
 from e2c_control.runs.atomic import replace_bytes, writing
 from e2c_control.runs.document import Kind
-from e2c_control.runs.typed_json import from_json, to_json
+from e2c_control.runs.foreign import check_folder, file_inside
+from e2c_control.runs.typed_json import fields_from, from_json, to_json
 
 DOCUMENT = Kind(
     "e2c-control benchmark cell",
     1,
-    {"cell": Any, "row": Mapping[str, Any], "pictures": Mapping[str, str]},
+    {"cell": Any, "row": Any, "pictures": Mapping[str, str]},
     remedy="remove it and run the benchmark again",
     again="remove it and run the benchmark again",
 )
+
+ROW: Mapping[str, Any] = {
+    "seed": int,
+    "train_cpu_seconds": float,
+    "tasks": Mapping[str, Any],
+    "commit": str | None,
+    "machine": str | None,
+    "versions": Mapping[str, str],
+}
+"""What the report reads of a row; `measures`, and what stands beside the scores, came later."""
+
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,7 @@ def write_cell(folder: Path, cell: Cell, result: Result) -> None:
 
 def read_cells(folder: Path) -> list[Stored]:
     """All finished cells of a folder, by name; `InputError` if one is damaged or of another version."""
+    check_folder(folder)
     return [_read(path) for path in sorted(folder.glob("*.json"))]
 
 
@@ -83,7 +98,46 @@ def _read(path: Path) -> Stored:
         raise InputError(
             f"{path} was written by another version of e2c-control ({error}): remove it, or install that version."
         ) from error
-    return Stored(cell, content["row"], {label: path.parent / name for label, name in content["pictures"].items()})
+    try:
+        if path.stem != cell.name:
+            raise ValueError("its name is not that of its cell")
+        row = _checked(cell, content["row"])
+    except ValueError as error:
+        raise DOCUMENT.damage(path) from error
+    return Stored(cell, row, {label: _picture(path.parent, name) for label, name in content["pictures"].items()})
+
+
+def _checked(cell: Cell, row: Any) -> Mapping[str, Any]:
+    """The row of a cell; ValueError if a field that the report reads is missing, or cannot be such a thing."""
+    if cell.world.name not in WORLDS or cell.world.tasks != WORLDS[cell.world.name].tasks:
+        raise ValueError(f"there is no world {cell.world.name} with such tasks")
+    found = fields_from(ROW, row, "row")
+    if "measures" in found:
+        fields_from({"map/state_loss": float, "map/next_state_loss": float}, found["measures"], "row.measures")
+    if found["seed"] != cell.seed:
+        raise ValueError("row.seed is not that of the cell")
+    for task in cell.world.tasks:
+        drives = fields_from({"scores": list[float]}, found["tasks"].get(task), f"row.tasks.{task}")
+        if "success" in drives:
+            fields_from({"latent_cost": Any, "real_cost": Any}, drives, f"row.tasks.{task}")
+        for name, values in drives.items():
+            numbers = list[bool] if name == "success" else list[float]
+            if len(from_json(numbers, values, f"row.tasks.{task}.{name}")) != len(drives["scores"]) or not values:
+                raise ValueError(f"row.tasks.{task}.{name} has another length than the scores")
+    return found
+
+
+def _picture(folder: Path, name: str) -> Path:
+    """A PNG file that stands beside its document."""
+    path = file_inside(folder, name)
+    try:
+        with path.open("rb") as file:
+            begins = file.read(len(PNG))
+    except OSError as error:
+        raise InputError(f"{path} is missing or cannot be read: run the benchmark again.") from error
+    if begins != PNG:
+        raise InputError(f"{path} is no PNG picture: remove the cell and run the benchmark again.")
+    return path
 
 
 def _difference(found: Any, wanted: Any, place: str = "") -> str:

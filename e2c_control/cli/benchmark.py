@@ -76,7 +76,9 @@ class Benchmark:
         from e2c_control.benchmark.cell import sweep_scratch
         from e2c_control.benchmark.store import unfinished
         from e2c_control.runs.atomic import sweep
+        from e2c_control.runs.foreign import check_folder
 
+        check_folder(self.out)
         sweep(self.out, self._store)
         sweep_scratch(self.out / "runs")
         waiting = unfinished(self._store, cells)

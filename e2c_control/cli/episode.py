@@ -25,6 +25,12 @@ from e2c_control.runs.atomic import unreadable
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+"""Of goal pictures: plain pixels. Pillow hands some other formats to programs outside."""
+
+MOST_PIXELS = 1 << 25
+"""Of a goal picture: its file says how many it has before they are decoded, and may say anything."""
+
 
 @dataclass(frozen=True, eq=False)
 class Episode:
@@ -117,13 +123,21 @@ def read_goal(path: Path, frame_shape: tuple[int, int, int]) -> Image:
         InputError: there is none, or it has another shape.
     """
     try:
-        with Pillow.open(path) as file:
+        with Pillow.open(path, formats=FORMATS) as file:
+            if file.width * file.height > MOST_PIXELS:
+                raise InputError(
+                    f"{path} is {file.width} x {file.height} pixels: give a picture of at most {MOST_PIXELS:,} pixels."
+                )
             picture = np.asarray(file.convert("L" if frame_shape[2] == 1 else "RGB"), np.uint8)
     except FileNotFoundError as error:
         raise InputError(f"There is no picture {path}: check the path.") from error
     except PermissionError as error:
         raise unreadable(path, error) from error
-    except (UnidentifiedImageError, OSError) as error:
+    except Pillow.DecompressionBombError as error:
+        raise InputError(f"{path} is too large: give a picture of at most {MOST_PIXELS:,} pixels.") from error
+    except InputError:
+        raise
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
         raise InputError(f"{path} is no picture that can be read: give a PNG.") from error
     height, width, channels = frame_shape
     if picture.shape[0] * width != picture.shape[1] * height:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PICTURES = 20
 """Of visited states, in one exploration."""
 
+MOST_ENVS = 1_024
+"""Environments, each of which draws its own pictures."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Explore:
@@ -38,7 +41,8 @@ class Explore:
     Attributes:
         env: Gymnasium id; `module:Id` imports the module that registers it first.
         out: folder of the dataset to write.
-        resume: run folder to go on with, by its own config; nothing else may be given beside it.
+        resume: run folder to go on with, by its own config; beside it only --out and --env may be given, for a run that
+            comes from elsewhere: the dataset to write, and the environment, where it is another package's.
         steps: to take, of all environments together; rounded up to what the policy takes between two updates.
         policy: what learns to explore: ppo, sac or relax.
         model: whose error is novelty: recurrent, plain or variational auto-encoder, rnd or icm.
@@ -60,6 +64,8 @@ class Explore:
         runs: folder of all runs.
         name: of this run. Default: the time.
     """
+
+    BESIDE_RESUME = ("--env", "--out")
 
     env: Unset[str] = None
     out: Unset[Path] = None
@@ -90,10 +96,27 @@ class Explore:
                 raise InputError("Give --env and --out, or --resume; see e2c explore --help.")
             return self._explore(self.env, self.out.resolve(), None)
         run = RunFolder.open(self.resume)
-        config = run.config(Explore)
-        assert config.env is not None
-        assert config.out is not None
-        return config._explore(config.env, config.out, run)
+        return self._go_on(run, run.config(Explore))
+
+    def _go_on(self, run: RunFolder, config: Explore) -> None:
+        """Resume a run: what its config names outside its folder is believed if this user wrote it, or names it."""
+        from e2c_control.data.environments import check_file_arguments, import_named, named_in_a_file
+        from e2c_control.runs.checkpoint import latest
+
+        if config.env is None or config.out is None:
+            raise InputError(f"{run.path} names no environment, or no dataset: start the run again.")
+        if self.env is not None:
+            import_named(self.env, config.env, run.path)
+        env = named_in_a_file(config.env)
+        out = config.out if self.out is None else self.out.resolve()
+        if self.out is None:
+            run.require_own(out, "name the dataset to write with --out")
+        if not run.own:
+            check_file_arguments(env, parse_arguments(config.env_args))
+            config = replace(config, overwrite=False)
+            if latest(run.checkpoints) is None:
+                raise InputError(f"{run.path} was not made here and has no checkpoint to go on from: explore anew.")
+        config._explore(env, out, run)
 
     def _explore(self, env: str, out: Path, old: RunFolder | None) -> None:
         """In a new run, or in an old one from its newest checkpoint on."""
@@ -111,6 +134,7 @@ class Explore:
         check_seed(self.seed)
         for name in ("steps", "checkpoint_every"):
             whole(f"--{name.replace('_', '-')}", getattr(self, name))
+        whole("--n-envs", self.n_envs, most=MOST_ENVS)
         novelty = NoveltyOptions(self.model, remedy=self.remedy, limit=self.limit)
         if old is None:
             check_writable(out, self.overwrite)

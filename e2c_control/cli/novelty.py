@@ -30,8 +30,10 @@ class Novelty:
       e2c novelty --resume runs/novelty/20260131-120000
 
     Attributes:
-        data: waves (sines and square waves of a narrow band), or a .npy file of samples (N, ...), of bytes or floats.
-        resume: run folder to go on with, by its own config; only --cycles may be given beside it, to go on for longer.
+        data: waves (sines and square waves of a narrow band), or a .npy file of samples (N, ...), of bytes or floats;
+            with --resume, where that file is now, if it was moved or the run comes from elsewhere.
+        resume: run folder to go on with, by its own config; beside it only --cycles, to go on for longer, and --data
+            may be given.
         cycles: of training, searching and replacing. Default: 30; with --resume, the run's own.
         share: of the data that a cycle replaces.
         warm_epochs: of training before the first cycle.
@@ -55,7 +57,7 @@ class Novelty:
         picture_every: cycles between pictures.
     """
 
-    BESIDE_RESUME = ("--cycles",)
+    BESIDE_RESUME = ("--cycles", "--data")
 
     data: str = "waves"
     resume: Unset[Path] = None
@@ -152,11 +154,18 @@ class Novelty:
     def _resume(self, path: Path) -> tuple[RunFolder, NoveltyConfig]:
         from dataclasses import replace
 
-        from e2c_control.autoencoders.novelty_run import NoveltyConfig
+        from e2c_control.autoencoders.novelty_run import WAVES, NoveltyConfig
+        from e2c_control.runs.checkpoint import latest
         from e2c_control.runs.folder import RunFolder
 
         run = RunFolder.open(path)
         config = run.config(NoveltyConfig)
+        if self.data != WAVES:
+            config = replace(config, data=str(Path(self.data).resolve()))
+        elif config.data != WAVES:
+            run.require_own(config.data, "name the file with --data")
+        if latest(run.checkpoints) is None:
+            run.require_own(config.data, "it has no checkpoint to go on from either, so search anew")
         return run, config if self.cycles is None else replace(config, cycles=self.cycles)
 
 

@@ -49,6 +49,7 @@ class Plan:
         goal: picture of the goal. Other environments only; default: where random actions lead.
         steps: length of the episode. Default: the task's; 100 in other environments.
         out: folder for film, plot and curves instead of the run folder, such as of a run that may only be read.
+        env: the environment, as `module:Id`, to import another package's module, which a run alone never does.
         planning: how.
     """
 
@@ -61,6 +62,7 @@ class Plan:
     goal: Unset[Path] = None
     steps: Unset[int] = None
     out: Unset[Path] = None
+    env: Unset[str] = None
     planning: PlanningFlags = field(default_factory=Planning)
 
     def __call__(self) -> None:
@@ -76,7 +78,7 @@ class Plan:
         from e2c_control.runs.threads import threads
 
         self._check()
-        trained = TrainedRun.open(self.run)
+        trained = TrainedRun.open(self.run, self.env)
         with threads(1):  # an image at a time is too little work to share
             if trained.native:
                 self._in_own_world(trained)
@@ -136,7 +138,7 @@ class Plan:
         steps = STEPS if self.steps is None else whole("--steps", self.steps)
         agent = self._equipped(E2CAgent(trained.embedding, PlanningOptions(), self.seed), trained)
         goal = None if self.goal is None else read_goal(self.goal, trained.card.frame_shape)
-        episode = drive_foreign(agent, trained.card, goal, steps, self.seed)
+        episode = drive_foreign(agent, replace(trained.card, environment=trained.environment), goal, steps, self.seed)
         names = [f"latent {i + 1}" for i in range(episode.latents.shape[1])]
         plot = driven_path(
             Journey(

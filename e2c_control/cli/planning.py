@@ -94,6 +94,7 @@ def _measured_filter(trained: TrainedRun) -> FrameFilter:
     from e2c_control.training.run import TrainConfig
 
     config = trained.folder.config(TrainConfig)
+    trained.folder.require_own(config.dataset, "leave out --filter-frames, which is measured on the dataset there")
     transitions = Transitions.open(config.dataset)
     _, held_out = transitions.split(config.held_out, seed=0)
     return FrameFilter.measured(trained.embedding, transitions, held_out)

@@ -45,6 +45,7 @@ class Play:
             of the task's, then known frames. E2C/* only.
         video: write a film of a drive, a GIF, and open no window.
         steps: of the film, shared among its goals. Default: 120.
+        env: the environment, as `module:Id`, to import another package's module, which a run alone never does.
         planning: how.
     """
 
@@ -54,6 +55,7 @@ class Play:
     goal_state: Unset[tuple[float, ...]] = None
     video: Unset[Path] = None
     steps: Unset[int] = None
+    env: Unset[str] = None
     planning: PlanningFlags = field(default_factory=Planning)
 
     def __call__(self) -> None:
@@ -95,7 +97,7 @@ class Play:
         from e2c_control.cli.trained import TrainedRun
 
         say("Run", self.run)
-        trained = TrainedRun.open(self.run)
+        trained = TrainedRun.open(self.run, self.env)
         if trained.native:
             return self._in_own_world(trained)
         for name in ("task", "goal_state"):
@@ -147,6 +149,6 @@ def _gym_world(trained: TrainedRun, seed: int) -> World:
     from e2c_control.data import make_image_env
 
     card = trained.card
-    env = make_image_env(card.environment, trained.frame_stack, **card.environment_kwargs)
+    env = make_image_env(trained.environment, trained.frame_stack, **card.environment_kwargs)
     known = Known.by_wandering(env, card.frame_shape[2], KNOWN, seed)
     return GymWorld(card.environment, env, known, seed)

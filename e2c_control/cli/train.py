@@ -112,6 +112,7 @@ class Train:
 
     def train(self, job: Job) -> RunFolder:
         """The run, trained to its end by this process and the others of its job."""
+        from e2c_control.runs.checkpoint import latest
         from e2c_control.runs.folder import RunFolder
         from e2c_control.training.run import TrainConfig, train
 
@@ -119,6 +120,10 @@ class Train:
         config = run.config(TrainConfig)
         if self.dataset is not None:
             config = replace(config, dataset=self.dataset.resolve())
+        elif self.resume is not None:
+            run.require_own(config.dataset, "name the dataset with --dataset")
+        if self.resume is not None and latest(run.checkpoints) is None:
+            run.require_own(config.dataset, "it has no checkpoint to go on from either, so train anew")
         if self.device is not None:
             config = replace(config, device=self.device)
         first = job.rank == 0

@@ -9,14 +9,14 @@ from typing import Any, Self
 
 from e2c_control.agents import E2CAgent, PlanningOptions
 from e2c_control.data.card import NAME, DatasetCard, read_card
-from e2c_control.data.environments import is_native
+from e2c_control.data.environments import check_file_arguments, import_named, is_native, named_in_a_file
 from e2c_control.envs import Task, make_task, task_ids
 from e2c_control.envs.system import System
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding
 from e2c_control.runs.checkpoint import latest
 from e2c_control.runs.folder import RunFolder
-from e2c_control.training.run import TrainConfig, load_embedding
+from e2c_control.training.run import load_embedding
 
 OF_A_TASK = ("frame_stack", "horizon")
 """Arguments of an environment that say what is asked, not how the world moves."""
@@ -44,12 +44,26 @@ class TrainedRun:
     step: int
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Load a run; `InputError` if it is none, has no checkpoint yet, or is damaged."""
+    def open(cls, path: Path, env: str | None = None) -> Self:
+        """Load a run.
+
+        Args:
+            path: its folder.
+            env: id of its environment, "module:Id", where the user names that module, which is then imported.
+
+        Raises:
+            InputError: it is none, has no checkpoint yet, or is damaged, or was trained in another environment.
+        """
         folder = RunFolder.open(path)
-        config = folder.config(TrainConfig)
-        embedding, newest = load_embedding(folder), latest(folder.checkpoints)
-        card = read_card(folder.path if (folder.path / NAME).is_file() else config.dataset)
+        embedding, newest, card = load_embedding(folder), latest(folder.checkpoints), read_card(folder.path)
+        height, width, channels = card.frame_shape
+        if embedding.observation_shape != (height, width, channels * card.frame_stack):
+            raise InputError(
+                f"{folder.path} sees {embedding.observation_shape}, and its {NAME} says {card.frame_stack} frames of "
+                f"{card.frame_shape}: restore the run's own files."
+            )
+        if env is not None:
+            import_named(env, card.environment, folder.path)
         return cls(folder, card, embedding, int(newest.name[5:]) if newest else 0)
 
     @property
@@ -62,6 +76,12 @@ class TrainedRun:
         """Whether the environment is one of this project's, with goals to score by."""
         return is_native(self.card.environment)
 
+    @property
+    def environment(self) -> str:
+        """Id under which the environment can be made; `InputError` if it is another package's that nobody named."""
+        check_file_arguments(self.card.environment, self.card.environment_kwargs)
+        return named_in_a_file(self.card.environment)
+
     def task(self, other: str | None = None) -> Task:
         """The task that it was trained on, or another one that looks and moves like it.
 
@@ -69,7 +89,7 @@ class TrainedRun:
             InputError: there is no such task, or its images or its motion are others.
         """
         known = {name: value for name, value in self.card.environment_kwargs.items() if name != "goal"}
-        own = make_task(environment_name(self.card), **{**known, "frame_stack": self.frame_stack})
+        own = _made(self.folder.path, environment_name(self.card), {**known, "frame_stack": self.frame_stack})
         if other is None:
             return own
         task = self._made_alike(other, own, known)
@@ -99,6 +119,17 @@ class TrainedRun:
     def agent(self, task: Task, seed: int = 0) -> E2CAgent:
         """An agent that plans as the task says."""
         return E2CAgent(self.embedding, PlanningOptions.for_task(task), seed)
+
+
+def _made(folder: Path, name: str, arguments: Mapping[str, Any]) -> Task:
+    """The task with the arguments that a folder's card has."""
+    try:
+        return make_task(name, **arguments)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{folder / NAME} is damaged, {name} cannot be made with its arguments ({error}): restore the run's own "
+            "files."
+        ) from error
 
 
 def differences(own: System, other: System) -> list[str]:

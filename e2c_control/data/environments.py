@@ -13,6 +13,7 @@ from collections.abc import Container, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import partial
+from reprlib import repr as short
 from typing import Any, cast
 
 import gymnasium
@@ -158,6 +159,58 @@ def find_spec(env_id: str) -> EnvSpec:
         close = difflib.get_close_matches(name, gymnasium.registry, n=1, cutoff=0.5)
         hint = f"did you mean {close[0]!r}?" if close else "`gymnasium.pprint_registry()` lists what there is."
         raise InputError(f"Unknown environment {env_id!r} (another package's is 'module:Id'): {hint}") from unknown
+
+
+def named_in_a_file(environment: str, option: str = "--env") -> str:
+    """Return the id under which an environment can be made that a file names, without importing anything.
+
+    "module:Id" stands for code of another package, and a file may come from anywhere. So that module is not imported:
+    what it registers must be known already, because the user named it.
+
+    Args:
+        environment: "Id" or "module:Id", as a dataset's card or an exploration's config has it.
+        option: by which the user can name it.
+
+    Raises:
+        InputError: it is not registered.
+    """
+    module, _, name = environment.rpartition(":")
+    if module and name not in gymnasium.registry:
+        raise InputError(
+            f"{short(environment)} is named in a folder, and opening a folder imports no code of other packages: if "
+            f"you trust that module, name it with {option} {short(environment)[1:-1]}."
+        )
+    return name
+
+
+def import_named(env: str, environment: str, folder: object) -> None:
+    """Import the module of the environment that the user names, if it is the one that a folder was made in.
+
+    Args:
+        env: "Id" or "module:Id", from the user.
+        environment: the same from the folder.
+        folder: for the sentence.
+
+    Raises:
+        InputError: it is another environment, or there is none of that name.
+    """
+    if env.rpartition(":")[2] != environment.rpartition(":")[2]:
+        raise InputError(f"{folder} is of {short(environment)}, not of {env}: leave out --env, or name that one.")
+    find_spec(env)
+
+
+def check_file_arguments(environment: str, kwargs: Mapping[str, Any]) -> None:
+    """Refuse arguments of an environment that a file gives and that may be paths: they lead out of its folder.
+
+    Raises:
+        InputError: one holds a text that looks like a path.
+    """
+    for name, value in kwargs.items():
+        if isinstance(value, str) and (value.startswith((".", "~")) or any(mark in value for mark in "/\\\0")):
+            raise InputError(
+                f"{short(environment)} gets {name}={short(value)} from a folder, which may be a path out of it: make "
+                "the environment in Python, where you name the path yourself."
+            )
 
 
 def environment_identity(vector_env: VectorEnv[Any, Any, Any]) -> tuple[str, dict[str, Any]]:

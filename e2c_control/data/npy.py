@@ -79,14 +79,23 @@ def open_npy(path: Path, dtype: DTypeLike, ndim: int) -> np.memmap[Any, np.dtype
     """
     if not path.is_file():
         raise InputError(f"{path} is missing: {REMEDY}.")
-    try:
-        array = npy_format.open_memmap(path, mode="r")
-    except PermissionError as error:
-        raise unreadable(path, error) from error
-    except (ValueError, EOFError, OSError) as error:
-        raise InputError(f"{path} is truncated or not a .npy file: {REMEDY}.") from error
+    array = map_npy(path, REMEDY)
     if array.dtype != np.dtype(dtype) or array.ndim != ndim or not array.flags.c_contiguous:
         raise InputError(
             f"{path} holds {array.dtype} with {array.ndim} axes instead of {np.dtype(dtype)} with {ndim}: {REMEDY}."
         )
     return array
+
+
+def map_npy(path: Path, remedy: str) -> np.memmap[Any, np.dtype[Any]]:
+    """Map a ``.npy`` file of any numbers for reading: nothing is taken into memory, whatever its header says.
+
+    Raises:
+        InputError: it is truncated, or no ``.npy`` file; ``remedy`` says what to do.
+    """
+    try:
+        return npy_format.open_memmap(path, mode="r")
+    except PermissionError as error:
+        raise unreadable(path, error) from error
+    except (ValueError, EOFError, OSError, ArithmeticError, MemoryError, RecursionError) as error:
+        raise InputError(f"{path} is truncated or not a .npy file: {remedy}.") from error

@@ -17,10 +17,11 @@ from typing import Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from e2c_control.data.card import DatasetCard, read_card
+from e2c_control.data.card import NAME, DatasetCard, read_card
 from e2c_control.data.npy import REMEDY, open_npy
 from e2c_control.data.rows import FileRows
 from e2c_control.errors import InputError
+from e2c_control.runs.foreign import check_folder
 
 _ROWS_AT_ONCE = 1 << 20
 
@@ -55,6 +56,7 @@ class Transitions:
         """
         path = Path(path)
         card = read_card(path)
+        check_folder(path)
         has_states = card.state_dim is not None
         dataset = cls(
             path=path,
@@ -80,6 +82,11 @@ class Transitions:
         ends = self.episodes
         if len(ends) < 2 or ends[0] != 0 or ends[-1] != len(self.frames) or np.any(np.diff(ends) < 1):
             raise InputError(f"{self.path / 'episodes.npy'} does not fit the {len(self.frames)} frames: {REMEDY}.")
+        if self.card.frame_stack > np.diff(ends).max():
+            raise InputError(
+                f"{self.path / NAME} asks for {self.card.frame_stack} frames in an observation, and the longest "
+                f"episode has {np.diff(ends).max()}: {REMEDY}."
+            )
         for name, values in (("actions", self.actions), ("states", self.states)):
             if values is not None and not _finite(values):
                 raise InputError(f"{self.path / name}.npy holds {name} that are not finite: {REMEDY}.")

@@ -15,6 +15,8 @@ from torch import Tensor
 from e2c_control.errors import InputError
 from e2c_control.runs.atomic import check_replaceable, new_folder, unreadable, writing
 from e2c_control.runs.document import Kind
+from e2c_control.runs.foreign import check_folder, file_inside
+from e2c_control.runs.typed_json import fields_from
 
 CHECKPOINT = Kind(
     "e2c-control checkpoint",
@@ -24,6 +26,7 @@ CHECKPOINT = Kind(
     damaged="truncated or damaged",
 )
 _META = "checkpoint.json"
+_SUFFIX = ".safetensors"
 
 Tensors = Mapping[str, Tensor]
 
@@ -43,6 +46,20 @@ class Checkpoint:
     meta: Mapping[str, Any]
 
 
+def checked_meta(checkpoint: Checkpoint, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON of a checkpoint with these fields checked, each by its annotation, as those of a config are.
+
+    Raises:
+        InputError: a field is missing, or cannot have such a value.
+    """
+    try:
+        return fields_from(fields, checkpoint.meta, "meta")
+    except ValueError as error:
+        raise InputError(
+            f"{checkpoint.path} is damaged, {error}: {CHECKPOINT.remedy.format(folder=checkpoint.path)}."
+        ) from error
+
+
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensors], meta: Mapping[str, Any]) -> None:
     """Write the folder ``path`` and wait until it is on the disk.
 
@@ -56,9 +73,9 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensors], meta: Mapping[st
     Raises:
         InputError: the disk is full or forbids it, or something that is no checkpoint is there.
     """
-    check_replaceable(path, "checkpoint", [_META], lambda name: name == _META or name.endswith(".safetensors"))
+    check_replaceable(path, "checkpoint", [_META], lambda name: name == _META or name.endswith(_SUFFIX))
     with new_folder(path, replace=True) as folder:
-        files = {f"{group}.safetensors": _write_group(folder, path, group, named) for group, named in tensors.items()}
+        files = {f"{group}{_SUFFIX}": _write_group(folder, path, group, named) for group, named in tensors.items()}
         text = CHECKPOINT.text({"files": files, "meta": dict(meta)})
         with writing(path):
             (folder / _META).write_text(text, encoding="utf-8")
@@ -72,8 +89,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     if not (path / _META).is_file():
         raise InputError(f"{path} is not a checkpoint, it has no {_META}: check the path.")
+    check_folder(path)
     text = CHECKPOINT.read(path / _META)
-    groups = {Path(name).stem: _read_group(path / name, checksum) for name, checksum in text["files"].items()}
+    groups = {
+        name.removesuffix(_SUFFIX): _read_group(file_inside(path, name), checksum)
+        for name, checksum in text["files"].items()
+    }
     return Checkpoint(path, groups, text["meta"])
 
 
@@ -123,7 +144,7 @@ def _write_group(folder: Path, path: Path, group: str, named: Tensors) -> int:
     # A copy of each: safetensors refuses tensors that share memory, as tied weights do.
     content = bytes_from_tensors({name: _own_copy(tensor) for name, tensor in named.items()})
     with writing(path):
-        (folder / f"{group}.safetensors").write_bytes(content)
+        (folder / f"{group}{_SUFFIX}").write_bytes(content)
     return zlib.crc32(content)
 
 
@@ -139,5 +160,5 @@ def _read_group(path: Path, checksum: int) -> Tensors:
         return tensors_from_bytes(content)
     except PermissionError as error:
         raise unreadable(path, error) from error
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, ValueError) as error:
         raise CHECKPOINT.damage(path) from error

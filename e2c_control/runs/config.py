@@ -8,6 +8,7 @@ from e2c_control.errors import InputError
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.document import Kind
 from e2c_control.runs.limits import Impossible
+from e2c_control.runs.own import is_own, sign
 from e2c_control.runs.typed_json import from_json, to_json
 from e2c_control.runs.versions import package_versions, source_commit
 
@@ -23,6 +24,7 @@ def write_config(path: Path, config: Any) -> None:
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "commit": source_commit(),
             "versions": package_versions(),
+            "signature": sign(to_json(config)),
             "config": to_json(config),
         }
     )
@@ -48,6 +50,12 @@ def read_config(path: Path, kind: type[Config]) -> Config:
             f"{path} was written for another version of e2c-control ({error}) or by another of its commands: go on "
             "with what wrote it, or start the run again."
         ) from error
+
+
+def is_own_config(path: Path) -> bool:
+    """Whether `write_config` of this user wrote the file as it is: then its paths are the user's own words."""
+    content = CONFIG.read(path)
+    return is_own(content["config"], content.get("signature"))
 
 
 def check_config(config: Any) -> None:

@@ -4,11 +4,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any, cast
 
 from e2c_control.errors import InputError
 from e2c_control.runs.atomic import unreadable
-from e2c_control.runs.typed_json import from_json
+from e2c_control.runs.typed_json import fields_from
+
+DEEPEST = 40
+"""Levels in a document; ours have ten, and what reads them goes down by recursion."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Kind:
         try:
             content = cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
             name, version = content.pop("format"), content.pop("version")
+            _check_depth(content)
         except PermissionError as error:
             raise unreadable(path, error) from error
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -51,14 +56,29 @@ class Kind:
         if (name, version) != (self.name, self.version):
             again = "" if self.again is None else f"{self.again} or "
             raise InputError(
-                f"{path} has format {name!r} version {version}, this version of e2c-control reads {self.name!r} "
-                f"version {self.version}: {again}install the version that wrote it."
+                f"{path} has format {short(name)} version {short(version)}, this version of e2c-control reads "
+                f"{self.name!r} version {self.version}: {again}install the version that wrote it."
             )
         try:
-            return {**content, **{name: from_json(kind, content[name]) for name, kind in self.fields.items()}}
+            return fields_from(self.fields, content)
         except (KeyError, ValueError) as error:
             raise self.damage(path) from error
 
     def damage(self, path: Path) -> InputError:
         """What to say about a document, or a file that belongs to it, that cannot be read."""
         return InputError(f"{path} is {self.damaged}: {self.remedy.format(folder=path.parent)}.")
+
+
+def _check_depth(value: Any) -> None:
+    """Raise ValueError for values nested deeper than `DEEPEST`."""
+    level, depth = [value], 0
+    while level:
+        if depth > DEEPEST:
+            raise ValueError(f"nested deeper than {DEEPEST} levels")
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                below += cast(dict[str, Any], item).values()
+            elif isinstance(item, list):
+                below += cast(list[Any], item)
+        level, depth = below, depth + 1

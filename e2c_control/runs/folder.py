@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any, Self
 
 from e2c_control.errors import InputError
 from e2c_control.runs.atomic import new_folder, sweep, writing
-from e2c_control.runs.config import Config, read_config, write_config
+from e2c_control.runs.config import Config, is_own_config, read_config, write_config
+from e2c_control.runs.foreign import check_folder
 from e2c_control.runs.lock import NAME as LOCK
 from e2c_control.runs.lock import locked
 
@@ -53,6 +55,7 @@ class RunFolder:
         path = Path(path)
         if not (path / "config.json").is_file():
             raise InputError(f"{path} is not a run, it has no config.json: check the path.")
+        check_folder(path)
         return cls(path)
 
     @classmethod
@@ -75,6 +78,27 @@ class RunFolder:
     def config(self, kind: type[Config]) -> Config:
         """The config that the run was made with; see `read_config`."""
         return read_config(self.path / "config.json", kind)
+
+    @property
+    def own(self) -> bool:
+        """Whether this user's own command wrote its config."""
+        return is_own_config(self.path / "config.json")
+
+    def require_own(self, place: object, remedy: str) -> None:
+        """Refuse a path of the config that leads out of the folder, unless this user's own command wrote it there.
+
+        Args:
+            place: the path.
+            remedy: what to do instead, such as "name the dataset with --dataset".
+
+        Raises:
+            InputError: the config was written elsewhere, or changed since.
+        """
+        if not self.own:
+            raise InputError(
+                f"{self.path} was not made here, or its config.json was changed since, so its path {short(str(place))} "
+                f"is not followed: {remedy}."
+            )
 
     @property
     def metrics(self) -> Path:

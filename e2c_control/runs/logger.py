@@ -77,19 +77,25 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The lines of a ``metrics.jsonl``; a last one that a killed process left half written is skipped."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    with writing(path):  # it is opened to go on with
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if number < len(lines):
                 raise _damaged(path, number) from error
             continue
-        if not isinstance(row, dict) or type(cast(dict[str, Any], row).get("step")) is not int:
+        if not isinstance(row, dict) or not _is_row(cast(dict[str, Any], row)):
             raise _damaged(path, number)
         rows.append(cast(dict[str, Any], row))
     return rows
+
+
+def _is_row(row: dict[str, Any]) -> bool:
+    """Whether it is of a step, with numbers or nothing by tag."""
+    return type(row.get("step")) is int and all(value is None or type(value) in (int, float) for value in row.values())
 
 
 def _damaged(path: Path, number: int) -> InputError:

@@ -1,6 +1,8 @@
 """Optimisers and random generators as tensors and JSON, to the bit."""
 
+import math
 from collections.abc import Mapping
+from reprlib import repr as short
 from typing import Any, cast
 
 import torch
@@ -23,15 +25,62 @@ def optimizer_from_tensors(optimizer: Optimizer, tensors: Mapping[str, Tensor], 
     Raises:
         InputError: the optimiser has other parameters.
     """
-    state = _restore(content, tensors)
-    # JSON knows no integer keys.
-    state["state"] = {int(index): slots for index, slots in state["state"].items()}
     try:
+        state = _restore(content, tensors)
+        # JSON knows no integer keys.
+        state["state"] = {int(index): slots for index, slots in state["state"].items()}
+        _check_groups(optimizer.state_dict()["param_groups"], state["param_groups"])
+        _check_slots(optimizer, state["state"])
         optimizer.load_state_dict(state)
-    except (ValueError, KeyError) as error:
+    except (LookupError, AttributeError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"The optimiser of the checkpoint does not fit this model ({error}): use its config."
         ) from error
+
+
+def _check_groups(own: list[dict[str, Any]], saved: Any) -> None:
+    """Raise ValueError unless the groups have the same settings, each of the same kind and finite."""
+    for mine, theirs in zip(own, saved, strict=True):
+        if set(mine) != set(theirs):
+            raise ValueError(f"its settings are {sorted(theirs)}, not {sorted(mine)}")
+        for name, value in mine.items():
+            if not _alike(value, theirs[name]):
+                raise ValueError(f"its {name} is {short(theirs[name])}")
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Of the same kind; numbers finite, lists of the same length."""
+    if isinstance(one, list | tuple):
+        mine = cast(list[Any], one)
+        return type(other) is type(mine) and len(mine) == len(other) and all(map(_alike, mine, other))
+    if isinstance(one, int | float) and not isinstance(one, bool):
+        return isinstance(other, int | float) and not isinstance(other, bool) and math.isfinite(other)
+    return type(one) is type(other)
+
+
+def _check_slots(optimizer: Optimizer, state: Mapping[int, Mapping[str, Any]]) -> None:
+    """Raise ValueError unless each parameter's slots are those that the optimiser makes, of the parameter's shape."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    names = _slots_of(optimizer)
+    for index, slots in state.items():
+        if names is not None and set(slots) != names:
+            raise ValueError(f"parameter {index} has {sorted(slots)}, not {sorted(names)}")
+        for name, slot in slots.items():
+            if not isinstance(slot, Tensor) or slot.shape not in (parameters[index].shape, ()):
+                raise ValueError(f"{name} of parameter {index} has another shape")
+
+
+def _slots_of(optimizer: Optimizer) -> set[str] | None:
+    """Names of what the optimiser keeps for a parameter, as one step on a parameter of one number shows."""
+    probe = torch.nn.Parameter(torch.zeros(1))
+    probe.grad = torch.zeros(1)
+    made: Any = type(optimizer)
+    try:
+        twin = made([probe], **optimizer.defaults)
+        twin.step()
+    except (TypeError, ValueError, RuntimeError):  # it takes other arguments, or a closure: its slots are unknown
+        return None
+    return set(twin.state[probe])
 
 
 def generator_to_tensor(generator: torch.Generator) -> Tensor:

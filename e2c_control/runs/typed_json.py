@@ -63,6 +63,19 @@ def from_json(kind: Any, value: Any, place: str = "") -> Any:
     return _scalar_from(kind, value, place)
 
 
+def fields_from(kinds: Mapping[str, Any], content: Any, place: str = "") -> dict[str, Any]:
+    """The content of a JSON object with these fields checked, each by its annotation; others stay as they are.
+
+    Raises:
+        ValueError: it is no object, a field is missing, or one does not fit; it names the place.
+    """
+    given = _expect(isinstance(content, dict), Mapping, content, place)
+    missing = [name for name in kinds if name not in given]
+    if missing:
+        raise ValueError(f"{place or 'it'} lacks {', '.join(missing)}")
+    return {**given, **{name: from_json(kind, given[name], _below(place, name)) for name, kind in kinds.items()}}
+
+
 def _dataclass_from(kind: type[Any], value: Any, place: str) -> Any:
     given: dict[str, Any] = dict(_expect(isinstance(value, dict), kind, value, place))
     _expect(given.pop("type", None) == kind.__name__, kind, value, place)

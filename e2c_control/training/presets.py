@@ -80,6 +80,6 @@ def default_embedding(
         whole("latent_dim", latent_dim)
     pool, suits = -(-max(frame_shape[:2]) // POOLED_SIDE), LATENT_DIM
     if is_native(environment):
-        task: Any = make_image_env(environment).get_wrapper_attr("task")
+        task: Any = make_image_env(environment.rpartition(":")[2]).get_wrapper_attr("task")
         pool, suits = min(pool, max(int(task.system.detail) // 2, 1)), int(task.latent_dim)
     return EmbeddingConfig(latent_dim=latent_dim or suits, pool=pool)

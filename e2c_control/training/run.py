@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import Literal, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 import torch
@@ -24,16 +24,18 @@ from e2c_control.objectives.recipe import Recipe
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.checkpoint import (
     Checkpoint,
+    checked_meta,
     checkpoint_path,
     keep_last,
     latest,
     load_checkpoint,
     save_checkpoint,
 )
-from e2c_control.runs.config import check_config
+from e2c_control.runs.config import check_config, to_json
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.logger import RunLogger
 from e2c_control.runs.progress import progress_bar
+from e2c_control.runs.restoring import restoring
 from e2c_control.runs.threads import threads
 from e2c_control.training.distributed import ALONE, Job, JobEnded, check_devices
 from e2c_control.training.presets import HELD_OUT
@@ -42,6 +44,14 @@ from e2c_control.training.window import Window
 
 Features = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 Watcher = Callable[[Trainer, RunLogger], None]
+
+
+META: Mapping[str, Any] = {
+    "trainer": Mapping[str, Any],
+    "observation_shape": tuple[int, int, int],
+    "action_dim": int,
+}
+"""What the JSON of a run's checkpoint must have."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +159,8 @@ def _train(run: RunFolder, config: TrainConfig, watch: Watcher | None, progress:
         trainer, newest = _trainer(run, config, transitions, job)
         window = Window()
         if newest is not None:
-            window.restore(newest.tensors.get("window", {}), newest.meta.get("window", {}))
+            with restoring(newest.path, newest.tensors):
+                window.restore(newest.tensors.get("window", {}), newest.meta.get("window", {}))
         bar = progress_bar(config.recipe.steps, done=trainer.step, unit="step", enabled=progress)
         with RunLogger(run, trainer.step) as logger, bar, _interrupt_flag() as interrupted:
             _loop(trainer, window, run, config, logger, watch, bar, lambda: job.any(interrupted()))
@@ -176,20 +187,38 @@ def _trainer(
     episodes, _ = transitions.split(config.held_out, seed=0)
     device, newest = resolve_device(config.device), latest(run.checkpoints)
     check_devices(device)
-    trainer = Trainer(
-        config.recipe,
-        transitions,
-        episodes,
-        seed=config.seed,
-        device=device,
-        compile=config.compile,
-        precision=config.precision,
-        job=job,
-    )
-    checkpoint = None if newest is None else load_checkpoint(newest)
-    if checkpoint is not None:
-        trainer.restore(checkpoint.tensors, checkpoint.meta["trainer"])
+
+    def make() -> Trainer:
+        return Trainer(
+            config.recipe,
+            transitions,
+            episodes,
+            seed=config.seed,
+            device=device,
+            compile=config.compile,
+            precision=config.precision,
+            job=job,
+        )
+
+    if newest is None:
+        return make(), None
+    checkpoint = load_checkpoint(newest)
+    meta = checked_meta(checkpoint, META)
+    _check_networks(checkpoint, config)
+    with restoring(newest, checkpoint.tensors, transitions.frames.nbytes):
+        trainer = make()
+        trainer.restore(checkpoint.tensors, meta["trainer"])
     return trainer, checkpoint
+
+
+def _check_networks(checkpoint: Checkpoint, config: TrainConfig) -> None:
+    """Refuse a checkpoint of other networks than the config names, even where their weights have the same shapes."""
+    trained, named = checkpoint.meta.get("networks"), to_json(config.recipe.embedding)
+    if trained is not None and trained != named:
+        raise InputError(
+            f"{checkpoint.path} was trained with other networks than the config.json of its run names: restore the "
+            "run's own files."
+        )
 
 
 def _note_dataset(run: RunFolder, transitions: Transitions) -> None:
@@ -245,7 +274,8 @@ def _save(trainer: Trainer, window: Window, run: RunFolder, config: TrainConfig,
     tensors, meta = trainer.state()
     sums, counted = window.state()
     shape = {"observation_shape": trainer.embedding.observation_shape, "action_dim": trainer.embedding.action_dim}
-    content = {"trainer": meta, "window": counted, **shape}
+    networks = to_json(trainer.embedding.config)
+    content = {"trainer": meta, "window": counted, **shape, "networks": networks}
     save_checkpoint(checkpoint_path(run.checkpoints, trainer.step), {**tensors, "window": sums}, content)
     keep_last(run.checkpoints, config.keep)
 
@@ -259,18 +289,16 @@ def load_embedding(run: RunFolder, device: torch.device | str = "cpu") -> Embedd
     newest = latest(run.checkpoints)
     if newest is None:
         raise InputError(f"{run.path} has no checkpoint yet: finish it with `e2c train --resume {quoted(run.path)}`.")
-    checkpoint = load_checkpoint(newest)
-    height, width, channels = (int(side) for side in checkpoint.meta["observation_shape"])
-    embedding = Embedding(
-        run.config(TrainConfig).recipe.embedding,
-        (height, width, channels),
-        int(checkpoint.meta["action_dim"]),
-        torch.Generator(),
-    )
-    try:
-        embedding.load_state_dict(dict(checkpoint.tensors["embedding"]))
-    except (RuntimeError, KeyError) as error:
-        raise InputError(f"{newest} does not fit the config of its run: restore the run's own files.") from error
+    checkpoint, config = load_checkpoint(newest), run.config(TrainConfig)
+    meta = checked_meta(checkpoint, META)
+    _check_networks(checkpoint, config)
+    with restoring(newest, checkpoint.tensors):
+        shape = meta["observation_shape"]
+        embedding = Embedding(config.recipe.embedding, shape, meta["action_dim"], torch.Generator())
+        try:
+            embedding.load_state_dict(dict(checkpoint.tensors["embedding"]))
+        except (RuntimeError, KeyError) as error:
+            raise InputError(f"{newest} does not fit the config of its run: restore the run's own files.") from error
     return embedding.to(device).eval()
 
 

@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from e2c_control.data.sampler import Batch, WindowSampler
 from e2c_control.data.store import open_store
 from e2c_control.data.transitions import Transitions
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, whole
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.pixels import unit_pixels
 from e2c_control.objectives.objective import Objective
 from e2c_control.objectives.recipe import Phase, Recipe
 from e2c_control.objectives.unrolled import Noise, Unrolled
 from e2c_control.runs.config import check_config
+from e2c_control.runs.limits import LARGEST_COUNT
 from e2c_control.runs.training_state import (
     generator_from_tensor,
     generator_to_tensor,
@@ -32,6 +33,9 @@ from e2c_control.training.distributed import ALONE, Job
 
 Precision = Literal["auto", "float32", "bfloat16"]
 """Of the products in the networks while they train; weights, latents and their predictions are float32."""
+
+COUNTERS = ("step", "phase_begin", "extra_steps", "attempts")
+"""Of a saved trainer."""
 
 WARM_UP = 0.1
 """Share of a phase over which the learning rate rises."""
@@ -247,10 +251,11 @@ class Trainer:
             InputError: it belongs to another recipe.
         """
         # A checkpoint at a border holds the state of the phase that ended; `advance` begins the next one.
-        self.extra_steps, self._attempts = int(meta["extra_steps"]), int(meta["attempts"])
-        self.step = int(meta["phase_begin"])
+        counts = {name: whole(name, meta[name], least=0, most=LARGEST_COUNT) for name in COUNTERS}
+        self.extra_steps, self._attempts = counts["extra_steps"], counts["attempts"]
+        self.step = counts["phase_begin"]
         self._enter_phase()
-        self.step = int(meta["step"])
+        self.step = counts["step"]
         try:
             self.embedding.load_state_dict(dict(tensors["embedding"]))
             self.objective.load_state_dict(dict(tensors["objective"]))

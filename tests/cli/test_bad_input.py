@@ -226,9 +226,8 @@ def test_another_dataset_under_a_run(
     shutil.copytree(whole, run)
     config = (run / "config.json").read_text()
     (run / "config.json").write_text(config.replace(str(planar), str(data)))
-    assert "is not the dataset" in refused("train", "--resume", run)
-    (run / "config.json").write_text(config.replace(str(planar), str(tmp_path / "gone")))
-    assert "no dataset at" in refused("train", "--resume", run)
+    assert "name the dataset with --dataset" in refused("train", "--resume", run)
+    assert "no dataset at" in refused("train", "--resume", run, "--dataset", tmp_path / "gone")
     assert "is not the dataset" in refused("train", "--resume", run, "--dataset", data)
     succeed("train", "--resume", run, "--dataset", planar)
 

@@ -83,7 +83,7 @@ def test_frames_are_filtered_where_it_is_asked_for(run: Path, planar: Path, refu
     assert all(value > 0 for value in variances["frame_variance"] + variances["process_variance"])
     config = run / "config.json"
     config.write_text(config.read_text().replace(str(planar), str(planar.parent / "gone")))
-    assert "no dataset at" in refused("evaluate", "--run", run, "--problems", 1, "--filter-frames")
+    assert "leave out --filter-frames" in refused("evaluate", "--run", run, "--problems", 1, "--filter-frames")
 
 
 @pytest.mark.parametrize("command", ["plan", "evaluate"])

@@ -85,7 +85,7 @@ def _benchmark() -> None:
 
 
 def _exploration() -> None:
-    assert main(["explore", "--resume", "exploration"]) == 0
+    assert main(["explore", "--resume", "exploration", "--out", "explored"]) == 0
     assert Transitions.open("explored").n_transitions == 256
 
 
