@@ -28,6 +28,9 @@ class Memory:
         window: k.
         frame_shape, dtype: of a frame.
         action_size: a.
+
+    Raises:
+        InputError: this machine has no room for so many.
     """
 
     def __init__(
@@ -41,9 +44,12 @@ class Memory:
     ) -> None:
         size = max(capacity // n_envs, window + 1)
         self.n_envs, self.size, self.window = n_envs, size, window
-        self.frames = np.zeros((n_envs, size, *frame_shape), dtype)
-        self.actions = np.zeros((n_envs, size, action_size), np.float32)
-        self.ages = np.zeros((n_envs, size), np.int64)
+        try:
+            self.frames = np.zeros((n_envs, size, *frame_shape), dtype)
+            self.actions = np.zeros((n_envs, size, action_size), np.float32)
+            self.ages = np.zeros((n_envs, size), np.int64)
+        except (MemoryError, ValueError) as error:
+            raise InputError(f"There is no room here for a memory of {capacity:,} frames: choose fewer.") from error
         self.written = np.zeros(n_envs, np.int64)
 
     def begin(self, envs: NDArray[np.int64], frames: NDArray[Any]) -> None:
@@ -71,14 +77,20 @@ class Memory:
         """Windows drawn evenly from all that end with what an action led to."""
         rows = self._rows()
         picked = torch.randint(len(rows), (n,), generator=generator).numpy()
-        envs, places = np.divmod(rows[picked], self.size)
+        envs, places = np.divmod(rows[picked], self._filled)
         return self._cut(envs, places)
+
+    @property
+    def _filled(self) -> int:
+        """Places that were written to, of the environment with most of them; the others take up no memory yet."""
+        return int(min(self.written.max(), self.size))
 
     def _rows(self) -> NDArray[np.int64]:
         """Places of frames, of all environments in one row, whose windows are whole."""
         there = np.minimum(self.written, self.size)[:, None]
-        back = (self.written[:, None] - 1 - np.arange(self.size)) % self.size
-        whole = (self.ages > 0) & (back < there) & (back + np.minimum(self.window - 1, self.ages) < there)
+        back = (self.written[:, None] - 1 - np.arange(self._filled)) % self.size
+        ages = self.ages[:, : self._filled]
+        whole = (ages > 0) & (back < there) & (back + np.minimum(self.window - 1, ages) < there)
         return np.flatnonzero(whole)
 
     def _write(
@@ -98,9 +110,8 @@ class Memory:
 
     def state(self) -> dict[str, Tensor]:
         """All of it that was written, as tensors."""
-        filled = int(min(self.written.max(), self.size))
         whole = {"frames": self.frames, "actions": self.actions, "ages": self.ages}
-        arrays = {name: array[:, :filled] for name, array in whole.items()}
+        arrays = {name: array[:, : self._filled] for name, array in whole.items()}
         return {name: torch.from_numpy(array.copy()) for name, array in {**arrays, "written": self.written}.items()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:

@@ -1,5 +1,6 @@
 """Novelty as a reward: what is scored, what is paid, and how it passes through real algorithms."""
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -168,6 +169,21 @@ def test_memory_goes_on_from_its_state(walks: Walks) -> None:
         np.testing.assert_array_equal(one, two)
     with pytest.raises(InputError, match="of 2 environments, not of 3"):
         made(3).memory.restore(env.memory.state())
+
+
+def test_a_memory_takes_room_for_what_it_holds() -> None:
+    """Windows are found among the frames that there are, in as much time; what no machine could hold is refused."""
+    large = Memory(2, 200_000_000, 2, (3,), np.dtype(np.float32), 1)
+    large.begin(np.arange(2), np.zeros((2, 3), np.float32))
+    tracemalloc.start()
+    for t in range(1, 5):
+        large.add(np.full((2, 3), t, np.float32), np.zeros((2, 1), np.float32))
+        assert len(large) == 2 * t
+        assert set(large.draw(200, torch.Generator())[0][:, 1, 0]) == set(range(1, t + 1))
+    assert tracemalloc.get_traced_memory()[1] < 1e6
+    tracemalloc.stop()
+    with pytest.raises(InputError, match="no room here for a memory of"):
+        Memory(1, 2**31 - 1, 2, (10_000, 10_000, 3), np.dtype(np.float64), 1)
 
 
 def test_the_oldest_frames_give_way() -> None:

@@ -109,6 +109,17 @@ def test_an_evaluation_is_not_learnt_from(walks: Walks, window: int) -> None:
     assert content(env) != before
 
 
+@pytest.mark.parametrize("episodic", [False, True])
+def test_sums_begin_anew_with_a_reset(walks: Walks, episodic: bool) -> None:
+    """What was paid before is no part of the sums that the bonus is measured by, whether episodes part them or not."""
+    env = make(walks(2, length=100), episodic=episodic)
+    drive(env, 40)
+    assert (env.scale.returns > 0).all()
+    env.reset()
+    _, _, _, infos = env.step(np.array([0, 2]))
+    np.testing.assert_allclose(env.scale.returns, [info["novelty"] for info in infos])
+
+
 def test_an_evaluation_pays_what_training_would(walks: Walks) -> None:
     """The same steps have the same score, whoever looks."""
     venv = walks(2)
