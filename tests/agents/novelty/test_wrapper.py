@@ -204,9 +204,26 @@ def test_a_transition_is_replayed_with_what_was_paid_for_it(walks: Walks, above:
             assert np.isclose(float(drawn.rewards), paid[row - before], rtol=1e-3, atol=1e-4).any()
 
 
-def replayed(env: NoveltyReward, walks: Walks, around: Any = None) -> SAC:
+@pytest.mark.parametrize("back", [0, 1])
+def test_windows_of_the_oldest_transitions_end_where_the_buffer_does(walks: Walks, back: int) -> None:
+    """What was overwritten is filled up with the oldest frame that is left; the newest stands beside it in the ring."""
+    env = make(walks(1, actions="box", length=100), window=3)
+    model = replayed(env, walks, buffer_size=30)
+    model.learn(47, NoveltyCallback())
+    buffer: Any = model.replay_buffer
+    assert buffer.full
+    row = (buffer.pos + back) % 30
+    frames, actions = buffer._windows(np.array([row]), np.array([0]))
+    first = buffer.observations[buffer.pos, 0]
+    earlier = [first, first] if back == 0 else [first, buffer.observations[row, 0]]
+    np.testing.assert_array_equal(frames[0], [*earlier, buffer.next_observations[row, 0]])
+    codes = buffer.actions[[buffer.pos, row], 0] * [[float(back)], [1.0]]
+    np.testing.assert_allclose(actions[0], codes, rtol=1e-6)
+
+
+def replayed(env: NoveltyReward, walks: Walks, around: Any = None, buffer_size: int = 500) -> SAC:
     return SAC(
-        "MlpPolicy", around or env, buffer_size=500, learning_starts=10_000, seed=0, device="cpu",
+        "MlpPolicy", around or env, buffer_size=buffer_size, learning_starts=10_000, seed=0, device="cpu",
         replay_buffer_class=NoveltyReplayBuffer, replay_buffer_kwargs={"source": env}, policy_kwargs={"net_arch": [8]},
     )  # fmt: skip
 
