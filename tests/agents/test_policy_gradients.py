@@ -238,6 +238,7 @@ def test_a_rollout_ends_with_its_episodes() -> None:
     assert model.num_timesteps == 14
     rollout = model.rollout_buffer.whole()
     assert [(rows.start, rows.stop) for rows in rollout.episodes] == [(0, 7), (7, 14)]
+    assert make(A2CBaseline, "discrete", 3, n_steps=100, n_episodes=2).learn(1).num_timesteps == 3 * 14
     model.learn(1)
     assert len(model.rollout_buffer.whole().advantages) == 14, "the buffer has all its room again"
 
@@ -329,6 +330,25 @@ def test_the_surrogate_descends_the_square_of_the_episodes_gradient(kind: Any, a
                     phi -= sign * step * d
         assert base > 0
         assert (ends[0] - ends[1]) / (2 * step) == pytest.approx(expected, rel=0.02, abs=1e-3 * base)
+
+
+@pytest.mark.parametrize(("kind", "actions"), [(RELAX, "discrete"), (LAX, "box")])
+def test_advantages_are_measured_by_their_size_so_far(kind: Any, actions: str) -> None:
+    """The root mean square of the rollouts before, the latest of them counting most; losses are in units of rewards."""
+    model, squares = make(kind, actions, n_episodes=None), list[float]()
+    assert model.units == 1.0
+    for _ in range(3):
+        model.learn(16, reset_num_timesteps=False)
+        squares.append(float(model.rollout_buffer.whole().advantages.square().mean()))
+        weights = 0.99 ** np.arange(len(squares))[::-1]
+        assert model.units == pytest.approx(np.average(squares, weights=weights) ** 0.5)
+    model.advantage_square, model.advantage_weight = 4.0, 1.0
+    rollout = model.rollout_buffer.whole()
+    estimate = model._estimate(rollout, look(model.policy, rollout.observations))
+    each = episode_gradients(model.policy, rollout, list(estimate.gradients.values()))
+    model._improve(rollout, estimate)
+    expected = float((2.0 * each).square().sum(1).mean())
+    assert model.logger.name_to_value["train/surrogate_loss"] == pytest.approx(expected, rel=1e-4)
 
 
 def test_bad_input(tmp_path: Path) -> None:
