@@ -193,6 +193,18 @@ def test_what_policies_see_of_images(policy: str, side: int) -> None:
         assert whitened[1:].abs().max() < 0.01
 
 
+def test_policies_see_no_further_than_five_deviations() -> None:
+    """Of images and of vectors alike: what was never seen before must not saturate the network."""
+    sight = WhitenedImages(spaces.Box(0, 255, (1, 36, 36), np.uint8), convolutions=False)
+    sight.whiten(torch.full((1, 36, 36), 0.5), torch.full((1, 36, 36), 100.0))
+    shown = torch.full((1, 1, 36, 36), 0.5)
+    shown[0, 0, 0, :3] = torch.tensor([0.0, 1.0, 0.51])
+    torch.testing.assert_close(sight(shown)[0, :4], torch.tensor([-5.0, 5.0, 1.0, 0.0]))
+    agent = make("ppo", "discrete").learn(32)
+    venv: Any = agent.model.get_env()
+    np.testing.assert_array_equal(venv.normalize_obs(np.array([[1e9, -1e9]], np.float32)), [[5.0, -5.0]])
+
+
 def test_plain_sight_stays_with_a_saved_agent(tmp_path: Path) -> None:
     agent = make("ppo", "box", image=True, sight="plain")
     assert not sights(agent)
@@ -232,7 +244,9 @@ def test_options_of_what_policies_see() -> None:
 
 def test_algorithms_and_what_they_get() -> None:
     assert type(make("ppo", "several").model) is PPO
-    assert type(make("sac", "box").model) is SAC
+    sac: Any = make("sac", "box").model
+    assert type(sac) is SAC
+    assert sac.target_entropy == -2.0, "less one for each number of an action (Haarnoja et al. 2018)"
     assert type(make("relax", "binary").model) is RELAX
     assert type(make("relax", "box").model) is LAX
     agent = FreeEnergyAgent("MountainCar-v0", seed=0, device="cpu")
