@@ -105,3 +105,16 @@ def test_nvil_normalises_by_the_spread_of_what_it_saw_before(generator):
         estimator.update()
     a, b = (e(f, distribution, noise=noise).gradients["logits"] for e in (plain, normalised))
     torch.testing.assert_close(a / b, torch.full_like(a, 10.0), rtol=0.05, atol=0)
+
+
+def test_nvil_never_makes_a_gradient_larger(generator):
+    """Divided by max(1, spread): where f hardly varies, normalising changes nothing."""
+    distribution = Bernoulli(logits=torch.zeros(1000, dtype=D, requires_grad=True))
+    noise = torch.rand(1, 1000, dtype=D, generator=generator)
+    plain, normalised = NVIL(decay=0.0), NVIL(decay=0.0, normalise=True)
+    for estimator in (plain, normalised):
+        estimator(lambda b: b / 10, distribution, noise=noise)
+        estimator.update()
+    assert 0 < float(normalised.variance) < 1
+    a, b = (e(lambda b: b / 10, distribution, noise=noise).gradients["logits"] for e in (plain, normalised))
+    assert torch.equal(a, b)

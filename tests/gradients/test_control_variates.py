@@ -1,5 +1,7 @@
 """REBAR, RELAX and LAX against the papers' formulas by brute force, their training, and what it must not touch."""
 
+import copy
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,7 +9,16 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.distributions import Bernoulli, Independent, Normal
 
-from e2c_control.gradients import LAX, REBAR, RELAX, ScoreFunction, SurrogateNetwork, check_unbiased, make_estimator
+from e2c_control.gradients import (
+    LAX,
+    NVIL,
+    REBAR,
+    RELAX,
+    ScoreFunction,
+    SurrogateNetwork,
+    check_unbiased,
+    make_estimator,
+)
 from e2c_control.gradients.laws import law_of
 
 from .problems import PROBLEMS, D, double, unsettle
@@ -208,3 +219,57 @@ def test_a_context_reaches_the_networks(generator):
     first = estimator(f, distribution, noise=noise, context=context).gradients["logits"]
     second = estimator(f, distribution, noise=noise, context=context + 1).gradients["logits"]
     assert not torch.allclose(first, second)
+
+
+@pytest.mark.parametrize("name", [*RELAXED, "lax", "nvil"])
+def test_updates_without_an_optimiser_add_up(name, generator):
+    """As `backward` does; with an optimiser, each update steps along its own gradient alone."""
+    distribution, f = PROBLEMS["normal" if name == "lax" else "bernoulli"]
+    if name == "nvil":
+        estimator, context = NVIL(nn.Sequential(nn.Linear(2, 1, dtype=D), nn.Flatten(0))), torch.ones(3, 2, dtype=D)
+    else:
+        estimator, context = unsettle(make_estimator(name, distribution, generator)), None
+    parameters = list(estimator.parameters())
+    estimator(f, distribution, 2, generator=generator, context=context)
+    running = copy.deepcopy(estimator.state_dict())
+    estimator.update()
+    once = [p.grad.clone() for p in parameters]
+    estimator.load_state_dict(running)
+    estimator.update()
+    for parameter, gradient in zip(parameters, once, strict=True):
+        torch.testing.assert_close(parameter.grad, 2 * gradient)
+    optimizer = torch.optim.SGD(parameters, 1.0)
+    before = [p.detach().clone() for p in parameters]
+    estimator.load_state_dict(running)
+    estimator.update(optimizer)
+    for parameter, gradient, start in zip(parameters, once, before, strict=True):
+        torch.testing.assert_close(start - parameter.detach(), gradient)
+
+
+@pytest.mark.parametrize("name", ["relax", "lax"])
+def test_training_begins_at_the_score_function(name, generator):
+    """A network that is 0 everywhere, whatever its hidden layers, which are drawn within 1 / sqrt(inputs)."""
+    distribution, f = PROBLEMS["normal" if name == "lax" else "bernoulli"]
+    fresh = make_estimator(name, distribution, generator)
+    draw = fresh.draw(distribution, 5, generator=generator)
+    law = law_of(distribution)
+    leaves = [p.clone().requires_grad_() for p in law.constants]
+    noise = {"u": draw.noise["u"]}
+    found = fresh(f, law.new(leaves), noise=noise).gradients
+    plain = ScoreFunction()(f, law.new(leaves), noise=noise).gradients
+    for key, gradient in plain.items():
+        torch.testing.assert_close(found[key], gradient)
+    network = SurrogateNetwork(400, (300,), generator=generator, dtype=D)
+    for weight in (network.layers[0].weight, network.layers[0].bias):
+        assert 0.04 < float(weight.detach().abs().max()) <= 1 / 400**0.5
+
+
+def test_rebar_moves_from_the_score_function_in_proportion_to_its_scale(generator):
+    distribution, f = PROBLEMS["bernoulli"]
+    noise = {name: torch.rand(4, 3, dtype=D, generator=generator) for name in "uv"}
+    leaf = distribution.logits.clone().requires_grad_()
+    plain = ScoreFunction()(f, Bernoulli(logits=leaf), noise=noise["u"]).gradients["logits"]
+    away = [REBAR(scale)(f, Bernoulli(logits=leaf), noise=noise).gradients["logits"] - plain for scale in (0.0, 0.5, 2)]
+    torch.testing.assert_close(away[0], torch.zeros(3, dtype=D))
+    assert float(away[1].abs().min()) > 1e-4
+    torch.testing.assert_close(4 * away[1], away[2])

@@ -7,6 +7,7 @@ from torch.distributions import Bernoulli, Independent, Normal
 from e2c_control.gradients import (
     RLOO,
     Concrete,
+    GradientStats,
     ScoreFunction,
     check_unbiased,
     estimators_for,
@@ -14,6 +15,7 @@ from e2c_control.gradients import (
     stats_table,
 )
 from e2c_control.gradients.check import moments
+from e2c_control.gradients.statistics import cpu_microseconds, step_of
 
 from .problems import PROBLEMS, D
 
@@ -78,3 +80,49 @@ def test_every_method_can_take_some_distribution():
 
     found = {name for distribution, _ in PROBLEMS.values() for name in estimators_for(distribution)}
     assert found == set(ESTIMATORS)
+
+
+def test_the_variance_of_a_few_estimates_has_no_bias():
+    """Divided by n - 1: two estimates of a fair bit, -1/2 or 1/2 times f, are 0 or 1/2 of f^2 apart."""
+    distribution, generator = Bernoulli(logits=torch.zeros((), dtype=D)), torch.Generator().manual_seed(0)
+    found = [float(moments(ScoreFunction(), torch.ones_like, distribution, 1, 2, generator)[1]) for _ in range(2000)]
+    assert set(found) == {0.0, 0.5}
+    assert sum(found) / len(found) == pytest.approx(0.25, abs=4.5 * 0.25 / 2000**0.5)
+
+
+def test_a_reference_that_is_estimated_has_an_error_too():
+    """z counts the errors of both, estimator and reference."""
+    distribution = Independent(Bernoulli(logits=torch.zeros(25, dtype=D)), 1)
+    f = lambda b: b.mean(-1)  # noqa: E731
+    check = check_unbiased(RLOO(), f, distribution, draws=500, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    (mean, variance), (other, spread) = (moments(RLOO(), f, distribution, 2, 500, generator) for _ in range(2))
+    assert check.z == pytest.approx(float(((mean - other).abs() / ((variance + spread) / 500).sqrt()).max()))
+
+
+def test_products_with_the_variance():
+    row = GradientStats("x", True, 2, 3, None, None, variance=0.5, cpu_microseconds=8.0)
+    assert (row.variance_times_evaluations, row.variance_times_cpu) == (1.5, 4.0)
+    assert stats_table([row])[1] == ("x", "no", "3", "-", "-", "0.5", "8", "1.5", "4")
+
+
+def test_times_are_medians_of_rounds(monkeypatch):
+    """Rounds of 1, 1, 1, 100 and 100 ticks a call: the median is 1, not the least, not the mean."""
+    clock = [0.0]
+    costs = iter([1.0, 1.0, 1.0, 100.0, 100.0])
+
+    def step():
+        clock[0] += next(costs)
+
+    monkeypatch.setattr("e2c_control.gradients.statistics.time.process_time", lambda: clock[0])
+    assert cpu_microseconds({"x": step}, rounds=5, least=0.5) == {"x": 1e6}
+    costs = iter([1.0, 1.0, 100.0, 100.0, 100.0])
+    assert cpu_microseconds({"x": step}, rounds=5, least=0.5) == {"x": 1e8}
+
+
+def test_a_step_to_time_has_noise_of_its_own():
+    """How often it is called depends on the machine, and must change no random number of anybody else's."""
+    distribution, f = PROBLEMS["bernoulli"]
+    before = torch.get_rng_state()
+    step_of(RLOO(), f, distribution, 2)()
+    assert torch.equal(torch.get_rng_state(), before)

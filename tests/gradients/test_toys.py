@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from e2c_control.errors import InputError
-from e2c_control.gradients import TOYS, GradientMonitor, exact_gradient, make_estimator, make_toy, train_estimator
+from e2c_control.gradients import (
+    TOYS,
+    GradientMonitor,
+    check_unbiased,
+    exact_gradient,
+    make_estimator,
+    make_toy,
+    train_estimator,
+)
 from e2c_control.gradients.toys import bit
 
 
@@ -82,3 +90,28 @@ def test_training_draws_new_noise_for_each_repetition():
     )
     assert [b.shape for b in seen] == [(2, 64, 10)] * 3
     assert len({b.numpy().tobytes() for b in seen}) == 3
+
+
+def test_the_watched_variance_is_that_of_one_estimate_summed_over_coordinates():
+    toy = make_toy("bits")
+    estimator, seen = make_estimator("score-function", toy.distribution), []
+    watch = lambda step, variance, loss: seen.append(variance)  # noqa: E731
+    generator = torch.Generator().manual_seed(0)
+    train_estimator(estimator, toy.f, toy.distribution, 2, repetitions=4000, generator=generator, watch=watch)
+    exact = check_unbiased(estimator, toy.f, toy.distribution)
+    assert exact.variance.shape == (10,)
+    assert seen == pytest.approx([float(exact.variance.sum())] * 2, rel=0.1)
+
+
+def test_toys_are_what_their_texts_say():
+    """Values and gradients in closed form, at the defaults."""
+    values, gradients = {}, {}
+    for name in ("bit", "bits", "gaussian", "gamma"):
+        toy = make_toy(name)
+        value, found = exact_gradient(toy.f, toy.distribution)
+        values[name], gradients[name] = float(value), next(iter(found.values()))
+    square = (0.501**2 + 0.499**2) / 2
+    assert values == pytest.approx({"bit": square, "bits": square, "gaussian": 0.7**2 + 1.3**2 + 5, "gamma": 6.0})
+    assert float(gradients["bit"]) == pytest.approx(5e-4)
+    torch.testing.assert_close(gradients["bits"], torch.full((10,), 5e-5, dtype=torch.float64))
+    assert float(make_toy("interacting").f(torch.zeros(3, dtype=torch.float64))) == 1.0
