@@ -1,8 +1,9 @@
 # make run    set up, train on the planar world, plan and show the result
 # make test   set up and run the tests
 # make check  lint, types, and the tests against the built wheel, away from the repository
-# make slow   the statistical tests
-# make campaign   damage folders of every kind, and see that all is refused in a sentence; goes on where it was stopped
+# make slow   the statistical tests, and a draw of each campaign
+# make campaign   damage folders of every kind, kill commands at random instants, and measure memory on large datasets;
+#                 goes on where it was stopped
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,6 +22,8 @@ slow: $(READY)
 
 campaign: $(READY)
 	$(BIN)/python experiments/campaign_damage.py
+	$(BIN)/python experiments/campaign_kills.py
+	$(BIN)/python experiments/campaign_memory.py
 
 check: lint types wheel
 

@@ -124,6 +124,7 @@ class RunFolder:
         folder = self.path / name
         with writing(folder):
             folder.mkdir(exist_ok=True)
+        sweep(folder)
         return folder
 
 

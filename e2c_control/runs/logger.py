@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2c_control.errors import InputError
-from e2c_control.runs.atomic import replace_text, writing
+from e2c_control.runs.atomic import replace_text, sweep, writing
 from e2c_control.runs.folder import RunFolder
 
 
@@ -29,6 +29,7 @@ class RunLogger:
 
         if resume_step is not None:
             truncate_metrics(run.metrics, resume_step)
+        sweep(run.path)
         self._path = run.path
         with writing(run.path):
             self._metrics = run.metrics.open("a", encoding="utf-8")

@@ -1,5 +1,7 @@
 """A process that dies between the two renames of a replacement loses nothing."""
 
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from e2c_control.errors import InputError
-from e2c_control.runs.atomic import new_folder
+from e2c_control.runs.atomic import new_folder, sweep
 
 
 def write(path: Path, text: str, replace: bool = True) -> None:
@@ -50,3 +52,29 @@ def test_what_was_moved_aside_goes_when_there_is_something_new(tmp_path: Path) -
     write(path, "newer")
     assert (path / "text").read_text() == "newer"
     assert [entry.name for entry in tmp_path.iterdir()] == ["d"]
+
+
+def test_only_what_the_dead_of_this_machine_left_is_swept(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    host, dead, alive = socket.gethostname(), child.pid, os.getpid()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("stays")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    kept = [
+        f".a.{host}-{alive}-0123abcd.partial",
+        f".a.other-{host}-{dead}-0123abcd.partial",
+        f".a.{host}-{dead}-0123abcd.notes",
+        f"a.{host}-{dead}-0123abcd.partial",
+        f".{host}-{dead}.partial",
+    ]
+    for name in (*kept, f".a.b.{host}-{dead}-0123abcd.partial"):
+        (folder / name).write_text("half")
+    (folder / f".link.{host}-{dead}-0123abcd.partial").symlink_to(outside)
+    aside = folder / f".d.{host}-{dead}-0123abcd.replaced"
+    aside.mkdir()
+    sweep(folder, tmp_path / "missing")
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*kept, "d"])
+    assert (outside / "file").read_text() == "stays"
