@@ -43,3 +43,9 @@ def weight(name: str, value: ArrayLike, size: int | None = None) -> Array:
     if np.linalg.eigvalsh(matrix)[0] < -1e-9 * scale:
         raise InputError(f"{name} must be positive semidefinite, but has a negative eigenvalue.")
     return matrix
+
+
+def in_float32(values: Array) -> bool:
+    """Whether all values are numbers of float32, so that what computed them has rounded them to its precision."""
+    with np.errstate(over="ignore"):
+        return bool(((values == values.astype(np.float32)) | np.isnan(values)).all())

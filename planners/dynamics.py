@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from e2c_control.errors import InputError, number, whole
-from e2c_control.planners.checks import Array, real
+from e2c_control.planners.checks import Array, in_float32, real
 from e2c_control.planners.lowered import Lowered
 
 
@@ -157,8 +157,7 @@ class FunctionDynamics:
         point = np.concatenate((states, controls), axis=1)
         around, after = self._around(point, self._coarse)
         if self._difference is None:
-            with np.errstate(over="ignore"):
-                coarse = bool(((after == after.astype(np.float32)) | np.isnan(after)).all())
+            coarse = in_float32(after)
             if coarse != self._coarse:
                 self._coarse = coarse
                 around, after = self._around(point, coarse)

@@ -6,8 +6,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from e2c_control.errors import InputError
-from e2c_control.planners.checks import Array, Ints, real, weight
+from e2c_control.errors import InputError, number
+from e2c_control.planners.checks import Array, Ints, in_float32, real, weight
 from e2c_control.planners.costs import Cost, Expansion, SmoothCost
 from e2c_control.planners.dynamics import Dynamics, Linearization, rollout_by_steps
 
@@ -36,21 +36,27 @@ class SumCost(SmoothCost):
         return Expansion(q, r, Q, R, S)
 
 
+FINE, COARSE = 1e-4, 2e-2  # half-widths that suit second differences of float64's and float32's numbers
+
+
 class FunctionCost(SmoothCost):
     """Σ_t c(z_t, u_t) + c_T(z_T) for any functions of rows, with derivatives by central differences.
 
     Arguments: ``stage`` takes states (b, n), controls (b, m) and problems (b,) to costs (b,), ``final`` states (b, n)
-    and problems (b,); ``difference`` is the half-width. Hessians are moved to the nearest positive semidefinite ones,
-    so that a step downhill always exists. All differences of a trajectory are one call of each function.
+    and problems (b,); ``difference`` is the half-width, in units of states and controls: None is 1e-4, and 2e-2 where
+    all costs are float32's numbers, whose rounding the smaller one would take for curvature. Hessians are moved to the
+    nearest positive semidefinite ones, so that a step downhill always exists. All differences of a trajectory are one
+    call of each function.
     """
 
     def __init__(
         self,
         stage: Callable[[Array, Array, Ints], Array],
         final: Callable[[Array, Ints], Array] | None = None,
-        difference: float = 1e-4,
+        difference: float | None = None,
     ) -> None:
-        self._stage, self._final, self._difference = stage, final, difference
+        self._stage, self._final = stage, final
+        self._difference = None if difference is None else number("difference", difference, above=0)
 
     def value(self, states: Array, controls: Array, problems: Ints) -> Array:
         b, horizon, m = controls.shape
@@ -73,17 +79,26 @@ class FunctionCost(SmoothCost):
 
     def _differences(self, f: Callable[[Array, Ints], Array], x: Array, problems: Ints) -> tuple[Array, Array]:
         """Gradients (b, k) and convexified Hessians (b, k, k) of f at x (b, k)."""
-        b, k = x.shape
-        h, unit = self._difference, np.eye(k)
-        pairs = unit[:, None] + unit[None, :]
-        moves = np.concatenate((unit, -unit, pairs.reshape(-1, k), -pairs.reshape(-1, k), np.zeros((1, k)))) * h
-        rows = (x[:, None] + moves).reshape(-1, k)
-        value = _one_each("stage or final", f(rows, np.repeat(problems, len(moves))), len(rows)).reshape(b, -1)
+        (b, k), h = x.shape, self._difference or FINE
+        value = _around(f, x, problems, h)
+        if self._difference is None and in_float32(value):
+            h = COARSE
+            value = _around(f, x, problems, h)
         up, down, here = value[:, :k], value[:, k : 2 * k], value[:, -1]
         both = (value[:, 2 * k : 2 * k + k * k] + value[:, 2 * k + k * k : -1]).reshape(b, k, k)
         single = up + down
         H = (both - single[:, :, None] - single[:, None, :] + 2 * here[:, None, None]) / (2 * h * h)
         return (up - down) / (2 * h), convex(H)
+
+
+def _around(f: Callable[[Array, Ints], Array], x: Array, problems: Ints, h: float) -> Array:
+    """f at x (b, k) with one or two coordinates moved by h, both ways, and at x itself: (b, 2 k + 2 k² + 1)."""
+    k = x.shape[1]
+    unit = np.eye(k)
+    pairs = (unit[:, None] + unit[None, :]).reshape(-1, k)
+    moves = np.concatenate((unit, -unit, pairs, -pairs, np.zeros((1, k)))) * h
+    rows = (x[:, None] + moves).reshape(-1, k)
+    return _one_each("stage or final", f(rows, np.repeat(problems, len(moves))), len(rows)).reshape(len(x), -1)
 
 
 def _one_each(name: str, costs: ArrayLike, rows: int) -> Array:

@@ -177,6 +177,21 @@ def test_lqr_is_exact_on_a_linear_problem_and_stays_within_limits_on_others(pend
     assert plan.cost_history.shape == (1, 2)
 
 
+def test_lqr_reaches_a_goal_that_limits_keep_far():
+    """x' = x + u to 3 with |u| <= 1: a full step without a look at later limits is no improvement."""
+    line, cost = LinearDynamics([[1.0]], [[1.0]]), QuadraticCost([3.0], [[1.0]], [[0.1]])
+    mpc = MPC(LQR(), line, cost, 20, Limits.symmetric(1.0, 1))
+    plan, record = mpc.replan([[0.0]])
+    assert plan.reasons == [StopReason.CONVERGED]
+    assert not record.fallback.any()
+    np.testing.assert_allclose(plan.controls[0, :2, 0], 1.0)
+    states = [0.0]
+    for _ in range(6):
+        plan, _ = mpc.replan([[states[-1]]], plan)
+        states.append(states[-1] + plan.controls[0, 0, 0])
+    np.testing.assert_allclose(states[-1], 3.0, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("mistake", "words"),
     [

@@ -66,6 +66,16 @@ def test_the_hessian_of_a_stage_is_symmetric_and_positive_semidefinite(name):
     assert np.linalg.eigvalsh(stage).min() > -1e-6
 
 
+def test_costs_in_float32_have_the_derivatives_of_those_in_float64():
+    def coarse(states, controls, problems):
+        return bowl(states.astype(np.float32), controls.astype(np.float32), problems.astype(np.float32))
+
+    z, u, rows = RNG.normal(size=(3, 5, 2)), RNG.normal(size=(3, 4, 2)), np.array([1, 0, 1])
+    exact, found = (FunctionCost(stage).expand(z, u, rows) for stage in (bowl, coarse))
+    for name in "qrQRS":
+        np.testing.assert_allclose(getattr(found, name), getattr(exact, name), atol=0.05, err_msg=name)
+
+
 def test_numeric_derivatives_of_a_quadratic_are_its_own():
     numeric = FunctionCost(
         lambda z, u, problems: ((z - GOAL.goal) ** 2).sum(axis=1) + 0.1 * (u**2).sum(axis=1),
