@@ -118,7 +118,7 @@ class E2CAgent(EmbeddedAgent):
         if latent_dim is not None and not isinstance(recipe, str):
             raise InputError("latent_dim belongs to a recipe given by name: this one has sizes of its own.")
         if isinstance(recipe, str):
-            recipe = make_recipe(recipe, default_embedding(world.name, world.frame_shape, latent_dim))
+            recipe = make_recipe(recipe, default_embedding(world.name, world.frame_shape, latent_dim, task=world.task))
         if options is None and world.task is not None:
             options = PlanningOptions.for_task(world.task)
         kept = None if folder is None else Path(folder)

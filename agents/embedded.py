@@ -64,7 +64,10 @@ class EmbeddedAgent:
         agent = cls(saved.embedding.to(device_of(device)), saved.options, saved.seed)
         agent.num_timesteps, agent._learning = saved.num_timesteps, saved.learning
         if env is not None:
-            agent._settle(world_of(env, saved.frame_stack), path)
+            world = world_of(env)
+            if world.observation_shape != saved.embedding.observation_shape:
+                world = world_of(env, saved.frame_stack)
+            agent._settle(world, path)
         return agent
 
     def _write(self, path: Path | str, kind: str, tensors: Tensors, more: Mapping[str, Any] | None = None) -> None:

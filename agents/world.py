@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
 
 import gymnasium
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import SyncVectorEnv, VectorEnv
+from gymnasium.wrappers import FrameStackObservation
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 from e2c_control.data import make_image_env, make_vector_env
-from e2c_control.data.environments import environment_identity, find_spec, is_native
+from e2c_control.data.controls import check_unit_actions
+from e2c_control.data.environments import (
+    environment_identity,
+    find_spec,
+    is_native,
+    stacked,
+    task_of,
+    user_wrappers,
+)
 from e2c_control.data.stepper import Starts
 from e2c_control.envs import Task, make_task
-from e2c_control.errors import InputError
+from e2c_control.envs.env import TaskEnv
+from e2c_control.envs.vector_env import TaskVectorEnv
+from e2c_control.errors import InputError, whole
 from e2c_control.training.presets import default_starts
 
 Vectors = VectorEnv[Any, Any, Any]
@@ -35,8 +47,8 @@ class World:
         frame_shape: (H, W, C) of a single frame.
         frame_stack: frames in an observation.
         action_dim: m.
-        native: whether it is this project's, and can start anywhere.
-        task: the task behind it, if it is this project's.
+        native: whether there is a task behind it, so that it can start anywhere.
+        task: the task behind it, if it is this project's, or the user's own.
         vectors: makes so many environments that show single frames.
         own: the environments that the user gave, as stable-baselines3 sees them.
     """
@@ -62,7 +74,7 @@ class World:
         return default_starts(self.native)
 
 
-class _Kept(gymnasium.Wrapper[Any, Any, Any, Any]):
+class Kept(gymnasium.Wrapper[Any, Any, Any, Any]):
     """A user's environment in a vector of ours, which must not close it."""
 
     def close(self) -> None:
@@ -72,38 +84,41 @@ class _Kept(gymnasium.Wrapper[Any, Any, Any, Any]):
 def world_of(env: EnvSource, frame_stack: int | None = None) -> World:
     """The world behind an environment id, a Gymnasium environment or vector, or a stable-baselines3 `DummyVecEnv`.
 
-    An id, or an environment of this project, is made anew and collected from as single frames, many at once. Any other
-    environment is used as it is: its whole observation counts as one frame.
+    An id, or an environment of this project with nothing around it, is made anew and collected from as single frames,
+    many at once. Any other environment is used as it is, with all its wrappers: what it shows counts as one frame, of
+    which `frame_stack` are joined.
 
     Raises:
-        InputError: unknown, or nothing that shows images and takes actions in [-1, 1].
+        InputError: unknown, nothing that shows images and takes actions in [-1, 1], or it stacks frames by itself,
+            other than `frame_stack`.
     """
+    frame_stack = None if frame_stack is None else whole("frame_stack", frame_stack)
     if isinstance(env, str):
         return _from_id(env, {}, frame_stack, None)
     if isinstance(env, gymnasium.Env):
-        return _from_env(env, frame_stack)
+        return _from_envs([env], DummyVecEnv([lambda: env]), frame_stack)
     if isinstance(env, DummyVecEnv):
         return _from_envs(env.envs, env, frame_stack)
     if isinstance(env, VectorEnv):
-        return _as_it_is(env, lambda _: env, _no_vec_env)
+        return _as_it_is(env, frame_stack, None)
     raise InputError(
         f"Cannot collect from a {type(env).__name__}: give an id, a Gymnasium environment or a DummyVecEnv."
     )
 
 
-def _from_env(env: gymnasium.Env[Any, Any], frame_stack: int | None) -> World:
-    return _from_envs([env], None, frame_stack)
+def _from_envs(envs: list[gymnasium.Env[Any, Any]], own: DummyVecEnv, frame_stack: int | None) -> World:
+    if all(type(env.unwrapped) is TaskEnv and not user_wrappers(env) for env in envs):
+        first: Any = envs[0].unwrapped
+        made = [None if env.spec is None else (env.spec.id, _physics(env.spec)) for env in envs]
+        if made[0] is None and len(envs) == 1:
+            return _from_task(first.task, frame_stack, own)
+        if made[0] is not None and all(other == made[0] for other in made):
+            return _from_id(*made[0], frame_stack or first.task.frame_stack, own)
+    return _as_it_is(SyncVectorEnv([partial(Kept, env) for env in envs]), frame_stack, own)
 
 
-def _from_envs(envs: list[gymnasium.Env[Any, Any]], own: DummyVecEnv | None, frame_stack: int | None) -> World:
-    vec_env = own or DummyVecEnv([lambda: envs[0]])
-    spec, space = envs[0].spec, envs[0].observation_space
-    if spec is not None and is_native(spec):
-        kwargs = {name: value for name, value in spec.kwargs.items() if name not in _NOT_PHYSICS}
-        stack = (space.shape or (1,))[-1] // make_task(spec.id).system.frame_shape[2]
-        return _from_id(spec.id, kwargs, stack if frame_stack is None else frame_stack, vec_env)
-    vectors = SyncVectorEnv([partial(_Kept, env) for env in envs])
-    return _as_it_is(vectors, lambda _: vectors, lambda: vec_env, None if spec is None else spec.id)
+def _physics(spec: EnvSpec) -> dict[str, Any]:
+    return {name: value for name, value in spec.kwargs.items() if name not in _NOT_PHYSICS}
 
 
 def _from_id(env_id: str, kwargs: Mapping[str, Any], frame_stack: int | None, own: VecEnv | None) -> World:
@@ -120,27 +135,76 @@ def _from_id(env_id: str, kwargs: Mapping[str, Any], frame_stack: int | None, ow
         native=native,
         task=make_task(find_spec(env_id).id, frame_stack=stack, **kwargs) if native else None,
         vectors=lambda count: make_vector_env(env_id, count, frame_stack=1, **kwargs),
-        own=lambda: own or DummyVecEnv([lambda: shown]),
+        own=_showing(shown, own),
     )
 
 
-def _as_it_is(
-    env: Vectors, vectors: Callable[[int], Vectors], own: Callable[[], VecEnv], name: str | None = None
-) -> World:
-    space, box = cast(Any, env.single_observation_space), cast(Any, env.single_action_space)
-    if space.shape is None or len(space.shape) != 3 or space.dtype != np.uint8 or box.shape is None:
-        raise InputError(f"The environment shows {space} instead of uint8 (H, W, C): make it with make_image_env.")
-    height, width, channels = space.shape
+def _from_task(task: Task, frame_stack: int | None, own: VecEnv) -> World:
+    """A task of the user's own: many environments are made of it."""
+    task = task if frame_stack is None else replace(task, frame_stack=frame_stack)
     return World(
-        name=name or environment_identity(env)[0],
-        frame_shape=(height, width, channels),
-        frame_stack=1,
-        action_dim=box.shape[0],
-        native=is_native(env.unwrapped.spec),
-        task=None,
-        vectors=vectors,
-        own=own,
+        name=TaskEnv.__name__,
+        frame_shape=task.system.frame_shape,
+        frame_stack=task.frame_stack,
+        action_dim=task.system.control_size,
+        native=True,
+        task=task,
+        vectors=lambda count: TaskVectorEnv(replace(task, frame_stack=1), count),
+        own=_showing(TaskEnv(task), own),
     )
+
+
+def _showing(shown: gymnasium.Env[Any, Any], own: VecEnv | None) -> Callable[[], VecEnv]:
+    """The user's environments, if they show what the agent sees; others in their place, if they do not."""
+    if own is not None and own.observation_space.shape == shown.observation_space.shape:
+        return lambda: own
+    return lambda: DummyVecEnv([lambda: shown])
+
+
+def _as_it_is(env: Vectors, frame_stack: int | None, own: DummyVecEnv | None) -> World:
+    space, name = cast(Any, env.single_observation_space), environment_identity(env)[0]
+    if space.shape is None or len(space.shape) != 3 or space.dtype != np.uint8:
+        raise InputError(
+            f"The environment shows {space} instead of uint8 (H, W, C): make it with make_image_env, or wrap it."
+        )
+    box = cast(Any, env.single_action_space)
+    check_unit_actions("The environment", box)
+    shows = _frames_shown(env)
+    if shows > 1 and frame_stack not in (None, shows):
+        raise InputError(
+            f"The environment shows {shows} frames in an observation already, and frame_stack is {frame_stack}: leave "
+            "it out, or make the environment show one."
+        )
+    stack = frame_stack if frame_stack is not None and shows == 1 else 1
+    height, width, channels = space.shape
+    task = task_of(env)
+    return World(
+        name=name,
+        frame_shape=(height, width, channels),
+        frame_stack=stack,
+        action_dim=box.shape[0],
+        native=task is not None,
+        task=task,
+        vectors=lambda _: env,
+        own=_no_vec_env if own is None else partial(_stacking, own, stack),
+    )
+
+
+def _frames_shown(env: Any) -> int:
+    """How many frames an environment, or one of a vector, joins in an observation by itself, as far as one can see."""
+    if isinstance(env, VectorEnv):
+        inner: Any = cast(Any, env).unwrapped
+        env = inner.envs[0] if isinstance(inner, SyncVectorEnv) else inner
+    while isinstance(env, gymnasium.Wrapper):
+        if isinstance(env, FrameStackObservation):
+            return int(cast(Any, env).stack_size)
+        env = cast(Any, env).env
+    task = task_of(env)
+    return 1 if task is None else int(task.frame_stack)
+
+
+def _stacking(own: DummyVecEnv, stack: int) -> VecEnv:
+    return own if stack == 1 else DummyVecEnv([partial(stacked, env, stack) for env in own.envs])
 
 
 def _no_vec_env() -> VecEnv:

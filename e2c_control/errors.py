@@ -19,6 +19,10 @@ def quoted(word: object) -> str:
     return shlex.quote(str(word))
 
 
+class InputWarning(UserWarning):
+    """One sentence about something that a user gave and that is used otherwise than expected, or may be a mistake."""
+
+
 def whole(name: str, value: object, least: int = 1, most: int | None = None) -> int:
     """Return ``value`` as an int, if it is a whole number from ``least`` to ``most``.
 

@@ -127,7 +127,7 @@ class PlannedCuriosity(EmbeddedAgent):
         resolve_device(device)
         world = world_of(env, frame_stack)
         if isinstance(recipe, str):
-            recipe = _for_plans(make_recipe(recipe, default_embedding(world.name, world.frame_shape)))
+            recipe = _for_plans(make_recipe(recipe, default_embedding(world.name, world.frame_shape, task=world.task)))
         kept = None if folder is None else Path(folder)
         learning = LearningOptions(recipe.scaled(steps_scale), episode_length, device, kept)
         return cls._untrained(world, options, learning, seed)

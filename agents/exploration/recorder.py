@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, cast
 
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
+from e2c_control.data.controls import check_unit_actions
+from e2c_control.data.foreign import as_vector
 from e2c_control.data.writer import TransitionsWriter
-from e2c_control.errors import InputError
 
 
 class Recorder(VecEnvWrapper):
@@ -28,10 +28,7 @@ class Recorder(VecEnvWrapper):
     def __init__(self, venv: VecEnv, channels: int, keeps_states: bool) -> None:
         super().__init__(venv)
         box = cast(Any, venv.action_space)
-        if not isinstance(box, spaces.Box) or (box.low != -1).any() or (box.high != 1).any():
-            raise InputError(
-                f"Actions are {box} instead of numbers in [-1, 1]: make the environment with make_image_env."
-            )
+        check_unit_actions("The environment", box)
         self.transitions = 0
         """Since recording began."""
         self._writer: TransitionsWriter | None = None
@@ -44,6 +41,8 @@ class Recorder(VecEnvWrapper):
     def record(self, writer: TransitionsWriter) -> None:
         """From the next reset on, write to a dataset of frames (H, W, C), with states if they are kept."""
         self._writer, self.transitions = writer, 0
+        if not self._keeps_states:
+            writer.drop_states()
 
     def reset(self) -> NDArray[Any]:
         """New episodes everywhere; what there was of the old ones is written."""
@@ -78,8 +77,15 @@ class Recorder(VecEnvWrapper):
 
     def _see(self, i: int, observation: NDArray[np.uint8], info: dict[str, Any]) -> None:
         self._frames[i].append(observation[..., -self._channels :].copy())
-        if self._keeps_states:
-            self._states[i].append(np.array(info["state"], np.float64))
+        if not self._keeps_states:
+            return
+        state = as_vector(info.get("state"))
+        if state is not None and np.isfinite(state).all():
+            self._states[i].append(state)
+        else:  # those that were told before are no use alone
+            self._keeps_states = False
+            if self._writer is not None:
+                self._writer.drop_states()
 
     def _write(self, i: int) -> None:
         # An interruption may have come between an action and what was seen after it.

@@ -11,12 +11,13 @@ import errno
 import io
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from inspect import cleandoc
 from typing import Any, Protocol
 
-from e2c_control.errors import InputError, one_of
+from e2c_control.errors import InputError, InputWarning, one_of
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "quickstart": ("Quickstart", "the whole way on the planar world, in a few minutes: start here"),
@@ -49,6 +50,8 @@ One after the other:
 `e2c COMMAND --help` explains a command. Curves and pictures of all runs: tensorboard --logdir runs
 """
 
+_FORMAT = warnings.formatwarning
+
 INPUT_ERROR, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
 
 
@@ -66,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     _open_output()
     given = list(sys.argv[1:] if arguments is None else arguments)
+    warnings.formatwarning = _sentence
     if given[:1] != ["play"]:
         # Pictures are drawn into arrays alone: SDL need not look for a screen, nor complain that there is none.
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
@@ -120,6 +124,15 @@ def _of_the_machine(error: OSError) -> str:
     if isinstance(error, PermissionError):
         return f"No permission for {error.filename}: change its permissions, or choose another path."
     return f"{error.filename}: {error.strerror}: check the path and its disk."
+
+
+def _sentence(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A warning as the command line shows it: what concerns the user without a place in the code."""
+    if issubclass(category, InputWarning):
+        return f"e2c: {message}\n"
+    return _FORMAT(message, category, filename, lineno, line)
 
 
 def _drop_output() -> None:

@@ -95,6 +95,9 @@ class Collect:
         """The dataset, made; what an earlier try of the same command left is gone on with."""
         if self.env is None or self.out is None:
             raise InputError("Give --env and --out, or --resume; see e2c collect --help.")
+        from e2c_control.data.environments import look_here_for
+
+        look_here_for(self.env)
         return self._collect(self._goes_on(self.out))
 
     def _collect(self, resume: bool) -> Transitions:

@@ -6,30 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
-from PIL import UnidentifiedImageError
 
 from e2c_control.agents import E2CAgent, drive
 from e2c_control.data import make_image_env
 from e2c_control.data.card import DatasetCard
+from e2c_control.data.environments import drawn_shape
+from e2c_control.data.pictures import as_frame, read_picture
 from e2c_control.envs import Problem, Task
 from e2c_control.envs.viewer import Viewer
 from e2c_control.errors import InputError
 from e2c_control.measures import encode_means
 from e2c_control.planners.mpc import Replan, summarise
-from e2c_control.runs.atomic import unreadable
 
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
-
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
-"""Of goal pictures: plain pixels. Pillow hands some other formats to programs outside."""
-
-MOST_PIXELS = 1 << 25
-"""Of a goal picture: its file says how many it has before they are decoded, and may say anything."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +76,10 @@ def drive_task(agent: E2CAgent, task: Task, problem: Problem, seed: int) -> Epis
 
 
 def drive_foreign(agent: E2CAgent, card: DatasetCard, goal: Image | None, steps: int, seed: int) -> Episode:
-    """Drive any environment from a reset to a goal frame (H, W, C); without one, to the end of a random rollout."""
+    """Drive any environment from a reset to a goal frame (H, W, C); without one, to where random actions led."""
     env: Any = make_image_env(card.environment, _stack(agent, card), **card.environment_kwargs)
     channels = card.frame_shape[2]
-    goal = _wander(env, steps, seed)[..., -channels:] if goal is None else goal
+    goal = _wander(agent, env, steps, seed)[..., -channels:] if goal is None else goal
     agent.set_goal(np.tile(goal, (1, 1, _stack(agent, card))))
     observation, _ = env.reset(seed=seed)
     seen, world, rewards = [observation], [_large(env, observation)], list[float]()
@@ -116,54 +108,45 @@ def drive_foreign(agent: E2CAgent, card: DatasetCard, goal: Image | None, steps:
     )
 
 
-def read_goal(path: Path, frame_shape: tuple[int, int, int]) -> Image:
-    """A picture as a frame (H, W, C), shrunk as Gymnasium shrinks what an environment renders.
+def read_goal(path: Path, card: DatasetCard) -> Image:
+    """A picture as a frame (H, W, C) of a dataset's environment, on the way that its own pictures take.
 
     Raises:
-        InputError: there is none, or it has another shape.
+        InputError: there is none, or it has other proportions than frames, and than what the environment draws.
     """
-    try:
-        with Pillow.open(path, formats=FORMATS) as file:
-            if file.width * file.height > MOST_PIXELS:
-                raise InputError(
-                    f"{path} is {file.width} x {file.height} pixels: give a picture of at most {MOST_PIXELS:,} pixels."
-                )
-            picture = np.asarray(file.convert("L" if frame_shape[2] == 1 else "RGB"), np.uint8)
-    except FileNotFoundError as error:
-        raise InputError(f"There is no picture {path}: check the path.") from error
-    except PermissionError as error:
-        raise unreadable(path, error) from error
-    except Pillow.DecompressionBombError as error:
-        raise InputError(f"{path} is too large: give a picture of at most {MOST_PIXELS:,} pixels.") from error
-    except InputError:
-        raise
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"{path} is no picture that can be read: give a PNG.") from error
-    height, width, channels = frame_shape
-    if picture.shape[0] * width != picture.shape[1] * height:
+    picture, (height, width, channels) = read_picture(path), card.frame_shape
+    if channels not in (1, 3):
+        raise InputError(f"Frames have {channels} channels, more than a picture: set the goal in Python (set_goal).")
+    env = make_image_env(card.environment, 1, **card.environment_kwargs)
+    sizes = {(height, width), drawn_shape(env)}
+    env.close()
+    if not any(picture.shape[0] * w == picture.shape[1] * h for h, w in sizes):
+        known = " or ".join(f"{w} x {h}" for h, w in sorted(sizes))
         raise InputError(
-            f"{path} is {picture.shape[1]} x {picture.shape[0]} pixels, frames are {width} x {height}: give a picture "
-            "of the same proportions."
+            f"{path} is {picture.shape[1]} x {picture.shape[0]} pixels: give a picture of the proportions {known}."
         )
-    small = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-    return small.reshape(height, width, channels)
+    return as_frame(picture, card.frame_shape)
 
 
 def _stack(agent: E2CAgent, card: DatasetCard) -> int:
     return agent.embedding.observation_shape[2] // card.frame_shape[2]
 
 
-def _wander(env: Any, steps: int, seed: int) -> Image:
-    """The last observation of random actions."""
-    rng = np.random.default_rng(seed)
-    observation, _ = env.reset(seed=seed + 1)
+def _wander(agent: E2CAgent, env: Any, steps: int, seed: int) -> Image:
+    """Of what random actions lead to, the observation that the agent takes to be farthest from the start."""
+    rng = np.random.default_rng([seed, 1])
+    observation, _ = env.reset(seed=seed)
+    seen = [observation]
     for _ in range(steps):
-        observation, _, terminated, truncated, _ = env.step(
-            rng.uniform(-1, 1, env.action_space.shape).astype(np.float32)
-        )
-        if terminated or truncated:
+        action = np.asarray(rng.uniform(-1, 1, env.action_space.shape), np.float32)
+        observation, _, terminated, truncated, _ = env.step(action)
+        if terminated:  # such as a pole that fell
             break
-    return observation
+        seen.append(observation)
+        if truncated:
+            break
+    latents = encode_means(agent.embedding, np.stack(seen))
+    return seen[int(np.linalg.norm(latents - latents[0], axis=1).argmax())]
 
 
 def _large(env: Any, observation: Image) -> Image:

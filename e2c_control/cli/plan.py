@@ -46,7 +46,8 @@ class Plan:
         problem: which of the list.
         start_state: start here instead, in the world's units. E2C/* only.
         goal_state: drive here instead. E2C/* only.
-        goal: picture of the goal. Other environments only; default: where random actions lead.
+        goal: picture of the goal. Other environments only; default: what random actions lead to farthest from the
+            start.
         steps: length of the episode. Default: the task's; 100 in other environments.
         out: folder for film, plot and curves instead of the run folder, such as of a run that may only be read.
         env: the environment, as `module:Id`, to import another package's module, which a run alone never does.
@@ -137,8 +138,11 @@ class Plan:
             raise InputError("--problem means nothing in this environment: leave it out.")
         steps = STEPS if self.steps is None else whole("--steps", self.steps)
         agent = self._equipped(E2CAgent(trained.embedding, PlanningOptions(), self.seed), trained)
-        goal = None if self.goal is None else read_goal(self.goal, trained.card.frame_shape)
-        episode = drive_foreign(agent, replace(trained.card, environment=trained.environment), goal, steps, self.seed)
+        card = replace(trained.card, environment=trained.environment)
+        goal = None if self.goal is None else read_goal(self.goal, card)
+        chosen = "what random actions led to farthest from the start; choose another with --goal picture.png"
+        say("Goal", chosen if self.goal is None else self.goal)
+        episode = drive_foreign(agent, card, goal, steps, self.seed)
         names = [f"latent {i + 1}" for i in range(episode.latents.shape[1])]
         plot = driven_path(
             Journey(

@@ -1,5 +1,6 @@
 """Collecting transitions from any vector of Gymnasium environments."""
 
+import warnings
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,13 +11,14 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from e2c_control.data.card import DatasetCard
-from e2c_control.data.environments import environment_identity, is_native, own_frame_stack
+from e2c_control.data.controls import check_unit_actions
+from e2c_control.data.environments import environment_identity, own_frame_stack, task_of
 from e2c_control.data.policy import Policy
 from e2c_control.data.stepper import Mask, Starts, Step, Stepper, Vectors
 from e2c_control.data.transitions import Transitions
 from e2c_control.data.unfinished import Unfinished
 from e2c_control.data.writer import TransitionsWriter
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, InputWarning, whole
 from e2c_control.runs.progress import progress_bar
 
 _MEMORY_LIMIT = 2 << 30
@@ -109,7 +111,7 @@ def collect_into(
         seed=seed,
     )
     request = {"n_envs": vector_env.num_envs, "episode_length": episode_length, "starts": starts}
-    growing.describe(card, request, expected_frames=transitions + -(-transitions // episode_length))
+    card = growing.describe(card, request, expected_frames=transitions + -(-transitions // episode_length))
     bar = progress_bar(transitions, done=growing.transitions, unit=" transitions", enabled=progress)
     bar.unit_scale = True
     bar.set_description(f"Collecting {name}", refresh=False)
@@ -118,8 +120,19 @@ def collect_into(
         while growing.transitions < transitions:
             _round(stepper, episodes, frames, states, transitions - growing.transitions, bar)
             growing.commit()
+            if growing.units == 1 and not stepper.moves:
+                _warn_of_stillness(name, frames[0])
             if growing.transitions < transitions:
                 frames, states = stepper.begin(seed, growing.units)
+
+
+def _warn_of_stillness(name: str, frame: NDArray[np.uint8]) -> None:
+    like = "black " if not frame.any() else ""
+    warnings.warn(
+        f"{name} has shown one and the same {like}frame so far: check that it draws what moves.",
+        InputWarning,
+        stacklevel=3,
+    )
 
 
 def _check_request(vector_env: Any, transitions: int, episode_length: int, starts: Starts) -> None:
@@ -129,10 +142,8 @@ def _check_request(vector_env: Any, transitions: int, episode_length: int, start
     space: Any = vector_env.single_observation_space
     if not (isinstance(space, spaces.Box) and cast(Any, space).dtype == np.uint8 and len(space.shape) == 3):
         raise InputError(f"{name} shows {space} instead of uint8 frames (H, W, C): make it with `make_vector_env`.")
-    box: Any = vector_env.single_action_space
-    if not isinstance(box, spaces.Box) or np.any(cast(Any, box).low != -1) or np.any(cast(Any, box).high != 1):
-        raise InputError(f"{name} takes {box} instead of actions in [-1, 1]: make it with `make_vector_env`.")
-    if starts == "sampled" and not is_native(vector_env.unwrapped.spec):
+    check_unit_actions(name, vector_env.single_action_space)
+    if starts == "sampled" and task_of(vector_env) is None:
         raise InputError(f"{name} cannot start at sampled states: collect with starts='reset'.")
     needed = vector_env.num_envs * (episode_length + 1) * int(np.prod(space.shape))
     if needed > _MEMORY_LIMIT:
@@ -159,17 +170,24 @@ class _Episodes:
         """The environments in ``mask`` start an episode at these frames."""
         self.lengths[mask] = 0
         self._frames[mask, 0] = frames[mask]
-        if self._states is not None and states is not None:
-            self._states[mask, 0] = states[mask]
+        if (kept := self._kept_states(states)) is not None and states is not None:
+            kept[mask, 0] = states[mask]
 
     def extend(self, mask: Mask, actions: NDArray[np.float32], step: Step) -> None:
         """The environments in ``mask`` took these actions and came to the frames of ``step``."""
         env, row = np.flatnonzero(mask), self.lengths[mask]
         self._actions[env, row] = actions[env]
         self._frames[env, row + 1] = step.frames[env]
-        if self._states is not None and step.states is not None:
-            self._states[env, row + 1] = step.states[env]
+        if (kept := self._kept_states(step.states)) is not None and step.states is not None:
+            kept[env, row + 1] = step.states[env]
         self.lengths[env] += 1
+
+    def _kept_states(self, told: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+        """Where states are kept; nowhere any more, once they are not told."""
+        if self._states is not None and told is None:
+            self._states = None
+            self._writer.drop_states()
+        return self._states
 
     def write(self, mask: Mask) -> None:
         """Hand the episodes of the environments in ``mask`` to the writer, unless they have no transition."""

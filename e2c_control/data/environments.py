@@ -1,18 +1,22 @@
 """Any Gymnasium environment as one that shows image observations and takes actions in [-1, 1].
 
 Three kinds are told apart: this project's own (`E2C/...`), which do all of it themselves; environments whose
-observation is an image; and environments that render, whose picture becomes their observation through Gymnasium's
-wrappers.
+observation is an image, in any layout that is beyond doubt (`image_layout`); and environments that render, whose
+picture becomes their observation through Gymnasium's wrappers.
 """
 
 import difflib
 import importlib
+import importlib.util
 import json
 import os
-from collections.abc import Container, Generator, Iterable, Mapping
-from contextlib import contextmanager
+import sys
+import warnings
+from collections.abc import Container, Iterable, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from functools import partial
+from pathlib import Path
 from reprlib import repr as short
 from typing import Any, cast
 
@@ -20,16 +24,21 @@ import gymnasium
 import numpy as np
 from gymnasium import error, spaces, wrappers
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv, VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 
+from e2c_control.data.controls import with_unit_actions
+from e2c_control.data.foreign import Foreign, StateSize, in_a_sentence
+from e2c_control.data.layouts import Layout, has_pictures, image_layout
+from e2c_control.data.pictures import grey, resized
 from e2c_control.data.transitions import stack_frames
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, InputWarning, whole
 
 ImageEnv = gymnasium.Env[Any, Any]
 
 _NATIVE = "E2C/"
 _RENDERED_SIZE = 64
+_UNCHANGING = ("PassiveEnvChecker", "OrderEnforcing", "Monitor")
 _MOST_ENVS = 1 << 16
 _MOST_PIXELS = 1 << 12
 _OTHER_OPTION = "give {0} itself, not among the arguments of the environment"
@@ -75,19 +84,10 @@ def make_image_env(
     check_arguments(env_id, kwargs, allowed=("render_mode",))
     if is_native(spec):
         _refuse_resizing(env_id, image_size, grayscale)
-        return _make(spec, {"frame_stack": frame_stack, **kwargs})
-    env = _with_unit_actions(_make_foreign(spec, kwargs), env_id)
-    rendered = not _is_image(env.observation_space)
-    if rendered:
-        env = wrappers.AddRenderObservation(env)
-    env = wrappers.TransformObservation(env, partial(_checked, env.observation_space, env_id), env.observation_space)
-    shape = cast(tuple[int, ...], env.observation_space.shape)
-    if rendered or image_size is not None:
-        size = image_size or _RENDERED_SIZE
-        env = wrappers.ResizeObservation(env, (size, size))
-    if (rendered if grayscale is None else grayscale) and shape[2:] == (3,):
-        env = wrappers.GrayscaleObservation(env)  # of the small picture: that of a large one costs more than a step
-    return _join_stack(wrappers.FrameStackObservation(_with_channel_axis(env), frame_stack or 1))
+        return _make(spec, env_id, {"frame_stack": frame_stack, **kwargs})
+    env = _shown(spec, env_id, frame_stack, image_size, grayscale, kwargs, StateSize())
+    _tell_if_rendered(env, env_id)
+    return env
 
 
 def make_vector_env(
@@ -119,14 +119,19 @@ def make_vector_env(
     vector_env: VectorEnv[Any, Any, Any]
     if is_native(spec):
         _refuse_resizing(env_id, image_size, grayscale)
-        with _arguments_of(env_id, kwargs):
+        with in_a_sentence(_cannot_be_made(env_id, kwargs)):
             vector_env = gymnasium.make_vec(spec, n_envs, "vector_entry_point", frame_stack=frame_stack, **kwargs)
     else:
+        # The spec travels: another process need not have registered it.
+        maker = partial(_shown, deepcopy(spec), env_id, frame_stack, image_size, grayscale, dict(kwargs), StateSize())
+        trial = maker()  # a mistake shows here, not inside another process
+        _tell_if_rendered(trial, env_id)
+        if processes:
+            trial.reset()  # so that they all know what a state is
+        trial.close()
+        vector_env = AsyncVectorEnv([maker] * n_envs) if processes else SyncVectorEnv([maker] * n_envs)
         looks = {"image_size": image_size, "grayscale": grayscale}
         spec.kwargs = {**{name: look for name, look in looks.items() if look is not None}, **kwargs}
-        makers = [partial(make_image_env, env_id, frame_stack, **spec.kwargs)] * n_envs
-        makers[0]().close()  # a mistake shows here, not inside another process
-        vector_env = AsyncVectorEnv(makers) if processes else SyncVectorEnv(makers)
         spec.id = env_id
         vector_env.spec = spec
     if seed is not None:
@@ -151,11 +156,19 @@ def check_arguments(env_id: str, names: Iterable[str], allowed: Container[str] =
 def find_spec(env_id: str) -> EnvSpec:
     """The registered `EnvSpec` of "Id" or "module:Id"; `InputError` if there is none."""
     module, _, name = env_id.rpartition(":")
+    if module:
+        with in_a_sentence(f"{env_id} cannot be made, the import of {module} fails"):
+            try:
+                importlib.import_module(module)
+            except ModuleNotFoundError as missing:
+                if not missing.name or not f"{module}.".startswith(f"{missing.name}."):
+                    raise  # it is there, and what it imports is not
+                raise InputError(
+                    f"Unknown environment {env_id!r}: {missing}, install it or check its name."
+                ) from missing
     try:
-        if module:
-            importlib.import_module(module)
         return gymnasium.spec(name)
-    except (error.Error, ImportError) as unknown:
+    except error.Error as unknown:
         close = difflib.get_close_matches(name, gymnasium.registry, n=1, cutoff=0.5)
         hint = f"did you mean {close[0]!r}?" if close else "`gymnasium.pprint_registry()` lists what there is."
         raise InputError(f"Unknown environment {env_id!r} (another package's is 'module:Id'): {hint}") from unknown
@@ -196,6 +209,7 @@ def import_named(env: str, environment: str, folder: object) -> None:
     """
     if env.rpartition(":")[2] != environment.rpartition(":")[2]:
         raise InputError(f"{folder} is of {short(environment)}, not of {env}: leave out --env, or name that one.")
+    look_here_for(env)
     find_spec(env)
 
 
@@ -213,11 +227,36 @@ def check_file_arguments(environment: str, kwargs: Mapping[str, Any]) -> None:
             )
 
 
+def look_here_for(env_id: str) -> None:
+    """Let the module of "module:Id" be found in the current folder, if it is installed nowhere.
+
+    For ids that the user typed, and no others: what a file names must not be imported from wherever one happens to
+    be. The folder comes last on the path, so that nothing in it stands in for an installed module.
+    """
+    package = env_id.rpartition(":")[0].partition(".")[0]
+    here = Path.cwd()
+    if package and ((here / f"{package}.py").is_file() or (here / package).is_dir()):
+        with suppress(ImportError, ValueError):
+            if importlib.util.find_spec(package) is not None:
+                return
+        sys.path.append(str(here))
+        importlib.invalidate_caches()
+
+
 def environment_identity(vector_env: VectorEnv[Any, Any, Any]) -> tuple[str, dict[str, Any]]:
-    """Id and arguments with which `make_vector_env` makes these environments again."""
-    spec = vector_env.unwrapped.spec
-    if spec is None:
-        return type(vector_env.unwrapped).__name__, {}
+    """Id and arguments with which `make_vector_env` makes these environments again.
+
+    Those with wrappers of the user's cannot be made again: their name, "Wrapper-Id", is no id.
+    """
+    spec, inner = vector_env.unwrapped.spec, cast(Any, vector_env.unwrapped)
+    around = user_wrappers(vector_env)
+    if isinstance(inner, SyncVectorEnv):
+        around += user_wrappers(inner.envs[0])
+        inner = inner.envs[0].unwrapped
+        spec = inner.spec if spec is None and is_native(inner.spec) else spec
+    if spec is None or around:
+        own_name = type(inner).__name__ if spec is None else spec.id.rpartition("/")[2]
+        return "-".join([*around, own_name]), {}
     registered = gymnasium.registry[spec.id].kwargs if spec.id in gymnasium.registry else {}
     given = {name: value for name, value in spec.kwargs.items() if repr(value) != repr(registered.get(name))}
     return spec.id, {
@@ -228,7 +267,7 @@ def environment_identity(vector_env: VectorEnv[Any, Any, Any]) -> tuple[str, dic
 def own_frame_stack(vector_env: VectorEnv[Any, Any, Any]) -> int:
     """How many frames an environment shows when nobody asks for a number; 1 for those that are not this project's."""
     name, kwargs = environment_identity(vector_env)
-    if not is_native(vector_env.unwrapped.spec):
+    if not is_native(name):
         return 1
     own, single = (make_image_env(name, stack, **kwargs).observation_space.shape for stack in (None, 1))
     return cast(tuple[int, ...], own)[-1] // cast(tuple[int, ...], single)[-1]
@@ -246,6 +285,30 @@ def is_native(environment: str | EnvSpec | None) -> bool:
     return env_id.rpartition(":")[2].startswith(_NATIVE)
 
 
+def task_of(env: Any) -> Any:
+    """The task behind an environment, or behind the first one of a vector; none if it is not of a task's kind."""
+    inner = env.unwrapped
+    if isinstance(inner, SyncVectorEnv):
+        return task_of(inner.envs[0])
+    task = getattr(inner, "task", None)
+    return task if hasattr(task, "system") else None
+
+
+def user_wrappers(env: Any) -> list[str]:
+    """Names of the wrappers that a user put around an environment or a vector, outermost first.
+
+    What `gymnasium.make` adds by itself changes nothing, nor does stable-baselines3's Monitor, nor what is put around
+    environments here.
+    """
+    found = list[str]()
+    while isinstance(env, gymnasium.Wrapper | VectorWrapper) and not isinstance(env, ImageView):
+        kind = cast(Any, type(env))
+        if kind.__name__ not in _UNCHANGING and not kind.__module__.startswith("e2c_control."):
+            found.append(kind.__name__)
+        env = cast(Any, env).env
+    return found
+
+
 def _is_plain(value: Any) -> bool:
     try:
         json.dumps(value)
@@ -254,57 +317,97 @@ def _is_plain(value: Any) -> bool:
     return True
 
 
-@contextmanager
-def _arguments_of(env_id: str, kwargs: Mapping[str, Any]) -> Generator[None]:
-    """Around the making of an environment: what it says against its arguments becomes an `InputError`."""
-    try:
-        yield
-    except InputError:
-        raise
-    except (TypeError, ValueError, AssertionError, ImportError, error.Error) as refusal:
-        raise InputError(f"{env_id} cannot be made with {dict(kwargs)}: {refusal}") from refusal
+def _cannot_be_made(env_id: str, kwargs: Mapping[str, Any]) -> str:
+    return f"{env_id} cannot be made" + (f" with {dict(kwargs)}" if kwargs else "")
 
 
-def _make(spec: EnvSpec, kwargs: Mapping[str, Any]) -> ImageEnv:
-    with _arguments_of(spec.id, kwargs):
+def _make(spec: EnvSpec, env_id: str, kwargs: Mapping[str, Any]) -> ImageEnv:
+    given = {name: value for name, value in kwargs.items() if value is not None}
+    with in_a_sentence(_cannot_be_made(env_id, given)):
         return gymnasium.make(spec, **kwargs)
 
 
-def _make_foreign(spec: EnvSpec, kwargs: dict[str, Any]) -> ImageEnv:
+def _shown(
+    spec: EnvSpec,
+    env_id: str,
+    frame_stack: int | None,
+    image_size: int | None,
+    grayscale: bool | None,
+    kwargs: Mapping[str, Any],
+    state_size: StateSize,
+) -> ImageEnv:
+    """Somebody else's environment, made to show images and to take actions in [-1, 1]."""
+    env = with_unit_actions(Foreign(_make_foreign(spec, env_id, kwargs), env_id, state_size), env_id)
+    layout = image_layout(env.observation_space)
+    rendered = layout is None
+    if layout is None:
+        with in_a_sentence(f"{env_id} cannot be rendered"):
+            env = wrappers.AddRenderObservation(env)
+        layout = image_layout(env.observation_space)
+        if layout is None:
+            raise InputError(f"{env_id} renders {env.observation_space}, which is no image: wrap it so that it is one.")
+    shape = layout.image_shape
+    read = wrappers.TransformObservation(env, partial(_read, layout, env_id), spaces.Box(0, 255, shape, np.uint8))
+    env = cast(ImageEnv, read)
+    if rendered or image_size is not None:
+        size = image_size or _RENDERED_SIZE
+        small = spaces.Box(0, 255, (size, size, *shape[2:]), np.uint8)
+        env = Shrunk(env, partial(resized, height=size, width=size), small)
+    if grayscale and shape[2:] not in ((), (1,), (3,)):
+        raise InputError(f"{env_id} shows images of {shape[2]} channels, which have no grey: leave out grayscale.")
+    if (rendered if grayscale is None else grayscale) and shape[2:] == (3,):
+        grey_space = spaces.Box(0, 255, cast(tuple[int, ...], env.observation_space.shape)[:2], np.uint8)
+        env = wrappers.TransformObservation(
+            env, grey, grey_space
+        )  # of the small picture: that of a large one costs more than a step
+    return stacked(_with_channel_axis(env), frame_stack or 1)
+
+
+class Shrunk(wrappers.TransformObservation[Any, Any, Any]):
+    """Frames of other sides than those of what the environment draws."""
+
+
+def drawn_shape(env: Any) -> tuple[int, int]:
+    """Sides (h, w) of the pictures that an environment of `make_image_env` draws, before they are made small."""
+    height, width = env.observation_space.shape[:2]
+    while isinstance(env, gymnasium.Wrapper):
+        if isinstance(env, Shrunk):
+            height, width = cast(Any, env).env.observation_space.shape[:2]
+        env = cast(Any, env).env
+    return height, width
+
+
+def _make_foreign(spec: EnvSpec, env_id: str, kwargs: Mapping[str, Any]) -> ImageEnv:
     """Make it as it is, or so that it renders arrays when it shows no image and nobody said how to render."""
-    env = _make(spec, kwargs)
-    if _is_image(env.observation_space) or env.render_mode is not None:
+    env = _make(spec, env_id, kwargs)
+    if image_layout(env.observation_space) is not None or env.render_mode is not None:
         return env
     modes = env.metadata.get("render_modes", ())
+    shown = env.observation_space
     env.close()
     if "rgb_array" not in modes:
         raise InputError(
-            f"{spec.id} shows {env.observation_space}, which is no uint8 image (H, W, C), and cannot render one "
-            "(no render mode 'rgb_array'): wrap it so that its observation is an image."
+            f"{env_id} shows {shown}, which is no image (uint8 (H, W, C), or another layout that is beyond doubt), and "
+            "cannot render one (no render mode 'rgb_array'): wrap it so that its observation is an image."
         )
     # Many draw with SDL, which would take SIGTERM for a wish to close a window, and swallow it.
     os.environ.setdefault("SDL_NO_SIGNAL_HANDLERS", "1")
-    return _make(spec, {**kwargs, "render_mode": "rgb_array"})
+    return _make(spec, env_id, {**kwargs, "render_mode": "rgb_array"})
 
 
-def _is_image(space: Any) -> bool:
-    """(H, W) or (H, W, C) uint8 with at most 4 channels."""
-    if not isinstance(space, spaces.Box) or cast(Any, space).dtype != np.uint8:
-        return False
-    return len(space.shape) == 2 or (len(space.shape) == 3 and space.shape[-1] <= 4)
-
-
-def _with_unit_actions(env: Any, env_id: str) -> ImageEnv:
-    space: Any = env.action_space
-    if not isinstance(space, spaces.Box):
-        raise InputError(
-            f"{env_id} takes {space}: only continuous actions (Box) can be planned, choose such a variant."
-        )
-    if len(space.shape) != 1 or not space.is_bounded():
-        raise InputError(f"{env_id} takes {space}: wrap it so that its actions are one bounded vector.")
-    if np.all(cast(Any, space).low == -1) and np.all(cast(Any, space).high == 1):
-        return env
-    return wrappers.RescaleAction(env, np.float32(-1), np.float32(1))
+def _tell_if_rendered(env: Any, env_id: str) -> None:
+    """Warn where what could be an image is not used as one, since its layout is in doubt."""
+    while isinstance(env, gymnasium.Wrapper):
+        env = cast(Any, env).env
+        if isinstance(env, wrappers.AddRenderObservation):
+            own = cast(Any, env).env.observation_space
+            if has_pictures(own):
+                warnings.warn(
+                    f"{env_id} shows {own}, an image of doubtful layout: its rendered picture is used instead.",
+                    InputWarning,
+                    stacklevel=3,
+                )
+            return
 
 
 def _with_channel_axis(env: ImageEnv) -> ImageEnv:
@@ -315,27 +418,34 @@ def _with_channel_axis(env: ImageEnv) -> ImageEnv:
     return wrappers.TransformObservation(env, _add_channel_axis, spaces.Box(0, 255, (*space.shape, 1), np.uint8))
 
 
-def _join_stack(env: ImageEnv) -> ImageEnv:
-    """(stack, H, W, C) → (H, W, stack * C)."""
-    stack, height, width, channels = cast(tuple[int, ...], env.observation_space.shape)
-    space = spaces.Box(0, 255, (height, width, stack * channels), np.uint8)
-    return wrappers.TransformObservation(env, stack_frames, space)
+class ImageView(wrappers.TransformObservation[Any, Any, Any]):
+    """The outermost of what is put here around somebody else's environment."""
 
 
-def _checked(space: Any, env_id: str, frame: Any) -> NDArray[np.uint8]:
-    """The frame, if it is what the space says."""
+def stacked(env: ImageEnv, count: int) -> ImageEnv:
+    """The environment with so many frames (H, W, C) in an observation (H, W, count * C); a reset repeats its first."""
+    height, width, channels = cast(tuple[int, ...], env.observation_space.shape)
+    space = spaces.Box(0, 255, (height, width, count * channels), np.uint8)
+    return ImageView(wrappers.FrameStackObservation(env, count), stack_frames, space)
+
+
+def _read(layout: Layout, env_id: str, frame: Any) -> NDArray[np.uint8]:
+    """The frame as an image, if it is what the space says."""
     pixels: NDArray[Any] = np.asarray(frame)
-    if pixels.dtype == np.uint8 and pixels.shape == space.shape:
-        return pixels
-    raise bad_frames(env_id, pixels, space.shape)
+    if not layout.fits(pixels):
+        raise bad_frames(env_id, pixels, layout.shape, layout.limits)
+    return pixels if layout.is_plain else layout.read(pixels)
 
 
-def bad_frames(env_id: str, frames: NDArray[Any], expected: tuple[int, ...]) -> InputError:
-    """What is wrong with frames that are not uint8 of the expected shape."""
+def bad_frames(
+    env_id: str, frames: NDArray[Any], expected: tuple[int, ...], limits: tuple[float, float] | None = None
+) -> InputError:
+    """What is wrong with frames that are not of the expected shape, or neither uint8 nor within limits."""
     if np.issubdtype(frames.dtype, np.inexact) and not np.isfinite(frames).all():
         return InputError(f"{env_id} shows pixels that are not finite: repair its observations.")
+    wanted = "uint8" if limits is None else f"numbers from {limits[0]:g} to {limits[1]:g},"
     return InputError(
-        f"{env_id} shows {frames.dtype} {frames.shape} instead of uint8 {expected}: make its observations what its "
+        f"{env_id} shows {frames.dtype} {frames.shape} instead of {wanted} {expected}: make its observations what its "
         "observation space says."
     )
 

@@ -59,14 +59,22 @@ def join_shards(path: Path, shards: Iterable[Shard], *, seed: int, overwrite: bo
     with TransitionsWriter.create(path, card, expected_frames=len(first.frames), overwrite=overwrite) as writer:
         append_shard(writer, first)
         for shard in coming:
-            if replace(shard.card, seed=seed) != card:
+            if not alike(shard.card, card):
                 raise InputError(f"The parts of {path} were not made alike: use the same versions on all machines.")
             append_shard(writer, shard)
     return Transitions.open(path)
 
 
+def alike(one: DatasetCard, other: DatasetCard) -> bool:
+    """Whether parts can be one dataset: they were made alike, but for their seeds, and one may have lost its states."""
+    no_states = None in (one.state_dim, other.state_dim)
+    return replace(one, seed=other.seed, state_dim=other.state_dim if no_states else one.state_dim) == other
+
+
 def append_shard(writer: TransitionsWriter, shard: Shard) -> None:
-    """Add a shard's episodes one by one: they may be of different lengths."""
+    """Add a shard's episodes one by one: they may be of different lengths. One without states leaves none to any."""
+    if shard.states is None:
+        writer.drop_states()
     for begin, end in zip(shard.episodes[:-1], shard.episodes[1:], strict=True):
         rows = slice(begin, end)
         states = None if shard.states is None else shard.states[None, rows]

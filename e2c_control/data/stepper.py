@@ -1,7 +1,6 @@
 """Vector environments as a collection sees them: every autoreset mode alike, every frame checked."""
 
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,6 +9,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from e2c_control.data.environments import bad_frames
+from e2c_control.data.foreign import as_vectors, in_a_sentence
 from e2c_control.data.policy import Policy, UniformPolicy
 from e2c_control.errors import InputError
 
@@ -31,7 +31,10 @@ class Stepper:
         self._starts = starts
         self._policy = policy or UniformPolicy(self.action_dim)
         self._rng: np.random.Generator  # from `begin` on
-        self._has_states = False
+        self._has_states: bool | None = None  # from the first reset on
+        self._first: NDArray[np.uint8] | None = None
+        self.moves = False
+        """Whether any frame differed from the first one so far."""
 
     def begin(self, seed: int, number: int) -> tuple[NDArray[np.uint8], NDArray[np.float64] | None]:
         """Reset all environments, and the policy's generator, for the round of that number, counted from 0."""
@@ -46,10 +49,11 @@ class Stepper:
         options: dict[str, Any] = {} if self._starts == "reset" else {"start": self._starts}
         if mask is not None:
             options["reset_mask"] = mask
-        with self._asked("reset"):
+        with in_a_sentence(f"{self._name} failed in reset"):
             frames, info = self._vector_env.reset(seed=seed, options=options or None)
-        self._has_states = "state" in info
-        return self._checked(frames), self._states(info)
+        if self._has_states is None:
+            self._has_states = "state" in info
+        return self._checked(frames), self._states(info, mask)
 
     def act(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Actions (N, m) in [-1, 1]."""
@@ -61,7 +65,7 @@ class Stepper:
 
     def step(self, actions: NDArray[np.float32]) -> "Step":
         """One step of all environments."""
-        with self._asked("step"):
+        with in_a_sentence(f"{self._name} failed in step"):
             frames, _, terminated, truncated, info = self._vector_env.step(actions)
         frames, ended = self._checked(frames), terminated | truncated
         states = self._states(info)
@@ -72,27 +76,31 @@ class Stepper:
         last_frames[ended] = np.stack(list(info["final_obs"][ended]))
         last_states = None if states is None else states.copy()
         if last_states is not None:
-            last_states[ended] = info["final_info"]["state"][ended]
+            final = self._states(info["final_info"], ended)
+            if final is None:
+                return Step(last_frames, None, frames, None, ended)
+            last_states[ended] = final[ended]
         return Step(last_frames, last_states, frames, states, ended)
-
-    @contextmanager
-    def _asked(self, what: str) -> Generator[None]:
-        """What an environment raises, in one sentence: it is the environment's mistake, not this program's."""
-        try:
-            yield
-        except InputError:
-            raise
-        except Exception as error:
-            raise InputError(f"{self._name} failed in {what}: {type(error).__name__}: {error}.") from error
 
     def _checked(self, frames: NDArray[Any]) -> NDArray[np.uint8]:
         expected = self._vector_env.observation_space.shape
-        if frames.dtype == np.uint8 and frames.shape == expected:
-            return frames
-        raise bad_frames(self._name, frames, expected)
+        if frames.dtype != np.uint8 or frames.shape != expected:
+            raise bad_frames(self._name, frames, expected)
+        if self._first is None:
+            self._first = frames[0].copy()
+        self.moves = self.moves or bool((frames != self._first).any())
+        return frames
 
-    def _states(self, info: Mapping[str, Any]) -> NDArray[np.float64] | None:
-        return np.asarray(info["state"], np.float64) if self._has_states else None
+    def _states(self, info: Mapping[str, Any], mask: Mask | None = None) -> NDArray[np.float64] | None:
+        """States (N, n) if all, or those in ``mask``, are vectors of numbers; from the first other one on none."""
+        if not self._has_states:
+            return None
+        told = info.get("_state", True) if mask is None else np.asarray(info.get("_state", True)) | ~mask
+        states = as_vectors(info.get("state"), mask)
+        if states is None or not np.all(told):
+            self._has_states = False
+            return None
+        return states
 
 
 @dataclass(frozen=True)

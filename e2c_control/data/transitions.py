@@ -52,7 +52,7 @@ class Transitions:
 
         Raises:
             InputError: a file is missing, truncated or of another kind, the format version is another one, the
-                offsets do not fit, or an action or a state is not finite.
+                offsets do not fit, an action is not in [-1, 1], or a state is not finite.
         """
         path = Path(path)
         card = read_card(path)
@@ -87,9 +87,10 @@ class Transitions:
                 f"{self.path / NAME} asks for {self.card.frame_stack} frames in an observation, and the longest "
                 f"episode has {np.diff(ends).max()}: {REMEDY}."
             )
-        for name, values in (("actions", self.actions), ("states", self.states)):
-            if values is not None and not _finite(values):
-                raise InputError(f"{self.path / name}.npy holds {name} that are not finite: {REMEDY}.")
+        for name, values, most in (("actions", self.actions, 1.0), ("states", self.states, float(np.finfo(float).max))):
+            if values is not None and not _within(values, most):
+                what = "in [-1, 1]" if most == 1 and _within(values, float(np.finfo(np.float32).max)) else "finite"
+                raise InputError(f"{self.path / name}.npy holds {name} that are not {what}: {REMEDY}.")
 
     def frames_at(self, rows: NDArray[np.int64], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """``frames[rows]``, read so that nothing of the file stays in memory: the way to read many of a large dataset.
@@ -181,8 +182,9 @@ class Transitions:
         return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
 
-def _finite(values: NDArray[Any]) -> bool:
-    return all(bool(np.isfinite(block).all()) for block in _blocks(values))
+def _within(values: NDArray[Any], most: float) -> bool:
+    """Whether all are finite and at most so far from 0."""
+    return all(bool((np.abs(block) <= most).all()) for block in _blocks(values))
 
 
 def _blocks(mapped: NDArray[Any]) -> Iterator[NDArray[Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +113,8 @@ class Unfinished:
                 if not is_kept(folder):
                     shutil.rmtree(folder, ignore_errors=True)
 
-    def describe(self, card: DatasetCard, request: Mapping[str, Any], expected_frames: int) -> None:
-        """Say what the dataset holds, before the first unit.
+    def describe(self, card: DatasetCard, request: Mapping[str, Any], expected_frames: int) -> DatasetCard:
+        """Say what the dataset holds, before the first unit; returns that, without states if they were dropped.
 
         Args:
             card: as `TransitionsWriter.create` takes it.
@@ -123,6 +124,8 @@ class Unfinished:
         Raises:
             InputError: what was left is of another collection.
         """
+        if self._card is not None and None in (self._card.state_dim, card.state_dim):
+            self._card, card = (replace(one, state_dim=None) for one in (self._card, card))
         if self._card is not None and (self._card, self.request) != (card, request):
             raise InputError(
                 f"What there is of {self.path} was collected otherwise, or by other versions: go on as it began, or "
@@ -133,6 +136,7 @@ class Unfinished:
         if self._writer is None:
             self._writer = TransitionsWriter(self.folder, card)
         self._card, self.request = card, request
+        return card
 
     @property
     def writer(self) -> TransitionsWriter:
@@ -147,7 +151,7 @@ class Unfinished:
         self.units += 1
         self.transitions = writer.frames - writer.episodes
         counts = {"units": self.units, "frames": writer.frames, "episodes": writer.episodes}
-        what = {"card": to_json(self._card), "request": dict(self.request)}
+        what = {"card": to_json(writer.card), "request": dict(self.request)}
         replace_text(self.folder / _JOURNAL, JOURNAL.text({**counts, **what}))
 
     def _finish(self) -> None:

@@ -1,7 +1,9 @@
 """Writing a dataset: episodes are appended in a hidden folder, which gets its name when all is there."""
 
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from e2c_control.data.card import NAME, DatasetCard
 from e2c_control.data.npy import NpyAppender
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, InputWarning
 from e2c_control.runs.atomic import check_replaceable, new_folder, require_space, writing
 
 FILES = frozenset({NAME, "frames.npy", "actions.npy", "episodes.npy", "states.npy"})
@@ -24,12 +26,17 @@ def check_writable(path: Path, overwrite: bool) -> None:
 
 
 class TransitionsWriter:
-    """Appends episodes to a dataset that is being made. Get one from `TransitionsWriter.create`."""
+    """Appends episodes to a dataset that is being made. Get one from `TransitionsWriter.create`.
+
+    Attributes:
+        card: what the dataset holds.
+        frames, episodes: how many so far.
+    """
 
     def __init__(self, folder: Path, card: DatasetCard, frames: int = 0, episodes: int = 0) -> None:
         """Begin, or go on after so many frames and episodes."""
         self._folder = folder
-        self._card = card
+        self.card = card
         self.frames, self.episodes = frames, episodes
         kinds: dict[str, tuple[tuple[int, ...], Any, int]] = {
             "frames": (card.frame_shape, np.uint8, frames),
@@ -79,19 +86,27 @@ class TransitionsWriter:
         states: NDArray[np.float64] | None = None,
         lengths: NDArray[np.int64] | None = None,
     ) -> None:
-        """Add N episodes at once.
+        """Add N episodes at once: all of them, or none where something is wrong with one.
 
         Args:
             frames: (N, T + 1, H, W, C).
             actions: (N, T + 1, m); the rows from an episode's last frame on are ignored.
             states: (N, T + 1, n) if the card names a state dimension.
             lengths: (N,) transitions in each episode, at most T (default: T).
+
+        Raises:
+            InputError: an action that counts is outside [-1, 1] or not finite, or an array does not fit the card.
         """
         n_rows = int(frames.shape[1])
         if lengths is None:
             lengths = np.repeat(np.int64(n_rows - 1), len(frames))
         beyond = np.arange(n_rows) >= lengths[:, None]
         rows: dict[str, NDArray[Any]] = {"frames": frames, "actions": np.where(beyond[..., None], 0, actions)}
+        if not (np.abs(rows["actions"]) <= 1).all():
+            raise InputError(
+                f"The actions of an episode reach {np.abs(rows['actions']).max():.4g}: divide them by the largest that "
+                "the environment takes, so that they are in [-1, 1] and finite."
+            )
         if states is not None:
             rows["states"] = states
         kept = None if (lengths == n_rows - 1).all() else np.arange(n_rows) <= lengths[:, None]
@@ -105,6 +120,18 @@ class TransitionsWriter:
         self.frames += int((lengths + 1).sum())
         self.episodes += len(lengths)
 
+    def drop_states(self) -> None:
+        """Keep no states, nor those that were already written: from some point on, they are not known."""
+        if self.card.state_dim is None:
+            return
+        self._columns.pop("states").abandon()
+        self.card = replace(self.card, state_dim=None)
+        warnings.warn(
+            f"{self.card.environment} tells no state any more, or one of another size: the dataset keeps none.",
+            InputWarning,
+            stacklevel=3,
+        )
+
     def sync(self) -> None:
         """Wait until all that was appended is on the disk."""
         for column in self._columns.values():
@@ -115,7 +142,9 @@ class TransitionsWriter:
         for column in self._columns.values():
             column.close()
         with writing(self._folder):
-            (self._folder / NAME).write_text(self._card.to_json(), encoding="utf-8")
+            if self.card.state_dim is None:
+                (self._folder / "states.npy").unlink(missing_ok=True)
+            (self._folder / NAME).write_text(self.card.to_json(), encoding="utf-8")
 
     def abandon(self) -> None:
         """Close the files as they are."""

@@ -36,7 +36,8 @@ class EmbeddingConfig:
             are its exact Jacobian.
         rank: columns of V and R for the form "low_rank".
         process_noise: whether the transition learns a diagonal process noise H.
-        pool: side of the blocks of pixels whose mean encoders of fully connected layers see; 1 keeps every pixel.
+        pool: side of the blocks of pixels whose mean encoders of fully connected layers see, or (rows, columns) of
+            oblong ones; 1 keeps every pixel.
         ensemble: further transitions, whose disagreement tells where the model knows.
         backward_encoder: whether there is a network for q(z | z', u, x), which some objectives learn through.
     """
@@ -49,7 +50,7 @@ class EmbeddingConfig:
     matrix_form: MatrixForm | Literal["nonlinear"] = "full"
     rank: int = 2
     process_noise: bool = False
-    pool: int = 1
+    pool: int | tuple[int, int] = 1
     ensemble: int = 0
     backward_encoder: bool = False
 

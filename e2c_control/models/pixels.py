@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from e2c_control.errors import InputError
+
 DEVIATION_OFFSET = 0.02
 """Added to each pixel's deviation, so that a pixel that hardly ever changes is not blown up."""
 
@@ -25,17 +27,27 @@ class Standardise(nn.Module):
 
     Args:
         observation_shape: (H, W, C).
-        pool: side of the square blocks whose mean is taken; what is left over at the edges is not seen.
+        pool: side of the square blocks whose mean is taken, or (rows, columns) of oblong ones; what is left over at the
+            edges is not seen.
+
+    Raises:
+        InputError: a block is larger than the image.
     """
 
     scale: Tensor
     offset: Tensor
 
-    def __init__(self, observation_shape: tuple[int, int, int], pool: int = 1) -> None:
+    def __init__(self, observation_shape: tuple[int, int, int], pool: int | tuple[int, int] = 1) -> None:
         super().__init__()
         height, width, channels = observation_shape
-        self.pool = pool
-        self.view_shape = (height // pool, width // pool, channels)
+        self.pool = (pool, pool) if isinstance(pool, int) else pool
+        rows, columns = self.pool
+        if rows > height or columns > width:
+            raise InputError(
+                f"pool is {pool}, and frames are {height} x {width}: give blocks that fit, or (rows, columns) for each "
+                "side."
+            )
+        self.view_shape = (height // rows, width // columns, channels)
         self.register_buffer("scale", torch.ones(observation_shape))
         self.register_buffer("offset", torch.zeros(observation_shape))
 
@@ -53,9 +65,9 @@ class Standardise(nn.Module):
         """Pixels (..., H, W, c) in [0, 1] to views (..., h, w, c); c is C, or the channels of one frame."""
         channels = pixels.shape[-1]
         view = torch.addcmul(self.offset[..., :channels], pixels, self.scale[..., :channels])
-        if self.pool == 1:
+        if self.pool == (1, 1):
             return view
-        height, width, _ = self.view_shape
-        seen = view[..., : height * self.pool, : width * self.pool, :]
-        blocks = seen.reshape(*seen.shape[:-3], height, self.pool, width, self.pool, channels)
+        (height, width, _), (rows, columns) = self.view_shape, self.pool
+        seen = view[..., : height * rows, : width * columns, :]
+        blocks = seen.reshape(*seen.shape[:-3], height, rows, width, columns, channels)
         return blocks.mean(-4).mean(-2)  # rows of pixels first: whole rows are added fast

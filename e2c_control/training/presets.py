@@ -60,11 +60,11 @@ def check_steps_scale(name: str, factor: float) -> None:
 
 
 def default_embedding(
-    environment: str, frame_shape: tuple[int, int, int], latent_dim: int | None = None
+    environment: str, frame_shape: tuple[int, int, int], latent_dim: int | None = None, *, task: Any = None
 ) -> EmbeddingConfig:
     """What to train on an environment.
 
-    Images are pooled to `POOLED_SIDE`, but what moves is never smaller than two pixels then. This project's
+    Each side of an image is pooled to `POOLED_SIDE`, but what moves is never smaller than two pixels. This project's
     environments tell by their task how small that is, and how many latents they need; others get three, room for what
     turns and for its rate.
 
@@ -72,14 +72,18 @@ def default_embedding(
         environment: Gymnasium id.
         frame_shape: (H, W, C) of its frames.
         latent_dim: instead of the default.
+        task: behind the environment, where its id does not say.
     """
     from e2c_control.data.environments import is_native, make_image_env
     from e2c_control.models.embedding import EmbeddingConfig
 
     if latent_dim is not None:
         whole("latent_dim", latent_dim)
-    pool, suits = -(-max(frame_shape[:2]) // POOLED_SIDE), LATENT_DIM
-    if is_native(environment):
-        task: Any = make_image_env(environment.rpartition(":")[2]).get_wrapper_attr("task")
-        pool, suits = min(pool, max(int(task.system.detail) // 2, 1)), int(task.latent_dim)
-    return EmbeddingConfig(latent_dim=latent_dim or suits, pool=pool)
+    rows, columns = (-(-side // POOLED_SIDE) for side in frame_shape[:2])
+    suits = LATENT_DIM
+    if task is None and is_native(environment):
+        task = make_image_env(environment.rpartition(":")[2]).get_wrapper_attr("task")
+    if task is not None:
+        most, suits = max(int(task.system.detail) // 2, 1), int(task.latent_dim)
+        rows, columns = min(rows, most), min(columns, most)
+    return EmbeddingConfig(latent_dim=latent_dim or suits, pool=rows if rows == columns else (rows, columns))

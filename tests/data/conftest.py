@@ -61,7 +61,7 @@ def counter_id() -> Iterator[str]:
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Callable[..., Transitions]:
-    """Make a dataset of episodes with the given numbers of transitions; frame i holds i in every pixel."""
+    """Make a dataset of episodes with so many transitions; frame i holds i in every pixel, action i is i / 1024."""
 
     def make(lengths: list[int], shape: tuple[int, int, int] = (2, 3, 1), name: str = "dataset") -> Transitions:
         card = DatasetCard("Test-v0", {"noise": 0.5}, shape, action_dim=2, state_dim=1, seed=7)
@@ -70,7 +70,7 @@ def dataset(tmp_path: Path) -> Callable[..., Transitions]:
             for length in lengths:
                 index = np.arange(row, row + length + 1)
                 frames = np.broadcast_to(index[:, None, None, None] % 256, (length + 1, *shape)).astype(np.uint8)
-                actions = np.stack([index, -index], axis=1).astype(np.float32)
+                actions = np.stack([index, -index], axis=1).astype(np.float32) / 1024
                 writer.append(frames[None], actions[None], index[None, :, None].astype(np.float64))
                 row += length + 1
         return Transitions.open(tmp_path / name)

@@ -33,7 +33,7 @@ def test_batch_is_what_the_arrays_hold(dataset: Make) -> None:
     assert batch.frames[:, 0, 0, 0, 0].tolist() == [0, 0, 1, 7, 7], "the first frame is repeated"
     assert torch.equal(batch.frames[:, 1:, 1, 2, 0].long(), starts[:, None] + torch.arange(3))
     assert batch.actions.shape == (5, 2, 2)
-    assert torch.equal(batch.actions[..., 0], (starts[:, None] + torch.arange(2)).float())
+    assert torch.equal(1024 * batch.actions[..., 0], (starts[:, None] + torch.arange(2)).float())
     assert batch.states is not None
     assert torch.equal(batch.states[:, 1:, 0], (starts[:, None] + torch.arange(3)).double())
 

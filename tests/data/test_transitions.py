@@ -27,7 +27,7 @@ def test_plain_numpy_opens_the_folder(dataset: Make) -> None:
     assert np.load(path / "episodes.npy").tolist() == [0, 4, 6, 9]
     assert np.load(path / "states.npy").shape == (9, 1)
     # The row of an episode's last frame is zero.
-    assert actions[:, 0].tolist() == [0, 1, 2, 0, 4, 0, 6, 7, 0]
+    assert (1024 * actions[:, 0]).tolist() == [0, 1, 2, 0, 4, 0, 6, 7, 0]
     card = json.loads((path / "dataset.json").read_text())
     assert card["environment"] == "Test-v0"
     assert card["environment_kwargs"] == {"noise": 0.5}

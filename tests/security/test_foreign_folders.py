@@ -16,9 +16,9 @@ from e2c_control.agents import LAX, RELAX, E2CAgent, FreeEnergyAgent
 from e2c_control.agents.curiosity import PlannedCuriosity
 from e2c_control.benchmark.store import read_cells
 from e2c_control.cli import main
-from e2c_control.cli.episode import read_goal
 from e2c_control.cli.trained import TrainedRun
 from e2c_control.data import Transitions
+from e2c_control.data.pictures import read_picture
 from e2c_control.errors import InputError
 from e2c_control.runs.checkpoint import load_checkpoint
 from e2c_control.runs.folder import RunFolder
@@ -356,10 +356,10 @@ def test_a_picture_of_a_goal_is_measured_before_it_is_decoded(tmp_path: Path) ->
     )
     (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
     with pytest.raises(InputError, match="pixels"):
-        read_goal(tmp_path / "bomb.png", (40, 40, 1))
+        read_picture(tmp_path / "bomb.png")
     (tmp_path / "program.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n")
     with pytest.raises(InputError, match="no picture"):
-        read_goal(tmp_path / "program.png", (40, 40, 1))
+        read_picture(tmp_path / "program.png")
 
 
 @pytest.mark.parametrize("name", ["E2CAgent", "PlannedCuriosity", "FreeEnergyAgent-ppo", "RELAX"])

@@ -1,0 +1,120 @@
+"""Somebody else's environment: what it raises becomes a sentence, and of its states only vectors of numbers pass."""
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import gymnasium
+import numpy as np
+from gymnasium.error import ResetNeeded
+from numpy.typing import NDArray
+
+from e2c_control.errors import InputError
+
+_LONGEST = 300
+
+
+@contextmanager
+def in_a_sentence(what: str) -> Generator[None]:
+    """Around code of a user: whatever it raises becomes an `InputError` that begins with ``what``."""
+    try:
+        yield
+    except (InputError, ResetNeeded):
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{what}: {words_of(error)}") from error
+
+
+def words_of(error: BaseException) -> str:
+    """What an exception says, on one line."""
+    words, kind = " ".join(str(error).split()), type(error).__name__
+    said = f"{kind}: {words[:_LONGEST]}" if words else kind
+    return said if said.endswith((".", "!", "?")) else f"{said}."
+
+
+@dataclass
+class StateSize:
+    """Numbers in `info["state"]`, once it was seen; the environments of one vector share it.
+
+    Attributes:
+        known: whether one was seen.
+        size: how many, or none where the state is no vector of numbers.
+    """
+
+    known: bool = False
+    size: int | None = None
+
+
+class Foreign(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """An environment that is not this project's.
+
+    `info["state"]` stays where the first one is a vector of numbers; a later one that is none, or has another length,
+    is replaced by NaN, which tells those who keep states that there are none.
+
+    Args:
+        env: the environment.
+        name: its name, for sentences.
+        state_size: shared with the others of a vector.
+    """
+
+    def __init__(self, env: gymnasium.Env[Any, Any], name: str, state_size: StateSize | None = None) -> None:
+        super().__init__(env)
+        self._name, self._state_size = name, state_size or StateSize()
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        with in_a_sentence(f"{self._name} failed in reset"):
+            observation, info = self.env.reset(seed=seed, options=options)
+            return observation, self._told(info)
+
+    def step(self, action: Any) -> Any:
+        with in_a_sentence(f"{self._name} failed in step"):
+            observation, reward, terminated, truncated, info = self.env.step(action)
+            return observation, reward, terminated, truncated, self._told(info)
+
+    def render(self) -> Any:
+        with in_a_sentence(f"{self._name} cannot be rendered"):
+            return self.env.render()
+
+    def _told(self, info: Mapping[str, Any]) -> dict[str, Any]:
+        state, expected = as_vector(info.get("state")), self._state_size
+        if not expected.known:
+            expected.known, expected.size = True, None if state is None else len(state)
+        told = {name: value for name, value in info.items() if name != "state"}
+        if expected.size is not None:
+            fits = state is not None and len(state) == expected.size
+            told["state"] = state if fits else np.full(expected.size, np.nan)
+        return told
+
+
+def as_vector(state: Any) -> NDArray[np.float64] | None:
+    """A state as (n,) float64, n of 1 or more; none where it is anything else than a vector of real numbers."""
+    if state is None or isinstance(state, str | bytes | Mapping):
+        return None
+    try:
+        vector = np.asarray(state)
+    except (TypeError, ValueError):  # rows of different lengths
+        return None
+    return vector.astype(np.float64) if vector.ndim == 1 and len(vector) and vector.dtype.kind in "iuf" else None
+
+
+def as_vectors(states: Any, mask: NDArray[np.bool_] | None = None) -> NDArray[np.float64] | None:
+    """States of N environments as (N, n) float64; none where one, of those in ``mask``, is no finite vector of numbers.
+
+    Args:
+        states: as a Gymnasium vector gathers them: an array of numbers, or of objects.
+        mask: which ones count, (N,); the others are whatever is there.
+    """
+    if not isinstance(states, np.ndarray) or not states.ndim:
+        return None
+    array = cast(NDArray[Any], states)
+    if array.ndim == 2 and array.dtype.kind in "iuf":
+        finite = np.isfinite(array if mask is None else array[mask]).all()
+        return array.astype(np.float64) if finite and array.shape[1] else None
+    chosen = array if mask is None else array[mask]
+    rows = [row for row in map(as_vector, chosen) if row is not None and np.isfinite(row).all()]
+    if len(rows) < len(chosen) or len({len(row) for row in rows}) != 1:
+        return None
+    found = np.zeros((len(array), len(rows[0])))
+    found[slice(None) if mask is None else mask] = rows
+    return found
