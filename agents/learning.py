@@ -234,6 +234,6 @@ def savable(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def later_seed(seed: int, steps: int) -> int:
-    """A seed for what begins after so many steps."""
-    return int(np.random.SeedSequence([seed, steps]).generate_state(1)[0])
+def later_seed(seed: int, *counts: int) -> int:
+    """A seed for what begins after so many steps, or whatever else was counted."""
+    return int(np.random.SeedSequence([seed, *counts]).generate_state(1)[0])

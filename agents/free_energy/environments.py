@@ -14,6 +14,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, unwrap_vec_wra
 
 from e2c_control.agents.novelty import NoveltyReward
 from e2c_control.data.environments import find_spec
+from e2c_control.data.foreign import in_a_sentence
 from e2c_control.errors import InputError, whole
 
 EnvSource = str | gymnasium.Env[Any, Any] | Callable[[], gymnasium.Env[Any, Any]] | VecEnv
@@ -45,7 +46,8 @@ def vectors_of(env: EnvSource, n_envs: int | None, usual: int) -> VecEnv:
         raise InputError(
             f"An environment is an id, an environment, a vector or a function, not a {type(env).__name__}."
         )
-    return make_vec_env(env, n_envs or usual)
+    with in_a_sentence(f"{env if isinstance(env, str) else 'The environment'} cannot be made"):
+        return make_vec_env(env, n_envs or usual)
 
 
 class Nowhere(VecEnv):

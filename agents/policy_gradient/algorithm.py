@@ -176,9 +176,10 @@ class PolicyGradient(OnPolicyAlgorithm):
         # The state of environments cannot be saved, so every `learn` starts from a fresh one that can be made again.
         self._last_obs = None
         if self.seed is not None:
-            steps = 0 if reset_num_timesteps else self.num_timesteps
-            later = int(np.random.SeedSequence([self.seed, steps]).generate_state(1)[0])
-            self.env.seed(later if steps else self.seed)
+            # Where steps are counted anew, updates are not: every call starts elsewhere.
+            begun = [0, self._n_updates] if reset_num_timesteps else [self.num_timesteps]
+            later = int(np.random.SeedSequence([self.seed, *begun]).generate_state(1)[0])
+            self.env.seed(later if any(begun) else self.seed)
         return super()._setup_learn(total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar)
 
     def collect_rollouts(

@@ -502,3 +502,25 @@ def test_scalars_in_stable_baselines_own_groups(tmp_path: Path) -> None:
     last = json.loads((tmp_path / "progress.json").read_text().splitlines()[-1])
     assert {"novelty/score", "novelty/bonus", "novelty/loss", "train/value_loss", "rollout/ep_rew_mean"} <= set(last)
     assert last["rollout/ep_rew_mean"] == 9.0
+
+
+class Seeded(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Notes the seeds that it was reset by."""
+
+    seeds: list[int] = []  # noqa: RUF012
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        if seed is not None:
+            self.seeds.append(seed)
+        return self.env.reset(seed=seed, options=options)
+
+
+@pytest.mark.parametrize("policy", ["ppo", "relax"])
+def test_every_call_explores_from_a_seed_of_its_own(policy: str) -> None:
+    """Also where steps are counted anew."""
+    Seeded.seeds.clear()
+    options = {"n_steps": 16} if policy == "relax" else {"n_steps": 16, "batch_size": 16, "n_epochs": 1}
+    venv = DummyVecEnv([lambda: Seeded(gymnasium.make("CartPole-v1"))])
+    agent = FreeEnergyAgent(venv, policy, policy_options=options, seed=0)
+    agent.learn(16).learn(16).learn(16)
+    assert len(Seeded.seeds) == len(set(Seeded.seeds)) == 3
