@@ -240,3 +240,12 @@ def test_the_last_cycle_of_a_sample_has_no_noise() -> None:
     for cycles in (1, 3):
         samples = RecurrentAutoEncoder(networks, noise=5.0, cycles=cycles).sample(50, seed())
         assert torch.equal(samples, torch.zeros(50, 2))
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 4.0])
+def test_beta_weighs_the_divergence(beta: float) -> None:
+    networks = seeded(lambda: vector_networks(2, 2, (3,), gaussian=True), seed(1))
+    loss = VariationalAutoEncoder(networks, variance=0.3, beta=beta).loss(X, seed(2))
+    expected = loss.parts["reconstruction"] / 0.6 + beta * loss.parts["divergence"]
+    torch.testing.assert_close(loss.total.detach(), expected)
+    assert float(loss.parts["divergence"]) > 0

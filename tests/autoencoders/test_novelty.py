@@ -235,3 +235,26 @@ def test_a_step_is_a_share_of_how_far_codes_are_from_their_mean(centre: float) -
     found = search.advance()
     moved = torch.cdist(found.codes.double(), before.double()).min()
     assert float(moved) == pytest.approx(0.2, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("percentile", "error", "structured"), [(0.9, 0.3, True), (0.8, 0.3, False), (0.9, 0.5, False), (0.5, 0.3, False)]
+)
+def test_new_with_structure_is_beyond_most_data_and_far_from_noise(
+    percentile: float, error: float, structured: bool
+) -> None:
+    assert Structure(error, percentile, 1.0, 1.0, 1.0).structured is structured
+
+
+def test_distances_are_in_units_of_those_among_the_data() -> None:
+    """Data 1 apart in a row; samples 3 beside it. A datum is not its own neighbour."""
+    data = torch.stack([torch.arange(6.0), torch.zeros(6)], dim=1)
+    samples = data + torch.tensor([0.0, 3.0])
+    assert measure_structure(linear(), samples, data, seed()).distance == pytest.approx(3.0)
+
+
+def test_a_share_above_a_frequency_leaves_that_frequency_out() -> None:
+    """A Hann window spreads a whole number of cycles over its two neighbours, a sixth of the power each."""
+    wave = torch.sin(2 * torch.pi * 8 * torch.arange(64.0) / 64).unsqueeze(0)
+    shares = [float(high_share(wave, above)) for above in (6, 7, 8, 9)]
+    assert shares == pytest.approx([1, 5 / 6, 1 / 6, 0], abs=0.02)

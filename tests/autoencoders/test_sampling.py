@@ -139,3 +139,28 @@ def test_bad_starts(start: Tensor) -> None:
 def test_one_sample_has_no_spread() -> None:
     with pytest.raises(InputError, match="cannot be fitted to 1 samples"):
         fit_codes(scaling(0.5), START[:1])
+
+
+def test_fitted_codes_have_the_covariance_of_the_codes() -> None:
+    """Divided by n - 1: few codes have the same spread in the mean as many."""
+    data = torch.randn(5, 2, generator=seed(1))
+    fitted = fit_codes(scaling(0.5), data)
+    covariance = fitted.factor @ fitted.factor.mT
+    torch.testing.assert_close(covariance, torch.cov(data.mT), rtol=1e-4, atol=1e-4)
+
+
+def test_the_guard_is_measured_from_the_farthest_start() -> None:
+    """Doubling for three cycles: beyond 5 times the farthest code, but only for those that began far out."""
+    start = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.1, 0.0], [-0.1, 0.0]])
+    with pytest.warns(UserWarning, match="2 of 4 chains left"):
+        chains = resample(scaling(2.0), start, 3, seed(), guard=5.0)
+    assert chains.kept.tolist() == [False, False, True, True]
+    assert resample(scaling(2.0), start, 2, seed(), guard=5.0).kept.all()
+
+
+def test_drift_is_counted_cycle_by_cycle() -> None:
+    """A mean of (3, 0) that is halved each time goes 1.5, 0.75, ... in units of the deviation of the start."""
+    start = START + torch.tensor([3.0, 0.0]) - START.mean(0)
+    report = resample(scaling(0.5), start, 3, seed()).report
+    unit = float((start - start.mean(0)).square().mean().sqrt())
+    assert report.drift == pytest.approx([d / 2**0.5 / unit for d in (1.5, 0.75, 0.375)], rel=1e-4)
