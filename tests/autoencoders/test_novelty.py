@@ -258,3 +258,10 @@ def test_a_share_above_a_frequency_leaves_that_frequency_out() -> None:
     wave = torch.sin(2 * torch.pi * 8 * torch.arange(64.0) / 64).unsqueeze(0)
     shares = [float(high_share(wave, above)) for above in (6, 7, 8, 9)]
     assert shares == pytest.approx([1, 5 / 6, 1 / 6, 0], abs=0.02)
+
+
+def test_another_seed_replaces_other_rows() -> None:
+    data = torch.randn(40, 6, generator=seed(2))
+    rows = [search_on(data, seed=number).advance().rows for number in (0, 0, 1)]
+    assert torch.equal(rows[0], rows[1])
+    assert not torch.equal(rows[0], rows[2])
