@@ -74,12 +74,14 @@ class Thing:
         takes: names of its arguments, or a callable or dataclass that has them.
         run: gets an empty folder and arguments by name; returns what must not depend on chance.
         table: a row, or several, for each argument.
+        slow: whether its runs take long, so that they wait for `make slow`; the table is always looked at.
     """
 
     name: str
     takes: Iterable[str] | Callable[..., Any]
     run: Callable[..., Seen]
     table: Mapping[str, Row | Refused | Excused | Sequence[Row | Refused]]
+    slow: bool = False
     _seen: dict[str, Seen] = field(default_factory=dict[str, Seen])
 
     @property
@@ -129,15 +131,14 @@ class Thing:
 def contract(things: Sequence[Thing]) -> tuple[Callable[..., None], Callable[..., None], Callable[..., None]]:
     """The tests of a list of things: of their tables, of two runs alike, and of every row."""
     rows = [
-        pytest.param(thing, argument, row, id=f"{thing.name}-{argument}{f'-{i}' * (i > 0)}")
+        pytest.param(thing, argument, row, id=f"{thing.name}-{argument}{f'-{i}' * (i > 0)}", marks=_marks(thing))
         for thing in things
         for argument, given in thing.table.items()
-        for i, row in enumerate(given if isinstance(given, Sequence) else (given,))
+        for i, row in enumerate(_several(given))
         if not isinstance(row, Excused)
     ]
-    each = pytest.mark.parametrize("thing", things, ids=[thing.name for thing in things])
 
-    @each
+    @pytest.mark.parametrize("thing", things, ids=[thing.name for thing in things])
     def every_argument_has_a_row(thing: Thing) -> None:
         missing = [name for name in thing.arguments if name not in thing.table]
         unknown = [name for name in thing.table if name not in thing.arguments]
@@ -148,10 +149,11 @@ def contract(things: Sequence[Thing]) -> tuple[Callable[..., None], Callable[...
         )
         assert not unknown, f"{thing.name} does not take {', '.join(unknown)}: remove its row from tests/contract."
 
-    @each
+    @pytest.mark.parametrize("thing", [pytest.param(thing, id=thing.name, marks=_marks(thing)) for thing in things])
     def what_is_run_twice_is_alike(thing: Thing, tmp_path_factory: pytest.TempPathFactory) -> None:
         first, again = thing.see(tmp_path_factory, {}), thing.run(tmp_path_factory.mktemp("contract"))
-        differing = [name for name in first if first[name] != again[name]]
+        looked_at = {row.differs for rows in thing.table.values() for row in _several(rows) if isinstance(row, Row)}
+        differing = sorted(name for name in looked_at - {"refused"} if first[name] != again[name])
         assert not differing, f"{thing.name} shows another {', '.join(differing)} every time: rows would prove nothing."
 
     @pytest.mark.parametrize(("thing", "argument", "row"), rows)
@@ -161,6 +163,14 @@ def contract(things: Sequence[Thing]) -> tuple[Callable[..., None], Callable[...
         thing.check(argument, row, tmp_path_factory)
 
     return every_argument_has_a_row, what_is_run_twice_is_alike, every_argument_counts
+
+
+def _several(given: Any) -> Sequence[Row | Refused | Excused]:
+    return given if isinstance(given, Sequence) else (given,)
+
+
+def _marks(thing: Thing) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.slow] if thing.slow else []
 
 
 def print_of(value: Any) -> str:

@@ -20,6 +20,7 @@ from e2c_control.objectives.objective import TERMS, Objective, WeightedTerm
 from e2c_control.objectives.recipe import Phase, Recipe, Retry
 from e2c_control.objectives.unrolled import Noise, Unrolled
 from e2c_control.training.run import TrainConfig, start_run, train
+from e2c_control.training.trainer import Trainer
 
 from .mechanism import CHANCE, Excused, Refused, Row, Seen, Thing, contract, print_of
 
@@ -53,9 +54,14 @@ def run(folder: Path, /, **changes: Any) -> Seen:
     }
     config = TrainConfig(**{**given, "log_every": 1, **changes})
     made = start_run(folder, config, "run")
-    measured: list[int] = []
+    measured, threads = list[int](), set[int]()
+
+    def watch(trainer: Trainer, _: Any) -> None:
+        measured.append(trainer.step)
+        threads.add(torch.get_num_threads())
+
     with contextlib.redirect_stderr(io.StringIO()) as said, patch.object(said, "isatty", lambda: True):
-        embedding = train(made, config, watch=lambda trainer, _: measured.append(trainer.step), progress=True)
+        embedding = train(made, config, watch=watch, progress=True)
     rows = [json.loads(line) for line in made.metrics.read_text().splitlines()]
     curves = [{name: value for name, value in row.items() if not CHANCE.search(name)} for row in rows]
     card = [path.parent.name for path in folder.glob("*/run")]
@@ -65,6 +71,7 @@ def run(folder: Path, /, **changes: Any) -> Seen:
         "measured": measured,
         "checkpoints": sorted(path.name for path in made.checkpoints.iterdir()),
         "folder": card,
+        "threads": sorted(threads),
         "recipe": made.config(TrainConfig).recipe.name,
         "bar": sorted(set(re.findall(r"(\w+) -?\d+\.\d{3}", said.getvalue()))),
     }
@@ -149,7 +156,7 @@ THINGS = [
             "device": Refused("gpu", "device"),
             "compile": Excused(TIME),
             "precision": [Row("weights", "bfloat16"), Refused("float8", "precision")],
-            "threads": Refused(0, "threads"),
+            "threads": [Row("threads", 2), Refused(0, "threads")],
             "held_out": [Row("weights", 0.5), Refused(1.0, "held_out")],
             "log_every": Row("curves", 2),
             "measure_every": Row("measured", 2),

@@ -12,7 +12,7 @@ from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from e2c_control.agents.learning import LearningOptions
@@ -115,7 +115,7 @@ def test_impossible_values_of_a_config(run: RunFolder, place: Place, value: obje
     assert sentence.endswith(" belongs: restore the file, or start the run again.")
 
 
-LOOKED_AT_WHEN_MADE = ("term", "terms", "retry", "above")
+LOOKED_AT_WHEN_MADE = ("term", "terms", "retry", "above", "start", "ramp")
 
 
 @pytest.mark.parametrize(
@@ -178,6 +178,7 @@ places = st.sampled_from([place for place in leaves(to_json(CONFIG)) if place])
 
 @settings(deadline=None, max_examples=150)
 @given(place=places, value=anything)
+@example(place=("recipe", "phases", 0, "retry", "above"), value={"": 0})
 def test_whatever_stands_in_a_config_is_read_or_refused_by_its_place(place: Place, value: Any) -> None:
     config, refusal = read_or_refused(with_value(to_json(CONFIG), place, value))
     if config is not None:
@@ -185,7 +186,9 @@ def test_whatever_stands_in_a_config_is_read_or_refused_by_its_place(place: Plac
     else:
         # A `type` is part of its dataclass, and what lacks a field or has another is named as a whole.
         parents = (named(place[:-1]),) if len(place) > 1 else ("its content", "TrainConfig")
-        assert refusal.startswith((named(place), *parents))
+        # What does not go with another field is named by the dataclass that has both, with a colon.
+        around = [f"{named(place[:i])}: " for i in range(1, len(place))]
+        assert refusal.startswith((named(place), *parents, *around))
         assert "\n" not in refusal
 
 
