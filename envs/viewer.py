@@ -9,7 +9,7 @@ import numpy as np
 
 from e2c_control.envs.scene import PAPER, SURFACE, Disc, Path, Point, Polygon, Shape, rectangle
 from e2c_control.envs.system import Frames
-from e2c_control.errors import InputError
+from e2c_control.errors import one_of
 
 if TYPE_CHECKING:
     from pygame import Surface
@@ -22,8 +22,8 @@ MARGIN = 0.04
 
 def check_render_mode(render_mode: str | None, known: Sequence[str]) -> None:
     """Raise InputError for a render mode that an environment does not have."""
-    if render_mode is not None and render_mode not in known:
-        raise InputError(f"There is no render mode {render_mode!r}; choose one of {', '.join(known)}, or None.")
+    if render_mode is not None:
+        one_of("render mode", render_mode, known)
 
 
 class Viewer:

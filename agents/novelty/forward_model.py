@@ -13,7 +13,7 @@ from e2c_control.agents.novelty.model import NoveltyModel
 from e2c_control.agents.novelty.networks import features
 from e2c_control.agents.novelty.windows import Layout, Windows
 from e2c_control.autoencoders import Loss
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, number
 
 
 class ForwardModel(NoveltyModel):
@@ -43,9 +43,7 @@ class ForwardModel(NoveltyModel):
         super().__init__(layout)
         if layout.window != 2:
             raise InputError(f"icm looks at a frame, an action and the next frame: window is 2, not {layout.window}.")
-        if not 0 <= beta <= 1:
-            raise InputError(f"beta is {beta}: give a number from 0 to 1.")
-        self.beta = beta
+        self.beta = number("beta", beta, least=0, most=1)
         self.encoder = features(layout.frame_shape, size, hidden, network)
         self.forward_model = features((size + layout.action_size,), size, hidden)
         self.inverse_model = features((2 * size,), layout.action_size, hidden)

@@ -75,8 +75,6 @@ class NoveltyOptions:
         check_fields(self, whole, *counts, *(["recall"] if self.recall is not None else []), most=LARGEST_COUNT)
         check_fields(self, number, "learning_rate", "limit", above=0)
         check_fields(self, number, "gamma", least=0, below=1)
-        if self.remedy is None and self.remedy_settings:
-            raise InputError("remedy_settings are of a remedy, and none was chosen: give remedy as well.")
         check_fields(self, flag, "episodic", "normalise", "running")
         check_fields(self, savable, "settings", "remedy_settings")
         if self.remedy is None and self.remedy_settings:

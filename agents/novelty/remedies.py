@@ -15,7 +15,7 @@ from e2c_control.agents.novelty.model import NoveltyModel
 from e2c_control.agents.novelty.networks import features
 from e2c_control.agents.novelty.windows import Windows
 from e2c_control.autoencoders import Loss
-from e2c_control.errors import InputError
+from e2c_control.errors import number
 
 
 class LearningProgress(NoveltyModel):
@@ -32,9 +32,7 @@ class LearningProgress(NoveltyModel):
 
     def __init__(self, model: NoveltyModel, memory: float = 0.99) -> None:
         super().__init__(model.layout)
-        if not 0 <= memory < 1:
-            raise InputError(f"memory is {memory}: give a number from 0 to below 1.")
-        self.model, self.memory = model, memory
+        self.model, self.memory = model, number("memory", memory, least=0, below=1)
         self.older = deepcopy(model).requires_grad_(False)
 
     def score(self, windows: Windows) -> Tensor:
@@ -72,9 +70,7 @@ class MinusNoise(NoveltyModel):
         self, model: NoveltyModel, share: float = 1.0, hidden: Sequence[int] = (128,), network: str = "mlp"
     ) -> None:
         super().__init__(model.layout)
-        if not 0 <= share < float("inf"):
-            raise InputError(f"share is {share}: give a number of 0 or more.")
-        self.model, self.share = model, share
+        self.model, self.share = model, number("share", share, least=0)
         self.body = features(model.layout.joint_shape, hidden[-1], hidden[:-1], network)
         self.head = nn.Linear(hidden[-1], 1)
         nn.init.zeros_(self.head.weight)  # or the first expectations would be the second network's own noise

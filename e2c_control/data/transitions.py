@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from e2c_control.data.card import NAME, DatasetCard, read_card
 from e2c_control.data.npy import REMEDY, open_npy
 from e2c_control.data.rows import FileRows
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, number
 from e2c_control.runs.foreign import check_folder
 
 _ROWS_AT_ONCE = 1 << 20
@@ -173,8 +173,7 @@ class Transitions:
                 training run holds out `e2c_control.training.presets.HELD_OUT`.
             seed: of the choice.
         """
-        if not 0 <= held_out < 1:
-            raise InputError(f"The held-out share is {held_out}: give a number from 0 to below 1.")
+        held_out = number("held_out", held_out, least=0, below=1)
         if held_out > 0 and self.n_episodes < 2:
             raise InputError(f"{self.path} has one episode, none can be held out: collect more episodes.")
         n_held_out = 0 if held_out == 0 else min(max(round(held_out * self.n_episodes), 1), self.n_episodes - 1)

@@ -275,7 +275,7 @@ THINGS = [
         "Transitions.split",
         Transitions.split,
         split,
-        {"held_out": [Row("episodes", 0.7), Refused(1.0, "held-out share")], "seed": Row("episodes", 1)},
+        {"held_out": [Row("episodes", 0.7), Refused(1.0, "held_out")], "seed": Row("episodes", 1)},
     ),
     Thing(
         "TransitionsWriter",

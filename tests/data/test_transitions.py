@@ -86,7 +86,7 @@ def test_split_is_deterministic_and_complete(dataset: Make) -> None:
     assert not np.array_equal(held_out, made.split(0.25, seed=4)[1])
     assert [len(part) for part in made.split(0.0)] == [20, 0]
     assert [len(part) for part in dataset([1, 1]).split(0.01)] == [1, 1]
-    with pytest.raises(InputError, match="held-out share"):
+    with pytest.raises(InputError, match="held_out is"):
         made.split(1.0)
     with pytest.raises(InputError, match="collect more episodes"):
         dataset([5]).split(0.1)
