@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
@@ -45,7 +45,7 @@ class Collect:
         out: folder to write.
         resume: instead, dataset to go on with, by its own options. Beside it only --transitions may be given (as many
             as there are makes a dataset of those), --overwrite, and --env, to confirm one of another module.
-        transitions: how many steps to take.
+        transitions: how many steps to take. Default: 20,000; with --resume, as many as were asked for.
         episode_length: steps after which to start anew. Default: 12 from anywhere in the world, 40 from resets, which
             show nothing that is farther away than an episode.
         starts: where episodes begin: where a reset puts them, or anywhere in the world. auto: anywhere if the
@@ -71,7 +71,7 @@ class Collect:
     env: Unset[str] = None
     out: Unset[Path] = None
     resume: Unset[Path] = None
-    transitions: int = TRANSITIONS
+    transitions: Unset[int] = None
     episode_length: Unset[int] = None
     starts: Literal["auto", "reset", "sampled"] = "auto"
     corner_share: float = 0.0
@@ -107,7 +107,7 @@ class Collect:
 
         assert self.out is not None
         check_seed(self.seed)
-        whole("--transitions", self.transitions)
+        whole("--transitions", self._wanted)
         if self.episode_length is not None:
             whole("--episode-length", self.episode_length)
         check_workers(self.jobs, self.ray)
@@ -133,6 +133,10 @@ class Collect:
         return Transitions.open(self.out)
 
     @property
+    def _wanted(self) -> int:
+        return TRANSITIONS if self.transitions is None else self.transitions
+
+    @property
     def _in_parts(self) -> bool:
         return self.jobs != 1 or self.ray is not None
 
@@ -142,7 +146,6 @@ class Collect:
         from e2c_control.data.unfinished import unfinished_folder
         from e2c_control.runs.config import read_config
 
-        given = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
         noted = unfinished_folder(path) / CONFIG
         if not noted.is_file():
             if (path / NAME).is_file():
@@ -156,7 +159,7 @@ class Collect:
                 f"{path} is of {began.env}, which imports a module: if that is yours, confirm it with --env "
                 f"{quoted(began.env)}."
             )
-        transitions = self.transitions if "transitions" in given else began.transitions
+        transitions = began.transitions if self.transitions is None else self.transitions
         return replace(began, out=path, transitions=transitions, overwrite=self.overwrite)
 
     def _goes_on(self, path: Path) -> bool:
@@ -197,7 +200,7 @@ class Collect:
         from e2c_control.data.writer import TransitionsWriter
         from e2c_control.parallel.outcome import Failed
 
-        if growing.transitions % PART and growing.transitions != self.transitions:
+        if growing.transitions % PART and growing.transitions != self._wanted:
             raise InputError(f"{growing.path} ends with a smaller part: leave --transitions out, or collect anew.")
         folder = growing.folder / PARTS
         parts = self._parts(growing.folder)[growing.units :]
@@ -220,7 +223,7 @@ class Collect:
 
         while (part := folder / str(growing.units) / NAME).is_file():
             shard = Shard.read(part.parent)
-            expected = len(shard.frames) * -(-self.transitions // PART)
+            expected = len(shard.frames) * -(-self._wanted // PART)
             growing.describe(replace(shard.card, seed=self.seed), {"part": PART}, expected)
             append_shard(growing.writer, shard)
             growing.commit()
@@ -230,7 +233,7 @@ class Collect:
         """The parts, numbered: this command again, with fewer transitions, a seed for each, and a folder to work in."""
         import numpy as np
 
-        sizes = [min(PART, self.transitions - done) for done in range(0, self.transitions, PART)]
+        sizes = [min(PART, self._wanted - done) for done in range(0, self._wanted, PART)]
         seeds = np.random.SeedSequence(self.seed).generate_state(len(sizes)).tolist()
         return [
             (i, replace(self, out=folder, transitions=size, seed=seed, jobs=1, ray=None))
@@ -261,7 +264,7 @@ class Collect:
         native = is_native(self.env)
         starts = default_starts(native) if self.starts == "auto" else self.starts
         length = EPISODE_LENGTH[starts] if self.episode_length is None else self.episode_length
-        n_envs = default_environments(native, self.transitions, length) if self.n_envs is None else self.n_envs
+        n_envs = default_environments(native, self._wanted, length) if self.n_envs is None else self.n_envs
         vector_env = make_vector_env(
             self.env,
             growing.request.get("n_envs", n_envs),  # which the default number of a resumed one need not be
@@ -275,7 +278,7 @@ class Collect:
             collect_into(
                 growing,
                 vector_env,
-                self.transitions,
+                self._wanted,
                 length,
                 starts=starts,
                 policy=UniformPolicy(action_dim, corner_share=self.corner_share),

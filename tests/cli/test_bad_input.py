@@ -65,11 +65,11 @@ def test_environments(
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--transitions", 0), "give 1 or more"),
+        (("--transitions", 0), "give a whole number of 1 or more"),
         (("--corner-share", 2), "corner_share is 2.0"),
         (("--env-args", "noise"), "write it as name=value"),
         (("--env-args", "weight=1"), "has no option 'weight'"),
-        (("--env-args", "noise=-1"), "noise must be"),
+        (("--env-args", "noise=-1"), "noise is -1: give a number of 0 or more"),
         (("--env-args", "frame_stack=2"), "cannot take 'frame_stack' as an argument: give frame_stack itself"),
         (
             ("--env-args", "noise=0.1", "render_mode=rgb_array"),
@@ -144,8 +144,11 @@ def test_damaged_datasets(
         (("--dataset", "nowhere", "--env", "E2C/Planar-v0"), "not both"),
         (("--env", "E2C/Planet-v0"), "did you mean"),
         (("--resume", "nowhere"), "nowhere is not a run"),
-        (("--dataset", "PLANAR", "--recipe", "unfolded"), "the recipes are"),
-        (("--dataset", "PLANAR", "--latent-dim", 0), "give 1 or more"),
+        (
+            ("--dataset", "PLANAR", "--recipe", "unfolded"),
+            "no recipe 'unfolded' (did you mean 'unfold'?): choose one of unfold",
+        ),
+        (("--dataset", "PLANAR", "--latent-dim", 0), "give a whole number of 1 or more"),
         (("--dataset", "PLANAR", "--steps-scale", 0), "--steps-scale is 0"),
         (("--dataset", "PLANAR", "--threads", 0), "--threads is 0"),
         (("--dataset", "PLANAR", "--checkpoint-every", 0), "--checkpoint-every is 0"),
