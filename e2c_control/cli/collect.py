@@ -101,16 +101,19 @@ class Collect:
         return self._collect(self._goes_on(self.out))
 
     def _collect(self, resume: bool) -> Transitions:
+        from e2c_control.data.environments import find_spec
         from e2c_control.data.transitions import Transitions
         from e2c_control.data.unfinished import Unfinished
         from e2c_control.runs.config import write_config
 
+        assert self.env is not None
         assert self.out is not None
         check_seed(self.seed)
         whole("--transitions", self._wanted)
         if self.episode_length is not None:
             whole("--episode-length", self.episode_length)
         check_workers(self.jobs, self.ray)
+        find_spec(self.env)  # refused before there is a folder
         with Unfinished.open(self.out, overwrite=self.overwrite, resume=resume) as growing:
             write_config(growing.folder / CONFIG, self)
             hint = f"`e2c collect --resume {quoted(self.out)}{' --overwrite' * self.overwrite}`"
