@@ -26,7 +26,7 @@ from e2c_control.runs.versions import package_versions, source_commit
 
 RESULT = Path(__file__).parent / "results" / "campaign_memory.json"
 MOST = 1e9
-CASES = [{"gigabytes": gigabytes, "side": side} for gigabytes, side in [(0.5, 40), (0.55, 40), (4.3, 40), (4.3, 16)]]
+CASES = [{"gigabytes": gigabytes, "side": side} for gigabytes, side in [(0.26, 40), (0.3, 40), (4.3, 40), (4.3, 16)]]
 """Around the size up to which frames are kept in memory, and beyond it with many or with few frames."""
 
 MEASURED = """

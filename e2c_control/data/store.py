@@ -8,7 +8,7 @@ from torch import Tensor
 
 from e2c_control.data.transitions import Transitions
 
-_CPU_BUDGET = 512 << 20
+_CPU_BUDGET = 256 << 20
 _CUDA_SHARE = 0.25
 _UPLOAD_BYTES = 32 << 20
 
@@ -27,7 +27,7 @@ def open_store(transitions: Transitions, device: torch.device | str, budget_byte
     Args:
         transitions: whose frames.
         device: where batches are wanted.
-        budget_bytes: default: a quarter of the free memory of a CUDA device, 1 GiB otherwise; 0 always streams.
+        budget_bytes: default: a quarter of the free memory of a CUDA device, 256 MiB otherwise; 0 always streams.
     """
     device = torch.device(device)
     if budget_bytes is None:
