@@ -121,7 +121,7 @@ def test_what_has_converged_costs_what_a_quadratic_program_says(seed, units):
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 10**9), units=SCALES)
 def test_what_has_converged_costs_what_a_quadratic_program_says_of_many(seed, units):
     check_against_the_optimum(seed, units)
