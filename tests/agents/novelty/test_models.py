@@ -19,6 +19,7 @@ from e2c_control.agents.novelty import (
     ReturnScale,
     Windows,
 )
+from e2c_control.agents.novelty.networks import features
 from e2c_control.agents.novelty.scaling import deviation
 from e2c_control.autoencoders import Loss
 from e2c_control.errors import InputError
@@ -202,6 +203,16 @@ def test_the_forward_models_weight(beta: float, choices: tuple[int, ...]) -> Non
         for name, part in {"forward": model.forward_model, "inverse": model.inverse_model}.items()
     }
     assert taught == {"forward": beta > 0, "inverse": beta < 1}
+
+
+def test_random_features_are_about_as_large_as_what_they_are_of() -> None:
+    """Through three layers, whose rectifiers take half each time and whose weights give it back."""
+    torch.manual_seed(0)
+    network = features((64,), 64, (128, 128))
+    given = torch.randn(2_000, 64)
+    with torch.no_grad():
+        made = network(given).square().mean()
+    assert 0.5 < float(made) < 4.0
 
 
 def noisy(novelty: Novelty, updates: int) -> tuple[Any, Any, Any]:

@@ -109,6 +109,17 @@ def test_an_evaluation_is_not_learnt_from(walks: Walks, window: int) -> None:
     assert content(env) != before
 
 
+def test_nothing_is_paid_and_measured_before_the_model_is_trained(walks: Walks) -> None:
+    env = make(walks(2))
+    env.reset()
+    for trained in (False, True):
+        for _ in range(3):
+            infos = env.step(np.array([0, 2]))[3]
+            assert all((info["intrinsic"] > 0) == trained and info["novelty"] > 0 for info in infos)
+        assert env.scale.observed == trained
+        env.train()
+
+
 @pytest.mark.parametrize("episodic", [False, True])
 def test_sums_begin_anew_with_a_reset(walks: Walks, episodic: bool) -> None:
     """What was paid before is no part of the sums that the bonus is measured by, whether episodes part them or not."""
