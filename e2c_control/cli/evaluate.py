@@ -157,9 +157,13 @@ class Evaluate:
 
     def _result_path(self, result: Evaluation) -> Path:
         """The published protocol has the plain name; another number of problems or way to plan does not replace it."""
+        return self._folder(result.trained) / f"evaluation-{self._label(result)}.json"
+
+    def _label(self, result: Evaluation) -> str:
+        """What was driven, and how."""
         count = "" if self.problems == PROTOCOL_PROBLEMS else f"-{self.problems}-problems"
         how = f"-{self.planning.label}" if self.planning.label else ""
-        return self._folder(result.trained) / f"evaluation-{result.task_name}-{result.seed}{count}{how}.json"
+        return f"{result.task_name}-{result.seed}{count}{how}"
 
     def _folder(self, trained: TrainedRun) -> Path:
         """Where the files of a run go; several runs have folders of their own in --out."""
@@ -193,13 +197,11 @@ class Evaluate:
         }
         folder = RunFolder.elsewhere(self._folder(result.trained))
         replace_text(self._result_path(result), json.dumps(content, indent=2) + "\n")
-        name = f"{result.task_name}-{self.planning.label}" if self.planning.label else result.task_name
-        scores = {
-            f"evaluate/{name}": float(result.scores.mean()),
-            f"evaluate/{name}_oracle": float(result.oracle.mean()),
-        }
+        label, scores = self._label(result), {"time_in_goal": result.scores.mean(), "oracle": result.oracle.mean()}
+        table = {**{f"evaluate/{name}": float(mean) for name, mean in scores.items()}, **planned}
         with RunLogger(folder) as logger:
-            logger.scalars(result.trained.step, {**scores, **planned})
+            logger.scalars(result.trained.step, {f"evaluate/{label}": table["evaluate/time_in_goal"]})
+            logger.table(result.trained.step, f"drives/evaluation-{label}", table)
 
 
 def standard_error(values: Array) -> float:

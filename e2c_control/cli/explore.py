@@ -41,8 +41,9 @@ class Explore:
     Attributes:
         env: Gymnasium id; `module:Id` imports the module that registers it first.
         out: folder of the dataset to write.
-        resume: run folder to go on with, by its own config; beside it only --out and --env may be given, for a run that
-            comes from elsewhere: the dataset to write, and the environment, where it is another package's.
+        resume: run folder to go on with, by its own config; beside it only --device may be given, and --out and --env
+            for a run that comes from elsewhere: the dataset to write, and the environment, where it is another
+            package's.
         steps: to take, of all environments together; rounded up to what the policy takes between two updates.
         policy: what learns to explore: ppo, sac or relax.
         model: whose error is novelty: recurrent, plain or variational auto-encoder, rnd or icm.
@@ -59,13 +60,15 @@ class Explore:
         n_envs: environments that run at the same time.
         seed: of everything.
         overwrite: replace a dataset that is there already.
+        device: where policy and model compute; auto takes CUDA where it is. Default: cpu, where the same seed gives the
+            same bits and small networks are as fast; with --resume, the run's own.
         checkpoint_every: steps between checkpoints, each of which ends all episodes, in the middle of what they were
             about to find: seldom is better.
         runs: folder of all runs.
         name: of this run. Default: the time.
     """
 
-    BESIDE_RESUME = ("--env", "--out")
+    BESIDE_RESUME = ("--env", "--out", "--device")
 
     env: Unset[str] = None
     out: Unset[Path] = None
@@ -83,6 +86,7 @@ class Explore:
     n_envs: int = 16
     seed: int = 0
     overwrite: bool = False
+    device: Unset[Literal["auto", "cpu", "cuda"]] = None
     checkpoint_every: int = 50_000
     runs: Path = Path("runs")
     name: Unset[str] = None
@@ -107,6 +111,8 @@ class Explore:
 
         if config.env is None or config.out is None:
             raise InputError(f"{run.path} names no environment, or no dataset: start the run again.")
+        if self.device is not None:
+            config = replace(config, device=self.device)
         if self.env is not None:
             import_named(self.env, config.env, run.path)
         env = named_in_a_file(config.env)
@@ -132,8 +138,10 @@ class Explore:
         from e2c_control.runs.folder import RunFolder
         from e2c_control.runs.logger import RunLogger
         from e2c_control.runs.progress import progress_bar
+        from e2c_control.training.run import resolve_device
 
         check_seed(self.seed)
+        device = resolve_device(self.device or "cpu")
         for name in ("steps", "checkpoint_every"):
             whole(f"--{name.replace('_', '-')}", getattr(self, name))
         whole("--n-envs", self.n_envs, most=MOST_ENVS)
@@ -144,10 +152,10 @@ class Explore:
         recorder = Recorder(worlds, card.frame_shape[-1], card.state_dim is not None)
         newest = None if old is None else latest(old.checkpoints)
         if newest is None:
-            made: Any = {"objective": self.objective, "sight": self.sight, "seed": self.seed, "device": "cpu"}
+            made: Any = {"objective": self.objective, "sight": self.sight, "seed": self.seed, "device": device}
             agent = FreeEnergyAgent(recorder, self.policy, novelty, **made)
         else:
-            agent = FreeEnergyAgent.load(newest, recorder, device="cpu")
+            agent = FreeEnergyAgent.load(newest, recorder, device=device)
         run = old or RunFolder.create(self.runs, env, replace(self, out=out), self.name)
         gathering = Gathering(run, card, out)
         gathering.check(self.overwrite, agent.num_timesteps, self.steps)

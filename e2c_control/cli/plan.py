@@ -201,8 +201,8 @@ class Plan:
             save_gif(film(episode, trained.embedding), film_path, min(frames_per_second, 25))
             save_png(plot, plot_path)
             with RunLogger(folder) as logger:
-                logger.scalars(trained.step, scalars)
-                logger.image(trained.step, "images/plan", plot)
+                logger.table(trained.step, f"drives/{name}", scalars)
+                logger.image(trained.step, f"images/{name}", plot)
         except InputError as error:
             raise InputError(f"{error} With --out FOLDER the files go there.") from error
         say("Film", film_path)

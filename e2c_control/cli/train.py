@@ -58,7 +58,8 @@ class Train:
         process_noise: learn a diagonal process noise H of the transition as well.
         latent_noise: how the next latent is sampled: the affine image of this one (shared), or drawn anew from the same
             Gaussian (independent), the mistake that is kept for comparison.
-        steps_scale: multiplies the recipe's numbers of steps: 0.1 for a quick look, 3 to be thorough.
+        steps_scale: multiplies the recipe's numbers of steps: 0.1 for a quick look, without a second try where the
+            first goes wrong; 3 to be thorough.
         seed: of weights, batches and noise; with --env, of the dataset too.
         device: where to train; auto takes CUDA where it is. Default: auto; with --resume, the run's own.
         compile: compile the networks with torch.compile: slower to start, then faster, on CUDA above all.
@@ -127,6 +128,8 @@ class Train:
         if self.device is not None:
             config = replace(config, device=self.device)
         first = job.rank == 0
+        if first:
+            _note_unjudged(config.recipe)
         try:
             train(run, config, watch=_watcher(run, config) if first else None, progress=first, job=job)
         except KeyboardInterrupt as stop:
@@ -195,6 +198,17 @@ class Train:
         folder = Path("datasets") / env.rpartition(":")[2].rpartition("/")[2]
         remedy = "give another one with --dataset, or move it away"
         return open_or_collect(env, folder, remedy, self.seed).path
+
+
+def _note_unjudged(recipe: Recipe) -> None:
+    """Say which phases are not looked at early, since the bounds of a good map are known for others."""
+    for phase in recipe.phases:
+        if phase.retry is not None and phase.judged_by is None:
+            size, steps = phase.retry.batch_size or phase.batch_size, phase.retry.steps
+            say(
+                "Note",
+                f"'{phase.name}' is not checked for a misshapen map, which shows after {steps} steps of {size}",
+            )
 
 
 def _option(name: str) -> str:

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any, Self
 
 from e2c_control.agents import E2CAgent, PlanningOptions
+from e2c_control.cli.console import say
 from e2c_control.data.card import NAME, DatasetCard, read_card
 from e2c_control.data.environments import check_file_arguments, import_named, is_native, named_in_a_file
 from e2c_control.envs import Task, make_task, task_ids
 from e2c_control.envs.system import System
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding
-from e2c_control.runs.checkpoint import latest
 from e2c_control.runs.folder import RunFolder
-from e2c_control.training.run import load_embedding
+from e2c_control.training.run import load_embedding, steps_done
 
 OF_A_TASK = ("frame_stack", "horizon")
 """Arguments of an environment that say what is asked, not how the world moves."""
@@ -55,7 +55,7 @@ class TrainedRun:
             InputError: it is none, has no checkpoint yet, or is damaged, or was trained in another environment.
         """
         folder = RunFolder.open(path)
-        embedding, newest, card = load_embedding(folder), latest(folder.checkpoints), read_card(folder.path)
+        embedding, card, (done, total) = load_embedding(folder), read_card(folder.path), steps_done(folder)
         height, width, channels = card.frame_shape
         if embedding.observation_shape != (height, width, channels * card.frame_stack):
             raise InputError(
@@ -64,7 +64,9 @@ class TrainedRun:
             )
         if env is not None:
             import_named(env, card.environment, folder.path)
-        return cls(folder, card, embedding, int(newest.name[5:]) if newest else 0)
+        if done < total:
+            say("Note", f"{path} is not trained to its end: this is its checkpoint of step {done:,} of {total:,}")
+        return cls(folder, card, embedding, done)
 
     @property
     def frame_stack(self) -> int:

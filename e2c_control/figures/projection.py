@@ -30,7 +30,11 @@ class Projection:
 
 
 def project(latents: Array, count: int) -> Projection:
-    """Two latents are shown as they are, more by the first `count` principal components of the points (N, k)."""
+    """Two latents are shown as they are, more by the first `count` principal components of the points (N, k).
+
+    A component's sign is free. It is such that the latent that counts most in it counts positively, so that pictures
+    of one map are not mirror images of each other.
+    """
     k = int(latents.shape[1])
     if k <= 2:
         return Projection(np.zeros(k), np.eye(k, 2), ("latent 1", "latent 2"))
@@ -38,4 +42,5 @@ def project(latents: Array, count: int) -> Projection:
     _, values, rows = np.linalg.svd(latents - centre, full_matrices=False)
     shares = values**2 / max(float(np.sum(values**2)), np.finfo(np.float64).tiny)
     names = tuple(f"component {i + 1} ({shares[i]:.0%})" for i in range(min(count, k)))
-    return Projection(centre, np.asarray(rows[: len(names)].T, np.float64), names)
+    axes = np.asarray(rows[: len(names)].T, np.float64)
+    return Projection(centre, axes * np.sign(axes[np.abs(axes).argmax(0), np.arange(len(names))]), names)

@@ -25,8 +25,8 @@ def noisy_targets(unrolled: Unrolled, scale: float) -> Tensor:
 class InfoNCE(Term):
     """-log of the chance to pick a window's own future among all the batch's futures, nats per step.
 
-    Score of a pair: the Gaussian log density of the encoded future around the predicted one, with one learnt variance
-    per step and latent dimension left isotropic.
+    Score of a pair: the Gaussian log density of the encoded future around the predicted one, with a single learnt
+    variance for all steps and latent dimensions.
 
     Args:
         noise: deviation of the noise added to encoded futures.

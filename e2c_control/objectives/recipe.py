@@ -17,13 +17,16 @@ class Retry:
 
     Attributes:
         above: terms that are looked at, and the mean over the last quarter of the first `steps` steps that is too much.
-        steps: after which they are looked at.
+        steps: after which they are looked at, however long the phase is: what is too much was measured there.
         attempts: times that the phase may begin anew.
+        batch_size: of the phase in which it was measured, where a term depends on it, as contrastive ones do; none if
+            none does.
     """
 
     above: Mapping[str, float]
     steps: int
     attempts: int
+    batch_size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Phase:
         learning_rate: Adam's highest.
         weight_decay: L2 penalty, added to gradients.
         train: parts of the embedding that are trained.
-        retry: when to give the phase up early and begin it again with new weights.
+        retry: when to give the phase up early and begin it again with new weights; see `judged_by` as well.
     """
 
     name: str
@@ -68,6 +71,14 @@ class Phase:
                 f"Phase '{self.name}' cannot be given up by '{min(unknown)}': add it to the phase's terms."
             )
 
+    @property
+    def judged_by(self) -> Retry | None:
+        """The `retry`, unless its bounds were measured with another batch, or later than the phase ends."""
+        retry = self.retry
+        if retry is None or retry.steps > self.steps or retry.batch_size not in (None, self.batch_size):
+            return None
+        return retry
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -91,16 +102,12 @@ class Recipe:
         return sum(phase.steps for phase in self.phases)
 
     def scaled(self, factor: float) -> Recipe:
-        """The same recipe with every phase `factor` times as long."""
+        """The same recipe with every phase `factor` times as long; early signs keep the step that they are for."""
 
         def length(steps: int) -> int:
             return max(round(factor * steps), 1)
 
-        def scale(phase: Phase) -> Phase:
-            retry = None if phase.retry is None else replace(phase.retry, steps=length(phase.retry.steps))
-            return replace(phase, steps=length(phase.steps), retry=retry)
-
-        return replace(self, phases=tuple(scale(phase) for phase in self.phases))
+        return replace(self, phases=tuple(replace(phase, steps=length(phase.steps)) for phase in self.phases))
 
     def phase_at(self, step: int) -> tuple[Phase, int]:
         """The phase that optimiser step `step`, counted from 0, belongs to, and the number of steps before it."""

@@ -11,7 +11,7 @@ from e2c_control.objectives import literature
 from e2c_control.objectives.objective import WeightedTerm
 from e2c_control.objectives.recipe import Phase, Recipe, Retry
 
-MISSHAPEN = Retry({"control_uniformity": 0.04, "info_nce": 2.4}, steps=200, attempts=6)
+MISSHAPEN = Retry({"control_uniformity": 0.04, "info_nce": 2.4}, steps=200, attempts=6, batch_size=128)
 """What a map cannot mend later, seen early. Twisted: its parts are mirror images, so actions act differently in them
 (uniformity 0.06 to 0.11 after 200 steps, against 0.006 to 0.028 where the map is straight). Collapsed onto a line: the
 future is guessed hardly better than from one of two dimensions (3.0 to 3.3 nats, where an open map has 1.7 to 2.2 and

@@ -50,7 +50,7 @@ LIMITS: Mapping[str, Mapping[str, Limit]] = {
         "ensemble": COUNT_OR_NONE,
     },
     "WeightedTerm": {"weight": FINITE, "start": FINITE, "ramp": SHARE},
-    "Retry": {"steps": COUNT, "attempts": COUNT_OR_NONE},
+    "Retry": {"steps": COUNT, "attempts": COUNT_OR_NONE, "batch_size": COUNT},
     "Phase": {
         **dict.fromkeys(("steps", "batch_size"), COUNT),
         "horizon": COUNT_OR_NONE,

@@ -42,10 +42,29 @@ class RunLogger:
         with writing(self._path):
             for tag, value in plain.items():
                 self._events.add_scalar(tag, value, step)
-            # JSON knows no NaN.
-            written = {tag: value if math.isfinite(value) else None for tag, value in plain.items()}
-            self._metrics.write(json.dumps({"step": step, **written}) + "\n")
+        self._line({"step": step, **plain})
+
+    def _line(self, values: Mapping[str, float | str]) -> None:
+        """Of metrics.jsonl; JSON knows no NaN."""
+        lost = {name for name, value in values.items() if isinstance(value, float) and not math.isfinite(value)}
+        with writing(self._path):
+            self._metrics.write(json.dumps({n: None if n in lost else value for n, value in values.items()}) + "\n")
             self._metrics.flush()
+
+    def text(self, step: int, tag: str, text: str) -> None:
+        """Log a sentence, or Markdown; TensorBoard only."""
+        with writing(self._path):
+            self._events.add_text(tag, text, step)
+
+    def table(self, step: int, tag: str, values: Mapping[str, float]) -> None:
+        """Log numbers that are no points of a curve, together: as a table in TensorBoard, and as a line "of" this tag.
+
+        A scalar of its own for each would be a chart with a single dot, and those of another drive at the same step
+        would stand in the same one.
+        """
+        rows = "".join(f"| {name} | {value:.6g} |\n" for name, value in values.items())
+        self.text(step, tag, f"| | |\n|---|---|\n{rows}")
+        self._line({"step": step, "of": tag, **values})
 
     def image(self, step: int, tag: str, image: NDArray[np.uint8]) -> None:
         """Log a picture (H, W), (H, W, 1) or (H, W, 3) uint8; TensorBoard only."""

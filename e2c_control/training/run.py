@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import sys
+import warnings
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,7 +20,7 @@ from tqdm import tqdm
 from e2c_control.data.card import NAME, read_card
 from e2c_control.data.sampler import check_batch
 from e2c_control.data.transitions import Transitions
-from e2c_control.errors import InputError, one_of, quoted
+from e2c_control.errors import InputError, one_of, quoted, whole
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.runs.atomic import replace_text
@@ -33,13 +35,14 @@ from e2c_control.runs.checkpoint import (
 )
 from e2c_control.runs.config import check_config, to_json
 from e2c_control.runs.folder import RunFolder
+from e2c_control.runs.limits import LARGEST_COUNT
 from e2c_control.runs.logger import RunLogger
 from e2c_control.runs.progress import progress_bar
 from e2c_control.runs.restoring import restoring
 from e2c_control.runs.threads import threads
 from e2c_control.training.distributed import ALONE, Job, JobEnded, check_devices
 from e2c_control.training.presets import HELD_OUT
-from e2c_control.training.trainer import Precision, Trainer
+from e2c_control.training.trainer import Judgement, Precision, Trainer
 from e2c_control.training.window import Window
 
 Features = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -254,10 +257,12 @@ def _loop(
         report = trainer.advance()
         window.add(report, trainer.phase.batch_size * max(trainer.phase.horizon, 1))
         step = trainer.step
+        if report.judgement is not None:
+            _announce(report.judgement, step, logger, bar)
         if step % config.log_every == 0 or trainer.finished:
             values = window.close(trainer)
             logger.scalars(step, values)
-            bar.set_description(f"{trainer.phase.name} {values['loss/total']:.3f}", refresh=False)
+            bar.set_description(f"{report.phase} {values[f'loss/total/{report.phase}']:.3f}", refresh=False)
         if watch is not None and (step % config.measure_every == 0 or trainer.finished):
             window.pause()
             watch(trainer, logger)
@@ -266,6 +271,17 @@ def _loop(
             _save(trainer, window, run, config, logger)
         bar.total = trainer.total_steps
         bar.update()
+
+
+def _announce(judgement: Judgement, step: int, logger: RunLogger, bar: tqdm[NoReturn]) -> None:
+    """Tell what becomes of a phase that looks bad; that it is kept all the same is told without a bar, too."""
+    if judgement.sentence is None:
+        return
+    logger.text(step, "train/restarts", judgement.sentence)
+    if not bar.disable:
+        bar.write(judgement.sentence, file=sys.stderr)
+    elif judgement.last:
+        warnings.warn(judgement.sentence, stacklevel=2)
 
 
 def _save(trainer: Trainer, window: Window, run: RunFolder, config: TrainConfig, logger: RunLogger) -> None:
@@ -300,6 +316,15 @@ def load_embedding(run: RunFolder, device: torch.device | str = "cpu") -> Embedd
         except (RuntimeError, KeyError) as error:
             raise InputError(f"{newest} does not fit the config of its run: restore the run's own files.") from error
     return embedding.to(device).eval()
+
+
+def steps_done(run: RunFolder) -> tuple[int, int]:
+    """The step of a run's newest checkpoint, and that at which the run ends, as far as the checkpoint knows."""
+    newest, steps = latest(run.checkpoints), run.config(TrainConfig).recipe.steps
+    if newest is None:
+        return 0, steps
+    extra = checked_meta(load_checkpoint(newest), META)["trainer"].get("extra_steps", 0)
+    return int(newest.name[5:]), steps + whole("extra_steps", extra, least=0, most=LARGEST_COUNT)
 
 
 @contextmanager

@@ -42,6 +42,39 @@ WARM_UP = 0.1
 
 
 @dataclass(frozen=True)
+class Judgement:
+    """What was made of a phase's early signs.
+
+    Attributes:
+        phase: its name.
+        too_much: terms whose means are above what is allowed, with both numbers.
+        attempt: of the phase, counted from 1.
+        last: whether it may not begin anew once more.
+    """
+
+    phase: str
+    too_much: Mapping[str, tuple[float, float]]
+    attempt: int
+    last: bool
+
+    @property
+    def sentence(self) -> str | None:
+        """What happens now; none if all is well."""
+        if not self.too_much:
+            return None
+        signs = " and ".join(f"{name} {mean:.3g} (at most {most:g})" for name, (mean, most) in self.too_much.items())
+        if self.last:
+            return (
+                f"Attempt {self.attempt} at phase '{self.phase}' looks no better, {signs}, and was the last: training "
+                "goes on with a map that is probably folded. Try another seed or more transitions."
+            )
+        return (
+            f"Attempt {self.attempt} at phase '{self.phase}' leads to a misshapen map, {signs}: it begins anew with "
+            "other weights."
+        )
+
+
+@dataclass(frozen=True)
 class StepReport:
     """What one optimiser step measured; tensors stay on the device until somebody reads them.
 
@@ -50,12 +83,14 @@ class StepReport:
         loss: the weighted sum, scalar.
         terms: every term before weighting, scalars.
         learning_rate: of this step.
+        judgement: where the phase's early signs were looked at after this step.
     """
 
     phase: str
     loss: Tensor
     terms: dict[str, Tensor]
     learning_rate: float
+    judgement: Judgement | None = None
 
 
 def learning_rate_at(phase: Phase, step: int) -> float:
@@ -163,21 +198,26 @@ class Trainer:
             world_size=self._job.world_size,
         )
 
-    def _look_at(self, terms: Mapping[str, Tensor], within: int) -> None:
-        """Begin the phase anew if one of its telltale terms is too high."""
-        retry = self.phase.retry
-        if retry is None or within >= retry.steps or self._attempts >= retry.attempts:
-            return
+    def _look_at(self, terms: Mapping[str, Tensor], within: int) -> Judgement | None:
+        """Begin the phase anew if one of its telltale terms is too high, and it may."""
+        retry = self.phase.judged_by
+        if retry is None or within >= retry.steps:
+            return None
         if within >= 3 * retry.steps // 4:
             self._telltale.append(torch.stack([terms[name].detach() for name in retry.above]))
-        if within == retry.steps - 1:
-            means = [float(mean) for mean in torch.stack(self._telltale).mean(0)]
-            self._telltale = []
-            if any(mean > above for mean, above in zip(means, retry.above.values(), strict=True)):
-                self._attempts += 1
-                self.extra_steps += retry.steps
-                self._renew(self.phase.train)
-                self._enter_phase()
+        if within < retry.steps - 1:
+            return None
+        means = (float(mean) for mean in torch.stack(self._telltale).mean(0))
+        self._telltale = []
+        compared = {name: (mean, above) for mean, (name, above) in zip(means, retry.above.items(), strict=True)}
+        too_much = {name: (mean, above) for name, (mean, above) in compared.items() if mean > above}
+        judgement = Judgement(self.phase.name, too_much, self.attempt, self._attempts >= retry.attempts)
+        if too_much and not judgement.last:
+            self._attempts += 1
+            self.extra_steps += retry.steps
+            self._renew(self.phase.train)
+            self._enter_phase()
+        return judgement
 
     def _renew(self, parts: tuple[str, ...]) -> None:
         """New initial weights for some parts of the embedding."""
@@ -186,6 +226,11 @@ class Trainer:
         for name, part in self.embedding.parts().items():
             if name in parts:
                 part.load_state_dict(fresh.get_submodule(name).state_dict())
+
+    @property
+    def attempt(self) -> int:
+        """At the present phase, counted from 1."""
+        return self._attempts + 1
 
     @property
     def finished(self) -> bool:
@@ -213,8 +258,9 @@ class Trainer:
         self._job.average([*gradients, loss, *terms.values()])
         self.optimiser.step()
         self.step += 1
-        self._look_at(terms, within)
-        return StepReport(self.phase.name, loss.detach(), {name: value.detach() for name, value in terms.items()}, rate)
+        judgement = self._look_at(terms, within)
+        detached = {name: value.detach() for name, value in terms.items()}
+        return StepReport(self.phase.name, loss.detach(), detached, rate, judgement)
 
     def gradient_norm(self) -> Tensor:
         """Norm of the newest step's gradient, a scalar that stays on the device."""

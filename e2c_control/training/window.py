@@ -39,7 +39,10 @@ class Window:
 
     def add(self, report: StepReport, samples: int) -> None:
         """Take in one step, which trained on so many transitions."""
-        values = {"loss/total": report.loss} | {f"loss/{name}": value for name, value in report.terms.items()}
+        # The sum of other terms in the next phase is no continuation of this one.
+        values = {f"loss/total/{report.phase}": report.loss} | {
+            f"loss/{name}": value for name, value in report.terms.items()
+        }
         if self._count and values.keys() != self._sums.keys():
             self._sums, self._count = {}, 0  # a new phase has other terms
         for name, value in values.items():
@@ -64,6 +67,8 @@ class Window:
         means = self.check(trainer)
         self.pause()
         means["train/learning_rate"] = self._rate
+        if trainer.phase.judged_by is not None:
+            means["train/attempt"] = trainer.attempt
         means["time/transitions_per_second"] = self._samples / max(self._seconds, 1e-9)
         self._clear()
         self.resume()

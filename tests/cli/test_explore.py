@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from stable_baselines3.common.env_util import make_vec_env
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -216,6 +217,17 @@ def test_what_an_interruption_left_half_done_is_left_out(tmp_path: Path) -> None
     assert np.load(tmp_path / "data" / "episodes.npy").tolist() == [0, 4, 8]
     states = np.load(tmp_path / "data" / "states.npy")
     assert np.array_equal(np.load(tmp_path / "data" / "frames.npy"), make_task("E2C/Planar-v0").system.render(states))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="asks for a device that is not there")
+def test_the_device_is_chosen_as_for_training(
+    explored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = ("--env", "E2C/PendulumPump-v0", "--out", tmp_path / "data", "--runs", tmp_path / "runs")
+    for words in (new, ("--resume", next(explored.glob("runs/*/first")))):
+        assert main(["explore", *map(str, words), "--device", "cuda"]) == 2
+        assert "There is no CUDA device here" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_dataset_that_is_there_stays(explored: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -105,8 +105,8 @@ def test_ctrl_c_says_how_to_go_on(
     assert str(run.relative_to(tmp_path)) in out
 
     events = EventAccumulator(str(run), size_guidance={"scalars": 0, "images": 0}).Reload()
-    shown = [(event.step, event.value) for event in events.Scalars("loss/total")]
-    logged = [(row["step"], row["loss/total"]) for row in curves(run) if "loss/total" in row]
+    shown = [(event.step, event.value) for event in events.Scalars("train/gradient_norm")]
+    logged = [(row["step"], row["train/gradient_norm"]) for row in curves(run) if "train/gradient_norm" in row]
     assert [step for step, _ in shown] == [step for step, _ in logged], "no overlap and no gap"
     assert np.allclose([value for _, value in shown], [value for _, value in logged], rtol=1e-6)
     measured = {row["step"] for row in curves(run) if "map/step_rank" in row}
@@ -118,6 +118,27 @@ def test_resuming_a_finished_run_changes_nothing(whole: Path, tmp_path: Path, su
     shutil.copytree(whole, run)
     succeed("train", "--resume", run)
     assert_same_run(run, whole)
+
+
+@pytest.mark.parametrize("command", [("plan", "--steps", 1), ("evaluate", "--problems", 1)])
+def test_a_run_that_is_not_done_says_which_checkpoint_is_used(
+    command: tuple[object, ...],
+    whole: Path,
+    tmp_path: Path,
+    succeed: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    succeed(*command, "--run", run)
+    assert "not trained to its end" not in capsys.readouterr().out
+    before, last = checkpoint_paths(run / "checkpoints")[-2:]
+    shutil.rmtree(last)
+    succeed(*command, "--run", run)
+    steps = [int(path.name[5:]) for path in (before, last)]
+    assert f"{run} is not trained to its end: this is its checkpoint of step {steps[0]} of {steps[1]}" in (
+        capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(

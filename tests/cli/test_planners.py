@@ -27,9 +27,12 @@ def run(whole: Path, tmp_path: Path) -> Path:
 
 
 def events(run: Path) -> dict[str, float]:
-    """The last value of every scalar, as TensorBoard reads them."""
-    read = EventAccumulator(str(run)).Reload()
-    return {tag: read.Scalars(tag)[-1].value for tag in read.Tags()["scalars"]}
+    """The newest table of a drive, as TensorBoard reads it."""
+    table = EventAccumulator(str(run), size_guidance={"tensors": 0}).Reload()
+    tag = next(tag for tag in reversed(table.Tags()["tensors"]) if tag.startswith("drives/"))
+    rows = table.Tensors(tag)[-1].tensor_proto.string_val[0].decode().splitlines()[2:]
+    cells = ([cell.strip() for cell in row.strip("|").split("|")] for row in rows)
+    return {name: float(value) for name, value in cells}
 
 
 @pytest.mark.parametrize("planner", PLANNERS)
@@ -43,23 +46,19 @@ def test_every_planner_plans_and_is_written_down(run: Path, planner: str, succee
     assert shown["plan/fallbacks"] == 0
     assert shown["plan/iterations"] <= 5
     logged = read_metrics(run / "metrics.jsonl")[-1]
-    assert {name: pytest.approx(logged[name], rel=1e-6) for name in SCALARS} == {name: shown[name] for name in SCALARS}
+    assert {name: pytest.approx(logged[name], rel=1e-5) for name in SCALARS} == {name: shown[name] for name in SCALARS}
     label = "horizon-3" if planner == "ilqr" else f"{planner}-horizon-3"
     assert (run / "plots" / f"plan-Planar-v0-100-0-{label}.png").is_file()
 
 
 @pytest.mark.parametrize("planner", PLANNERS)
 def test_every_planner_is_evaluated(run: Path, planner: str, succeed: Succeed) -> None:
-    before = events(run)
     succeed("evaluate", "--run", run, "--planner", planner, "--problems", 2, "--horizon", 2, "--seed", 100)
     label = "horizon-2" if planner == "ilqr" else f"{planner}-horizon-2"
     text = json.loads((run / f"evaluation-Planar-v0-100-2-problems-{label}.json").read_text())
     assert (text["planning"]["planner"], text["planning"]["horizon"]) == (planner, 2)
-    assert set(events(run)) - set(before) == SCALARS | {
-        "plan/converged",
-        f"evaluate/Planar-v0-{label}",
-        f"evaluate/Planar-v0-{label}_oracle",
-    }
+    assert set(events(run)) == SCALARS | {"plan/converged", "evaluate/time_in_goal", "evaluate/oracle"}
+    assert EventAccumulator(str(run)).Reload().Scalars(f"evaluate/Planar-v0-100-2-problems-{label}")
 
 
 def test_the_options_reach_the_planner(run: Path, succeed: Succeed) -> None:

@@ -62,9 +62,13 @@ def test_the_same_seed_collects_the_same_bits(tmp_path: Path, succeed: Succeed) 
 
 def test_training_leaves_curves_pictures_and_a_checkpoint(whole: Path) -> None:
     found = tags(whole)
-    assert {"loss/total", "train/gradient_norm", "train/learning_rate", "time/transitions_per_second"} <= set(
-        found["scalars"]
-    )
+    assert {
+        "loss/total/unfold",
+        "loss/total/display",
+        "train/gradient_norm",
+        "train/learning_rate",
+        "time/transitions_per_second",
+    } <= set(found["scalars"])
     measured = {"map/step_rank", "map/prediction_error_1", "map/neighbour_overlap", "map/far_distance_rank"}
     assert measured <= set(found["scalars"])
     assert set(found["images"]) == {"images/latent_map", "images/predictions"}
@@ -111,10 +115,13 @@ def test_plan_draws_the_drive_and_scores_it(whole: Path, tmp_path: Path, succeed
     assert f"oracle {oracle:.1%}" in said
     assert next_commands(said) == [f"e2c evaluate --run {run}"]
     found = tags(run)
-    assert {"plan/cost", "plan/iterations", "plan/cpu_milliseconds", "plan/time_in_goal"} <= set(found["scalars"])
-    assert "images/plan" in found["images"]
-    trained_for = read_metrics(whole / "metrics.jsonl")[-1]["step"]
-    assert read_metrics(run / "metrics.jsonl")[-1]["step"] == trained_for
+    assert found["scalars"] == tags(whole)["scalars"], "a drive is no point of a curve"
+    assert "drives/plan-Planar-v0-100-2/text_summary" in found["tensors"]
+    assert "images/plan-Planar-v0-100-2" in found["images"]
+    trained_for, driven = (read_metrics(folder / "metrics.jsonl")[-1] for folder in (whole, run))
+    assert driven["step"] == trained_for["step"]
+    assert driven["of"] == "drives/plan-Planar-v0-100-2"
+    assert {"plan/cost", "plan/iterations", "plan/cpu_milliseconds", "plan/time_in_goal"} <= driven.keys()
 
 
 def test_plan_from_and_to_places_of_ones_own(whole: Path, tmp_path: Path, succeed: Succeed) -> None:
@@ -143,7 +150,11 @@ def test_evaluate_writes_what_it_prints(whole: Path, tmp_path: Path, succeed: Su
     assert f"mean of 2 runs  {text['mean']:.1%} ± 0.0%" in " ".join(said.split()).replace(
         "mean of 2 runs ", "mean of 2 runs  "
     )
-    assert {"evaluate/Planar-v0", "evaluate/Planar-v0_oracle", "plan/cost"} <= set(tags(runs[0])["scalars"])
+    found, label = tags(runs[0]), "Planar-v0-2020-4-problems"
+    assert set(found["scalars"]) - set(tags(whole)["scalars"]) == {f"evaluate/{label}"}
+    assert f"drives/evaluation-{label}/text_summary" in found["tensors"]
+    logged = read_metrics(runs[0] / "metrics.jsonl")[-1]
+    assert (logged["evaluate/time_in_goal"], logged["evaluate/oracle"]) == (text["mean"], np.mean(text["oracle"]))
 
 
 def test_evaluate_another_task_of_the_same_system(balancing: Path, tmp_path: Path, succeed: Succeed) -> None:

@@ -198,7 +198,12 @@ THINGS = [
         "Retry",
         Retry,
         retried,
-        {"above": Row("weights", {"info_nce": 1e9}), "steps": Row("weights", 3), "attempts": Row("weights", 2)},
+        {
+            "above": Row("weights", {"info_nce": 1e9}),
+            "steps": Row("weights", 3),
+            "attempts": Row("weights", 2),
+            "batch_size": Row("weights", 128),
+        },
     ),
     Thing(
         "WeightedTerm",

@@ -133,6 +133,16 @@ def test_principal_components_are_ordered_and_keep_distances() -> None:
     np.testing.assert_allclose(np.linalg.norm(shown, axis=1), np.linalg.norm(latents - latents.mean(0), axis=1))
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_pictures_of_other_points_of_a_map_are_not_mirror_images(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    turned, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    latents = rng.normal(size=(400, 3)) * [5, 2, 0.5] @ turned
+    shown = [project(points, 3)(latents) for points in (latents[::2], latents[1::2], latents[::-3])]
+    for one in shown[1:]:
+        assert (np.diag(np.corrcoef(shown[0].T, one.T)[:3, 3:]) > 0.9).all()
+
+
 def test_angles_are_told_from_places() -> None:
     assert is_angle(SWINGS[:, 0])
     assert not is_angle(SWINGS[:, 1])

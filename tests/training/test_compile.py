@@ -36,7 +36,9 @@ def trained(folder: Path, config: TrainConfig) -> RunFolder:
 
 
 def losses(run: RunFolder) -> np.ndarray:
-    return np.array([row["loss/total"] for row in read_metrics(run.metrics)])
+    return np.array(
+        [value for row in read_metrics(run.metrics) for tag, value in row.items() if tag.startswith("loss/total/")]
+    )
 
 
 @pytest.mark.skipif(COMPILER is None, reason="torch.compile needs a C++ compiler, and there is none")

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from e2c_control.data import Transitions, collect
 from e2c_control.data.environments import make_vector_env
 from e2c_control.models.embedding import EmbeddingConfig
 from e2c_control.objectives.recipe import Recipe, Retry
 from e2c_control.objectives.recipes import make_recipe
+from e2c_control.runs.folder import RunFolder
+from e2c_control.runs.logger import RunLogger
+from e2c_control.training.run import TrainConfig, train
 from e2c_control.training.trainer import Trainer
 
 LOOK = 8
@@ -24,12 +33,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Transitions:
     return collect(make_vector_env("E2C/Planar-v0", 8, frame_stack=1), path, 480, 12, starts="sampled", seed=0)
 
 
-def recipe(above: float, attempts: int = 2) -> Recipe:
+def recipe(above: float, attempts: int = 2, batch_size: int | None = None) -> Recipe:
     """Twelve steps that are looked at after eight, then five of the decoder."""
     sizes = EmbeddingConfig(encoder_hidden=(16,), decoder_hidden=(16,), transition_hidden=(16,))
     made = make_recipe("unfold", sizes)
     unfold, display = made.phases
-    retry = Retry({"info_nce": 1e9, "control_uniformity": above}, LOOK, attempts)
+    retry = Retry({"info_nce": 1e9, "control_uniformity": above}, LOOK, attempts, batch_size)
     unfold = replace(unfold, steps=12, batch_size=16, retry=retry)
     return replace(made, phases=(unfold, replace(display, steps=5, batch_size=16)))
 
@@ -80,7 +89,69 @@ def test_cut_anywhere_it_goes_on_to_the_bit(data: Transitions, cut: int) -> None
         assert torch.equal(mine, theirs)
 
 
-def test_a_scaled_recipe_is_looked_at_in_proportion() -> None:
-    unfold = make_recipe("unfold", EmbeddingConfig()).scaled(0.1).phases[0]
-    assert unfold.retry is not None
-    assert (unfold.steps, unfold.retry.steps) == (80, 20)
+@pytest.mark.parametrize("kept", [{"retry": None}, {"steps": LOOK - 1}, {"batch_size": 32}])
+def test_signs_are_looked_at_where_they_were_measured_or_not_at_all(data: Transitions, kept: dict[str, Any]) -> None:
+    """In a phase that ends before, and with another batch, which changes what contrastive terms are."""
+    looked_at = recipe(above=-1.0, batch_size=16)
+    assert looked_at.phases[0].judged_by is not None
+    trained = trainer(data, replace(looked_at, phases=(replace(looked_at.phases[0], **kept),)))
+    finish(trained)
+    assert trained.step == trained.recipe.steps
+
+
+@pytest.mark.parametrize("factor", [0.1, 0.24, 0.25, 1, 3])
+def test_a_scaled_recipe_keeps_the_step_that_its_signs_are_for(factor: float) -> None:
+    whole = make_recipe("unfold", EmbeddingConfig()).phases[0]
+    scaled = make_recipe("unfold", EmbeddingConfig()).scaled(factor).phases[0]
+    assert scaled.retry == whole.retry == whole.judged_by
+    assert (scaled.judged_by is None) == (factor < 0.25)
+
+
+def test_a_shipped_recipe_in_other_batches_is_not_judged() -> None:
+    """InfoNCE picks one of the batch: by chance alone it pays ln 32 = 3.5 nats there, and ln 128 = 4.9 in its own."""
+    unfold = make_recipe("unfold", EmbeddingConfig()).phases[0]
+    assert replace(unfold, batch_size=32).judged_by is None
+
+
+def test_every_judgement_is_told_and_the_last_one_says_so(data: Transitions) -> None:
+    trained = trainer(data, recipe(above=-1.0, attempts=2))
+    told = [report.judgement for _ in range(40) if not trained.finished and (report := trained.advance()).judgement]
+    assert [(one.attempt, one.last) for one in told if one] == [(1, False), (2, False), (3, True)]
+    sentences = [one.sentence or "" for one in told if one]
+    assert ["begins anew" in sentence for sentence in sentences] == [True, True, False]
+    assert "was the last" in sentences[2]
+    assert all("control_uniformity" in sentence and "info_nce" not in sentence for sentence in sentences)
+    fine = trainer(data, recipe(above=1e9))
+    told = [report.judgement for _ in range(LOOK) if (report := fine.advance()).judgement]
+    assert [(one.attempt, one.sentence) for one in told if one] == [(1, None)]
+
+
+def _stop_at(step: int, trained: Trainer, _: RunLogger) -> None:
+    if trained.step == step:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("cut", [None, LOOK + 2, 2 * LOOK])
+def test_restarts_are_on_a_line_and_in_the_curves(
+    data: Transitions, cut: int | None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """And go on where a run was cut."""
+    config = TrainConfig(data.path, "E2C/Planar-v0", recipe(-1.0, attempts=2), log_every=1, measure_every=1)
+    run = RunFolder.create(tmp_path, "Planar-v0", config, "run")
+    if cut is not None:
+        with pytest.raises(KeyboardInterrupt):
+            train(run, config, watch=partial(_stop_at, cut), progress=True)
+    train(run, config, progress=True)
+    lines = [line for line in capfd.readouterr().err.splitlines() if "Attempt" in line]
+    assert [line.split()[1] for line in lines] == ["1", "2", "3"]
+    events = EventAccumulator(str(run.path), size_guidance={"scalars": 0, "tensors": 0}).Reload()
+    shown = {event.step: event.value for event in events.Scalars("train/attempt")}
+    attempts = [1] * (LOOK - 1) + [2] * LOOK + [3] * 13
+    assert [shown[step + 1] for step in range(len(attempts))] == attempts
+    assert [event.step for event in events.Tensors("train/restarts/text_summary")] == [LOOK, 2 * LOOK, 3 * LOOK]
+
+
+def test_without_a_bar_a_map_that_is_kept_all_the_same_is_a_warning(data: Transitions, tmp_path: Path) -> None:
+    config = TrainConfig(data.path, "E2C/Planar-v0", recipe(-1.0, attempts=0))
+    with pytest.warns(UserWarning, match=r"Attempt 1 at phase 'unfold' .* was the last"):
+        train(RunFolder.create(tmp_path, "Planar-v0", config, "run"), config)

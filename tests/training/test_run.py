@@ -171,7 +171,7 @@ def test_watching_changes_no_bit(whole: RunFolder, config: TrainConfig, tmp_path
     run = begin(tmp_path / "watched", config)
     train(run, config, watch=MapWatcher(run, config, features=lambda states: states / 7, names=("row", "column")))
     assert final(run) == final(whole)
-    training = [row for row in curves(run) if "loss/total" in row]
+    training = [row for row in curves(run) if "train/learning_rate" in row]
     assert training == curves(whole)
     measured = [row for row in curves(run) if "map/step_rank" in row]
     steps = config.recipe.steps
@@ -198,7 +198,7 @@ def test_rates_do_not_count_the_watching(config: TrainConfig, tmp_path: Path, mo
     monkeypatch.setattr(Trainer, "advance", lambda trainer: (spend(1.0), advance(trainer))[1])
     run = begin(tmp_path, config)
     train(run, config, watch=lambda trainer, logger: spend(1000.0))
-    rates = [row["time/transitions_per_second"] for row in read_metrics(run.metrics) if "loss/total" in row]
+    rates = [row["time/transitions_per_second"] for row in read_metrics(run.metrics) if "train/learning_rate" in row]
     per_step = [phase.batch_size * max(phase.horizon, 1) for phase in config.recipe.phases]
     assert min(per_step) <= min(rates), "a step takes a second"
     assert max(rates) <= max(per_step)
