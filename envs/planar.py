@@ -10,6 +10,7 @@ import numpy as np
 from e2c_control.envs.scene import (
     BODY,
     CONTROL,
+    CORE,
     GOAL,
     GOAL_AREA,
     STONE,
@@ -151,7 +152,11 @@ class Planar(System):
             Disc((goal_column, goal_row), GOAL_RADIUS / SIZE, GOAL_AREA),
             Disc((goal_column, goal_row), GOAL_RADIUS / SIZE, GOAL, width=0.006),
         ]
-        shapes += [Disc((c / SIZE, r / SIZE), 2.5 / SIZE, STONE) for r, c in self.obstacles]
+        # The camera sees a disc; what a landing must keep away from is its centre, dark here.
+        for r, c in self.obstacles:
+            shapes += [
+                Disc((c / SIZE, r / SIZE), radius / SIZE, colour) for radius, colour in ((2.5, STONE), (0.5, CORE))
+            ]
         for top, left, bottom, right in self.walls:
             shapes.append(rectangle(top / SIZE, left / SIZE, bottom / SIZE, right / SIZE, STONE))
         shapes.append(rectangle(row - half, column - half, row + half, column + half, BODY))

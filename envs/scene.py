@@ -13,6 +13,7 @@ Colour: TypeAlias = tuple[int, int, int]
 PAPER: Colour = (24, 27, 34)
 SURFACE: Colour = (44, 49, 60)
 STONE: Colour = (122, 130, 146)
+CORE: Colour = (24, 27, 34)
 GOAL: Colour = (86, 190, 130)
 GOAL_AREA: Colour = (37, 66, 58)
 BODY: Colour = (244, 240, 230)

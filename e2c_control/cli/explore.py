@@ -109,10 +109,10 @@ class Explore:
         from e2c_control.data.environments import check_file_arguments, import_named, named_in_a_file
         from e2c_control.runs.checkpoint import latest
 
-        if config.env is None or config.out is None:
-            raise InputError(f"{run.path} names no environment, or no dataset: start the run again.")
         if self.device is not None:
             config = replace(config, device=self.device)
+        if config.env is None or config.out is None:
+            raise InputError(f"{run.path} names no environment, or no dataset: start the run again.")
         if self.env is not None:
             import_named(self.env, config.env, run.path)
         env = named_in_a_file(config.env)

@@ -18,7 +18,8 @@ from e2c_control.training.presets import check_steps_scale
 class Quickstart:
     """The whole way on the planar world: collect images, train, drive to a goal, score ten drives.
 
-    A controller that has only ever seen 40 x 40 pixels drives a square past obstacles to a goal given as an image.
+    A controller that has only ever seen 40 x 40 pixels drives a square across a field of obstacles to a goal that is an
+    image.
       e2c quickstart
 
     Attributes:

@@ -142,7 +142,7 @@ def test_images_have_bernoulli_likelihoods(unroll: Unroll) -> None:
     for name, latents, targets in [
         ("reconstruction", unrolled.latents[:-1], x[:-1]),
         ("prediction", unrolled.predicted, x[1:]),
-        ("display", unrolled.latents, x),
+        ("display", unrolled.posterior.mean, x),
     ]:
         pixels = Bernoulli(logits=embedding.decode(latents), validate_args=False)
         expected = -pixels.log_prob(targets).sum((-3, -2, -1)).mean()
