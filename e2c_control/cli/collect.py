@@ -146,15 +146,22 @@ class Collect:
     def _resumed(self, path: Path) -> Collect:
         """The command that was not finished, with what may be given anew."""
         from e2c_control.data.card import NAME
+        from e2c_control.data.environments import check_file_arguments
         from e2c_control.data.unfinished import unfinished_folder
-        from e2c_control.runs.config import read_config
+        from e2c_control.runs.config import is_own_config, read_config
+        from e2c_control.runs.foreign import check_folder
 
         noted = unfinished_folder(path) / CONFIG
         if not noted.is_file():
             if (path / NAME).is_file():
                 raise InputError(f"{path} is finished: nothing of it is left to collect.")
             raise InputError(f"Nothing of {path} was collected: begin with `e2c collect --env ENV --out PATH`.")
+        check_folder(noted.parent)
         began = read_config(noted, Collect)
+        if not is_own_config(noted):
+            check_file_arguments(str(began.env), parse_arguments(began.env_args))
+            if began.ray is not None:
+                raise InputError(f"{path} was not begun here and names a cluster, {began.ray!r:.80}: collect anew.")
         if self.env not in (None, began.env):
             raise InputError(f"{path} is of {began.env}, not of {self.env}: leave --env out.")
         if self.env is None and ":" in (began.env or ""):

@@ -18,6 +18,7 @@ from e2c_control.data.writer import FILES, TransitionsWriter, check_writable
 from e2c_control.errors import InputError
 from e2c_control.runs.atomic import publish, replace_text, require_space, sweep, writing
 from e2c_control.runs.document import Kind
+from e2c_control.runs.foreign import check_folder
 from e2c_control.runs.lock import locked
 from e2c_control.runs.typed_json import from_json, to_json
 
@@ -97,6 +98,7 @@ class Unfinished:
         folder = unfinished_folder(path)
         with writing(path):
             folder.mkdir(parents=True, exist_ok=True)
+        check_folder(folder)
         held = f"{path} is being collected by another process: wait for it, stop it, or choose another path."
         # The file that is locked goes with the folder when that gets its name.
         with locked(folder, "frames.npy", held):

@@ -19,6 +19,7 @@ from e2c_control.cli import main
 from e2c_control.cli.trained import TrainedRun
 from e2c_control.data import Transitions
 from e2c_control.data.pictures import read_picture
+from e2c_control.data.unfinished import unfinished_folder
 from e2c_control.errors import InputError
 from e2c_control.runs.checkpoint import load_checkpoint
 from e2c_control.runs.folder import RunFolder
@@ -402,3 +403,26 @@ def test_a_trained_run_has_its_own_card(here: Path, refused: Refused) -> None:
     assert "is not a dataset" in refused("plan", "--run", "run")
     assert np.isfinite(Transitions.open(here / "dataset").actions).all()
     assert TrainedRun.open(Path(shutil.copytree(OLD / "run", here / "again"))).step == 4
+
+
+def test_a_collection_goes_on_inside_its_folder(here: Path, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part of a dataset that somebody sent: links in it, a cluster to connect to, a path for the environment."""
+    monkeypatch.setattr("e2c_control.data.unfinished.Unfinished._finish", lambda self: (_ for _ in ()).throw(Stop))
+    with pytest.raises(Stop):
+        main(["collect", "--env", "E2C/Planar-v0", "--out", "part", "--transitions", "60", "--n-envs", "2"])
+    monkeypatch.undo()
+    monkeypatch.chdir(here)
+    folder = unfinished_folder(Path("part"))
+    edit(folder / "config.json", config__ray="ray://somewhere:10001")
+    assert "names a cluster" in refused("collect", "--resume", "part")
+    edit(folder / "config.json", config__ray=None, config__env_args=["xml_file=/etc/passwd"])
+    assert "make the environment in Python" in refused("collect", "--resume", "part")
+    (folder / "actions.npy").unlink()
+    (folder / "actions.npy").symlink_to(here / "theirs.py")
+    before = (here / "theirs.py").read_bytes()
+    assert "is a link" in refused("collect", "--resume", "part")
+    assert (here / "theirs.py").read_bytes() == before
+
+
+class Stop(Exception):
+    """Ends a collection before it is finished."""
