@@ -44,7 +44,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OLD = ROOT / "tests" / "old"
 RESULT = ROOT / "experiments" / "results" / "campaign_damage.json"
 MOST_BYTES, MOST_SECONDS = 1 << 30, 60
-DRAWS = 1
+DRAWS = 2
 BATCH = 25
 """Cases of one process; a fault that ends it costs the case at which it ended."""
 PLANAR = "E2C/Planar-v0"

@@ -216,10 +216,13 @@ class PlannedCuriosity(EmbeddedAgent):
         with restoring(Path(path), saved.tensors):
             if (experience := saved.tensors.get("experience")) is not None:
                 known, blocked = (experience[name].numpy() for name in ("known", "blocked"))
+                if {known.shape[1:], blocked.shape[1:]} != {(saved.embedding.config.latent_dim,)}:
+                    raise ValueError("what it remembers are no latents of its embedding")
                 agent._remembered = Experience(float(saved.more["spacing"]), known, blocked)
             if (gathered := saved.tensors.get("gathered")) is not None:
                 arrays: Any = {"states": None} | {name: tensor.numpy() for name, tensor in gathered.items()}
                 agent._gathered = Shard(from_json(DatasetCard, saved.more["card"]), **arrays)
+                _check_shapes(agent._gathered)
                 agent._check_same(agent._gathered.card, path)
         return agent
 
@@ -359,6 +362,17 @@ def _for_plans(recipe: Recipe) -> Recipe:
     """
     phases = [replace(phase, retry=None) for phase in recipe.phases if phase.train != ("decoder",)]
     return replace(recipe, phases=tuple(phases))
+
+
+def _check_shapes(shard: Shard) -> None:
+    """Raise ValueError unless the arrays are those that the card describes."""
+    count, card = len(shard.frames), shard.card
+    states = None if shard.states is None else shard.states.shape
+    found = (shard.frames.shape, shard.actions.shape, states)
+    wanted = ((count, *card.frame_shape), (count, card.action_dim), card.state_dim and (count, card.state_dim))
+    ends = shard.episodes
+    if found != wanted or ends.ndim != 1 or ends[0] != 0 or ends[-1] != count or np.any(np.diff(ends) < 1):
+        raise ValueError("what it gathered does not fit its card")
 
 
 def _in_vain(before: Array, predicted: Array, after: Array, spacing: float) -> Array:

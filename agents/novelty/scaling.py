@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from torch import Tensor
 
+from e2c_control.errors import InputError
+
 LIMIT = 10.0
 """Largest size of a scaled bonus: the first few are measured against next to nothing."""
 ROUNDING, SMALLEST = 1e-13, 1e-12
@@ -72,6 +74,8 @@ class ReturnScale:
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from what `state` gave."""
+        if state["returns"].shape != self.returns.shape:
+            raise InputError(f"The saved sums are of {tuple(state['returns'].shape)} environments: give as many.")
         self.returns, self.observed = state["returns"].numpy().copy(), bool(state["observed"])
         moments_from(self.moments, state)
 
@@ -107,6 +111,8 @@ def moments_to(moments: RunningMeanStd) -> dict[str, Tensor]:
 
 
 def moments_from(moments: RunningMeanStd, state: Mapping[str, Tensor]) -> None:
-    """The inverse of `moments_to`."""
+    """The inverse of `moments_to`; `InputError` if they are of numbers of another shape."""
+    if not state["mean"].shape == state["var"].shape == np.shape(moments.mean):
+        raise InputError(f"The saved statistics are of {tuple(state['mean'].shape)}, not {np.shape(moments.mean)}.")
     moments.mean, moments.var = state["mean"].numpy().copy(), state["var"].numpy().copy()
     moments.count = float(state["count"])

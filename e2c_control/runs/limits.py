@@ -39,6 +39,9 @@ SHARE_BELOW_1 = Limit("a number from 0 to below 1", least=0, most=1, below=True)
 COUNT = Limit(f"a whole number from 1 to {LARGEST_COUNT}", least=1, most=LARGEST_COUNT)
 COUNT_OR_NONE = Limit(f"a whole number from 0 to {LARGEST_COUNT}", least=0, most=LARGEST_COUNT)
 SEED = Limit("a whole number of 0 or more", least=0)
+LENGTH = Limit("a whole number from 1 to 2,000", least=1, most=2_000)
+"""Of a plan, whose steps and samples are all in memory at once."""
+AT_ONCE = Limit("a whole number from 0 to 10,000", least=0, most=10_000)
 
 LIMITS: Mapping[str, Mapping[str, Limit]] = {
     "DatasetCard": {
@@ -62,8 +65,11 @@ LIMITS: Mapping[str, Mapping[str, Limit]] = {
         "seed": SEED,
         "held_out": SHARE_BELOW_1,
     },
-    "LearningOptions": {"episode_length": COUNT},
+    "LearningOptions": {"episode_length": AT_ONCE},
+    "CuriosityOptions": {"horizon": LENGTH, **dict.fromkeys(("iterations", "samples"), AT_ONCE)},
     "PlanningOptions": {
+        "horizon": LENGTH,
+        **dict.fromkeys(("iterations", "samples", "starts"), AT_ONCE),
         "episode_steps": COUNT,
         **dict.fromkeys(("state_weight", "action_weight", "disagreement"), NOT_NEGATIVE),
     },
