@@ -114,8 +114,9 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def _is_row(row: dict[str, Any]) -> bool:
-    """Whether it is of a step, with numbers or nothing by tag."""
-    return type(row.get("step")) is int and all(value is None or type(value) in (int, float) for value in row.values())
+    """Whether it is of a step, with numbers or nothing by tag; a table says "of" what it is."""
+    numbers = (value for name, value in row.items() if not (name == "of" and type(value) is str))
+    return type(row.get("step")) is int and all(value is None or type(value) in (int, float) for value in numbers)
 
 
 def _damaged(path: Path, number: int) -> InputError:

@@ -77,6 +77,20 @@ def test_lines_that_are_no_metrics(run: RunFolder, line: str) -> None:
         assert run.metrics.read_text() == text
 
 
+def test_tables_are_read_again_and_are_no_curves(run: RunFolder) -> None:
+    with RunLogger(run) as logger:
+        logger.scalars(1, {"loss/total": 2.0})
+        logger.table(1, "drives/plan", {"cost": 3.0, "lost": float("nan")})
+    with RunLogger(run, resume_step=1) as logger:
+        logger.scalars(2, {"loss/total": 1.0})
+    assert read_metrics(run.metrics) == [
+        {"step": 1, "loss/total": 2.0},
+        {"step": 1, "of": "drives/plan", "cost": 3.0, "lost": None},
+        {"step": 2, "loss/total": 1.0},
+    ]
+    assert events(run).Tags()["scalars"] == ["loss/total"]
+
+
 def test_run_folder_that_is_gone(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="Cannot write"):
