@@ -12,6 +12,10 @@ from e2c_control.data.store import FrameStore, open_store
 from e2c_control.data.transitions import Transitions
 from e2c_control.errors import InputError
 
+LARGEST_BATCH = 1 << 27
+"""Pixels of a batch that no dataset is too small for; larger ones are held against its size, since the size of a batch
+is a number in a config, and networks see its pixels as float32."""
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -133,6 +137,13 @@ class WindowSampler:
             raise InputError(
                 f"{path} has no window of {self.steps} steps with {self.stack} frames stacked, {among} has "
                 f"{int(chosen.max(initial=0))} steps: ask for fewer steps or collect longer episodes."
+            )
+        pixels = self.batch_size * (self.stack + self.steps) * int(np.prod(self.transitions.card.frame_shape))
+        most = max(LARGEST_BATCH, 2 * self.transitions.frames.nbytes)
+        if pixels > most:
+            raise InputError(
+                f"A batch of {self.batch_size} windows has {pixels:,} pixels, more than {most:,}, which is twice the "
+                f"frames of {path} or more: ask for a smaller batch."
             )
         if self._with_states and self.transitions.states is None:
             raise InputError(f"{path} holds no true states: collect from an environment that tells info['state'].")
