@@ -49,7 +49,7 @@ class Gathering:
     @property
     def folders(self) -> list[Path]:
         """Of the parts so far, in their order."""
-        return sorted(path for path in (self.run.path / "parts").glob("step-*") if path.name[5:].isdigit())
+        return sorted(path for path in (self.run.path / "parts").glob("step-*") if path.name[5:].isdecimal())
 
     def _part(self, step: int) -> Path:
         return self.run.path / "parts" / f"step-{step:08d}"

@@ -187,7 +187,7 @@ def _swap(partial: Path, path: Path) -> None:
 def _alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # no process has a number like the latter
         return False
     except PermissionError:
         return True

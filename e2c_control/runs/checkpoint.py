@@ -131,7 +131,7 @@ def remove_torn(checkpoints: Path) -> None:
 
 def _steps(checkpoints: Path) -> list[Path]:
     try:
-        found = [path for path in checkpoints.iterdir() if path.name.startswith("step-") and path.name[5:].isdigit()]
+        found = [path for path in checkpoints.iterdir() if path.name.startswith("step-") and path.name[5:].isdecimal()]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except PermissionError as error:

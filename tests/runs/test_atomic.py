@@ -70,7 +70,8 @@ def test_only_what_the_dead_of_this_machine_left_is_swept(tmp_path: Path) -> Non
         f"a.{host}-{dead}-0123abcd.partial",
         f".{host}-{dead}.partial",
     ]
-    for name in (*kept, f".a.b.{host}-{dead}-0123abcd.partial"):
+    gone = [f".a.b.{host}-{dead}-0123abcd.partial", f".a.{host}-{10**30}-0123abcd.partial"]
+    for name in (*kept, *gone):
         (folder / name).write_text("half")
     (folder / f".link.{host}-{dead}-0123abcd.partial").symlink_to(outside)
     aside = folder / f".d.{host}-{dead}-0123abcd.replaced"

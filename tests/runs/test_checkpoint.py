@@ -65,6 +65,7 @@ def test_latest_skips_what_is_incomplete(tmp_path: Path) -> None:
     (tmp_path / "step-00002000").mkdir()
     (tmp_path / ".step-00003000.host-1-ab.partial").mkdir()
     (tmp_path / "step-notes").mkdir()
+    (tmp_path / "step-²").mkdir()  # a digit, and no number
     assert latest(tmp_path) == tmp_path / "step-00001000"
 
 

@@ -61,6 +61,21 @@ def test_resumed_curves_continue_without_overlap(run: RunFolder) -> None:
     assert [event.value for event in events(run).Scalars("loss/total")] == expected
 
 
+def test_a_run_goes_on_after_its_drives_were_noted(run: RunFolder) -> None:
+    """Their tables are lines of metrics.jsonl, which keep their place among those of the curves."""
+    with RunLogger(run) as logger:
+        logger.scalars(5, {"loss/total": 1.0})
+        logger.table(5, "drives/goal", {"time in goal": 75.0})
+        logger.scalars(6, {"loss/total": 0.5})
+    with RunLogger(run, resume_step=5) as logger:
+        logger.scalars(6, {"loss/total": 0.25})
+    assert read_metrics(run.metrics) == [
+        {"step": 5, "loss/total": 1.0},
+        {"step": 5, "of": "drives/goal", "time in goal": 75.0},
+        {"step": 6, "loss/total": 0.25},
+    ]
+
+
 def test_damaged_metrics(run: RunFolder) -> None:
     run.metrics.write_text('{"step": 0}\nnonsense\n{"step": 2}\n')
     with pytest.raises(InputError, match="damaged in line 2"):
