@@ -90,7 +90,7 @@ def test_what_is_no_world(quick: Quick) -> None:
         quick("Nowhere-v0")
     with pytest.raises(InputError, match="Cannot collect from a int"):
         quick(3)
-    with pytest.raises(InputError, match="the recipes are"):
+    with pytest.raises(InputError, match="There is no recipe"):
         quick("E2C/Planar-v0", recipe="magic")
     with pytest.raises(InputError, match="give 1 or more"):
         quick("E2C/Planar-v0").learn(0)
@@ -241,7 +241,7 @@ def test_a_goal_outlives_learning(agent: E2CAgent) -> None:
         ({"episode_length": 0}, "episode_length is 0: give a whole number of 1 or more"),
         ({"steps_scale": 0.0}, "steps_scale is 0.0: give a number above 0"),
         ({"steps_scale": float("inf")}, "steps_scale is inf"),
-        ({"device": "tpu"}, "no device 'tpu': choose auto, cpu or cuda"),
+        ({"device": "tpu"}, "no device 'tpu': choose"),
     ],
 )
 def test_options_of_create(quick: Quick, options: dict[str, object], sentence: str) -> None:
