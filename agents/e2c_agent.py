@@ -265,11 +265,9 @@ class E2CAgent(EmbeddedAgent):
 
         def controller(rows: Rows) -> MPC:
             goals = self._goal_latents
-            return (
-                mpc
-                if goals is None or goals.ndim == 1
-                else replace(mpc, cost=self.options.cost(mpc.dynamics, goals[rows]))
-            )
+            if goals is None or goals.ndim == 1 or len(rows) == len(goals):
+                return mpc
+            return replace(mpc, cost=self.options.cost(mpc.dynamics, goals[rows]))
 
         plan, self.last_replan = replan_each(
             controller,

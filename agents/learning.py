@@ -27,6 +27,7 @@ from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.runs import progress as bars
 from e2c_control.runs.config import to_json
+from e2c_control.runs.limits import AT_ONCE
 from e2c_control.training.presets import default_environments
 from e2c_control.training.run import TrainConfig, start_run, train
 
@@ -51,7 +52,7 @@ class LearningOptions:
     folder: Path | None = None
 
     def __post_init__(self) -> None:
-        check_fields(self, whole, "episode_length")
+        check_fields(self, whole, "episode_length", most=AT_ONCE.most)
         one_of("device", self.device, ("auto", "cpu", "cuda"))
 
 

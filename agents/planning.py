@@ -27,6 +27,7 @@ from e2c_control.planners import (
     SumCost,
     make_planner,
 )
+from e2c_control.runs.limits import AT_ONCE, LENGTH
 
 Array = NDArray[np.float64]
 
@@ -83,9 +84,12 @@ class PlanningOptions:
     episode_steps: int | None = None
 
     def __post_init__(self) -> None:
-        check_fields(self, whole, "horizon", "starts", "episode_steps")
-        check_fields(self, whole, "iterations", least=0)
-        check_fields(self, whole, "samples", least=2)
+        # No more than what is read from a file may have: what is saved is loaded again.
+        check_fields(self, whole, "horizon", most=LENGTH.most)
+        check_fields(self, whole, "starts", most=AT_ONCE.most)
+        check_fields(self, whole, "iterations", least=0, most=AT_ONCE.most)
+        check_fields(self, whole, "samples", least=2, most=AT_ONCE.most)
+        check_fields(self, whole, "episode_steps")
         check_fields(self, number, "state_weight", "disagreement", least=0)
         check_fields(self, _weights, "action_weight")
         one_of("planner", self.planner, PLANNERS)

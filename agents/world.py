@@ -47,7 +47,6 @@ class World:
         frame_shape: (H, W, C) of a single frame.
         frame_stack: frames in an observation.
         action_dim: m.
-        native: whether there is a task behind it, so that it can start anywhere.
         task: the task behind it, if it is this project's, or the user's own.
         vectors: makes so many environments that show single frames.
         own: the environments that the user gave, as stable-baselines3 sees them.
@@ -57,7 +56,6 @@ class World:
     frame_shape: tuple[int, int, int]
     frame_stack: int
     action_dim: int
-    native: bool
     task: Task | None
     vectors: Callable[[int], Vectors]
     own: Callable[[], VecEnv]
@@ -67,6 +65,11 @@ class World:
         """(H, W, stack * C)."""
         height, width, channels = self.frame_shape
         return height, width, channels * self.frame_stack
+
+    @property
+    def native(self) -> bool:
+        """Whether there is a task behind it, so that it can start anywhere."""
+        return self.task is not None
 
     @property
     def starts(self) -> Starts:
@@ -126,14 +129,12 @@ def _from_id(env_id: str, kwargs: Mapping[str, Any], frame_stack: int | None, ow
     single = make_image_env(env_id, 1, **kwargs)
     height, width, channels = single.observation_space.shape or (0, 0, 0)
     stack = (shown.observation_space.shape or (1,))[-1] // channels
-    native = is_native(env_id)
     return World(
         name=env_id,
         frame_shape=(height, width, channels),
         frame_stack=stack,
         action_dim=(shown.action_space.shape or (0,))[0],
-        native=native,
-        task=make_task(find_spec(env_id).id, frame_stack=stack, **kwargs) if native else None,
+        task=make_task(find_spec(env_id).id, frame_stack=stack, **kwargs) if is_native(env_id) else None,
         vectors=lambda count: make_vector_env(env_id, count, frame_stack=1, **kwargs),
         own=_showing(shown, own),
     )
@@ -147,7 +148,6 @@ def _from_task(task: Task, frame_stack: int | None, own: VecEnv) -> World:
         frame_shape=task.system.frame_shape,
         frame_stack=task.frame_stack,
         action_dim=task.system.control_size,
-        native=True,
         task=task,
         vectors=lambda count: TaskVectorEnv(replace(task, frame_stack=1), count),
         own=_showing(TaskEnv(task), own),
@@ -183,7 +183,6 @@ def _as_it_is(env: Vectors, frame_stack: int | None, own: DummyVecEnv | None) ->
         frame_shape=(height, width, channels),
         frame_stack=stack,
         action_dim=box.shape[0],
-        native=task is not None,
         task=task,
         vectors=lambda _: env,
         own=_no_vec_env if own is None else partial(_stacking, own, stack),

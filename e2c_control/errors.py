@@ -14,11 +14,6 @@ class InputError(ValueError):
     """One sentence that names the thing and the remedy; the command line prints it without a traceback, exit code 2."""
 
 
-def quoted(word: object) -> str:
-    """A path or a name as a shell reads it back, for commands that are suggested: "e2c plan --run 'my run'"."""
-    return shlex.quote(str(word))
-
-
 class InputWarning(UserWarning):
     """One sentence about something that a user gave and that is used otherwise than expected, or may be a mistake."""
 
@@ -102,6 +97,11 @@ def only_options(owner: str, given: Iterable[str], known: Iterable[str]) -> None
         if name not in names:
             takes = f"it takes {', '.join(names)}" if names else "it takes none"
             raise InputError(f"{owner} has no option {name!r}{near_miss(name, names)}: {takes}.")
+
+
+def quoted(word: object) -> str:
+    """Return a path or a name as a shell reads it back, for commands that are suggested: "e2c plan --run 'my run'"."""
+    return shlex.quote(str(word))
 
 
 def near_miss(value: object, known: Iterable[str]) -> str:

@@ -221,10 +221,8 @@ class FreeEnergyAgent:
             raise InputError(f"This {KIND} has no environment to learn in: give load one.")
         steps = whole("total_timesteps", total_timesteps, least=0)
         # Where steps are counted anew, updates are not: every call explores from a seed of its own.
-        updates = cast(Any, self.model)._n_updates if reset_num_timesteps else 0
-        seed = later_seed(
-            self.seed, *((0, updates) if updates else (0 if reset_num_timesteps else self.num_timesteps,))
-        )
+        begun = (0, cast(Any, self.model)._n_updates) if reset_num_timesteps else (self.num_timesteps,)
+        seed = later_seed(self.seed, *begun)
         callbacks: list[BaseCallback] = [SightCallback(self.reward), NoveltyCallback(), OfAgent(self, callback)]
         name = tb_log_name or f"{KIND}_{self.options.policy}"
         model: Any = self.model

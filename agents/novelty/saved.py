@@ -15,6 +15,7 @@ from e2c_control.agents.policy_gradient.spaces import check_fit, space_from, spa
 from e2c_control.errors import InputError
 from e2c_control.runs.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from e2c_control.runs.config import from_json, to_json
+from e2c_control.runs.restoring import restoring
 
 if TYPE_CHECKING:
     from e2c_control.agents.novelty.reward import NoveltyReward
@@ -42,7 +43,7 @@ def write(reward: NoveltyReward, path: Path) -> None:
 
 
 def read(kind: type[Reward], path: Path, venv: VecEnv, device: torch.device | str) -> Reward:
-    """What `write` wrote, around other environments.
+    """Return what `write` wrote, around other environments.
 
     Raises:
         InputError: it is missing, damaged or something else, or the environments do not fit it.
@@ -50,14 +51,8 @@ def read(kind: type[Reward], path: Path, venv: VecEnv, device: torch.device | st
     checkpoint = load_checkpoint(path)
     if checkpoint.meta.get("agent") != KIND:
         raise InputError(f"{path} holds no {KIND}: give the folder that {KIND}.save wrote.")
-    try:
+    with restoring(path, checkpoint.tensors):
         return _made(kind, checkpoint, venv, device)
-    except InputError:
-        raise
-    except (KeyError, AttributeError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(
-            f"{path} was written by another version of e2c-control ({error}): install that version, or learn again."
-        ) from error
 
 
 def _made(kind: type[Reward], checkpoint: Checkpoint, venv: VecEnv, device: torch.device | str) -> Reward:

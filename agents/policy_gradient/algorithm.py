@@ -26,7 +26,7 @@ from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.common.utils import explained_variance, get_system_info
 from stable_baselines3.common.vec_env import VecEnv
 
-from e2c_control.agents.learning import Callback, as_callback, device_of, log_folder, with_bar
+from e2c_control.agents.learning import Callback, as_callback, device_of, later_seed, log_folder, with_bar
 from e2c_control.agents.policy_gradient.actions import (
     Seen,
     check_actions,
@@ -177,9 +177,8 @@ class PolicyGradient(OnPolicyAlgorithm):
         self._last_obs = None
         if self.seed is not None:
             # Where steps are counted anew, updates are not: every call starts elsewhere.
-            begun = [0, self._n_updates] if reset_num_timesteps else [self.num_timesteps]
-            later = int(np.random.SeedSequence([self.seed, *begun]).generate_state(1)[0])
-            self.env.seed(later if any(begun) else self.seed)
+            begun = (0, self._n_updates) if reset_num_timesteps else (self.num_timesteps,)
+            self.env.seed(later_seed(self.seed, *begun) if any(begun) else self.seed)
         return super()._setup_learn(total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar)
 
     def collect_rollouts(

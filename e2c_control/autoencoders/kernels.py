@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from e2c_control.errors import InputError, check_fields, number
+from e2c_control.errors import check_fields, number, numbers
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Of the published mixture (Tolstikhin et al. 2018, and the authors' code)."""
@@ -89,7 +89,4 @@ class Gaussian:
 
 def _check(kernel: InverseMultiquadratic | Gaussian) -> None:
     check_fields(kernel, number, "base", above=0)
-    scales = tuple(number("a scale", scale, above=0) for scale in kernel.scales)
-    if not scales:
-        raise InputError("A kernel without scales is 0: give one or more.")
-    object.__setattr__(kernel, "scales", scales)
+    check_fields(kernel, numbers, "scales", above=0)

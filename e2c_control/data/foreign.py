@@ -58,9 +58,9 @@ class Foreign(gymnasium.Wrapper[Any, Any, Any, Any]):
         state_size: shared with the others of a vector.
     """
 
-    def __init__(self, env: gymnasium.Env[Any, Any], name: str, state_size: StateSize | None = None) -> None:
+    def __init__(self, env: gymnasium.Env[Any, Any], name: str, state_size: StateSize) -> None:
         super().__init__(env)
-        self._name, self._state_size = name, state_size or StateSize()
+        self._name, self._state_size = name, state_size
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         with in_a_sentence(f"{self._name} failed in reset"):

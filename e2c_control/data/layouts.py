@@ -21,7 +21,7 @@ class Layout:
     Attributes:
         shape: of the array.
         axes: of the array in the order (H, W), (H, W, C), or (stack, H, W, C).
-        low, high: numbers that mean black and white; none for uint8, which are pixels as they are.
+        limits: numbers that mean black and white; None for uint8, which are pixels as they are.
     """
 
     shape: tuple[int, ...]

@@ -96,8 +96,8 @@ class RunFolder:
         """
         if not self.own:
             raise InputError(
-                f"{self.path} was not made here, or its config.json was changed since, so its path {short(str(place))} "
-                f"is not followed: {remedy}."
+                f"{self.path} was made elsewhere or by an older version, or its config.json was changed since, so its "
+                f"path {short(str(place))} is not followed: {remedy}."
             )
 
     @property

@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from e2c_control.errors import InputWarning
+
 KEY_BYTES = 32
 
 
@@ -58,7 +60,8 @@ def followed(place: str | None, signature: object, where: object) -> str | None:
     """
     if place is None or is_own(place, signature):
         return place
-    warnings.warn(f"{where} was not saved here: what it would write to {place!r:.200} is not kept.", stacklevel=4)
+    sentence = f"{where} was not saved here: what it would write to {place!r:.200} is not kept."
+    warnings.warn(sentence, InputWarning, stacklevel=4)
     return None
 
 

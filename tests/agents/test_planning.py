@@ -14,6 +14,8 @@ from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
 from e2c_control.planners import ILQR, PLANNERS
+from e2c_control.runs.limits import LIMITS
+from e2c_control.runs.typed_json import from_json, to_json
 
 GIVEN = {"iterations": 2, "starts": 3, "samples": 20, "linearization": "jacobian"}
 
@@ -32,6 +34,15 @@ def test_every_planner_drives_within_the_limits(agent: E2CAgent, name: str) -> N
     assert not any(replan.fallback.any() for replan in driven.replans)
     again = drive(agent, task, task.evaluation_problems(100, 2))
     np.testing.assert_array_equal(driven.actions, again.actions)
+
+
+@pytest.mark.parametrize(("planner", "name"), [("ilqr", "horizon"), ("ilqr", "starts"), ("cem", "samples")])
+def test_options_that_are_taken_can_be_saved(planner: str, name: str) -> None:
+    most = int(LIMITS["PlanningOptions"][name].most)
+    options = PlanningOptions(**{"planner": planner, name: most})
+    assert from_json(PlanningOptions, to_json(options)) == options
+    with pytest.raises(InputError, match=f"{name} is {most + 1}: give a whole number"):
+        PlanningOptions(**{"planner": planner, name: most + 1})
 
 
 @pytest.mark.parametrize(("name", "option"), list(product(PLANNERS, GIVEN)))

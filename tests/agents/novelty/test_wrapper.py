@@ -1,6 +1,7 @@
 """NoveltyReward as a wrapper: not learnt from while it is evaluated in, kept on the disk, several upon one another."""
 
 import io
+import json
 import pickle
 import warnings
 from collections.abc import Callable
@@ -75,6 +76,16 @@ def test_what_does_not_fit_a_saved_one(walks: Walks, tmp_path: Path) -> None:
             NoveltyReward.load(tmp_path / "novelty", venv)
     with pytest.raises(InputError, match="is not a checkpoint"):
         NoveltyReward.load(tmp_path, walks(2))
+
+
+def test_sizes_that_its_weights_do_not_have(walks: Walks, tmp_path: Path) -> None:
+    make(walks(1)).save(tmp_path / "novelty")
+    path = tmp_path / "novelty" / "checkpoint.json"
+    document = json.loads(path.read_text())
+    document["meta"]["options"]["settings"] = {"hidden": [30_000, 30_000]}
+    path.write_text(json.dumps(document))
+    with pytest.raises(InputError, match=r"names sizes that its .* bytes of weights do not have"):
+        NoveltyReward.load(tmp_path / "novelty", walks(1), device="cpu")
 
 
 def test_nothing_of_it_is_pickled(walks: Walks) -> None:
