@@ -97,7 +97,7 @@ def _seen_goal(env: gymnasium.Env[Any, Any]) -> NDArray[np.uint8]:
 
 
 def _unwrapped(outer: Any, kind: Any, name: str) -> tuple[list[Any], Any]:
-    """The wrappers around whatever has an attribute of this name itself, outermost first, and what has it."""
+    """Return the wrappers, outermost first, around the first one that has the attribute itself, and that one."""
     wrappers, env = list[Any](), outer
     while isinstance(env, kind) and name not in env.__dict__ and not hasattr(env.__class__, name):
         wrappers.append(env)

@@ -57,7 +57,7 @@ class LearningOptions:
 
 
 class Stopped(BaseException):
-    """A callback asked to stop: no mistake of the environment in whose step it did, as Ctrl-C is none."""
+    """A callback asked to stop. No `Exception`, so that nobody takes it for an error of the environment."""
 
 
 class Counted(VectorWrapper[Any, Any, Any]):

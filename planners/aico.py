@@ -187,7 +187,7 @@ def backward_sweep(A: Array, B: Array, d: Array, C: Array, cost: Expansion, damp
 
 
 def _damped(V: Array, damping: Array) -> Array:
-    """What damping (N,) adds to V (N, n, n)."""
+    """Return what damping (N,) adds to V (N, n, n)."""
     return damping[:, None, None] * np.abs(V) * np.eye(V.shape[-1])
 
 
@@ -219,7 +219,7 @@ def belief(A: Array, B: Array, d: Array, C: Array, sweep: Sweep, u: Array, limit
 
 
 def _change(cost: Expansion, x: Array, u: Array) -> Array:
-    """What the expansion says that deviations x (N, T + 1, n) and u (N, T, m) change the cost by, (N,)."""
+    """Return the change of the cost, (N,), that the expansion predicts for deviations x (N, T + 1, n), u (N, T, m)."""
     slope = cost.q + 0.5 * np.einsum("btij,btj->bti", cost.Q, x)
     both = cost.r + 0.5 * np.einsum("btij,btj->bti", cost.R, u) + np.einsum("btij,btj->bti", cost.S, x[:, :-1])
     return np.einsum("bti,bti->b", slope, x) + np.einsum("bti,bti->b", both, u)

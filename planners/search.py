@@ -202,7 +202,7 @@ class Search:
         return np.where(done[rows], residual, np.inf)
 
     def _gain(self, rows: Ints) -> Array:
-        """What the policies of the named rows promise, (r,)."""
+        """Return the gain that the policies of the named rows promise, (r,)."""
         return -self.policy.parts[rows].sum(axis=1)
 
 

@@ -172,7 +172,7 @@ class Novelty:
         return torch.as_tensor(frames, device=self.device), torch.as_tensor(actions, device=self.device)
 
     def _whitening(self) -> Callable[[Tensor, Tensor], Windows]:
-        """What whitens frames as they were seen, with the statistics of now.
+        """Return a function that whitens frames as they were seen, with the statistics of now.
 
         In float64: a mean far from 0, and what is left without it, have no place in one float32.
         """

@@ -51,7 +51,7 @@ class NoveltyReplayBuffer(ReplayBuffer):
 
     @property
     def source(self) -> NoveltyReward:
-        """What pays the bonus."""
+        """The `NoveltyReward` that pays the bonus."""
         if self._source is None:
             raise InputError(
                 "This NoveltyReplayBuffer does not know yet what pays the bonus: give learn a NoveltyCallback()."

@@ -1,4 +1,4 @@
-"""What a reward is made of, beside what the environment pays."""
+"""The two parts of a reward, and their weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Objective = Literal["maximise", "minimise"]
 
 @dataclass(frozen=True)
 class Weights:
-    """What a reward is made of: extrinsic * r + sign * intrinsic * bonus.
+    """Weights of the two parts of a reward: extrinsic * r + sign * intrinsic * bonus.
 
     Attributes:
         intrinsic: of the bonus.

@@ -120,7 +120,7 @@ def _open_output() -> None:
 
 
 def _of_the_machine(error: OSError) -> str:
-    """What the system said of a file, where no one nearer to it knew better."""
+    """Return the system's own message about a file, for errors that no code nearer to it explains."""
     if isinstance(error, PermissionError):
         return f"No permission for {error.filename}: change its permissions, or choose another path."
     return f"{error.filename}: {error.strerror}: check the path and its disk."

@@ -160,7 +160,7 @@ class Evaluate:
         return self._folder(result.trained) / f"evaluation-{self._label(result)}.json"
 
     def _label(self, result: Evaluation) -> str:
-        """What was driven, and how."""
+        """Name the drives in files and curves: the task, the list of problems, their number, and the planner."""
         count = "" if self.problems == PROTOCOL_PROBLEMS else f"-{self.problems}-problems"
         how = f"-{self.planning.label}" if self.planning.label else ""
         return f"{result.task_name}-{result.seed}{count}{how}"

@@ -440,7 +440,7 @@ def _read(layout: Layout, env_id: str, frame: Any) -> NDArray[np.uint8]:
 def bad_frames(
     env_id: str, frames: NDArray[Any], expected: tuple[int, ...], limits: tuple[float, float] | None = None
 ) -> InputError:
-    """What is wrong with frames that are not of the expected shape, or neither uint8 nor within limits."""
+    """Return the error for frames that are not of the expected shape, or neither uint8 nor within the limits."""
     if np.issubdtype(frames.dtype, np.inexact) and not np.isfinite(frames).all():
         return InputError(f"{env_id} shows pixels that are not finite: repair its observations.")
     wanted = "uint8" if limits is None else f"numbers from {limits[0]:g} to {limits[1]:g},"

@@ -17,7 +17,7 @@ _LONGEST = 300
 
 @contextmanager
 def in_a_sentence(what: str) -> Generator[None]:
-    """Around code of a user: whatever it raises becomes an `InputError` that begins with ``what``."""
+    """Turn whatever a user's code raises into an `InputError` that begins with ``what``."""
     try:
         yield
     except (InputError, ResetNeeded):
@@ -27,7 +27,7 @@ def in_a_sentence(what: str) -> Generator[None]:
 
 
 def words_of(error: BaseException) -> str:
-    """What an exception says, on one line."""
+    """Return what an exception says, on one line."""
     words, kind = " ".join(str(error).split()), type(error).__name__
     said = f"{kind}: {words[:_LONGEST]}" if words else kind
     return said if said.endswith((".", "!", "?")) else f"{said}."

@@ -31,7 +31,7 @@ JOURNAL = Kind(
 )
 _JOURNAL = "unfinished.json"
 PARTS = "parts"
-"""Folder of units that were whole before those in front of them."""
+"""Folder of parts that were collected before one that precedes them."""
 
 
 def unfinished_folder(path: Path) -> Path:
@@ -147,7 +147,7 @@ class Unfinished:
         return self._writer
 
     def commit(self) -> None:
-        """The present unit is whole: keep it, whatever happens."""
+        """Keep the present unit, which is whole: a kill from now on does not lose it."""
         writer = self.writer
         writer.sync()
         self.units += 1

@@ -26,7 +26,7 @@ def storage_error(path: Path, error: OSError) -> InputError:
 
 
 def unreadable(path: Path, error: OSError) -> InputError:
-    """What to say of a file that exists and may not be read, or a folder: it is neither missing nor damaged."""
+    """Return the error for a file or folder that is there, but may not be read."""
     return InputError(f"No permission to read {error.filename or path}: change its permissions.")
 
 

@@ -67,7 +67,7 @@ class RunFolder:
 
     @contextmanager
     def held(self) -> Generator[None]:
-        """Work in the folder alone; what a process that was killed left half written goes first; see `locked`."""
+        """Hold the folder for this process, see `locked`, and remove what killed ones left half written."""
         from e2c_control.runs.checkpoint import remove_torn  # here, because it imports torch
 
         with locked(self.path):
@@ -138,7 +138,7 @@ def _check_text(path: Path) -> None:
 
 
 def _new_folder(parent: Path, name: str | None, config: Any) -> Path:
-    """The folder appears with its config in it, so that a kill leaves a run or a name that is free.
+    """Make the folder with its config in it at once: a kill leaves either a run or a free name.
 
     It is made, not looked for: of two runs that start at once, each gets its own.
     """
@@ -159,7 +159,7 @@ def _new_folder(parent: Path, name: str | None, config: Any) -> Path:
 
 
 def _clear(path: Path) -> None:
-    """Remove a folder that a start which was killed left: nothing is in it but what begins a run."""
+    """Remove what a killed start left: a folder with nothing in it but a lock or half a config."""
     with writing(path):
         if path.is_dir() and not path.is_symlink() and all(_of_a_start(entry.name) for entry in path.iterdir()):
             shutil.rmtree(path)

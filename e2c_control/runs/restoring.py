@@ -51,7 +51,7 @@ class _Budget(TorchFunctionMode):
 
 @contextmanager
 def restoring(path: Path, tensors: Mapping[str, Mapping[str, Tensor]], data_bytes: int = 0) -> Generator[None]:
-    """Around the making of an object from a checkpoint: whatever does not fit becomes an `InputError`.
+    """Turn whatever does not fit while an object is made from a checkpoint into an `InputError`.
 
     Sizes are numbers in a document, and a document may say anything: what they ask for is held against the tensors
     that were saved before any of it is allocated.

@@ -1,4 +1,4 @@
-"""What is done where nothing else is asked for, by the command line, the agent and the benchmark alike."""
+"""Defaults that the command line, the agents and the benchmark share."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ WARM_UP = 0.1
 
 @dataclass(frozen=True)
 class Judgement:
-    """What was made of a phase's early signs.
+    """The verdict on a phase's early signs.
 
     Attributes:
         phase: its name.
@@ -59,7 +59,7 @@ class Judgement:
 
     @property
     def sentence(self) -> str | None:
-        """What happens now; none if all is well."""
+        """The verdict in words; None if all is well."""
         if not self.too_much:
             return None
         signs = " and ".join(f"{name} {mean:.3g} (at most {most:g})" for name, (mean, most) in self.too_much.items())

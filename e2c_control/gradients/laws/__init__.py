@@ -49,7 +49,7 @@ def law_of(distribution: Distribution) -> Law:
 
 
 def _check_parameters(base: Distribution) -> None:
-    """What torch checks of a distribution that it is not told to take as it is."""
+    """Refuse parameters that torch would refuse if the distribution validated its arguments."""
     for name, constraint in cast(Any, base).arg_constraints.items():
         if name in vars(base) and not bool(constraint.check(getattr(base, name)).all()):
             raise InputError(

@@ -76,7 +76,7 @@ def _over_samples(x: Tensor, ndim: int) -> Tensor:
 
 
 def _once(outer: Tensor, parameters: Tensors) -> Tensor:
-    """What comes back, as it is; under `create_graph` it depends on the parameters, in a way that nobody may follow."""
+    """Return the incoming gradient; under `create_graph`, a second derivative through it is refused."""
     if not torch.is_grad_enabled():
         return outer
     apply = cast(Callable[..., Tensor], _Refused.apply)
