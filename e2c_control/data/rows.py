@@ -6,7 +6,7 @@ its own is gone with that array.
 
 import os
 import weakref
-from typing import Any
+from typing import Any, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,12 @@ class FileRows:
         self._row_bytes = int(np.prod(self.row_shape)) * mapped.dtype.itemsize
         self._file = os.open(str(mapped.filename), os.O_RDONLY | os.O_CLOEXEC)
         weakref.finalize(self, os.close, self._file)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self  # nothing of it changes, and a second one would not keep the file open
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("Rows of an open file cannot be pickled: open the dataset where it is needed.")
 
     def __len__(self) -> int:
         return self._count

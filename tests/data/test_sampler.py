@@ -1,6 +1,9 @@
 """Batches: the same bits resident and streamed, resumable, sliced for many processes, bounded in memory."""
 
+import copy
+import gc
 import os
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +82,17 @@ def test_frames_outlive_their_folder_and_notice_that_they_are_cut(dataset: Make)
     os.truncate(made.path / "frames.npy", 200)
     with pytest.raises(OSError, match="changed while it was read"):
         made.frames_at(np.arange(51))
+
+
+def test_a_copy_reads_its_frames_when_the_first_one_is_gone(dataset: Make) -> None:
+    made = dataset([20, 30])
+    frames = made.frames_at(np.arange(5))
+    copied = copy.deepcopy(made)
+    del made
+    gc.collect()
+    assert np.array_equal(copied.frames_at(np.arange(5)), frames)
+    with pytest.raises(TypeError, match="open the dataset where it is needed"):
+        pickle.dumps(copied)
 
 
 def test_generator_state_is_all_there_is_to_resume(dataset: Make) -> None:
