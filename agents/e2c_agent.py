@@ -12,7 +12,7 @@ import torch
 from gymnasium.vector import VectorEnv
 from numpy.typing import ArrayLike, NDArray
 
-from e2c_control.agents.embedded import EmbeddedAgent
+from e2c_control.agents.embedded import EmbeddedAgent, of_class
 from e2c_control.agents.filtering import FrameFilter
 from e2c_control.agents.goals import EpisodeGoals, GoalEnv
 from e2c_control.agents.learning import AfterStep, Callback, LearningOptions, collect_and_train, later_seed
@@ -61,7 +61,8 @@ class E2CAgent(EmbeddedAgent):
     """
 
     def __init__(self, embedding: Embedding, options: PlanningOptions | None = None, seed: int = 0) -> None:
-        super().__init__(embedding, options or PlanningOptions(), seed)
+        options = PlanningOptions() if options is None else of_class("options", options, PlanningOptions)
+        super().__init__(embedding, options, seed)
         self.last_replan: Replan | None = None
         self._goal_images: NDArray[np.uint8] | None = None
         self._goal_latents: NDArray[np.float64] | None = None
@@ -77,7 +78,7 @@ class E2CAgent(EmbeddedAgent):
 
     @options.setter
     def options(self, options: PlanningOptions) -> None:
-        self._options = options
+        self._options = of_class("options", options, PlanningOptions)
         self._forget_plans()
 
     @classmethod
@@ -122,7 +123,7 @@ class E2CAgent(EmbeddedAgent):
         if options is None and world.task is not None:
             options = PlanningOptions.for_task(world.task)
         kept = None if folder is None else Path(folder)
-        learning = LearningOptions(recipe.scaled(steps_scale), length, device, kept)
+        learning = LearningOptions(of_class("recipe", recipe, Recipe).scaled(steps_scale), length, device, kept)
         return cls._untrained(world, options, learning, seed)
 
     def learn(
@@ -173,7 +174,7 @@ class E2CAgent(EmbeddedAgent):
 
     def set_goal(self, images: ArrayLike) -> None:
         """Drive to an image (H, W, C), or one for each environment (N, H, W, C), all uint8."""
-        self._take_goals(self._checked(np.asarray(images), "The goal"))
+        self._take_goals(self._checked(images, "The goal"))
         self._followed = None
 
     def follow_goals(self, env: GoalEnv) -> None:
@@ -252,7 +253,8 @@ class E2CAgent(EmbeddedAgent):
         Raises:
             InputError: no goal is set, or the observation is of another shape or type than the embedding's.
         """
-        observations = self._checked(np.asarray(observation), "The observation")
+        observations = self._checked(observation, "The observation")
+        state = None if state is None else of_class("state", state, PlanState)
         fresh = self._fresh(len(observations), None if state is None else len(state.steps), episode_start)
         if self._followed is not None:
             fresh = self._follow(self._followed, fresh, state is None)

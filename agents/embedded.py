@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from reprlib import repr as short
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
@@ -16,8 +17,17 @@ from stable_baselines3.common.vec_env import VecEnv
 from e2c_control.agents.learning import AfterStep, Callback, LearningOptions, Stopped, as_callback, device_of
 from e2c_control.agents.saved import SavedAgent, Tensors
 from e2c_control.agents.world import EnvSource, World, world_of
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, whole
 from e2c_control.models.embedding import Embedding
+
+Kind = TypeVar("Kind")
+
+
+def of_class(name: str, value: object, kind: type[Kind]) -> Kind:
+    """Return ``value``, if it is of that class; anything else raises InputError."""
+    if not isinstance(value, kind):
+        raise InputError(f"{name} is {short(value)}: give one of class {kind.__name__}.")
+    return value
 
 
 class EmbeddedAgent:
@@ -31,8 +41,8 @@ class EmbeddedAgent:
 
     def __init__(self, embedding: Embedding, options: Any, seed: int) -> None:
         self._options = options
-        self.embedding = embedding.eval()
-        self.seed = seed
+        self.embedding = of_class("embedding", embedding, Embedding).eval()
+        self.seed = whole("seed", seed, least=0)
         self.num_timesteps = 0
         self.logger = Logger(None, [])
         self._world: World | None = None
@@ -124,9 +134,13 @@ class EmbeddedAgent:
             work(after_step, watcher.on_rollout_end)
         watcher.on_training_end()
 
-    def _checked(self, images: NDArray[Any], what: str) -> NDArray[np.uint8]:
+    def _checked(self, given: Any, what: str) -> NDArray[np.uint8]:
         """Images (N, H, W, C), of one or of several; `InputError` if the embedding cannot read them."""
         shape = self.embedding.observation_shape
+        try:
+            images: NDArray[Any] = np.asarray(given)
+        except ValueError as error:  # rows of different lengths
+            raise InputError(f"{what} is no array: give uint8 of shape {shape} or (N, *{shape}).") from error
         if images.dtype != np.uint8 or images.shape[-3:] != shape or images.ndim not in (3, 4):
             raise InputError(
                 f"{what} must be uint8 of shape {shape} or (N, *{shape}), not {images.dtype} of shape {images.shape}: "

@@ -18,6 +18,8 @@ def real(name: str, value: ArrayLike, shape: tuple[int | None, ...], *, finite: 
     Raises InputError, naming the thing, when the shape differs or a number is not finite.
     """
     try:
+        if np.iscomplexobj(value):
+            raise TypeError("complex")
         array = np.ascontiguousarray(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} must be an array of real numbers, but is {value!r}.") from error

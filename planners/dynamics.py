@@ -140,7 +140,7 @@ class FunctionDynamics:
         return self._control_dim
 
     def step(self, states: Array, controls: Array) -> Array:
-        after = np.asarray(self._step(states, controls))
+        after = np.asarray(self._step(states.copy(), controls.copy()))  # which it may write into
         if after.shape != states.shape:
             raise InputError(
                 f"The step of FunctionDynamics must return the next states {states.shape}, but returns {after.shape}."

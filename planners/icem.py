@@ -62,7 +62,7 @@ class ICEM:
         kept = mean[:, None][:, :0]
         for iteration in range(self.iterations):
             size = max(int(self.samples * self.shrink**-iteration), 2 * self.elites)
-            noise = colored_noise(self.color, size, horizon, mean.shape[2], rng)
+            noise = colored_noise(self.color, size, mean.shape[1], mean.shape[2], rng)
             controls = limits.clip(mean[:, None] + deviation[:, None] * noise)
             last = [limits.clip(mean)[:, None]] if iteration == self.iterations - 1 else []
             controls = np.concatenate([controls, kept, *last], axis=1)

@@ -6,6 +6,7 @@ programming", ICRA 2014 (limits inside the backward pass).
 """
 
 from dataclasses import dataclass, field, replace
+from reprlib import repr as short
 from typing import cast
 
 import numpy as np
@@ -106,6 +107,10 @@ def checked_problem(
     dynamics: Dynamics, cost: Cost, initial_states: ArrayLike, horizon: int, limits: Limits, warm_start: Plan | None
 ) -> tuple[Array, int]:
     """Return the initial states as an array (N, n) and the horizon, once all that a planner is given fits together."""
+    if not isinstance(cast(object, limits), Limits):
+        raise InputError(f"limits is {short(limits)}: give Limits(low, high).")
+    if not isinstance(cast(object, warm_start), Plan | None):
+        raise InputError(f"warm_start is {short(warm_start)}: give the Plan of an earlier call.")
     n, m = dynamics.state_dim, dynamics.control_dim
     states = real("the initial states", initial_states, (None, n), finite=False)
     whole("the number of problems", len(states))

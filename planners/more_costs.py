@@ -60,9 +60,12 @@ class FunctionCost(SmoothCost):
 
     def value(self, states: Array, controls: Array, problems: Ints) -> Array:
         b, horizon, m = controls.shape
-        rows = states[:, :-1].reshape(b * horizon, -1), controls.reshape(-1, m), np.repeat(problems, horizon)
+        # Copies, since a function may write into what it is given.
+        rows = states[:, :-1].reshape(b * horizon, -1).copy(), controls.reshape(-1, m).copy(), problems.repeat(horizon)
         total = _one_each("stage", self._stage(*rows), b * horizon).reshape(b, horizon).sum(axis=1)
-        return total if self._final is None else total + _one_each("final", self._final(states[:, -1], problems), b)
+        return (
+            total if self._final is None else total + _one_each("final", self._final(states[:, -1].copy(), problems), b)
+        )
 
     def expand(self, states: Array, controls: Array, problems: Ints) -> Expansion:
         (b, horizon, m), n = controls.shape, states.shape[2]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from e2c_control.agents.curiosity.experience import STEP, Experience
 from e2c_control.agents.curiosity.options import CuriosityOptions
 from e2c_control.agents.curiosity.seeking import LatentNovelty, Sought
-from e2c_control.agents.embedded import EmbeddedAgent
+from e2c_control.agents.embedded import EmbeddedAgent, of_class
 from e2c_control.agents.learning import (
     AfterStep,
     Callback,
@@ -83,7 +83,8 @@ class PlannedCuriosity(EmbeddedAgent):
     """
 
     def __init__(self, embedding: Embedding, options: CuriosityOptions | None = None, seed: int = 0) -> None:
-        super().__init__(embedding, options or CuriosityOptions(), seed)
+        options = CuriosityOptions() if options is None else of_class("options", options, CuriosityOptions)
+        super().__init__(embedding, options, seed)
         self._planner = self.options.planning.make_planner()
         self._remembered: Experience | None = None
         self._gathered: Shard | None = None
@@ -129,7 +130,7 @@ class PlannedCuriosity(EmbeddedAgent):
         if isinstance(recipe, str):
             recipe = _for_plans(make_recipe(recipe, default_embedding(world.name, world.frame_shape, task=world.task)))
         kept = None if folder is None else Path(folder)
-        learning = LearningOptions(recipe.scaled(steps_scale), episode_length, device, kept)
+        learning = LearningOptions(of_class("recipe", recipe, Recipe).scaled(steps_scale), episode_length, device, kept)
         return cls._untrained(world, options, learning, seed)
 
     def learn(
@@ -286,7 +287,8 @@ class PlannedCuriosity(EmbeddedAgent):
         Raises:
             InputError: the observation is of another shape or type than the embedding's, or of other environments.
         """
-        images = self._checked(np.asarray(observation), "The observation")
+        images = self._checked(observation, "The observation")
+        state = None if state is None else of_class("state", state, CuriousState)
         fresh = self._fresh(len(images), None if state is None else len(state.latents), episode_start)
         latents = encode_means(self.embedding, images, finite=False)
         experience = self._from_nothing(latents, self._remembered if state is None else state.experience)

@@ -20,7 +20,7 @@ def check_continuous(name: str, space: Any) -> None:
         raise InputError(
             f"{name} takes {space}: only continuous actions (Box of floats) can be planned, choose such a variant."
         )
-    low, high = cast(Any, space).low, cast(Any, space).high
+    low, high = cast(Any, space).low.astype(np.float64), cast(Any, space).high.astype(np.float64)
     bounded = bool((np.abs(low) <= _LARGEST_BOUND).all() and (np.abs(high) <= _LARGEST_BOUND).all())
     if len(space.shape) != 1 or not space.shape[0] or not bounded or bool((low > high).any()):
         raise InputError(f"{name} takes {space}: wrap it so that its actions are one bounded vector.")

@@ -28,7 +28,11 @@ def in_a_sentence(what: str) -> Generator[None]:
 
 def words_of(error: BaseException) -> str:
     """Return what an exception says, on one line."""
-    words, kind = " ".join(str(error).split()), type(error).__name__
+    kind = type(error).__name__
+    try:
+        words = " ".join(str(error).split())
+    except Exception:  # an exception of the user's own may fail to say anything
+        words = ""
     said = f"{kind}: {words[:_LONGEST]}" if words else kind
     return said if said.endswith((".", "!", "?")) else f"{said}."
 
@@ -75,6 +79,10 @@ class Foreign(gymnasium.Wrapper[Any, Any, Any, Any]):
     def render(self) -> Any:
         with in_a_sentence(f"{self._name} cannot be rendered"):
             return self.env.render()
+
+    def close(self) -> None:
+        with in_a_sentence(f"{self._name} failed in close"):
+            self.env.close()
 
     def _told(self, info: Mapping[str, Any]) -> dict[str, Any]:
         state, expected = as_vector(info.get("state")), self._state_size

@@ -46,8 +46,7 @@ class Layout:
         if self.limits is None:
             return True
         (low, high), slack = self.limits, 1e-6 * (self.limits[1] - self.limits[0])
-        real = np.issubdtype(array.dtype, np.number) and not np.iscomplexobj(array)
-        return real and bool(((array >= low - slack) & (array <= high + slack)).all())
+        return array.dtype.kind in "biuf" and bool(((array >= low - slack) & (array <= high + slack)).all())
 
     def read(self, array: NDArray[Any]) -> NDArray[np.uint8]:
         """The image (H, W) or (H, W, C) of an array that fits."""
@@ -89,6 +88,8 @@ def has_pictures(space: Any) -> bool:
 
 
 def _axes(shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    if 0 in shape:
+        return None
     if len(shape) == 2 or (len(shape) in (3, 4) and shape[-1] <= _MOST_COLOURS):
         return tuple(range(len(shape)))
     if len(shape) != 3:

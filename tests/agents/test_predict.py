@@ -10,8 +10,10 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from e2c_control.agents import E2CAgent, drive
+from e2c_control.agents.curiosity import PlannedCuriosity
 from e2c_control.envs import make_task
 from e2c_control.errors import InputError
+from e2c_control.models.embedding import Embedding
 
 
 def planar(goal: int | None = None, horizon: int = 5) -> "gym.Env[np.ndarray, np.ndarray]":
@@ -187,3 +189,37 @@ def test_goals_of_environments_of_another_shape(agent: E2CAgent) -> None:
         agent.follow_goals(gym.make("E2C/PendulumBalance-v0"))
     with pytest.raises(InputError, match=r"shows \(40, 40, 2\)"):
         agent.follow_goals(gym.make_vec("E2C/Planar-v0", 2, frame_stack=2))
+
+
+@pytest.mark.parametrize("kind", [E2CAgent, PlannedCuriosity])
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"embedding": "run"}, "embedding is 'run': give one of class Embedding"),
+        ({"options": "fast"}, "options is 'fast'"),
+        ({"options": {}}, "options is {}"),
+        ({"seed": -1}, "seed is -1: give a whole number"),
+        ({"seed": "x"}, "seed is 'x': give a whole number"),
+        ({"seed": 1.5}, "seed is 1.5: give a whole number"),
+    ],
+)
+def test_what_an_agent_cannot_be_made_of(kind: type[E2CAgent], given: dict, sentence: str, located: Embedding) -> None:
+    with pytest.raises(InputError, match=sentence):
+        kind(**{"embedding": located, **given})
+
+
+@pytest.mark.parametrize("kind", [E2CAgent, PlannedCuriosity])
+def test_what_an_agent_cannot_learn_with(kind: type[E2CAgent]) -> None:
+    with pytest.raises(InputError, match="recipe is 3: give one of class Recipe"):
+        kind.create("E2C/Planar-v0", 3)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="options is 'fast'"):
+        kind.create("E2C/Planar-v0", options="fast")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [E2CAgent, PlannedCuriosity])
+def test_ragged_images_and_states_of_somebody_else(kind: type[E2CAgent], located: Embedding) -> None:
+    agent = kind(located)
+    with pytest.raises(InputError, match="The observation is no array: give uint8 of shape"):
+        agent.predict([[1], [1, 2]])  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"state is \(1, 2\): give one of class .*State"):
+        agent.predict(images(1), (1, 2))  # type: ignore[arg-type]

@@ -18,6 +18,11 @@ from e2c_control.data.layouts import image_layout
 from e2c_control.errors import InputError, InputWarning
 
 
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
 class Shown(gymnasium.Env[Any, Any]):
     """Shows, takes, tells and raises whatever it is asked to, and renders a grey picture."""
 
@@ -45,6 +50,8 @@ class Shown(gymnasium.Env[Any, Any]):
         super().reset(seed=seed)
         if self._fails == "reset":
             raise KeyError("site")
+        if self._fails == "reset, without a word":
+            raise Speechless
         self._time = 0
         return self._seen()
 
@@ -54,6 +61,10 @@ class Shown(gymnasium.Env[Any, Any]):
         if self._fails == "step":
             raise ZeroDivisionError("division by zero")
         return (*self._seen()[:1], 0.0, False, False, self._seen()[1])
+
+    def close(self) -> None:
+        if self._fails == "closing":
+            raise OSError("no window")
 
     def render(self) -> Any:
         if self._fails == "render":
@@ -104,6 +115,7 @@ LAYOUTS: dict[str, tuple[np.ndarray, float, float, np.ndarray]] = {
     "from -1 to 1": (2 * FLOAT - 1, -1, 1, PICTURE),
     "whole numbers": (PICTURE.astype(np.int64), 0, 255, PICTURE),
     "16 bits": (257 * PICTURE.astype(np.uint16), 0, 65535, PICTURE),
+    "true and false": (PICTURE > 99, 0, 1, 255 * (PICTURE > 99).astype(np.uint8)),
     "black and white": ((PICTURE > 99).astype(np.uint8), 0, 1, 255 * (PICTURE > 99).astype(np.uint8)),
 }
 
@@ -148,6 +160,7 @@ def test_vectors_are_rendered_as_the_documentation_says() -> None:
         spaces.Box(-1, 1, (3,)),
         spaces.Box(0, 1, (3, 4), np.float64),
         spaces.Dict(a=spaces.Box(-1, 1, (3,))),
+        spaces.Box(0, 255, (0, 5, 3), np.uint8),
     ):
         assert make_image_env("Shown-v0", space=space).observation_space.shape == (64, 64, 1)
 
@@ -170,6 +183,13 @@ def test_observations_outside_their_space(shown: Any, sentence: str) -> None:
 
 
 # Actions
+
+
+def test_actions_of_half_precision_are_taken() -> None:
+    env = make_image_env("Shown-v0", actions=spaces.Box(-2, 5, (1,), np.float16))
+    env.reset()
+    env.step(np.full(1, -1, np.float32))
+    assert env.unwrapped.taken[0] == -2  # type: ignore[attr-defined]
 
 
 def test_a_component_that_is_fixed_is_held(tmp_path: Path) -> None:
@@ -199,6 +219,7 @@ def test_a_component_that_is_fixed_is_held(tmp_path: Path) -> None:
         (spaces.Box(-3e38, 3e38, (2,), np.float32), "one bounded vector"),
         (spaces.Box(-1e300, 1e300, (2,), np.float64), "one bounded vector"),
         (spaces.Box(-1, np.inf, (2,), np.float32), "one bounded vector"),
+        (spaces.Box(-np.inf, np.inf, (2,), np.float16), "one bounded vector"),
         (spaces.Box(-1, 1, (2, 2), np.float32), "one bounded vector"),
         (spaces.Box(-1, 1, (0,), np.float32), "one bounded vector"),
         (spaces.Box(0.5, 0.5, (2,), np.float32), "nothing to choose"),
@@ -300,6 +321,8 @@ def test_states_of_vectors_that_a_user_made(mode: AutoresetMode, state: Any, tmp
     [
         ("making", r"Shown-v0 cannot be made .*AttributeError: module 'mujoco' has no attribute 'MjrRect'\.$"),
         ("reset", r"Shown-v0 failed in reset: KeyError: 'site'\.$"),
+        ("reset, without a word", r"Shown-v0 failed in reset: Speechless\.$"),
+        ("closing", r"Shown-v0 failed in close: OSError: no window\.$"),
         ("step", r"Shown-v0 failed in step: ZeroDivisionError: division by zero\.$"),
         ("render", r"Shown-v0 cannot be rendered: RuntimeError: no display\.$"),
     ],
@@ -311,6 +334,7 @@ def test_what_an_environment_raises_is_a_sentence(fails: str, sentence: str, tmp
         env = make_image_env("Shown-v0", space=space, fails=fails)
         env.reset()
         env.step(np.zeros(1, np.float32))
+        env.close()
 
     with pytest.raises(InputError, match=sentence):
         live()

@@ -54,6 +54,9 @@ MISTAKES = {
     "indefinite weight": (lambda: QuadraticCost(np.zeros(2), [[0, 1], [1, 0]], [[1.0]]), "positive semidefinite"),
     "asymmetric weight": (lambda: QuadraticCost(np.zeros(2), [[1, 1], [0, 1]], [[1.0]]), "must be symmetric"),
     "infinite terminal weight": (lambda: QuadraticCost([0.0], [[1.0]], [[1.0]], [[np.inf]]), "must be finite"),
+    "complex goal": (lambda: QuadraticCost([1j], [[1.0]], [[1.0]]), "array of real numbers"),
+    "limits that are none": (lambda: plan(limits=(-1, 1)), r"limits is \(-1, 1\): give Limits"),
+    "warm start that is no plan": (lambda: plan(warm_start=np.zeros((3, 4, 1))), "warm_start is array.*give the Plan"),
     "limits crossed": (lambda: Limits(np.array([0.0, 1.0]), np.array([1.0, 0.0])), "Control 1 has its low limit above"),
     "limits of two sizes": (lambda: Limits(np.zeros(1), np.ones(2)), "differ in shape"),
     "limit is NaN": (lambda: Limits(np.array([np.nan]), np.ones(1)), "must be a number"),
@@ -163,3 +166,44 @@ def test_a_local_model_of_the_wrong_shape_is_named():
 
     with pytest.raises(InputError, match=r"A of the dynamics' linearize must have shape \(12, 2, 2\)"):
         plan(dynamics=Flat(np.eye(2), np.ones((2, 1))), planner=ILQR(starts=Starts(1, 0, 0)))
+
+
+@pytest.mark.parametrize("name", PLANNERS)
+def test_a_horizon_without_a_fraction_is_a_whole_number(name):
+    planner = make_planner(name)
+    assert plan(horizon=4.0, planner=planner).controls.tolist() == plan(planner=planner).controls.tolist()
+
+
+@pytest.mark.parametrize("name", PLANNERS)
+def test_functions_may_write_into_what_they_are_given(name):
+    def step(z, u):
+        return z + 0.5 * u
+
+    def stage(z, u, problems):
+        return np.square(z - 1).sum(axis=1) + np.square(u).sum(axis=1)
+
+    def final(z, problems):
+        return np.square(z - 1).sum(axis=1)
+
+    def step_in_place(z, u):
+        z += 0.5 * u
+        return z
+
+    def stage_in_place(z, u, problems):
+        z -= 1
+        u *= u
+        return np.square(z).sum(axis=1) + u.sum(axis=1)
+
+    def final_in_place(z, problems):
+        z -= 1
+        return np.square(z).sum(axis=1)
+
+    planner, states = make_planner(name), np.array([[0.0, 0.5]])
+    pure = plan(FunctionDynamics(step, 2, 1), FunctionCost(stage, final), states, planner=planner)
+    there = plan(
+        FunctionDynamics(step_in_place, 2, 1), FunctionCost(stage_in_place, final_in_place), states, planner=planner
+    )
+    assert np.abs(pure.controls).min() > 0.01
+    assert (there.controls == pure.controls).all()
+    assert (there.states == pure.states).all()
+    assert there.cost == pure.cost
