@@ -118,11 +118,15 @@ class Memory:
         """Go on from what `state` gave.
 
         Raises:
-            InputError: it is of another number of environments.
+            InputError: it is of another number of environments, or damaged.
         """
         count, filled = state["ages"].shape
+        written = state["written"].numpy()
         if count != self.n_envs:
             raise InputError(f"The memory is of {count} environments, not of {self.n_envs}: give as many.")
+        counted = 0 <= written.min() <= written.max() < 2**62 and min(written.max(), self.size) <= filled
+        if not counted or bool((state["ages"] < 0).any()):
+            raise InputError("The memory's counts do not fit its frames: copy the folder again from its source.")
         for name in ("frames", "actions", "ages"):
             getattr(self, name)[:, :filled] = state[name].numpy()
-        self.written[:] = state["written"].numpy()
+        self.written[:] = written

@@ -20,11 +20,15 @@ from e2c_control.agents.novelty.windows import Layout, Windows
 from e2c_control.errors import InputError, check_fields, flag, number, whole
 from e2c_control.runs.limits import LARGEST_COUNT
 from e2c_control.runs.training_state import generator_to_tensor, optimizer_from_tensors, optimizer_to_tensors
+from e2c_control.runs.typed_json import fields_from
 
 WHITENED_LIMIT, IMAGE_LIMIT = 5.0, 50.0
 """Whitened numbers are cut off here, vectors as in random network distillation. Something small that moves is in each
 pixel of an image at a share p of the time, and is then about 1 / sqrt(p) deviations from usual: cut off sooner, what
 was often seen looks as new as what never was (`experiments/agents_walls.py`)."""
+
+MOST_DRAWN = 2**20
+"""Windows of one training, which are all in memory at once."""
 
 Settings = Mapping[str, Any]
 
@@ -77,6 +81,12 @@ class NoveltyOptions:
         check_fields(self, number, "gamma", least=0, below=1)
         check_fields(self, flag, "episodic", "normalise", "running")
         check_fields(self, savable, "settings", "remedy_settings")
+        drawn = self.gradient_steps * self.batch_size
+        if drawn > MOST_DRAWN:
+            raise InputError(
+                f"gradient_steps x batch_size draws {drawn:,} windows for a training, where {MOST_DRAWN:,} is the "
+                "most: lower one of them."
+            )
         if self.remedy is None and self.remedy_settings:
             raise InputError("remedy_settings are of a remedy, and there is none: choose one, or leave them out.")
 
@@ -205,7 +215,9 @@ class Novelty:
 
         Raises:
             InputError: it belongs to a model of other sizes.
+            ValueError: a field of `meta` is missing, or cannot have such a value.
         """
+        meta = fields_from({"updates": int, "optimiser": Mapping[str, Any]}, meta, "novelty")
         try:
             self.model.load_state_dict(dict(tensors["model"]))
         except RuntimeError as error:
@@ -216,4 +228,4 @@ class Novelty:
             # The state of another kind of device's generator is no use: it keeps its seed.
             if generator.get_state().shape == tensors["generators"][name].shape:
                 generator.set_state(tensors["generators"][name])
-        self.updates = int(meta["updates"])
+        self.updates = meta["updates"]

@@ -25,6 +25,10 @@ from e2c_control.agents.novelty.weights import Objective, Weights
 from e2c_control.agents.novelty.windows import ActionCode, FrameCode, Layout
 from e2c_control.agents.policy_gradient.collecting import check_finite
 from e2c_control.errors import InputError, flag, whole
+from e2c_control.runs.typed_json import fields_from
+
+STATE: Mapping[str, Any] = {"steps": int, "untrained_steps": int, "watching": bool, "novelty": Mapping[str, Any]}
+"""What the JSON of a saved state must have."""
 
 Step = tuple[NDArray[Any], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]
 
@@ -211,7 +215,9 @@ class NoveltyReward(VecEnvWrapper):
 
         Raises:
             InputError: it belongs to another model, or to another number of environments.
+            ValueError: a field of `meta` is missing, or cannot have such a value.
         """
+        meta = fields_from(STATE, meta, "state")
         self.memory.restore(tensors["memory"])
         self.novelty.restore(tensors, meta["novelty"])
         self.scale.restore(tensors["scale"])

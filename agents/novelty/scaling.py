@@ -76,8 +76,8 @@ class ReturnScale:
         """Go on from what `state` gave."""
         if state["returns"].shape != self.returns.shape:
             raise InputError(f"The saved sums are of {tuple(state['returns'].shape)} environments: give as many.")
-        self.returns, self.observed = state["returns"].numpy().copy(), bool(state["observed"])
         moments_from(self.moments, state)
+        self.returns, self.observed = _squarable(state["returns"]), bool(state["observed"])
 
 
 class Moments(RunningMeanStd):
@@ -111,8 +111,19 @@ def moments_to(moments: RunningMeanStd) -> dict[str, Tensor]:
 
 
 def moments_from(moments: RunningMeanStd, state: Mapping[str, Tensor]) -> None:
-    """The inverse of `moments_to`; `InputError` if they are of numbers of another shape."""
+    """The inverse of `moments_to`; `InputError` if they are of numbers of another shape, or of none."""
     if not state["mean"].shape == state["var"].shape == np.shape(moments.mean):
         raise InputError(f"The saved statistics are of {tuple(state['mean'].shape)}, not {np.shape(moments.mean)}.")
-    moments.mean, moments.var = state["mean"].numpy().copy(), state["var"].numpy().copy()
-    moments.count = float(state["count"])
+    moments.mean, moments.var = _squarable(state["mean"]), _squarable(state["var"])
+    moments.count = float(_squarable(state["count"]))
+    if np.min(moments.var) < 0 or moments.count < 0:
+        raise InputError("The saved statistics are below 0: copy the folder again from its source.")
+
+
+def _squarable(saved: Tensor) -> NDArray[np.float64]:
+    """A copy of saved numbers, whose squares must be numbers too."""
+    numbers = saved.numpy()
+    with np.errstate(over="ignore"):
+        if numbers.dtype != np.float64 or not np.isfinite(np.square(numbers)).all():
+            raise InputError("The saved statistics are no numbers of float64: copy the folder again from its source.")
+    return numbers.copy()

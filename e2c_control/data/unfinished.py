@@ -35,9 +35,12 @@ PARTS = "parts"
 
 
 def unfinished_folder(path: Path) -> Path:
-    """Where the dataset ``path`` grows until it is finished."""
+    """Where the dataset ``path`` grows until it is finished; nobody named it, so a link there is not followed."""
     path = path.absolute()
-    return path.with_name(f".{path.name}.unfinished")
+    folder = path.with_name(f".{path.name}.unfinished")
+    if folder.is_symlink():
+        raise InputError(f"{folder} is a link, which is not followed: remove it, or choose another path.")
+    return folder
 
 
 def is_kept(folder: Path) -> bool:

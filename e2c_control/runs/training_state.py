@@ -1,6 +1,5 @@
 """Optimisers and random generators as tensors and JSON, to the bit."""
 
-import math
 from collections.abc import Mapping
 from reprlib import repr as short
 from typing import Any, cast
@@ -10,6 +9,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from e2c_control.errors import InputError
+
+_LARGEST = torch.finfo(torch.float32).max
 
 
 def optimizer_to_tensors(optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -49,29 +50,33 @@ def _check_groups(own: list[dict[str, Any]], saved: Any) -> None:
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Of the same kind; numbers finite, lists of the same length."""
+    """Of the same kind; switches the same, numbers of float32, lists of the same length."""
     if isinstance(one, list | tuple):
         mine = cast(list[Any], one)
         return type(other) is type(mine) and len(mine) == len(other) and all(map(_alike, mine, other))
-    if isinstance(one, int | float) and not isinstance(one, bool):
-        return isinstance(other, int | float) and not isinstance(other, bool) and math.isfinite(other)
+    if isinstance(one, bool):
+        return one is other
+    if isinstance(one, int | float):
+        return isinstance(other, int | float) and not isinstance(other, bool) and abs(other) <= _LARGEST
     return type(one) is type(other)
 
 
 def _check_slots(optimizer: Optimizer, state: Mapping[int, Mapping[str, Any]]) -> None:
     """Raise ValueError unless each parameter's slots are those that the optimiser makes, of the parameter's shape."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    names = _slots_of(optimizer)
+    made = _slots_of(optimizer)
     for index, slots in state.items():
-        if names is not None and set(slots) != names:
-            raise ValueError(f"parameter {index} has {sorted(slots)}, not {sorted(names)}")
+        if made is not None and set(slots) != set(made):
+            raise ValueError(f"parameter {index} has {sorted(slots)}, not {sorted(made)}")
         for name, slot in slots.items():
-            if not isinstance(slot, Tensor) or slot.shape not in (parameters[index].shape, ()):
+            whole, single = parameters[index].shape, torch.Size()
+            shapes = (whole, single) if made is None else (single,) if made[name] == single else (whole,)
+            if not isinstance(slot, Tensor) or slot.shape not in shapes:
                 raise ValueError(f"{name} of parameter {index} has another shape")
 
 
-def _slots_of(optimizer: Optimizer) -> set[str] | None:
-    """Names of what the optimiser keeps for a parameter, as one step on a parameter of one number shows."""
+def _slots_of(optimizer: Optimizer) -> dict[str, torch.Size] | None:
+    """What the optimiser keeps for a parameter, and its shape, as one step on a parameter of shape (1,) shows."""
     probe = torch.nn.Parameter(torch.zeros(1))
     probe.grad = torch.zeros(1)
     made: Any = type(optimizer)
@@ -80,7 +85,7 @@ def _slots_of(optimizer: Optimizer) -> set[str] | None:
         twin.step()
     except (TypeError, ValueError, RuntimeError):  # it takes other arguments, or a closure: its slots are unknown
         return None
-    return set(twin.state[probe])
+    return {name: slot.shape for name, slot in twin.state[probe].items() if isinstance(slot, Tensor)}
 
 
 def generator_to_tensor(generator: torch.Generator) -> Tensor:

@@ -61,6 +61,28 @@ def test_optimiser_of_another_model() -> None:
         optimizer_from_tensors(Adam(torch.nn.Linear(3, 2, bias=False).parameters()), tensors, content)
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("lr", 10**400), ("weight_decay", 1e308), ("eps", float("nan")), ("amsgrad", True), ("differentiable", True)],
+)
+def test_settings_that_no_optimiser_has(setting: str, value: object) -> None:
+    model = torch.nn.Linear(3, 2)
+    tensors, content = optimizer_to_tensors(Adam(model.parameters()))
+    content["param_groups"][0][setting] = value
+    with pytest.raises(InputError, match=f"its {setting} is"):
+        optimizer_from_tensors(Adam(model.parameters()), tensors, content)
+
+
+def test_a_count_of_steps_is_one_number() -> None:
+    model = torch.nn.Linear(3, 2)
+    optimiser = Adam(model.parameters())
+    steps(model, optimiser, torch.ones(5, 3))
+    tensors, content = optimizer_to_tensors(optimiser)
+    tensors["/state/1/step"] = torch.zeros(2)
+    with pytest.raises(InputError, match="step of parameter 1 has another shape"):
+        optimizer_from_tensors(Adam(model.parameters()), tensors, content)
+
+
 def test_generators_go_on() -> None:
     generator = torch.Generator().manual_seed(5)
     torch.randn(7, generator=generator)

@@ -427,3 +427,11 @@ def test_a_collection_goes_on_inside_its_folder(here: Path, refused: Refused, mo
 
 class Stop(Exception):
     """Ends a collection before it is finished."""
+
+
+def test_a_collection_grows_through_no_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".data.unfinished").symlink_to(tmp_path / "elsewhere")
+    for begun in (["--resume", str(tmp_path / "data")], ["--env", "E2C/Planar-v0", "--out", str(tmp_path / "data")]):
+        assert main(["collect", *begun]) == 2
+    assert not any((tmp_path / "elsewhere").iterdir())

@@ -19,6 +19,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormali
 
 from e2c_control.agents.novelty import MODELS, NoveltyCallback, NoveltyOptions, NoveltyReplayBuffer, NoveltyReward
 from e2c_control.errors import InputError
+from e2c_control.runs.checkpoint import load_checkpoint, save_checkpoint
 
 Walks = Callable[..., DummyVecEnv]
 QUICK: dict[str, Any] = {"train_every": 16, "gradient_steps": 2, "batch_size": 8, "memory": 60}
@@ -86,6 +87,41 @@ def test_sizes_that_its_weights_do_not_have(walks: Walks, tmp_path: Path) -> Non
     path.write_text(json.dumps(document))
     with pytest.raises(InputError, match=r"names sizes that its .* bytes of weights do not have"):
         NoveltyReward.load(tmp_path / "novelty", walks(1), device="cpu")
+
+
+def _statistics(name: str, number: float) -> Callable[[Any, Any], None]:
+    return lambda tensors, meta: tensors["scale"].update({name: torch.full_like(tensors["scale"][name], number)})
+
+
+DAMAGES: dict[str, Callable[[Any, Any], Any]] = {
+    "steps are a text": lambda tensors, meta: meta["state"].update(steps="x"),
+    "untrained steps are missing": lambda tensors, meta: meta["state"].pop("untrained_steps"),
+    "updates are a fraction": lambda tensors, meta: meta["state"]["novelty"].update(updates=0.5),
+    "more drawn than there is room for": lambda tensors, meta: meta["options"].update(gradient_steps=2**31 - 1),
+    "windows larger than the weights": lambda tensors, meta: meta["options"].update(window=1_000_000),
+    "a count below 0": _statistics("count", -1.0),
+    "a variance below 0": _statistics("var", -1.0),
+    "a mean without a square": _statistics("mean", 1e300),
+    "returns that are not numbers": _statistics("returns", float("nan")),
+    "complex statistics": lambda tensors, meta: tensors["statistics"].update(
+        mean=torch.zeros(2, dtype=torch.complex64)
+    ),
+    "more frames counted than kept": lambda tensors, meta: tensors["memory"]["written"].add_(1_000),
+    "ages below 0": lambda tensors, meta: tensors["memory"]["ages"].fill_(-1),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_one_is_refused(walks: Walks, damage: str, tmp_path: Path) -> None:
+    env = make(walks(2))
+    drive(env, 20)
+    env.save(tmp_path / "novelty")
+    saved = load_checkpoint(tmp_path / "novelty")
+    tensors, meta = {group: dict(named) for group, named in saved.tensors.items()}, dict(saved.meta)
+    DAMAGES[damage](tensors, meta)
+    save_checkpoint(tmp_path / "novelty", tensors, meta)
+    with pytest.raises(InputError):
+        NoveltyReward.load(tmp_path / "novelty", walks(2), device="cpu")
 
 
 def test_nothing_of_it_is_pickled(walks: Walks) -> None:
