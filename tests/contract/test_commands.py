@@ -196,6 +196,7 @@ COMMAND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "seed": Row("arrays", 1),
             "overwrite": Row("refused", True, beside={"out": "there"}),
             "checkpoint_every": Row("arrays", 512, beside={"steps": 1024}),
+            "device": CUDA,
             "runs": Row("names", "elsewhere"),
             "name": Row("names", "renamed"),
         },
