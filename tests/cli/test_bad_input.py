@@ -273,7 +273,9 @@ def test_pictures_of_goals(rendered: Path, tmp_path: Path, refused: Refused) -> 
     Image.new("L", (40, 20)).save(tmp_path / "wide.png")
     (tmp_path / "text.png").write_text("no picture")
     assert "There is no picture" in refused("plan", "--run", rendered, "--goal", tmp_path / "none.png")
-    assert "40 x 20 pixels, frames are 32 x 32" in refused("plan", "--run", rendered, "--goal", tmp_path / "wide.png")
+    assert "40 x 20 pixels: give a picture of the proportions 32 x 32" in refused(
+        "plan", "--run", rendered, "--goal", tmp_path / "wide.png"
+    )
     assert "is no picture that can be read" in refused("plan", "--run", rendered, "--goal", tmp_path / "text.png")
 
 

@@ -18,7 +18,8 @@ def test_a_weight_goes_linearly_to_its_end(progress: float, weight: float) -> No
 @pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
 def test_without_a_start_a_weight_is_constant(progress: float) -> None:
     assert WeightedTerm("prior_kl", 0.5).weight_at(progress) == 0.5
-    assert WeightedTerm("prior_kl", 0.5, start=3.0).weight_at(progress) == 0.5
+    with pytest.raises(InputError, match="give both of start and ramp"):
+        WeightedTerm("prior_kl", 0.5, start=3.0)
 
 
 def test_an_unknown_term_is_refused_by_name() -> None:

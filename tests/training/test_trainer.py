@@ -54,10 +54,9 @@ def test_the_callers_generators_are_left_alone(recipe: Recipe, transitions: Tran
 
 @pytest.mark.parametrize("cut", [1, 5, 6, 7])
 def test_cut_anywhere_it_goes_on_to_the_bit(recipe: Recipe, transitions: Transitions, cut: int) -> None:
-    """Cut inside a phase, before, at and after the border of two."""
+    """Cut inside a phase, before, at and after the border of two; at the end where there is one phase."""
     total = recipe.steps
-    if cut > total:
-        pytest.skip("the recipe has one phase")
+    cut = min(cut, total)
     whole, first = make(recipe, transitions), make(recipe, transitions)
     expected = advance(whole, total)
     begun = advance(first, cut)

@@ -113,15 +113,21 @@ def test_whitening() -> None:
     assert far.tolist() == [[[5.0, 5.0, 5.0]]]
 
 
-@pytest.mark.parametrize("offset", [0.0, 1e5, -1e9])
-@pytest.mark.parametrize("scale", [1e6, 1.0, 1e-2])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+# Pairs of which float32 would leave a few numbers only are left out.
+@pytest.mark.parametrize(
+    ("offset", "scale", "dtype"),
+    [
+        (offset, scale, dtype)
+        for offset in (0.0, 1e5, -1e9)
+        for scale in (1e6, 1.0, 1e-2)
+        for dtype in (np.float32, np.float64)
+        if scale > 16 * abs(offset) * np.finfo(dtype).eps
+    ],
+)
 def test_whitening_depends_on_no_offset_and_no_unit(offset: float, scale: float, dtype: Any) -> None:
     """The deviation of what was seen is 1 in its own units, as far as the numbers themselves can tell."""
     seen = np.random.default_rng(0).random((4_000, 3)) * scale + offset
     frames = seen.astype(dtype)
-    if len(np.unique(frames)) < 20:
-        pytest.skip("rounded to a few numbers")
     novelty = make("plain")
     for part in np.split(frames, 40):
         novelty.observe(part)
