@@ -48,7 +48,7 @@ wheel: $(READY)
 	$(BIN)/pip install -q --no-deps --target build/wheel/site build/wheel/*.whl
 	cp -r tests build/wheel/tests
 	cd build/wheel && PYTHONPATH=$(CURDIR)/build/wheel/site $(CURDIR)/$(BIN)/python -P -m pytest \
-		-c $(CURDIR)/pyproject.toml --rootdir . -p no:cacheprovider -q $(WHEEL_TESTS)
+		-c $(CURDIR)/pyproject.toml --rootdir . -p no:cacheprovider -q -n 2 $(WHEEL_TESTS)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
