@@ -181,6 +181,8 @@ def _swap(partial: Path, path: Path) -> None:
     except OSError:
         old.rename(path)
         raise
+    if old.is_symlink():  # what it leads to stays
+        old.unlink()
     shutil.rmtree(old, ignore_errors=True)
 
 

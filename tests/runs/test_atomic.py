@@ -54,6 +54,16 @@ def test_what_was_moved_aside_goes_when_there_is_something_new(tmp_path: Path) -
     assert [entry.name for entry in tmp_path.iterdir()] == ["d"]
 
 
+def test_a_link_that_is_replaced_goes_alone(tmp_path: Path) -> None:
+    (tmp_path / "behind").mkdir()
+    (tmp_path / "behind" / "file").write_text("stays")
+    (tmp_path / "name").symlink_to("behind")
+    with new_folder(tmp_path / "name", replace=True) as folder:
+        (folder / "file").write_text("new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["behind", "name"]
+    assert [(tmp_path / at / "file").read_text() for at in ("behind", "name")] == ["stays", "new"]
+
+
 def test_only_what_the_dead_of_this_machine_left_is_swept(tmp_path: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", "pass"])
     child.wait()
