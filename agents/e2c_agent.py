@@ -12,7 +12,7 @@ import torch
 from gymnasium.vector import VectorEnv
 from numpy.typing import ArrayLike, NDArray
 
-from e2c_control.agents.embedded import EmbeddedAgent, of_class
+from e2c_control.agents.embedded import EmbeddedAgent
 from e2c_control.agents.filtering import FrameFilter
 from e2c_control.agents.goals import EpisodeGoals, GoalEnv
 from e2c_control.agents.learning import AfterStep, Callback, LearningOptions, collect_and_train, later_seed
@@ -20,7 +20,7 @@ from e2c_control.agents.planning import PlanningOptions
 from e2c_control.agents.replanning import Rows, replan_each
 from e2c_control.agents.saved import SavedAgent
 from e2c_control.agents.world import EnvSource, world_of
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, of_class, whole
 from e2c_control.measures import encode_means
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from reprlib import repr as short
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -17,17 +16,8 @@ from stable_baselines3.common.vec_env import VecEnv
 from e2c_control.agents.learning import AfterStep, Callback, LearningOptions, Stopped, as_callback, device_of
 from e2c_control.agents.saved import SavedAgent, Tensors
 from e2c_control.agents.world import EnvSource, World, world_of
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, of_class, whole
 from e2c_control.models.embedding import Embedding
-
-Kind = TypeVar("Kind")
-
-
-def of_class(name: str, value: object, kind: type[Kind]) -> Kind:
-    """Return ``value``, if it is of that class; anything else raises InputError."""
-    if not isinstance(value, kind):
-        raise InputError(f"{name} is {short(value)}: give one of class {kind.__name__}.")
-    return value
 
 
 class EmbeddedAgent:

@@ -7,7 +7,9 @@ import shlex
 from collections.abc import Callable, Iterable
 from numbers import Real
 from reprlib import repr as short
-from typing import Any, SupportsIndex, cast
+from typing import Any, SupportsIndex, TypeVar, cast
+
+Kind = TypeVar("Kind")
 
 
 class InputError(ValueError):
@@ -87,6 +89,13 @@ def one_of(kind: str, value: object, choices: Iterable[str]) -> str:
     known = list(choices)
     if not isinstance(value, str) or value not in known:
         raise InputError(f"There is no {kind} {short(value)}{near_miss(value, known)}: choose {_listed(known)}.")
+    return value
+
+
+def of_class(name: str, value: object, kind: type[Kind]) -> Kind:
+    """Return ``value``, if it is of that class; anything else raises InputError."""
+    if not isinstance(value, kind):
+        raise InputError(f"{name} is {short(value)}: give one of class {kind.__name__}.")
     return value
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from e2c_control.agents.curiosity.experience import STEP, Experience
 from e2c_control.agents.curiosity.options import CuriosityOptions
 from e2c_control.agents.curiosity.seeking import LatentNovelty, Sought
-from e2c_control.agents.embedded import EmbeddedAgent, of_class
+from e2c_control.agents.embedded import EmbeddedAgent
 from e2c_control.agents.learning import (
     AfterStep,
     Callback,
@@ -32,7 +32,7 @@ from e2c_control.data import Transitions
 from e2c_control.data.card import NAME, DatasetCard
 from e2c_control.data.shards import Shard, join_shards
 from e2c_control.data.transitions import stack_frames
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, of_class, whole
 from e2c_control.measures import encode_means
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model

@@ -24,7 +24,7 @@ from e2c_control.agents.novelty.scaling import ReturnScale
 from e2c_control.agents.novelty.weights import Objective, Weights
 from e2c_control.agents.novelty.windows import ActionCode, FrameCode, Layout
 from e2c_control.agents.policy_gradient.collecting import check_finite
-from e2c_control.errors import InputError, flag, whole
+from e2c_control.errors import InputError, flag, of_class, whole
 from e2c_control.runs.typed_json import fields_from
 
 STATE: Mapping[str, Any] = {"steps": int, "untrained_steps": int, "watching": bool, "novelty": Mapping[str, Any]}
@@ -88,7 +88,7 @@ class NoveltyReward(VecEnvWrapper):
                 "get the bonus: put it around, VecNormalize(NoveltyReward(env)), or leave it out."
             )
         super().__init__(venv if _is_monitored(venv) else VecMonitor(venv))
-        self.options = options or NoveltyOptions()
+        self.options = NoveltyOptions() if options is None else of_class("options", options, NoveltyOptions)
         self.weights = Weights(intrinsic_weight, extrinsic_weight, objective)
         self.frame_code, self.action_code = (
             FrameCode(cast(Any, venv.observation_space)),

@@ -283,6 +283,9 @@ def test_what_environments_may_not_do(walks: Walks, poison: dict[str, int], sent
 def test_what_cannot_be_scored(walks: Walks) -> None:
     with pytest.raises(InputError, match="use make_vec_env"):
         NoveltyReward("MountainCar-v0")  # type: ignore[arg-type]
+    for options in ("curious", {}):
+        with pytest.raises(InputError, match="give one of class NoveltyOptions"):
+            NoveltyReward(walks(1), options)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="FlattenObservation"):
         NoveltyReward(make_vec_env("FrozenLake-v1", 1))
     odd = walks(1)
