@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
-from e2c_control.cli.console import Unset, check_seed, parse_arguments, say, suggest
+from e2c_control.cli.console import Unset, check_seed, naming, parse_arguments, say, suggest
 from e2c_control.cli.workers import check_workers, run_jobs
 from e2c_control.errors import InputError, quoted, whole
 from e2c_control.training.presets import EPISODE_LENGTH, TRANSITIONS, default_environments, default_starts
@@ -116,7 +116,7 @@ class Collect:
         find_spec(self.env)  # refused before there is a folder
         with Unfinished.open(self.out, overwrite=self.overwrite, resume=resume) as growing:
             write_config(growing.folder / CONFIG, self)
-            hint = f"`e2c collect --resume {quoted(self.out)}{' --overwrite' * self.overwrite}`"
+            hint = f"`e2c collect --resume {quoted(self.out)}{naming(self.env)}{' --overwrite' * self.overwrite}`"
             try:
                 if growing.transitions:
                     say("Going on", f"after {growing.transitions:,} transitions that were collected before")
@@ -146,7 +146,7 @@ class Collect:
     def _resumed(self, path: Path) -> Collect:
         """The command that was not finished, with what may be given anew."""
         from e2c_control.data.card import NAME
-        from e2c_control.data.environments import check_file_arguments
+        from e2c_control.data.environments import check_file_arguments, look_here_for
         from e2c_control.data.unfinished import unfinished_folder
         from e2c_control.runs.config import is_own_config, read_config
         from e2c_control.runs.foreign import check_folder
@@ -164,11 +164,10 @@ class Collect:
                 raise InputError(f"{path} was not begun here and names a cluster, {began.ray!r:.80}: collect anew.")
         if self.env not in (None, began.env):
             raise InputError(f"{path} is of {began.env}, not of {self.env}: leave --env out.")
-        if self.env is None and ":" in (began.env or ""):
-            raise InputError(
-                f"{path} is of {began.env}, which imports a module: if that is yours, confirm it with --env "
-                f"{quoted(began.env)}."
-            )
+        if self.env is not None:
+            look_here_for(self.env)
+        elif (confirmed := naming(began.env or "")) != "":
+            raise InputError(f"{path} is of {began.env}, which imports a module: if that is yours, add{confirmed}.")
         transitions = began.transitions if self.transitions is None else self.transitions
         return replace(began, out=path, transitions=transitions, overwrite=self.overwrite)
 
@@ -192,8 +191,8 @@ class Collect:
             return True
         if not self.overwrite:
             raise InputError(
-                f"A part of {path} was collected with other options: go on with `e2c collect --resume {quoted(path)}`, "
-                "give it up with --overwrite, or choose another path."
+                f"A part of {path} was collected with other options: go on with `e2c collect --resume {quoted(path)}"
+                f"{naming(self.env or '')}`, give it up with --overwrite, or choose another path."
             )
         return False
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 import tyro
 
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, quoted, whole
 
 T = TypeVar("T")
 Unset = Annotated[T | None, tyro.conf.arg(help_behavior_hint="")]
@@ -29,6 +29,11 @@ def suggest(*commands: str) -> None:
     """What to do next."""
     for i, command in enumerate(commands):
         say("Next" if i == 0 else "or", command)
+
+
+def naming(environment: str) -> str:
+    """Return " --env module:Id" for a suggested command, if the environment is one that the user has to name."""
+    return f" --env {quoted(environment)}" if ":" in environment else ""
 
 
 def check_seed(seed: int) -> None:

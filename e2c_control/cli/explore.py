@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from e2c_control.cli.console import Unset, check_seed, parse_arguments, say, suggest
+from e2c_control.cli.console import Unset, check_seed, naming, parse_arguments, say, suggest
 from e2c_control.errors import InputError, quoted, whole
 
 if TYPE_CHECKING:
@@ -178,7 +178,8 @@ class Explore:
             say("Stopped", f"after {agent.num_timesteps:,} steps, which are kept")
         say("Dataset", f"{out}: {joined.n_transitions:,} transitions")
         if isinstance(ended, KeyboardInterrupt):
-            raise KeyboardInterrupt(f"go on with `e2c explore --resume {quoted(run.path)}`") from ended
+            hint = f"go on with `e2c explore --resume {quoted(run.path)}{naming(card.environment)}`"
+            raise KeyboardInterrupt(hint) from ended
         if ended is not None:
             raise ended
         suggest(f"e2c train --dataset {quoted(out)}")
@@ -204,7 +205,7 @@ class Explore:
 
         from e2c_control.data import make_image_env, make_vector_env
         from e2c_control.data.card import DatasetCard
-        from e2c_control.data.environments import check_arguments, environment_identity
+        from e2c_control.data.environments import check_arguments, environment_identity, is_native
 
         arguments = parse_arguments(self.env_args)
         check_arguments(env, arguments)
@@ -217,7 +218,8 @@ class Explore:
         worlds.reset()
         state = worlds.reset_infos[0].get("state")
         card = DatasetCard(
-            environment=name,
+            # A resumed run makes it without its module, which is imported already; the dataset names it in full.
+            environment=name if is_native(env) or self.env is None else self.env,
             environment_kwargs=kwargs,
             frame_shape=shape,
             action_dim=int((worlds.action_space.shape or (0,))[0]),

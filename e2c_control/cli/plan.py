@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from e2c_control.cli.console import MOST_PROBLEMS, Unset, check_seed, say, suggest
+from e2c_control.cli.console import MOST_PROBLEMS, Unset, check_seed, naming, say, suggest
 from e2c_control.cli.planning import Planning, PlanningFlags
 from e2c_control.errors import InputError, quoted, whole
 
@@ -70,8 +70,8 @@ class Plan:
         """Drive, draw, and say how it went and what to do next."""
         say("Run", self.run)
         native = self.drive()
-        run = quoted(self.run)
-        suggest(f"e2c evaluate --run {run}" if native else f"e2c plan --run {run} --goal picture.png")
+        run, env = quoted(self.run), naming(self.env or "")
+        suggest(f"e2c evaluate --run {run}" if native else f"e2c plan --run {run}{env} --goal picture.png")
 
     def drive(self) -> bool:
         """Drive, draw, and say how it went; returns whether it was in a world of this project."""

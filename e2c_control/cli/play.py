@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from e2c_control.cli.console import Unset, check_seed, say, suggest
+from e2c_control.cli.console import Unset, check_seed, naming, say, suggest
 from e2c_control.cli.planning import Planning, PlanningFlags
 from e2c_control.errors import InputError, quoted, whole
 
@@ -69,7 +69,7 @@ class Play:
             show(session)
         else:
             self._film(self.video)
-        suggest(f"e2c plan --run {quoted(self.run)}")
+        suggest(f"e2c plan --run {quoted(self.run)}{naming(self.env or '')}")
 
     def _check(self) -> None:
         check_seed(self.seed)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from e2c_control.cli.collect import open_or_collect
-from e2c_control.cli.console import Unset, check_seed, say, suggest, table
+from e2c_control.cli.console import Unset, check_seed, naming, say, suggest, table
 from e2c_control.errors import InputError, quoted, whole
 from e2c_control.training.presets import RECIPE, check_steps_scale
 
@@ -108,8 +108,9 @@ class Train:
             run = self.train(job)
         if job.rank == 0:
             path = quoted(run.path)
-            evaluate = [f"e2c evaluate --run {path}"] if own_task(read_card(run.path)) else []
-            suggest(f"e2c plan --run {path}", *evaluate, f"tensorboard --logdir {path}")
+            card = read_card(run.path)
+            evaluate = [f"e2c evaluate --run {path}"] if own_task(card) else []
+            suggest(f"e2c plan --run {path}{naming(card.environment)}", *evaluate, f"tensorboard --logdir {path}")
 
     def train(self, job: Job) -> RunFolder:
         """The run, trained to its end by this process and the others of its job."""

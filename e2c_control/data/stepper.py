@@ -32,6 +32,7 @@ class Stepper:
         self._policy = policy or UniformPolicy(self.action_dim)
         self._rng: np.random.Generator  # from `begin` on
         self._has_states: bool | None = None  # from the first reset on
+        self._state_dim: int | None = None
         self._first: NDArray[np.uint8] | None = None
         self.moves = False
         """Whether any frame differed from the first one so far."""
@@ -97,9 +98,10 @@ class Stepper:
             return None
         told = info.get("_state", True) if mask is None else np.asarray(info.get("_state", True)) | ~mask
         states = as_vectors(info.get("state"), mask)
-        if states is None or not np.all(told):
+        if states is None or not np.all(told) or states.shape[1] != (self._state_dim or states.shape[1]):
             self._has_states = False
             return None
+        self._state_dim = states.shape[1]
         return states
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable
 from itertools import count
@@ -164,6 +165,51 @@ def test_what_ctrl_c_left_is_a_dataset_and_goes_on(
     Explore(resume=found(tmp_path))()
     assert "nothing is left to do" in capsys.readouterr().out
     assert_same(tmp_path, explored)
+
+
+WALK = """
+import gymnasium, numpy as np
+
+class Walk(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(0, 255, (8, 8, 1), np.uint8)
+    action_space = gymnasium.spaces.Box(-1, 1, (2,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.observation_space.sample() * 0, {}
+
+    def step(self, action):
+        frame = np.zeros((8, 8, 1), np.uint8)
+        frame[tuple(np.rint(3.5 + 3 * action).astype(int))] = 255
+        return frame, 0.0, False, False, {}
+
+gymnasium.register("My/Walk-v0", entry_point="my_walk:Walk", max_episode_steps=16)
+"""
+
+
+def test_an_environment_of_ones_own_goes_on_under_its_full_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, succeed: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The parts before and after a stop are one dataset, which says what to import."""
+    (tmp_path / "my_walk.py").write_text(WALK)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    whole_reward, calls = NoveltyReward.train, count(1)
+
+    def pressed(reward: NoveltyReward) -> dict[str, float]:
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return whole_reward(reward)
+
+    env = "my_walk:My/Walk-v0"
+    monkeypatch.setattr(NoveltyReward, "train", pressed)
+    begun = ("explore", "--env", env, "--out", "data", "--steps", 1536, "--n-envs", 4, "--model", "plain")
+    assert main([str(word) for word in (*begun, "--checkpoint-every", 512, "--name", "first")]) == 130
+    assert f"--env {env}`" in capsys.readouterr().err
+    monkeypatch.setattr(NoveltyReward, "train", whole_reward)
+    succeed("explore", "--resume", "runs/Walk-v0/first", "--env", env)
+    assert Transitions.open(tmp_path / "data").card.environment == env
+    assert Transitions.open(tmp_path / "data").n_transitions == 1536
 
 
 def test_an_embedding_trains_on_it(explored: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -127,6 +127,7 @@ def test_whose_environment_it_is(environment: str | EnvSpec | None, native: bool
         ("Nothing/AtAll-v7", "Unknown environment"),
         ("no_such_module:Thing-v0", "Unknown environment .*: No module named 'no_such_module', install it"),
         ("not an id", "Unknown environment"),
+        (gymnasium.make("E2C/Planar-v0"), "is no id: give 'Id' or 'module:Id'"),
         ("MountainCar-v0", "only continuous actions"),
     ],
 )

@@ -1,6 +1,7 @@
 """Somebody else's environments: layouts of images, actions, states, modules, and what goes wrong inside them."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -278,6 +279,7 @@ TOLD: dict[str, tuple[Callable[[int], Any], int | None]] = {
 }
 CHANGING: dict[str, Callable[[int], Any]] = {
     "only at a reset": lambda time: {} if time else vectors(time),
+    "longer from the third step on": lambda time: {"state": np.zeros(2 + (time > 2))},
     "longer and longer": lambda time: {"state": np.zeros(1 + time)},
     "a dict later": lambda time: {"state": {"x": 1.0}} if time == 3 else vectors(time),
     "a text later": lambda time: {"state": "over"} if time == 3 else vectors(time),
@@ -399,6 +401,22 @@ def test_a_module_in_the_current_folder(e2c: Callable[..., Any], tmp_path: Path)
     done = e2c(*COLLECT, "my_env:My/Dot-v0", "--n-envs", "2")
     assert done.returncode == 0, done.stderr
     assert Transitions.open(tmp_path / "d").frames.shape[1:] == (9, 9, 1)
+
+
+def test_a_collection_of_such_a_module_goes_on(e2c: Callable[..., Any], tmp_path: Path) -> None:
+    """By the command that was suggested, which names the module."""
+    counting = (
+        "taken = 0\n\n    def step(self, action):\n        Dot.taken += 1\n        assert Dot.taken < 15, 'worn out'"
+    )
+    (tmp_path / "my_env.py").write_text(MODULE.replace("def step(self, action):", counting))
+    stopped = e2c(*COLLECT, "my_env:My/Dot-v0", "--n-envs", "2")
+    assert stopped.returncode == 2
+    (command,) = re.findall("`e2c (.*?)`", stopped.stderr)
+    assert command == "collect --resume d --env my_env:My/Dot-v0"
+    (tmp_path / "my_env.py").write_text(MODULE)
+    done = e2c(*command.split())
+    assert done.returncode == 0, done.stderr
+    assert Transitions.open(tmp_path / "d").card.environment == "my_env:My/Dot-v0"
 
 
 def test_what_lies_in_the_current_folder_stands_in_for_nothing(e2c: Callable[..., Any], tmp_path: Path) -> None:
