@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from e2c_control.cli.collect import open_or_collect
 from e2c_control.cli.console import Unset, check_seed, naming, say, suggest, table
 from e2c_control.errors import InputError, quoted, whole
+from e2c_control.runs.limits import MOST_THREADS
 from e2c_control.training.presets import RECIPE, check_steps_scale
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ class Train:
         if self.resume is None and (self.dataset is None) == (self.env is None):
             both = "Give --dataset or --env, not both: the one is there, the other is collected first."
             raise InputError(both if self.dataset else "Give --dataset, --env or --resume; see e2c train --help.")
-        for name in ("threads", "log_every", "measure_every", "checkpoint_every"):
+        whole("--threads", self.threads, most=MOST_THREADS)
+        for name in ("log_every", "measure_every", "checkpoint_every"):
             whole(_option(name), getattr(self, name))
         check_steps_scale("--steps-scale", self.steps_scale)
         check_seed(self.seed)

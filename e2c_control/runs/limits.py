@@ -9,6 +9,8 @@ from reprlib import repr as short
 from typing import Any, NamedTuple, cast
 
 LARGEST_COUNT = 2**31 - 1
+MOST_THREADS = 1024
+"""More than any machine has cores for, and few enough to start: OpenMP ends the process that asks for too many."""
 LARGEST_FLOAT = sys.float_info.max
 
 
@@ -61,7 +63,8 @@ LIMITS: Mapping[str, Mapping[str, Limit]] = {
         "weight_decay": NOT_NEGATIVE,
     },
     "TrainConfig": {
-        **dict.fromkeys(("threads", "log_every", "measure_every", "checkpoint_every", "keep"), COUNT),
+        **dict.fromkeys(("log_every", "measure_every", "checkpoint_every", "keep"), COUNT),
+        "threads": Limit(f"a whole number from 1 to {MOST_THREADS}", least=1, most=MOST_THREADS),
         "seed": SEED,
         "held_out": SHARE_BELOW_1,
     },

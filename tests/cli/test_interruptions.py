@@ -198,6 +198,6 @@ def test_a_collection_makes_do_with_what_there_is(
     path = tmp_path / "data"
     sentence = refused("collect", "--out", path, *options)
     assert "the camera is gone. 80 transitions are kept" in sentence
-    assert "confirm it with --env" in refused("collect", "--resume", path)
+    assert "add --env frail:Frail-v0." in refused("collect", "--resume", path)
     succeed("collect", "--resume", path, "--env", "frail:Frail-v0", "--transitions", 80)
     assert len(np.load(path / "actions.npy")) == 88

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from e2c_control.agents.curiosity.options import CuriosityOptions
 from e2c_control.agents.learning import LearningOptions
 from e2c_control.agents.planning import PlanningOptions
 from e2c_control.data.card import DatasetCard, read_card
@@ -56,6 +57,7 @@ IMPOSSIBLE: list[tuple[Place, object]] = [
     (("recipe", "phases", 1, "batch_size"), 0),
     (("seed",), -1),
     (("threads",), 0),
+    (("threads",), 2**31 - 1),
     (("held_out",), 1.0),
     (("held_out",), -0.1),
     (("log_every",), 0),
@@ -235,7 +237,9 @@ def test_every_number_that_is_read_has_a_limit(kind: type[Any]) -> None:
 
 def test_limits_are_of_fields_that_exist() -> None:
     known = {
-        f"{kind.__name__}.{field.name}" for kind in (*FILES, LearningOptions, PlanningOptions) for field in fields(kind)
+        f"{kind.__name__}.{field.name}"
+        for kind in (*FILES, LearningOptions, PlanningOptions, CuriosityOptions)
+        for field in fields(kind)
     }
     listed = {f"{owner}.{name}" for owner, names in LIMITS.items() for name in names}
     assert listed | NEVER_EMPTY <= known
