@@ -166,7 +166,7 @@ class Collect:
             raise InputError(f"{path} is of {began.env}, not of {self.env}: leave --env out.")
         if self.env is not None:
             look_here_for(self.env)
-        elif (confirmed := naming(began.env or "")) != "":
+        elif confirmed := naming(began.env):
             raise InputError(f"{path} is of {began.env}, which imports a module: if that is yours, add{confirmed}.")
         transitions = began.transitions if self.transitions is None else self.transitions
         return replace(began, out=path, transitions=transitions, overwrite=self.overwrite)
@@ -192,7 +192,7 @@ class Collect:
         if not self.overwrite:
             raise InputError(
                 f"A part of {path} was collected with other options: go on with `e2c collect --resume {quoted(path)}"
-                f"{naming(self.env or '')}`, give it up with --overwrite, or choose another path."
+                f"{naming(self.env)}`, give it up with --overwrite, or choose another path."
             )
         return False
 

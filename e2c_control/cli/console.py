@@ -31,9 +31,9 @@ def suggest(*commands: str) -> None:
         say("Next" if i == 0 else "or", command)
 
 
-def naming(environment: str) -> str:
+def naming(environment: str | None) -> str:
     """Return " --env module:Id" for a suggested command, if the environment is one that the user has to name."""
-    return f" --env {quoted(environment)}" if ":" in environment else ""
+    return f" --env {quoted(environment)}" if environment and ":" in environment else ""
 
 
 def check_seed(seed: int) -> None:

@@ -70,7 +70,7 @@ class Plan:
         """Drive, draw, and say how it went and what to do next."""
         say("Run", self.run)
         native = self.drive()
-        run, env = quoted(self.run), naming(self.env or "")
+        run, env = quoted(self.run), naming(self.env)
         suggest(f"e2c evaluate --run {run}" if native else f"e2c plan --run {run}{env} --goal picture.png")
 
     def drive(self) -> bool:

@@ -69,7 +69,7 @@ class Play:
             show(session)
         else:
             self._film(self.video)
-        suggest(f"e2c plan --run {quoted(self.run)}{naming(self.env or '')}")
+        suggest(f"e2c plan --run {quoted(self.run)}{naming(self.env)}")
 
     def _check(self) -> None:
         check_seed(self.seed)
