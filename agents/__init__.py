@@ -4,7 +4,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from e2c_control.agents.e2c_agent import E2CAgent
-from e2c_control.agents.evaluation import Drive, drive
 from e2c_control.agents.filtering import FrameFilter
 from e2c_control.agents.planning import PlanningOptions
 
@@ -26,7 +25,6 @@ __all__ = [
     "LAX",
     "RELAX",
     "A2CBaseline",
-    "Drive",
     "E2CAgent",
     "FrameFilter",
     "FreeEnergyAgent",
@@ -35,7 +33,6 @@ __all__ = [
     "NoveltyReplayBuffer",
     "NoveltyReward",
     "PlanningOptions",
-    "drive",
 ]
 
 

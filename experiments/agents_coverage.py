@@ -38,11 +38,11 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
 from e2c_control.agents import FreeEnergyAgent
 from e2c_control.agents.novelty import NoveltyOptions
-from e2c_control.cli.console import table
 from e2c_control.envs import make_task
 from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, FAINT, GREEN, INK, ORANGE, dress, new_figure, to_image
 from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.tables import table
 
 RESULTS = Path(__file__).parent / "results"
 ENVIRONMENTS, POINTS = 32, 60

@@ -41,8 +41,7 @@ from _rows import measure_missing, stored_rows
 from agents_coverage import Array, Visits, pump
 from agents_coverage import median_interval as interval
 
-from e2c_control.agents import E2CAgent, PlanningOptions, drive
-from e2c_control.cli.console import table
+from e2c_control.agents import E2CAgent, PlanningOptions
 from e2c_control.cli.explore import Explore
 from e2c_control.data import Transitions, collect, make_vector_env
 from e2c_control.data.shards import Shard
@@ -50,12 +49,14 @@ from e2c_control.data.writer import TransitionsWriter
 from e2c_control.envs import Task, make_task
 from e2c_control.envs.reference import reference_scores
 from e2c_control.envs.task import PROTOCOL_SEED
+from e2c_control.evaluation import drive
 from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, dress, new_figure, to_image
 from e2c_control.measures import measure_map
 from e2c_control.objectives.recipes import make_recipe
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.tables import table
 from e2c_control.training.presets import EPISODE_LENGTH, default_embedding
 from e2c_control.training.run import TrainConfig, train
 

@@ -24,10 +24,10 @@ from _rows import measure_missing
 from gymnasium import Env, spaces
 
 from e2c_control.agents.novelty import NoveltyOptions
-from e2c_control.cli.console import table
 from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, GREEN, INK, ORANGE, PURPLE, dress, new_figure, to_image
 from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.tables import table
 
 RESULTS = Path(__file__).parent / "results"
 ROOM, ROOMS, PANEL, STEPS = 7, 4, 7, 40_960

@@ -39,12 +39,12 @@ from torch import nn
 from e2c_control.agents import LAX, RELAX, A2CBaseline
 from e2c_control.agents.policy_gradient import PolicyGradient, episode_gradients
 from e2c_control.agents.policy_gradient.actions import look
-from e2c_control.cli.console import table
 from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, ORANGE, dress, new_figure, to_image
 from e2c_control.gradients import Estimator, ScoreFunction
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.tables import table
 
 RESULTS = Path(__file__).parent / "results"
 TUNING_SEEDS, SEEDS = (100, 101), tuple(range(10))

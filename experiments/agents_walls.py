@@ -39,11 +39,11 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from e2c_control.agents.free_energy.learners import settings_of
 from e2c_control.agents.free_energy.sight import SightCallback
 from e2c_control.agents.novelty import NoveltyOptions, NoveltyReward
-from e2c_control.cli.console import table
 from e2c_control.envs import make_task
 from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, FAINT, GREEN, INK, ORANGE, dress, new_figure, to_image
 from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.tables import table
 
 CLIPPED, NOW = NoveltyOptions("recurrent", limit=5.0), NoveltyOptions("recurrent")
 LISTENERS = {

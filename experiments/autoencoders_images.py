@@ -35,11 +35,11 @@ from e2c_control.autoencoders import (
     resample,
 )
 from e2c_control.autoencoders.distances import auc, energy_distance
-from e2c_control.cli.console import table
 from e2c_control.figures import save_png
 from e2c_control.figures.canvas import dress, new_figure, to_image
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.tables import table
 
 RESULTS = Path(__file__).parent / "results"
 STEPS, HELD, OFFSET = 1500, 400, 0.05

@@ -28,11 +28,11 @@ from torch import Tensor
 
 from e2c_control.autoencoders.kernels import SCALES
 from e2c_control.autoencoders.mmd import mmd
-from e2c_control.cli.console import table
 from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, ORANGE, dress, new_figure, to_image
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.tables import table
 
 RESULTS = Path(__file__).parent / "results"
 ROWS, CHANNELS, LENGTH = 100, 16, 8

@@ -39,11 +39,11 @@ from e2c_control.autoencoders import (
 )
 from e2c_control.autoencoders.distances import energy_distance
 from e2c_control.autoencoders.toys import parabola, parabola_residual
-from e2c_control.cli.console import table
 from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, FAINT, dress, new_figure, to_image
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.tables import table
 
 RESULTS = Path(__file__).parent / "results"
 STEPS, POINTS = 8000, 10_000

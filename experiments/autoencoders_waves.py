@@ -41,11 +41,11 @@ from e2c_control.autoencoders.structure import (
     relative_error,
 )
 from e2c_control.autoencoders.toys import waves
-from e2c_control.cli.console import table
 from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, GREEN, INK, ORANGE, dress, new_figure, to_image
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.tables import table
 
 RESULTS = Path(__file__).parent / "results"
 CYCLES, BAND = 30, 3.0

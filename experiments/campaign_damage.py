@@ -625,7 +625,7 @@ def warm_up() -> None:
     import e2c_control.cli.explore
     import e2c_control.cli.novelty
     import e2c_control.cli.plan
-    import e2c_control.cli.trained
+    import e2c_control.evaluation.trained
     import e2c_control.training.watch  # noqa: F401
 
     make_vec_env("MountainCar-v0", 1).close()

@@ -28,11 +28,11 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from e2c_control.agents import FreeEnergyAgent, NoveltyOptions
-from e2c_control.cli.console import table
 from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, FAINT, GREEN, INK, ORANGE, dress, new_figure, to_image
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.tables import table
 
 RESULTS = Path(__file__).parent / "results"
 NAME = "free_energy_dark_room"

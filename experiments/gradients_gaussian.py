@@ -26,7 +26,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from e2c_control.cli.console import table
 from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, GREEN, INK, ORANGE, dress, new_figure, to_image
 from e2c_control.gradients import Estimator, Mean, OptimalConstant, Reparameterisation, ScoreFunction
@@ -34,6 +33,7 @@ from e2c_control.gradients.check import moments
 from e2c_control.gradients.toys import gaussian
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.tables import table
 
 RESULTS = Path(__file__).parent / "results"
 MU, SIGMA, C = 0.7, 1.3, 5.0

@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from e2c_control.cli.console import table
 from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, ORANGE, dress, new_figure, to_image
 from e2c_control.gradients import (
@@ -43,6 +42,7 @@ from e2c_control.gradients.statistics import cpu_microseconds, step_of
 from e2c_control.gradients.toys import bit, bits, choice, gamma, gaussian, interacting
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.tables import table
 
 RESULTS = Path(__file__).parent / "results"
 PROBLEMS: dict[str, Callable[[], Toy]] = {

@@ -32,7 +32,6 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, Independent, kl_divergence
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from e2c_control.cli.console import table
 from e2c_control.figures import save_png
 from e2c_control.figures.canvas import dress, new_figure, to_image
 from e2c_control.gradients import (
@@ -50,6 +49,7 @@ from e2c_control.gradients import (
 )
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.tables import table
 
 RESULTS = Path(__file__).parent / "results"
 PIXELS, LATENTS, HIDDEN, BATCH, TRAINING = 64, 32, 100, 50, 1400

@@ -37,11 +37,12 @@ import torch
 from _pages import RESULTS
 from _rows import stored_rows
 
-from e2c_control.agents import Drive, E2CAgent, PlanningOptions, drive
+from e2c_control.agents import E2CAgent, PlanningOptions
 from e2c_control.benchmark.cell import Cell, gather, make_cell
 from e2c_control.data import Transitions
 from e2c_control.envs import Problem, Task
 from e2c_control.envs.task import PROTOCOL_SEED
+from e2c_control.evaluation import Drive, drive
 from e2c_control.measures import encode_means, hold_out
 from e2c_control.measures.model_error import prediction_errors
 from e2c_control.models.embedding import Embedding

@@ -29,13 +29,13 @@ from numpy.typing import NDArray
 from e2c_control.benchmark.cell import make_cell, run_cell
 from e2c_control.benchmark.worlds import WORLDS
 from e2c_control.cli.choose import Choose
-from e2c_control.cli.console import table
 from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, INK, dress, new_figure, to_image
 from e2c_control.measures.ranks import spearman
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.tables import table
 
 OUT = RESULTS / "model_choice.json"
 BY = {

@@ -27,10 +27,11 @@ import numpy as np
 import torch
 from planners_replan import ENVIRONMENT
 
-from e2c_control.agents import E2CAgent, PlanningOptions, drive
+from e2c_control.agents import E2CAgent, PlanningOptions
 from e2c_control.autoencoders.distances import auc
 from e2c_control.data import Transitions, collect, make_vector_env
 from e2c_control.envs import Problem, Task, make_task
+from e2c_control.evaluation import drive
 from e2c_control.measures import encode_means
 from e2c_control.models.embedding import Embedding, EmbeddingConfig
 from e2c_control.models.planning_model import planning_model

@@ -31,9 +31,10 @@ import numpy as np
 import torch
 from planners_replan import ENVIRONMENT, planar_embedding
 
-from e2c_control.agents import Drive, E2CAgent, FrameFilter, PlanningOptions, drive
+from e2c_control.agents import E2CAgent, FrameFilter, PlanningOptions
 from e2c_control.data import Transitions, collect, make_vector_env
 from e2c_control.envs import make_task
+from e2c_control.evaluation import Drive, drive
 from e2c_control.measures import encode_means
 from e2c_control.models.embedding import Embedding
 from e2c_control.runs.atomic import replace_text

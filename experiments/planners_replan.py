@@ -30,12 +30,13 @@ import numba
 import numpy as np
 import torch
 
-from e2c_control.agents import Drive, E2CAgent, PlanningOptions, drive
-from e2c_control.cli.trained import TrainedRun
+from e2c_control.agents import E2CAgent, PlanningOptions
 from e2c_control.data import collect, make_vector_env
 from e2c_control.envs import Problem, Task, make_task
 from e2c_control.envs.reference import reference_scores
 from e2c_control.envs.task import PROTOCOL_SEED
+from e2c_control.evaluation import Drive, drive
+from e2c_control.evaluation.trained import TrainedRun
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.latent_dynamics import LatentDynamics, latent_step
 from e2c_control.models.matrix_network import LocallyLinearTransition

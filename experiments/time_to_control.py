@@ -24,10 +24,10 @@ from _pages import RESULTS
 from _rows import stored_rows
 
 from e2c_control.benchmark.cell import Cell, make_cell, run_cell
-from e2c_control.cli.console import table
 from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.tables import table
 
 SHARES = (0.25, 0.5, 1.0)
 BAR = 70.0

@@ -11,13 +11,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
-from e2c_control.agents import E2CAgent, PlanningOptions, drive
+from e2c_control.agents import E2CAgent, PlanningOptions
 from e2c_control.benchmark.outcome import Driven, portraits, scored, see
 from e2c_control.benchmark.worlds import World, find_world
 from e2c_control.data import Transitions, UniformPolicy, collect, make_vector_env
 from e2c_control.envs import Task
 from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.errors import check_fields, one_of, whole
+from e2c_control.evaluation import drive
 from e2c_control.measures import measure
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe

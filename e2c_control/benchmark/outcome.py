@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from e2c_control.agents import Drive
 from e2c_control.data import Transitions
 from e2c_control.envs import Problem, Task
 from e2c_control.envs.reference import reference_scores
+from e2c_control.evaluation import Drive
 from e2c_control.figures import Journey, driven_path, latent_map
 from e2c_control.measures import HeldOut, encode_means, hold_out
 from e2c_control.models.embedding import Embedding

@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from e2c_control.cli.console import Unset, check_seed, say, table
+from e2c_control.cli.console import Unset, check_seed, say
 from e2c_control.cli.workers import check_workers, run_jobs
 from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.errors import InputError, whole
+from e2c_control.tables import table
 from e2c_control.training.presets import RECIPE, check_steps_scale
 
 if TYPE_CHECKING:

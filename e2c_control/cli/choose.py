@@ -6,17 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from e2c_control.cli.console import MOST_PROBLEMS, Unset, check_seed, suggest, table
+from e2c_control.cli.console import MOST_PROBLEMS, Unset, check_seed, suggest
 from e2c_control.cli.planning import Planning, PlanningFlags
 from e2c_control.errors import InputError, quoted, whole
+from e2c_control.tables import table
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from e2c_control.agents import E2CAgent
-    from e2c_control.cli.trained import TrainedRun
     from e2c_control.envs import Task
+    from e2c_control.evaluation.trained import TrainedRun
 
 
 class Tried(NamedTuple):
@@ -58,8 +59,8 @@ class Choose:
 
     def choose(self) -> list[Tried]:
         """The runs, best first."""
-        from e2c_control.cli.trained import TrainedRun
         from e2c_control.envs.task import PROTOCOL_SEED
+        from e2c_control.evaluation.trained import TrainedRun
 
         check_seed(self.seed)
         if self.seed == PROTOCOL_SEED:
@@ -80,7 +81,7 @@ class Choose:
 
     def _comparable(self, runs: list[TrainedRun]) -> list[Task]:
         """The task of each run, which has to be the same but for the frames in an observation."""
-        from e2c_control.cli.trained import differences
+        from e2c_control.evaluation.trained import differences
 
         first = runs[0]
         for trained in runs:
@@ -102,7 +103,7 @@ class Choose:
         return tasks
 
     def _try(self, trained: TrainedRun, task: Task, agent: E2CAgent) -> Tried:
-        from e2c_control.agents import drive
+        from e2c_control.evaluation import drive
 
         driven = drive(agent, task, task.evaluation_problems(self.seed, self.problems))
         return Tried(trained.folder.path, driven.resemblance.mean(0))

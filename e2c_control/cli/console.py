@@ -41,17 +41,6 @@ def check_seed(seed: int) -> None:
     whole("--seed", seed, least=0, most=LARGEST_SEED)
 
 
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of equal length, the first one a heading; the first column to the left, numbers to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(_pad(row, widths)).rstrip() for row in rows]
-    return "\n".join([lines[0], "-" * (sum(widths) + 2 * len(widths) - 2), *lines[1:]])
-
-
-def _pad(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-
-
 def parse_arguments(given: Sequence[str]) -> Mapping[str, Any]:
     """`("noise=0.5", "name=abc")` as {"noise": 0.5, "name": "abc"}: a Python literal where it is one, else text."""
     arguments: dict[str, Any] = {}

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from e2c_control.cli.console import Unset, check_seed, say, table
+from e2c_control.cli.console import Unset, check_seed, say
 from e2c_control.errors import InputError, whole
+from e2c_control.tables import table
 
 if TYPE_CHECKING:
     import torch

@@ -9,18 +9,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from e2c_control.cli.console import MOST_PROBLEMS, Unset, check_seed, say, suggest, table
+from e2c_control.cli.console import MOST_PROBLEMS, Unset, check_seed, say, suggest
 from e2c_control.cli.planning import Planning, PlanningFlags
 from e2c_control.envs.task import PROTOCOL_PROBLEMS, PROTOCOL_SEED
 from e2c_control.errors import InputError, quoted, whole
+from e2c_control.tables import table
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from e2c_control.agents import PlanningOptions
-    from e2c_control.cli.trained import TrainedRun
     from e2c_control.envs import Task
+    from e2c_control.evaluation.trained import TrainedRun
     from e2c_control.planners.mpc import Replan
 
     Array = NDArray[np.float64]
@@ -114,7 +115,7 @@ class Evaluate:
 
     def evaluate(self) -> list[Evaluation]:
         """All runs, tasks and lists, each written down as soon as it is done."""
-        from e2c_control.cli.trained import TrainedRun
+        from e2c_control.evaluation.trained import TrainedRun
         from e2c_control.runs.threads import threads
 
         if self.problems < 1 or not self.run or not self.seed or self.task == ():
@@ -146,8 +147,8 @@ class Evaluate:
         return [trained.task(name) for name in dict.fromkeys(self.task or (None,))]
 
     def _drive(self, trained: TrainedRun, task: Task, seed: int) -> Evaluation:
-        from e2c_control.agents import drive
         from e2c_control.envs.reference import reference_scores
+        from e2c_control.evaluation import drive
 
         problems = task.evaluation_problems(seed, self.problems)
         agent = self.planning.equip(trained.agent(task), trained)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from e2c_control.cli.console import Unset, check_seed, say, suggest, table
+from e2c_control.cli.console import Unset, check_seed, say, suggest
 from e2c_control.errors import InputError, quoted, whole
+from e2c_control.tables import table
 
 if TYPE_CHECKING:
     from e2c_control.autoencoders.novelty_run import NoveltyConfig

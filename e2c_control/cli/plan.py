@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from e2c_control.agents import E2CAgent
-    from e2c_control.cli.episode import Episode
-    from e2c_control.cli.trained import TrainedRun
     from e2c_control.envs import Problem, Task
+    from e2c_control.evaluation.episode import Episode
+    from e2c_control.evaluation.trained import TrainedRun
 
     Array = NDArray[np.float64]
     Image = NDArray[np.uint8]
@@ -75,7 +75,7 @@ class Plan:
 
     def drive(self) -> bool:
         """Drive, draw, and say how it went; returns whether it was in a world of this project."""
-        from e2c_control.cli.trained import TrainedRun
+        from e2c_control.evaluation.trained import TrainedRun
         from e2c_control.runs.threads import threads
 
         self._check()
@@ -98,8 +98,8 @@ class Plan:
     def _in_own_world(self, trained: TrainedRun) -> None:
         import numpy as np
 
-        from e2c_control.cli.episode import drive_task
         from e2c_control.envs.reference import reference_scores
+        from e2c_control.evaluation.episode import drive_task
         from e2c_control.figures import Journey, driven_path
         from e2c_control.measures import encode_means
 
@@ -130,7 +130,7 @@ class Plan:
 
     def _in_foreign_world(self, trained: TrainedRun) -> None:
         from e2c_control.agents import E2CAgent, PlanningOptions
-        from e2c_control.cli.episode import drive_foreign, read_goal
+        from e2c_control.evaluation.episode import drive_foreign, read_goal
         from e2c_control.figures import Journey, driven_path
 
         self._refuse("task", "start_state", "goal_state")
@@ -189,7 +189,7 @@ class Plan:
     def _write(
         self, trained: TrainedRun, episode: Episode, plot: Image, scalars: dict[str, float], frames_per_second: int
     ) -> None:
-        from e2c_control.cli.film import film
+        from e2c_control.evaluation.film import film
         from e2c_control.figures import save_gif, save_png
         from e2c_control.runs.folder import RunFolder
         from e2c_control.runs.logger import RunLogger

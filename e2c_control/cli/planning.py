@@ -12,7 +12,7 @@ from e2c_control.errors import whole
 
 if TYPE_CHECKING:
     from e2c_control.agents import E2CAgent, FrameFilter, PlanningOptions
-    from e2c_control.cli.trained import TrainedRun
+    from e2c_control.evaluation.trained import TrainedRun
 
 
 @dataclass(frozen=True, kw_only=True)

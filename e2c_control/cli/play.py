@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from e2c_control.agents.play import Goal, Session, World
-    from e2c_control.cli.trained import TrainedRun
+    from e2c_control.evaluation.trained import TrainedRun
+    from e2c_control.play import Goal, Session, World
 
     Image = NDArray[np.uint8]
 
@@ -62,7 +62,7 @@ class Play:
         """Open the window, or write the film."""
         self._check()
         if self.video is None:
-            from e2c_control.agents.play.window import open_window, show
+            from e2c_control.play.window import open_window, show
 
             open_window()
             session, _ = self._session()
@@ -93,8 +93,8 @@ class Play:
 
     def _session(self) -> tuple[Session, int]:
         """The session, and how many goals were given for it."""
-        from e2c_control.agents.play import Session
-        from e2c_control.cli.trained import TrainedRun
+        from e2c_control.evaluation.trained import TrainedRun
+        from e2c_control.play import Session
 
         say("Run", self.run)
         trained = TrainedRun.open(self.run, self.env)
@@ -111,8 +111,8 @@ class Play:
     def _in_own_world(self, trained: TrainedRun) -> tuple[Session, int]:
         import numpy as np
 
-        from e2c_control.agents.play import Known, Session, TaskWorld
         from e2c_control.cli.plan import sample_views
+        from e2c_control.play import Known, Session, TaskWorld
 
         task = trained.task(self.task)
         agent = self.planning.equip(trained.agent(task, self.seed), trained)
@@ -131,7 +131,7 @@ class Play:
 
 def record(session: Session, steps: int, goals: int) -> list[Image]:
     """Frames of a drive of so many steps, of which each of the goals gets an equal share."""
-    from e2c_control.agents.play import Press
+    from e2c_control.play import Press
 
     changes = {steps * goal // goals for goal in range(1, goals)}
     frames = [session.frame()]
@@ -145,8 +145,8 @@ def record(session: Session, steps: int, goals: int) -> list[Image]:
 
 def _gym_world(trained: TrainedRun, seed: int) -> World:
     """The environment of a run that is not one of this project's, and what random actions show of it."""
-    from e2c_control.agents.play import GymWorld, Known
     from e2c_control.data import make_image_env
+    from e2c_control.play import GymWorld, Known
 
     card = trained.card
     env = make_image_env(trained.environment, trained.frame_stack, **card.environment_kwargs)

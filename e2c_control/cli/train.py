@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from e2c_control.cli.collect import open_or_collect
-from e2c_control.cli.console import Unset, check_seed, naming, say, suggest, table
+from e2c_control.cli.console import Unset, check_seed, naming, say, suggest
 from e2c_control.errors import InputError, quoted, whole
 from e2c_control.runs.limits import MOST_THREADS
+from e2c_control.tables import table
 from e2c_control.training.presets import RECIPE, check_steps_scale
 
 if TYPE_CHECKING:
@@ -100,8 +101,8 @@ class Train:
 
     def __call__(self) -> None:
         """Train, and say how good the map is and what to do with it."""
-        from e2c_control.cli.trained import own_task
         from e2c_control.data.card import read_card
+        from e2c_control.evaluation.trained import own_task
         from e2c_control.training.distributed import join_job
 
         self._check()
@@ -219,8 +220,8 @@ def _option(name: str) -> str:
 
 
 def _watcher(run: RunFolder, config: TrainConfig):
-    from e2c_control.cli.trained import own_task
     from e2c_control.data.card import read_card
+    from e2c_control.evaluation.trained import own_task
     from e2c_control.training.watch import MapWatcher
 
     task = own_task(read_card(config.dataset))

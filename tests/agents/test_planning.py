@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from e2c_control.agents import E2CAgent, PlanningOptions, drive
+from e2c_control.agents import E2CAgent, PlanningOptions
 from e2c_control.agents.planning import ITERATIONS, TAKES
 from e2c_control.envs import make_task
 from e2c_control.errors import InputError
+from e2c_control.evaluation import drive
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
 from e2c_control.planners import ILQR, PLANNERS

@@ -9,10 +9,11 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from e2c_control.agents import E2CAgent, drive
+from e2c_control.agents import E2CAgent
 from e2c_control.agents.curiosity import PlannedCuriosity
 from e2c_control.envs import make_task
 from e2c_control.errors import InputError
+from e2c_control.evaluation import drive
 from e2c_control.models.embedding import Embedding
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from e2c_control.agents import E2CAgent, drive
+from e2c_control.agents import E2CAgent
 from e2c_control.benchmark.cell import Cell, gather, make_cell, run_cell
 from e2c_control.cli import main, parse
 from e2c_control.cli.collect import Collect
@@ -18,6 +18,7 @@ from e2c_control.cli.train import Train
 from e2c_control.data import collect, make_vector_env
 from e2c_control.data.card import read_card
 from e2c_control.envs import make_task
+from e2c_control.evaluation import drive
 from e2c_control.training.presets import TRANSITIONS, default_environments
 
 SCALE = 0.003

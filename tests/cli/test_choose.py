@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from e2c_control.agents import drive
 from e2c_control.cli.choose import Choose
-from e2c_control.cli.trained import TrainedRun
+from e2c_control.evaluation import drive
+from e2c_control.evaluation.trained import TrainedRun
 
 Succeed = Callable[..., None]
 Refused = Callable[..., str]

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from e2c_control.cli.episode import read_goal
 from e2c_control.data import DatasetCard, make_image_env
 from e2c_control.errors import InputError
+from e2c_control.evaluation.episode import read_goal
 
 
 def world(env_id: str, **looks: Any) -> tuple[DatasetCard, np.ndarray, np.ndarray]:

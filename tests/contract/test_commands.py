@@ -13,10 +13,10 @@ from unittest.mock import patch
 
 import torch
 
-from e2c_control.agents import drive
 from e2c_control.cli import COMMANDS, find_command, main
 from e2c_control.cli.planning import Planning
 from e2c_control.errors import InputError
+from e2c_control.evaluation import drive
 
 from .mechanism import CHANCE, Excused, Refused, Row, Seen, Thing, contract, print_of
 

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 from stable_baselines3.common.env_util import make_vec_env
 
-from e2c_control.agents import LAX, RELAX, A2CBaseline, E2CAgent, FreeEnergyAgent, drive
+from e2c_control.agents import LAX, RELAX, A2CBaseline, E2CAgent, FreeEnergyAgent
 from e2c_control.agents.curiosity import PlannedCuriosity
 from e2c_control.benchmark.report import write_report
 from e2c_control.benchmark.store import read_cells
 from e2c_control.cli import main
-from e2c_control.cli.trained import TrainedRun
 from e2c_control.data import Transitions
 from e2c_control.errors import InputError
+from e2c_control.evaluation import drive
+from e2c_control.evaluation.trained import TrainedRun
 from e2c_control.runs.checkpoint import latest, load_checkpoint
 from e2c_control.runs.logger import read_metrics
 

@@ -16,11 +16,11 @@ from e2c_control.agents import LAX, RELAX, E2CAgent, FreeEnergyAgent
 from e2c_control.agents.curiosity import PlannedCuriosity
 from e2c_control.benchmark.store import read_cells
 from e2c_control.cli import main
-from e2c_control.cli.trained import TrainedRun
 from e2c_control.data import Transitions
 from e2c_control.data.pictures import read_picture
 from e2c_control.data.unfinished import unfinished_folder
 from e2c_control.errors import InputError
+from e2c_control.evaluation.trained import TrainedRun
 from e2c_control.runs.checkpoint import load_checkpoint
 from e2c_control.runs.folder import RunFolder
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from e2c_control.cli.episode import Episode
+from e2c_control.evaluation.episode import Episode
 from e2c_control.measures import decode_frames
 from e2c_control.models.embedding import Embedding
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from e2c_control.agents.play.atlas import SIDE
 from e2c_control.envs.scene import BODY, CONTROL, GOAL, PAPER, STONE, SURFACE, Colour
+from e2c_control.play.atlas import SIDE
 
 Image = NDArray[np.uint8]
 

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2c_control.agents.e2c_agent import E2CAgent, PlanState
-from e2c_control.agents.play.atlas import SIDE, Atlas
-from e2c_control.agents.play.page import Page, place
-from e2c_control.agents.play.worlds import TRAIL, Goal, World
 from e2c_control.envs.scene import CONTROL, GOAL, STONE, Colour
 from e2c_control.errors import InputError
 from e2c_control.measures import decode_frames, encode_means
+from e2c_control.play.atlas import SIDE, Atlas
+from e2c_control.play.page import Page, place
+from e2c_control.play.worlds import TRAIL, Goal, World
 
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from e2c_control.agents import E2CAgent, drive
+from e2c_control.agents import E2CAgent
 from e2c_control.data import make_image_env
 from e2c_control.data.card import DatasetCard
 from e2c_control.data.environments import drawn_shape
@@ -17,6 +17,7 @@ from e2c_control.data.pictures import as_frame, read_picture
 from e2c_control.envs import Problem, Task
 from e2c_control.envs.viewer import Viewer
 from e2c_control.errors import InputError
+from e2c_control.evaluation import drive
 from e2c_control.measures import encode_means
 from e2c_control.planners.mpc import Replan, summarise
 

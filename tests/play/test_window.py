@@ -6,13 +6,13 @@ import pytest
 from pygame.event import Event
 
 from e2c_control.agents import E2CAgent
-from e2c_control.agents.play import Session, TaskWorld
-from e2c_control.agents.play.page import HEAD, HEIGHT, MAP_LEFT, WIDTH
-from e2c_control.agents.play.window import open_window, show
-from e2c_control.agents.play.worlds import Known
 from e2c_control.envs import Task
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding
+from e2c_control.play import Session, TaskWorld
+from e2c_control.play.page import HEAD, HEIGHT, MAP_LEFT, WIDTH
+from e2c_control.play.window import open_window, show
+from e2c_control.play.worlds import Known
 
 RIGHT, LEFT = {"key": pygame.K_RIGHT}, {"key": pygame.K_LEFT}
 SCRIPT = (

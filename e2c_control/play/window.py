@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from e2c_control.agents.play.page import HEIGHT, WIDTH
-from e2c_control.agents.play.session import Click, Event, Press, Session, Steer
 from e2c_control.errors import InputError
+from e2c_control.play.page import HEIGHT, WIDTH
+from e2c_control.play.session import Click, Event, Press, Session, Steer
 
 if TYPE_CHECKING:
     from pygame.event import Event as PygameEvent

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from e2c_control.agents import E2CAgent, PlanningOptions
-from e2c_control.agents.play import Click, GymWorld, Known, Press, Session, Steer, TaskWorld
-from e2c_control.agents.play.atlas import SIDE
-from e2c_control.agents.play.page import HEAD, MAP_LEFT, WIDTH, WORLD_LEFT, place
 from e2c_control.data import make_image_env
 from e2c_control.envs import Task, make_task
 from e2c_control.envs.viewer import MARGIN
 from e2c_control.models.embedding import Embedding, EmbeddingConfig
+from e2c_control.play import Click, GymWorld, Known, Press, Session, Steer, TaskWorld
+from e2c_control.play.atlas import SIDE
+from e2c_control.play.page import HEAD, MAP_LEFT, WIDTH, WORLD_LEFT, place
 
 TINY = EmbeddingConfig(encoder_hidden=(4,), decoder_hidden=(4,), transition_hidden=(4,))
 

@@ -1,19 +1,19 @@
-"""A trained run as the commands use it: its embedding, its environment, an agent."""
+"""A trained run: its embedding, its environment, an agent."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
 from e2c_control.agents import E2CAgent, PlanningOptions
-from e2c_control.cli.console import say
 from e2c_control.data.card import NAME, DatasetCard, read_card
 from e2c_control.data.environments import check_file_arguments, import_named, is_native, named_in_a_file
 from e2c_control.envs import Task, make_task, task_ids
 from e2c_control.envs.system import System
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, InputWarning
 from e2c_control.models.embedding import Embedding
 from e2c_control.runs.folder import RunFolder
 from e2c_control.training.run import load_embedding, steps_done
@@ -65,7 +65,11 @@ class TrainedRun:
         if env is not None:
             import_named(env, card.environment, folder.path)
         if done < total:
-            say("Note", f"{path} is not trained to its end: this is its checkpoint of step {done:,} of {total:,}")
+            warnings.warn(
+                f"{path} is not trained to its end: this is its checkpoint of step {done:,} of {total:,}.",
+                InputWarning,
+                stacklevel=2,
+            )
         return cls(folder, card, embedding, done)
 
     @property

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from e2c_control.cli.trained import TrainedRun
 from e2c_control.data import DatasetCard
 from e2c_control.envs import make_task, task_ids
 from e2c_control.errors import InputError
+from e2c_control.evaluation.trained import TrainedRun
 from e2c_control.models.embedding import Embedding, EmbeddingConfig
 from e2c_control.runs.folder import RunFolder
 
