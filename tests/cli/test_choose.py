@@ -24,6 +24,7 @@ def two(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Pa
     return last, before
 
 
+@pytest.mark.filterwarnings("default:.*is not trained to its end")
 def test_the_order_is_that_of_the_images(
     two: tuple[Path, Path], succeed: Succeed, capsys: pytest.CaptureFixture[str]
 ) -> None:
