@@ -8,11 +8,13 @@ from e2c_control.agents.filtering import FrameFilter
 from e2c_control.agents.planning import PlanningOptions
 
 if TYPE_CHECKING:
+    from e2c_control.agents.curiosity import CuriosityOptions, PlannedCuriosity
     from e2c_control.agents.free_energy import FreeEnergyAgent
     from e2c_control.agents.novelty import NoveltyCallback, NoveltyOptions, NoveltyReplayBuffer, NoveltyReward
     from e2c_control.agents.policy_gradient import LAX, RELAX, A2CBaseline
 
 _LATER = {
+    **dict.fromkeys(("CuriosityOptions", "PlannedCuriosity"), "e2c_control.agents.curiosity"),
     **dict.fromkeys(("LAX", "RELAX", "A2CBaseline"), "e2c_control.agents.policy_gradient"),
     **dict.fromkeys(
         ("NoveltyCallback", "NoveltyOptions", "NoveltyReplayBuffer", "NoveltyReward"), "e2c_control.agents.novelty"
@@ -25,6 +27,7 @@ __all__ = [
     "LAX",
     "RELAX",
     "A2CBaseline",
+    "CuriosityOptions",
     "E2CAgent",
     "FrameFilter",
     "FreeEnergyAgent",
@@ -32,6 +35,7 @@ __all__ = [
     "NoveltyOptions",
     "NoveltyReplayBuffer",
     "NoveltyReward",
+    "PlannedCuriosity",
     "PlanningOptions",
 ]
 

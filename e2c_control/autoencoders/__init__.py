@@ -13,6 +13,7 @@ from e2c_control.autoencoders.networks import (
     signal_networks,
     vector_networks,
 )
+from e2c_control.autoencoders.novelty import SearchOptions, novelty_search
 from e2c_control.autoencoders.plain import PlainAutoEncoder
 from e2c_control.autoencoders.priors import PRIORS, Prior, make_prior
 from e2c_control.autoencoders.recurrent import RecurrentAutoEncoder
@@ -24,6 +25,7 @@ from e2c_control.autoencoders.registry import (
     save_autoencoder,
 )
 from e2c_control.autoencoders.sampling import ChainReport, Chains, FittedCodes, fit_codes, resample
+from e2c_control.autoencoders.toys import parabola, waves
 from e2c_control.autoencoders.training import AutoEncoderTrainer, TrainingOptions
 from e2c_control.autoencoders.variational import VariationalAutoEncoder
 from e2c_control.autoencoders.wasserstein import WassersteinAutoEncoder
@@ -47,6 +49,7 @@ __all__ = [
     "PlainAutoEncoder",
     "Prior",
     "RecurrentAutoEncoder",
+    "SearchOptions",
     "TrainingOptions",
     "VariationalAutoEncoder",
     "WassersteinAutoEncoder",
@@ -58,10 +61,13 @@ __all__ = [
     "make_prior",
     "median_gaussian",
     "mmd",
+    "novelty_search",
+    "parabola",
     "prior_mmd",
     "resample",
     "save_autoencoder",
     "seeded",
     "signal_networks",
     "vector_networks",
+    "waves",
 ]

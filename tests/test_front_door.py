@@ -1,0 +1,108 @@
+"""The front door: its names are pinned, on one page, cheap to import, and all that the pages use."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import e2c_control
+
+ROOT = Path(__file__).resolve().parent.parent
+# fmt: off
+NAMES = (
+    "Dynamics", "E2CAgent", "Embedding", "EmbeddingConfig", "Estimator", "AutoEncoder", "FreeEnergyAgent",
+    "FunctionDynamics", "ICEM", "ILQR", "InputError", "LAX", "Limits", "MPC", "NoveltyCallback", "NoveltyOptions",
+    "NoveltyReward", "Phase", "Plan", "PlannedCuriosity", "Planner", "PlanningOptions", "QuadraticCost", "RELAX",
+    "Recipe", "System", "Task", "Term", "TrainConfig", "TrainedRun", "Trainer", "Transitions", "TransitionsWriter",
+    "WeightedTerm", "check_unbiased", "collect", "drive", "make_image_env", "make_planner", "make_recipe",
+    "make_task", "make_vector_env", "start_run", "train",
+)
+# fmt: on
+"""The promise. A name is added here on purpose, and taken away only with a new major version."""
+
+FACES = ("planners", "gradients", "autoencoders", "agents", "envs", "data", "evaluation")
+PAGES = ("README.md", "planners/README.md", "agents/README.md", "e2c_control/README.md",
+         "e2c_control/gradients/README.md", "e2c_control/autoencoders/README.md")  # fmt: skip
+
+in_checkout = pytest.mark.skipif(not (ROOT / "README.md").is_file(), reason="needs the repository")
+
+
+def names_of(module: str) -> set[str]:
+    """Return the names that a module promises."""
+    return set(__import__(module, fromlist=["__all__"]).__all__)
+
+
+def imported(source: str) -> set[tuple[str, str]]:
+    """Return the names that a source imports from this project, as (module, name)."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "e2c_control":
+            found |= {(node.module or "", alias.name) for alias in node.names}
+        if isinstance(node, ast.Import):
+            found |= {(alias.name, "") for alias in node.names if alias.name.startswith("e2c_control.")}
+    return found
+
+
+def test_the_names_are_pinned() -> None:
+    offered = {name for name in dir(e2c_control) if not name.startswith("_")}
+    modules = {name for name in offered if f"e2c_control.{name}" in sys.modules}
+    extra = {"TYPE_CHECKING", "Any", "Path", "import_module"}
+    assert offered - modules - extra == set(NAMES)
+    assert len(NAMES) <= 50
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_name_is_there_and_explained(name: str) -> None:
+    value = getattr(e2c_control, name)
+    assert value.__name__ == name
+    assert value.__module__.startswith("e2c_control.")
+    assert value.__doc__
+
+
+def test_type_checkers_see_the_same_names() -> None:
+    source = Path(e2c_control.__file__).read_text(encoding="utf-8")
+    (block,) = (
+        node
+        for node in ast.parse(source).body
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    )
+    seen = {(part.module, alias.name, alias.asname) for part in block.body for alias in part.names}
+    assert {name for _, name, _ in seen} == set(NAMES)
+    for module, name, known_as in seen:
+        assert known_as == name
+        assert getattr(__import__(module, fromlist=[name]), name) is getattr(e2c_control, name)
+
+
+def test_the_import_is_cheap_until_a_name_is_used() -> None:
+    code = (
+        "import e2c_control, sys; dir(e2c_control); e2c_control.InputError; e2c_control.make_task('E2C/Planar-v0');"
+        "print([n for n in ('torch', 'stable_baselines3', 'matplotlib', 'numba') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_name_that_is_not_there_says_so() -> None:
+    with pytest.raises(AttributeError, match="module 'e2c_control' has no attribute 'Planer'"):
+        _ = e2c_control.Planer
+
+
+@in_checkout
+def test_the_page_has_exactly_these_names() -> None:
+    page = (ROOT / "e2c_control/README.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row)) == sorted(NAMES)
+
+
+@in_checkout
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_use_the_front_door(page: str) -> None:
+    """Nothing that a page shows comes from behind the faces."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        for module, name in imported(block):
+            assert module == "e2c_control" or module.removeprefix("e2c_control.") in FACES, f"{module}.{name}"
+            assert name in (NAMES if module == "e2c_control" else names_of(module)), f"{module}.{name}"
