@@ -312,8 +312,7 @@ def many(problems: int, rounds: int) -> dict[str, Any]:
     """Swing-ups from as many states at once, ten iterations: the compiled engine and the torch engine, wall-clock."""
     import torch
 
-    from e2c_control.planners import ILQR, Limits, Starts
-    from e2c_control.planners.torch_engine import TorchILQR
+    from e2c_control.planners import ILQR, Limits, Starts, TorchILQR
 
     torch.set_num_threads(1)
     (dynamics, cost), horizon, iterations = pendulum_problem(), 50, 10
@@ -326,15 +325,14 @@ def many(problems: int, rounds: int) -> dict[str, Any]:
         return torch.stack((states[:, 0] + 0.05 * speed, speed), 1)
 
     def in_engine(device: str) -> Callable[[], Any]:
-        z0, u0 = torch.tensor(states, device=device), torch.zeros(problems, horizon, 1, device=device).double()
-        bound = torch.full((1,), 2.0, device=device).double()
+        z0, limits = torch.tensor(states, device=device), Limits.symmetric(2.0, 1)
         state, last = (torch.tensor(weight, device=device).double() for weight in ([0.05, 0.005], [50.0, 5.0]))
 
         def price(z: Any, u: Any) -> Any:
             return (z[:, :-1] ** 2 @ state).sum(1) + z[:, -1] ** 2 @ last + 0.005 * (u**2).sum((1, 2))
 
         def run() -> Any:
-            cost = in_torch(step, price, z0, u0, -bound, bound).cost.cpu()  # and so waits for the device
+            cost = in_torch(step, price, z0, horizon, limits).cost.cpu()  # and so waits for the device
             return cost.numpy()
 
         return run

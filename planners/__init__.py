@@ -1,8 +1,11 @@
 """Trajectory optimisers over any dynamics.
 
 Everything here is batched float64 NumPy: N problems at once, each with its own initial state and goal. The compiler of
-the inner loops (numba) is loaded by the first plan, not by this import.
+the inner loops (numba) is loaded by the first plan, not by this import, and torch by the first use of a Torch name.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from e2c_control.planners.aico import AICO
 from e2c_control.planners.cem import CEM
@@ -21,6 +24,10 @@ from e2c_control.planners.mppi import MPPI
 from e2c_control.planners.plan import Limits, Plan, StopReason
 from e2c_control.planners.registry import PLANNERS, make_planner
 from e2c_control.planners.starts import Starts
+
+if TYPE_CHECKING:
+    from e2c_control.planners.torch_dynamics import TorchDynamics
+    from e2c_control.planners.torch_engine import TorchILQR, TorchPlan
 
 __all__ = [
     "AICO",
@@ -58,6 +65,16 @@ __all__ = [
     "Starts",
     "StopReason",
     "SumCost",
+    "TorchDynamics",
+    "TorchILQR",
+    "TorchPlan",
     "lqr",
     "make_planner",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in ("TorchDynamics", "TorchILQR", "TorchPlan"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    room = "torch_dynamics" if name == "TorchDynamics" else "torch_engine"
+    return getattr(import_module(f"{__name__}.{room}"), name)

@@ -1,14 +1,23 @@
 """What a planner returns, and the limits that it keeps."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from e2c_control.errors import InputError, whole
 from e2c_control.planners.checks import Array, Bools, Ints, real
+from e2c_control.planners.optimality import Numbers
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Wholes = TypeVar("Wholes", Ints, "Tensor")
 
 
 class StopReason(IntEnum):
@@ -40,13 +49,13 @@ class Limits:
         object.__setattr__(self, "high", high)
 
     @classmethod
-    def symmetric(cls, bound: ArrayLike, control_dim: int | None = None) -> "Limits":
+    def symmetric(cls, bound: ArrayLike, control_dim: int | None = None) -> Limits:
         """-bound <= u <= bound, from an array (m,) or from one number and ``control_dim``."""
         high = np.broadcast_to(np.asarray(bound, dtype=np.float64), np.shape(bound) or (control_dim or 1,))
         return cls(-high, high)
 
     @classmethod
-    def none(cls, control_dim: int) -> "Limits":
+    def none(cls, control_dim: int) -> Limits:
         """No limits."""
         return cls.symmetric(np.inf, control_dim)
 
@@ -56,68 +65,42 @@ class Limits:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """Planned trajectories of N problems over T steps."""
+class PlanOf(Generic[Numbers, Wholes]):
+    """Planned trajectories of N problems over T steps, as NumPy arrays (`Plan`) or as tensors (`TorchPlan`)."""
 
-    states: Array  # (N, T + 1, n), predicted by the dynamics that were planned with
-    controls: Array  # (N, T, m), always finite and within the limits
-    gains: Array | None  # (N, T, m, n): u = controls + gains (z - states), zero rows where a limit is active
-    cost: Array  # (N,), infinite where nothing finite was found
-    cost_history: Array  # (N, I + 1), before the first and after each iteration; the last value repeats after a stop
-    iterations: Ints  # (N,)
-    stop_reason: Ints  # (N,), values of StopReason
+    states: Numbers  # (N, T + 1, n), predicted by the dynamics that were planned with
+    controls: Numbers  # (N, T, m), always finite and within the limits
+    gains: Numbers | None  # (N, T, m, n): u = controls + gains (z - states), zero rows where a limit is active
+    cost: Numbers  # (N,), infinite where nothing finite was found
+    cost_history: Numbers  # (N, I + 1), before the first and after each iteration; the last value repeats after a stop
+    iterations: Wholes  # (N,)
+    stop_reason: Wholes  # (N,), values of StopReason
     # (N,), the share of the cost that a full step still promises to gain, without units: see planners/optimality.py.
     # Infinite where no planner has looked: with sampling planners, after a fallback, without a local model.
-    optimality_residual: Array
-    regularisation: Array  # (N,), Levenberg-Marquardt weight at the stop, in units of the Hessians
-    model_gap: Array | None = None  # (N,), |J - A| / |J| over the plan, J the exact Jacobian, where it was asked for
+    optimality_residual: Numbers
+    regularisation: Numbers  # (N,), Levenberg-Marquardt weight at the stop, in units of the Hessians
+    model_gap: Numbers | None = None  # (N,), |J - A| / |J| over the plan, J the exact Jacobian, where it was asked for
 
     def __len__(self) -> int:
         return len(self.controls)
 
     @property
     def horizon(self) -> int:
+        """Number of steps T."""
         return self.controls.shape[1]
-
-    @property
-    def failed(self) -> Bools:
-        """(N,): no finite trajectory was found."""
-        return ~np.isfinite(self.cost)
 
     @property
     def reasons(self) -> list[StopReason]:
         """The stop reasons by name."""
         return [StopReason(int(reason)) for reason in self.stop_reason]
 
-    @classmethod
-    def guess(cls, controls: ArrayLike, state_dim: int) -> "Plan":
-        """A plan of controls (N, T, m) alone, to start a planner from."""
-        controls = real("the guessed controls", controls, (None, None, None))
-        n_problems, horizon, _ = controls.shape
-        unknown = np.full(n_problems, np.inf)
-        states = np.full((n_problems, horizon + 1, state_dim), np.nan)
-        nothing, reason = np.zeros(n_problems, np.int64), np.full(n_problems, StopReason.ITERATIONS, np.int64)
-        return cls(states, controls, None, unknown, unknown[:, None], nothing, reason, unknown, np.zeros((n_problems,)))
+    def select(self, problems: Sequence[int] | Ints | Bools) -> Self:
+        """Return the plan of some of the problems."""
+        rows, parts = np.asarray(problems), {part.name: getattr(self, part.name) for part in fields(self)}
+        return replace(self, **{name: part[rows] for name, part in parts.items() if part is not None})
 
-    def select(self, problems: Sequence[int] | Ints | Bools) -> "Plan":
-        """The plan of some of the problems."""
-        rows = np.asarray(problems)
-        gains = None if self.gains is None else self.gains[rows]
-        return Plan(
-            self.states[rows],
-            self.controls[rows],
-            gains,
-            self.cost[rows],
-            self.cost_history[rows],
-            self.iterations[rows],
-            self.stop_reason[rows],
-            self.optimality_residual[rows],
-            self.regularisation[rows],
-            None if self.model_gap is None else self.model_gap[rows],
-        )
-
-    def shift(self, horizon: int | None = None, steps: int = 1) -> "Plan":
-        """What is left of this plan after ``steps`` steps, for a warm start over ``horizon`` steps (T unless given).
+    def shift(self, horizon: int | None = None, steps: int = 1) -> Self:
+        """Return what is left of this plan after ``steps`` steps, to start from over ``horizon`` steps (default: T).
 
         The last control is repeated, or the tail cut off. The states are the old prediction, whose last one repeats: a
         planner rolls the controls out again from the state that it is given. Cost and residual are the old ones.
@@ -128,8 +111,27 @@ class Plan:
         gains = None if self.gains is None else self.gains[:, during]
         return replace(self, states=self.states[:, at], controls=self.controls[:, during], gains=gains)
 
+
+class Plan(PlanOf[Array, Ints]):
+    """Planned trajectories of N problems over T steps, as NumPy arrays."""
+
+    @property
+    def failed(self) -> Bools:
+        """Where no finite trajectory was found, (N,)."""
+        return ~np.isfinite(self.cost)
+
+    @classmethod
+    def guess(cls, controls: ArrayLike, state_dim: int) -> Self:
+        """Return a plan of controls (N, T, m) alone, to start a planner from."""
+        controls = real("the guessed controls", controls, (None, None, None))
+        n_problems, horizon, _ = controls.shape
+        unknown = np.full(n_problems, np.inf)
+        states = np.full((n_problems, horizon + 1, state_dim), np.nan)
+        nothing, reason = np.zeros(n_problems, np.int64), np.full(n_problems, StopReason.ITERATIONS, np.int64)
+        return cls(states, controls, None, unknown, unknown[:, None], nothing, reason, unknown, np.zeros((n_problems,)))
+
     def feedback(self, step: int, states: Array, limits: Limits) -> Array:
-        """Controls (N, m) at ``step`` when the states (N, n) differ from the planned ones, clipped to the limits.
+        """Return controls (N, m) at ``step`` when the states (N, n) differ from the planned ones, within the limits.
 
         Where the correction is not finite, the planned control stands.
         """

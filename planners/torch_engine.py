@@ -3,39 +3,73 @@
 The plan is a function of whatever dynamics and cost are made of: weights, goals, a network's parameters. Its derivative
 does not need the iterations: at the solution the gradient of the cost with respect to each control that is not held by
 a limit is zero, and stays so (the implicit function theorem; Amos et al., "Differentiable MPC for end-to-end planning
-and control", NeurIPS 2018, through an LQ model; here with the exact Hessian of the rolled-out cost). This is the only
-module of the planners that imports torch: import it by its full name.
+and control", NeurIPS 2018, through an LQ model; here with the exact Hessian of the rolled-out cost).
+
+This module imports torch, and so is loaded only when a name of it is asked for: ``from e2c_control.planners import
+TorchILQR``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, replace
+from reprlib import repr as short
+from typing import Self, cast
 
 import torch
 from torch import Tensor
 
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, check_fields, number, numbers, of_class, whole
+from e2c_control.planners.costs import QuadraticCost
 from e2c_control.planners.optimality import optimality_residual
+from e2c_control.planners.plan import Limits, Plan, PlanOf, StopReason
+from e2c_control.planners.torch_dynamics import TorchStep, as_array, jacobians, next_states, rollout
 
-# Rows of states (b, n) and controls (b, m) to the next states (b, n), differentiable.
-TorchStep = Callable[[Tensor, Tensor], Tensor]
 # Trajectories (N, T + 1, n) and controls (N, T, m) of all problems to costs (N,), differentiable, a sum over time.
 TorchCost = Callable[[Tensor, Tensor], Tensor]
 
 MU_LEAST, MU_MOST = 1e-6, 1e3  # regularisation, in units of Q_uu; at the second, only rounding is left to gain
 
 
-@dataclass(frozen=True, eq=False)
-class TorchPlan:
-    """Planned trajectories of N problems; differentiable where ``plan`` was asked for it."""
+class TorchPlan(PlanOf[Tensor, Tensor]):
+    """Planned trajectories of N problems over T steps, as tensors.
 
-    states: Tensor  # (N, T + 1, n)
-    controls: Tensor  # (N, T, m), within the limits
-    cost: Tensor  # (N,)
-    converged: Tensor  # (N,) bool: the optimality residual is within the tolerance
-    optimality_residual: Tensor  # (N,), see planners/optimality.py; of the plan before the last step for gradients
+    Where the planner was asked for it, states, controls and cost carry gradients; the residual and the gains are those
+    of the plan before the last step for gradients.
+    """
+
+    @property
+    def converged(self) -> Tensor:
+        """Where the optimality residual is within the tolerance, (N,) bool."""
+        return self.stop_reason == StopReason.CONVERGED
+
+    @property
+    def failed(self) -> Tensor:
+        """Where no finite trajectory was found, (N,) bool."""
+        return ~torch.isfinite(self.cost)
+
+    @classmethod
+    def guess(cls, controls: Tensor, state_dim: int) -> Self:
+        """Return a plan of controls (N, T, m) alone, to start a planner from."""
+        unknown = controls.new_full((len(controls),), torch.inf)
+        states = controls.new_full((len(controls), controls.shape[1] + 1, state_dim), torch.nan)
+        nothing = torch.zeros_like(unknown, dtype=torch.int64)
+        reason = nothing + StopReason.ITERATIONS
+        return cls(states, controls, None, unknown, unknown[:, None], nothing, reason, unknown, 0 * controls[:, 0, 0])
+
+    def numpy(self) -> Plan:
+        """Return the same plan as NumPy arrays, without gradients."""
+        return Plan(
+            as_array(self.states),
+            as_array(self.controls),
+            None if self.gains is None else as_array(self.gains),
+            as_array(self.cost),
+            as_array(self.cost_history),
+            self.iterations.cpu().numpy(),
+            self.stop_reason.cpu().numpy(),
+            as_array(self.optimality_residual),
+            as_array(self.regularisation),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +86,7 @@ class _Local:
 
 @dataclass(frozen=True)
 class TorchILQR:
-    """Options of the planner, which is called like a function.
+    """Options of the planner, which is called as the others are, with tensors in the place of arrays.
 
     Gradients and stage Hessians of the cost come from autograd; its Hessian must be block diagonal in time, without
     cross terms of state and control, and convex. All problems are worked on until the last is done.
@@ -62,48 +96,74 @@ class TorchILQR:
     tolerance: float = 1e-8  # of the optimality residual, the share of the cost that a full step promises to gain
     step_sizes: tuple[float, ...] = (1.0, 0.5, 0.25, 0.1, 0.03, 0.01)
 
+    def __post_init__(self) -> None:
+        check_fields(self, whole, "iterations", least=0)
+        check_fields(self, number, "tolerance", least=0)
+        check_fields(self, numbers, "step_sizes", above=0, most=1)
+
     def __call__(
         self,
-        step: TorchStep,
-        cost: TorchCost,
+        dynamics: TorchStep,
+        cost: TorchCost | QuadraticCost,
         initial_states: Tensor,
-        controls: Tensor,
-        low: Tensor,
-        high: Tensor,
+        horizon: int,
+        limits: Limits,
+        warm_start: TorchPlan | Plan | None = None,
         differentiable: bool = False,
     ) -> TorchPlan:
-        """Plan from states (N, n), starting at controls (N, T, m), within low <= u <= high (m,).
+        """Plan N problems, from initial states (N, n), over ``horizon`` steps; all else has their device and type.
 
-        With ``differentiable``, the result carries gradients to all that ``step``, ``cost`` and ``initial_states``
-        depend on, first order, exact where the plan has converged and no limit is about to be reached or left.
+        Arguments: ``dynamics``, a module or function that takes states (b, n) and controls (b, m) to the next states,
+        in the mode that it is in; ``cost``, a function of trajectories (N, T + 1, n) and controls (N, T, m) to costs
+        (N,), or a ``QuadraticCost``; ``warm_start``, where the search begins, padded or cut to the horizon: without it,
+        at the allowed control nearest to zero.
+
+        With ``differentiable``, the result carries gradients to all that ``dynamics``, ``cost`` and ``initial_states``
+        depend on, first order, exact where the plan has converged and no limit is about to be reached or left. A
+        problem whose initial state is not finite ends as NON_FINITE and disturbs no other.
         """
-        _check(initial_states, controls, low, high)
-        z0, u = initial_states.detach(), controls.detach().clamp(low, high)
+        u, low, high = _begin(initial_states, horizon, limits, warm_start)
+        cost = _quadratic(cost, initial_states, len(low)) if isinstance(cost, QuadraticCost) else cost
+        for name, given in (("dynamics", dynamics), ("cost", cost)):
+            if not callable(given):
+                raise InputError(f"{name} is {short(given)}, which does not know tensors: give a function of tensors.")
+        z0 = initial_states.detach()
         with torch.no_grad():
-            z = rollout(step, z0, u)
+            z = rollout(dynamics, z0, u)
             value, mu = cost(z, u), z0.new_zeros(len(z0))
             if value.shape != mu.shape:
                 given = tuple(value.shape)
                 raise InputError(f"cost must return one number for each of {len(z0)} problems, but has shape {given}.")
+            value = value.nan_to_num(torch.inf, torch.inf)
+            history, iterations = [value], torch.zeros_like(mu, dtype=torch.int64)
             for _ in range(self.iterations):
-                local = _expand(step, cost, z, u)
+                local = _expand(dynamics, cost, z, u)
                 K, k, gain, definite = _backward(local, mu, low - u, high - u)
                 near = _residual(local, gain, value, z, u) <= self.tolerance
-                if bool(((near & (mu == 0)) | (mu >= MU_MOST)).all()):
+                done = (near & (mu == 0)) | (mu >= MU_MOST)
+                if bool(done.all()):
                     break
-                z, u, value, better = self._line_search(step, cost, z, u, value, K, k, low, high)
+                z, u, value, better = self._line_search(dynamics, cost, z, u, value, K, k, low, high)
                 better &= definite
                 mu = torch.where(better, mu / 4, (4 * mu).clamp(min=MU_LEAST))
                 mu = torch.where(mu < MU_LEAST, torch.zeros_like(mu), mu)
-            local = _expand(step, cost, z, u)
-            _, _, gain, definite = _backward(local, torch.zeros_like(mu), low - u, high - u)
-            left = _residual(local, gain, value, z, u).where(definite, torch.inf)
-        converged = left <= self.tolerance
+                history.append(value)
+                iterations += ~done
+            local = _expand(dynamics, cost, z, u)
+            gains, _, gain, definite = _backward(local, torch.zeros_like(mu), low - u, high - u)
+            sound = definite & torch.isfinite(value)
+            left = _residual(local, gain, value, z, u).where(sound, torch.inf)
+        reason = torch.full_like(iterations, StopReason.ITERATIONS)
+        reason[mu >= MU_MOST] = StopReason.REGULARISATION
+        reason[left <= self.tolerance] = StopReason.CONVERGED
+        reason[~torch.isfinite(value)] = StopReason.NON_FINITE
+        gains = gains.where(sound[:, None, None, None], 0.0)
+        plan = TorchPlan(z, u, gains, value, torch.stack(history, 1), iterations, reason, left, mu)
         if not differentiable:
-            return TorchPlan(z, u, value, converged, left)
-        u = attach_gradients(step, cost, initial_states, u, low, high)
-        z = rollout(step, initial_states, u)
-        return TorchPlan(z, u, cost(z, u), converged, left)
+            return plan
+        u = attach_gradients(dynamics, cost, initial_states, u, low, high)
+        z = rollout(dynamics, initial_states, u)
+        return replace(plan, states=z, controls=u, cost=cost(z, u))
 
     def _line_search(
         self,
@@ -124,7 +184,7 @@ class TorchILQR:
         for t in range(u.shape[1]):
             away = (K[:, t].repeat(a, 1, 1) @ (now - z[:, t].repeat(a, 1)).unsqueeze(-1)).squeeze(-1)
             control = (u[:, t].repeat(a, 1) + sizes[:, None] * k[:, t].repeat(a, 1) + away).clamp(low, high)
-            now = step(now, control)
+            now = next_states(step, now, control)
             states.append(now)
             controls.append(control)
         paths, tried = torch.stack(states, 1), torch.stack(controls, 1)
@@ -137,17 +197,6 @@ class TorchILQR:
         take = better[:, None, None]
         chosen = torch.where(take, paths[rows], z), torch.where(take, tried[rows], u)
         return *chosen, torch.where(better, found.amin(0), value), better
-
-
-def rollout(step: TorchStep, initial_states: Tensor, controls: Tensor) -> Tensor:
-    """Trajectories (N, T + 1, n) from states (N, n) under controls (N, T, m)."""
-    states = [initial_states]
-    for t in range(controls.shape[1]):
-        states.append(step(states[-1], controls[:, t]))
-        if states[-1].shape != initial_states.shape:
-            wanted, given = tuple(initial_states.shape), tuple(states[-1].shape)
-            raise InputError(f"step must return the next states {wanted}, but returns {given}.")
-    return torch.stack(states, 1)
 
 
 def attach_gradients(
@@ -178,15 +227,14 @@ def attach_gradients(
 
 
 def _expand(step: TorchStep, cost: TorchCost, z: Tensor, u: Tensor) -> _Local:
-    """Derivatives of step and cost along the trajectories; one backward pass for each state and control."""
+    """Derivatives of step and cost along the trajectories."""
+    N, T, m = u.shape
+    _, A, B = jacobians(step, z[:, :-1].reshape(N * T, -1), u.reshape(N * T, m))
     with torch.enable_grad():
         x, w = z.detach().requires_grad_(), u.detach().requires_grad_()
-        N, T, m = w.shape
-        after = step(x[:, :-1].reshape(N * T, -1), w.reshape(N * T, m))
-        rows = [torch.autograd.grad(after[:, i].sum(), (x, w), retain_graph=True) for i in range(x.shape[2])]
-        A, B = torch.stack([row[0][:, :-1] for row in rows], 2), torch.stack([row[1] for row in rows], 2)
         q, r = torch.autograd.grad(cost(x, w).sum(), (x, w), create_graph=True)
-        return _Local(A, B, q.detach(), r.detach(), _blocks(q, x), _blocks(r, w))
+        blocks = A.reshape(N, T, *A.shape[1:]), B.reshape(N, T, *B.shape[1:])
+        return _Local(*blocks, q.detach(), r.detach(), _blocks(q, x), _blocks(r, w))
 
 
 def _blocks(gradient: Tensor, x: Tensor) -> Tensor:
@@ -271,11 +319,36 @@ def _restricted(H: Tensor, free: Tensor) -> Tensor:
     return H * f.unsqueeze(-1) * f.unsqueeze(-2) + torch.diag_embed(1 - f)
 
 
-def _check(initial_states: Tensor, controls: Tensor, low: Tensor, high: Tensor) -> None:
-    if initial_states.ndim != 2 or controls.ndim != 3 or len(initial_states) != len(controls) or not controls.numel():
-        given = f"{tuple(initial_states.shape)} and {tuple(controls.shape)}"
-        raise InputError(f"States (N, n) and controls (N, T, m) must fit together, but have shapes {given}.")
-    if low.shape != controls.shape[2:] or high.shape != low.shape or not bool((low <= high).all()):
-        raise InputError("The limits must have one low and one high number for each control, low <= high.")
-    if not bool(torch.isfinite(initial_states).all()):
-        raise InputError("The initial states must be finite.")
+def _begin(
+    initial_states: Tensor, horizon: int, limits: Limits, warm_start: TorchPlan | Plan | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the controls (N, T, m) to start from and the limits low and high (m,), once all fits together."""
+    states, limits = of_class("initial_states", initial_states, Tensor), of_class("limits", limits, Limits)
+    if states.ndim != 2 or not states.numel() or not states.is_floating_point():
+        raise InputError(
+            f"initial_states must be real with shape (N, n), but are {states.dtype} {tuple(states.shape)}."
+        )
+    low, high = (torch.tensor(side, dtype=states.dtype, device=states.device) for side in (limits.low, limits.high))
+    shape = len(states), whole("horizon", horizon), len(low)
+    if warm_start is None:
+        return low.new_zeros(shape).clamp(low, high), low, high
+    if not isinstance(warm_start, Plan | TorchPlan):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"warm_start is {short(warm_start)}: give the plan of an earlier call.")
+    controls = torch.as_tensor(warm_start.shift(horizon, steps=0).controls, dtype=low.dtype, device=low.device)
+    if controls.shape != shape:
+        raise InputError(f"The warm start's controls must have shape {shape}, but have {tuple(controls.shape)}.")
+    return controls.detach().clamp(low, high), low, high
+
+
+def _quadratic(cost: QuadraticCost, states: Tensor, control_dim: int) -> TorchCost:
+    """Return the same cost as a function of tensors, for initial states (N, n)."""
+    cost.check(len(states), states.shape[1], control_dim)
+    goal, Q, R, P = map(states.new_tensor, (cost.goal, cost.state_weight, cost.control_weight, cost.terminal_weight))
+    goal = goal.unsqueeze(-2)  # (1, n), or (N, 1, n)
+
+    def value(z: Tensor, u: Tensor) -> Tensor:
+        error = z - goal
+        stages = (error[:, :-1] @ Q * error[:, :-1]).sum((1, 2)) + (u @ R * u).sum((1, 2))
+        return stages + (error[:, -1] @ P * error[:, -1]).sum(1)
+
+    return value

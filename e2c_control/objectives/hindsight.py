@@ -8,7 +8,8 @@ from torch import Tensor
 from e2c_control.errors import InputError
 from e2c_control.objectives.term import Term
 from e2c_control.objectives.unrolled import Unrolled
-from e2c_control.planners.torch_engine import TorchILQR
+from e2c_control.planners import Limits
+from e2c_control.planners.torch_engine import TorchILQR, TorchPlan
 
 
 class Hindsight(Term):
@@ -51,8 +52,8 @@ class Hindsight(Term):
             missed = (states[:, -1] - means[-1]).square().sum(-1)
             return (controls - done).square().sum((1, 2)) + weight * missed
 
-        limit = done.new_ones(done.shape[-1])
+        limits, start = Limits.symmetric(1.0, done.shape[-1]), TorchPlan.guess(done, means.shape[-1])
         step = unrolled.embedding.transition.predict
         with torch.autocast(done.device.type, enabled=False):  # a plan needs more than eight bits
-            plan = self.planner(step, cost, means[0], done, -limit, limit, differentiable=True)
+            plan = self.planner(step, cost, means[0], len(actions), limits, start, differentiable=True)
         return (plan.controls - done).square().mean()

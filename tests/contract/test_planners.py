@@ -8,7 +8,18 @@ import torch
 
 from e2c_control.agents import E2CAgent, FrameFilter, PlanningOptions
 from e2c_control.models.embedding import Embedding, EmbeddingConfig
-from e2c_control.planners import MPC, PLANNERS, FunctionDynamics, Limits, QuadraticCost, Starts, make_planner
+from e2c_control.planners import (
+    ILQR,
+    MPC,
+    PLANNERS,
+    FunctionDynamics,
+    Limits,
+    QuadraticCost,
+    Starts,
+    TorchDynamics,
+    TorchILQR,
+    make_planner,
+)
 
 from .mechanism import Refused, Row, Seen, Thing, contract, print_of
 
@@ -84,6 +95,56 @@ MPC_TABLE: dict[str, Any] = {
 }
 
 
+def _rod(gravity: float, kind: torch.dtype = torch.float64) -> torch.nn.Module:
+    """The pendulum in torch, with gravity as its only weight."""
+
+    class Rod(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gravity = torch.nn.Parameter(torch.tensor(gravity, dtype=kind))
+
+        def forward(self, states: torch.Tensor, controls: torch.Tensor) -> torch.Tensor:
+            rate = states[:, 1] + 0.1 * (self.gravity * states[:, 0].sin() + 20 * controls[:, 0])
+            return torch.stack((states[:, 0] + 0.1 * rate, rate), 1)
+
+    return Rod()
+
+
+def in_torch(folder: Path, **options: Any) -> Seen:
+    """A plan with a torch model, whose types are those of the tensors that the step was given."""
+    rod, seen = _rod(10.0), set[torch.dtype]()
+
+    def step(states: torch.Tensor, controls: torch.Tensor) -> torch.Tensor:
+        seen.add(states.dtype)
+        return rod.to(states.dtype)(states, controls)
+
+    dynamics = TorchDynamics(**{"step": step, "state_dim": 2, "control_dim": 1, **options})
+    plan = ILQR(starts=Starts(1, 0, 0))(dynamics, COST, STATES, 12, LIMITS)
+    return {"plan": print_of(plan.controls), "types": sorted(map(str, seen))}
+
+
+TORCH_DYNAMICS: dict[str, Any] = {
+    "step": Row("plan", _rod(5.0)),
+    "state_dim": Refused(3, r"initial states must have shape \(any, 3\)"),
+    "control_dim": Refused(2, "limits are for 1 controls"),
+    "device": [Refused("mars", "device is 'mars'"), Refused("meta", "device is meta", {"step": _rod(10.0)})],
+    "dtype": Row("types", torch.float32),
+}
+
+
+def by_torch(folder: Path, **options: Any) -> Seen:
+    """A plan by the torch engine."""
+    made = TorchILQR(**options)(_rod(10.0), COST, torch.from_numpy(STATES), 12, LIMITS)
+    return {"plan": print_of(made.controls), "iterations": print_of(made.iterations)}
+
+
+TORCH_ILQR: dict[str, Any] = {
+    "iterations": Row("plan", 2),
+    "tolerance": Row("iterations", 0.5),
+    "step_sizes": Row("plan", (0.03,), beside={"iterations": 2}),
+}
+
+
 def _embedding() -> Embedding:
     sizes: Any = {"encoder_hidden": (8,), "decoder_hidden": (8,), "transition_hidden": (8,)}
     config = EmbeddingConfig(latent_dim=2, ensemble=2, **sizes)
@@ -118,6 +179,8 @@ PLANNING: dict[str, Any] = {
 
 THINGS = [
     *(Thing(f"planner {name}", type(make_planner(name)), planned(name), OPTIONS[name]) for name in OPTIONS),
+    Thing("TorchDynamics", TorchDynamics, in_torch, TORCH_DYNAMICS),
+    Thing("TorchILQR", TorchILQR, by_torch, TORCH_ILQR),
     Thing("MPC", MPC, replanned, MPC_TABLE),
     Thing("PlanningOptions", PlanningOptions, driven, PLANNING),
 ]

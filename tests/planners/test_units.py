@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csc_matrix
 
-from e2c_control.planners import AICO, ILQR, LQR, Limits, LinearDynamics, QuadraticCost, Starts, StopReason
-from e2c_control.planners.torch_engine import TorchILQR
+from e2c_control.planners import AICO, ILQR, LQR, Limits, LinearDynamics, QuadraticCost, Starts, StopReason, TorchILQR
 
 SHAPES = [(1, 1), (2, 1), (3, 2)]  # few, because the kernels are compiled for each
 PLANNERS = {"ilqr": ILQR(), "one start": ILQR(starts=Starts(1, 0, 0)), "lqr": LQR(), "aico": AICO()}
@@ -62,8 +61,8 @@ class Convex:
         )
 
     def plan_in_torch(self, kind):
-        A, B, Q, R, P, goal, high = (
-            torch.tensor(part, dtype=kind) for part in (self.A, self.B, self.Q, self.R, self.P, self.goal, self.high)
+        A, B, Q, R, P, goal = (
+            torch.tensor(part, dtype=kind) for part in (self.A, self.B, self.Q, self.R, self.P, self.goal)
         )
 
         def cost(states, controls):
@@ -71,9 +70,8 @@ class Convex:
             stages = (error[:, :-1] @ Q * error[:, :-1]).sum((1, 2)) + (controls @ R * controls).sum((1, 2))
             return stages + (error[:, -1] @ P * error[:, -1]).sum(1)
 
-        start = torch.tensor(self.start[None], dtype=kind)
-        controls = torch.zeros(1, self.horizon, len(self.high), dtype=kind)
-        return TorchILQR()(lambda z, u: z @ A.T + u @ B.T, cost, start, controls, -high, high)
+        start, limits = torch.tensor(self.start[None], dtype=kind), Limits(-self.high, self.high)
+        return TorchILQR()(lambda z, u: z @ A.T + u @ B.T, cost, start, self.horizon, limits)
 
 
 def optimum(problem: Convex) -> float:
