@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2c_control.envs.face import Face
+from e2c_control.envs.registry import make_task
 from e2c_control.envs.system import Frames
 from e2c_control.envs.task import Task
 
@@ -55,7 +56,8 @@ class TaskEnv(Face, gymnasium.Env[Frames, NDArray[np.float32]]):  # pyright: ign
         goal: Any = None,
         **options: float,
     ) -> None:
-        self._wear(task, 1, render_mode, frame_stack, horizon, goal, options)
+        made = make_task(task, frame_stack=frame_stack, horizon=horizon, **options)
+        self._wear(made, 1, render_mode, goal)
         self.observation_space = self._episodes.observation_space
         self.action_space = self._episodes.action_space
 

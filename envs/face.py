@@ -1,12 +1,12 @@
 """What the two Gymnasium faces of a task have in common."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from gymnasium.envs.registration import EnvSpec
 
 from e2c_control.envs.episodes import Episodes
-from e2c_control.envs.registry import check_spec, make_task
+from e2c_control.envs.page import task_page
+from e2c_control.envs.registry import check_spec
 from e2c_control.envs.task import Task
 from e2c_control.envs.viewer import Viewer, check_render_mode
 
@@ -17,19 +17,10 @@ class Face:
     metadata: dict[str, Any]
     _spec: EnvSpec | None = None
 
-    def _wear(
-        self,
-        task: str | Task,
-        num_envs: int,
-        render_mode: str | None,
-        frame_stack: int | None,
-        horizon: int | None,
-        goal: Any,
-        options: Mapping[str, float],
-    ) -> None:
+    def _wear(self, task: Task, num_envs: int, render_mode: str | None, goal: Any) -> None:
         """Set up the attributes; for the arguments see `e2c_control.envs.env.TaskEnv`."""
         check_render_mode(render_mode, self.metadata["render_modes"])
-        self.task = make_task(task, frame_stack=frame_stack, horizon=horizon, **options)
+        self.task, self.__doc__ = task, task_page(task)  # what help(env.unwrapped) shows
         self.render_mode = render_mode
         self.metadata = {**self.metadata, "render_fps": self.task.system.frames_per_second}
         self._episodes = Episodes(self.task, num_envs, goal)

@@ -122,8 +122,9 @@ def balance(*, noise: float = 0.0) -> Task:
 def swing_up(*, noise: float = 0.0) -> Task:
     """E2C/PendulumSwingUp-v0: lift the pendulum from near the bottom, and keep it up.
 
-    The motor is stronger than gravity, so that it needs no run-up: see E2C/PendulumPump-v0 for that.
-    Actions, observations, state, reward, end and arguments are those of `balance`, E2C/PendulumBalance-v0.
+    The swing-up of PCC (Levine et al., ICLR 2020) and PC3 (Shu et al., ICML 2020), with their constants. The motor is
+    stronger than gravity, so that it needs no run-up: see E2C/PendulumPump-v0 for that. Actions, observations,
+    state, reward, end and arguments are those of `balance`, E2C/PendulumBalance-v0.
 
     Plans look 20 steps ahead, where the protocol's look 10: that is less than the way up takes, and some learned models
     then start the long way round, or never come up.

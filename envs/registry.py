@@ -56,6 +56,7 @@ def make_task(
         made,
         frame_stack=made.frame_stack if frame_stack is None else frame_stack,
         horizon=made.horizon if horizon is None else horizon,
+        about=made.about or inspect.getdoc(maker) or "",
     )
 
 

@@ -59,6 +59,7 @@ class Task:
         references: hand-made controllers; the task's reference score takes the best of them for each problem.
         goal_radius: of the goal region in pixels, where it is a disc around a place (see `System.background`): drawn
             into plots, while `in_goal` decides.
+        about: the page of the world in words, see `e2c_control.envs.page`; `make_task` takes its maker's docstring.
     """
 
     id: str
@@ -75,6 +76,7 @@ class Task:
     latent_dim: int
     references: tuple[Controller, ...]
     goal_radius: float | None = None
+    about: str = ""
 
     def __post_init__(self) -> None:
         check_fields(self, whole, "horizon", "planning_horizon", "frame_stack", "latent_dim")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from e2c_control.envs.face import Face
 from e2c_control.envs.options import given_mask
+from e2c_control.envs.registry import make_task
 from e2c_control.envs.system import BoolArray, FloatArray, Frames
 from e2c_control.envs.task import Task
 from e2c_control.errors import InputError
@@ -55,7 +56,8 @@ class TaskVectorEnv(  # pyright: ignore[reportIncompatibleVariableOverride]
         goal: Any = None,
         **options: float,
     ) -> None:
-        self._wear(task, num_envs, render_mode, frame_stack, horizon, goal, options)
+        made = make_task(task, frame_stack=frame_stack, horizon=horizon, **options)
+        self._wear(made, num_envs, render_mode, goal)
         self.num_envs = num_envs
         observation_space, action_space = self._episodes.observation_space, self._episodes.action_space
         self.single_observation_space, self.observation_space = (

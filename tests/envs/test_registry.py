@@ -1,13 +1,15 @@
 """The list of environments."""
 
 import inspect
+import pydoc
+from dataclasses import replace
 from importlib import import_module
 
 import gymnasium
 import numpy as np
 import pytest
 
-from e2c_control.envs import make_task, task_ids
+from e2c_control.envs import make_task, task_ids, task_page
 from e2c_control.envs.env import TaskEnv
 from e2c_control.envs.registry import TASKS, register_all
 from e2c_control.errors import InputError
@@ -23,6 +25,33 @@ def test_ids_tasks_and_pages_agree(task_id):
     assert page.startswith(task_id)
     assert "## Start" in page
     assert "## Version history" in page
+
+
+@pytest.mark.parametrize("task_id", task_ids())
+def test_help_on_an_environment_is_the_page_of_its_world(task_id):
+    env, envs = gymnasium.make(task_id), gymnasium.make_vec(task_id, 2)
+    page, task = inspect.getdoc(env.unwrapped), env.unwrapped.task
+    assert page == task_page(task_id) == inspect.getdoc(envs.unwrapped)
+    help_text = pydoc.plain(pydoc.render_doc(env.unwrapped))
+    assert all(line.strip() in help_text for line in page.splitlines())
+    assert page.startswith(f"{task_id}: ")
+    assert "20" in page.split("##")[0] or "project's own" in page  # the paper that it is from
+    numbers = page.split("## In numbers")[1]
+    for name in task.system.state_names:
+        assert f"{name} in [" in numbers
+    for fact in (str(task.observation_shape), f"{task.horizon} steps", "goal region: ", "as fractions of (", "uniform"):
+        assert fact in numbers
+    assert all(len(line) <= 120 for line in page.splitlines())
+
+
+def test_the_page_of_a_task_of_ones_own():
+    task = replace(make_task("E2C/Planar-v0", horizon=7), id="My/World-v0", about="My world.", goals=np.ones((1, 2)))
+    page = inspect.getdoc(TaskEnv(task))
+    assert page == task_page(task)
+    assert page.startswith("My world.\n")
+    assert "Goals:       (1, 1)\n" in page
+    assert "Horizon:     7 steps" in page
+    assert task_page(replace(task, about="")).startswith("My/World-v0\n")
 
 
 def test_unknown_tasks_and_options():
