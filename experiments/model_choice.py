@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 
 from e2c_control.benchmark.cell import make_cell, run_cell
 from e2c_control.benchmark.worlds import WORLDS
-from e2c_control.cli.choose import Choose
 from e2c_control.envs.task import PROTOCOL_SEED
+from e2c_control.evaluation.choosing import choose
 from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, INK, dress, new_figure, to_image
 from e2c_control.measures.ranks import spearman
@@ -67,7 +67,7 @@ def measure_runs(work: Path, rows: list[dict[str, Any]], out: Path) -> None:
             for task in WORLDS[world].tasks if (run / "checkpoints").is_dir() else ():
                 if (suite, task, seed) in done:
                     continue
-                (tried,) = Choose(run=(run,), task=task, problems=10).choose()
+                (tried,) = choose([run], task=task, problems=10)
                 numbers = {name: known["measures"][name] for name, _ in BY.values() if name.startswith("map/")}
                 score = 100 * float(np.mean(known["tasks"][task]["scores"]))
                 about = {"world": world, "suite": suite, "recipe": recipe, "task": task, "seed": seed}
@@ -146,7 +146,7 @@ def main() -> None:
         with TemporaryDirectory() as folder:
             cell = make_cell("planar", "unfold", 100, 100, transitions=2_000, steps_scale=0.02)
             run_cell(cell, Path(folder))
-            (tried,) = Choose(run=(Path(folder) / "Planar-v0" / cell.name,), problems=2).choose()
+            (tried,) = choose([Path(folder) / "Planar-v0" / cell.name], problems=2)
             print(f"{cell.name}: {tried.alike.mean():.1%} like the goal")
         return
     rows: list[dict[str, Any]] = json.loads(options.out.read_text())["rows"] if options.out.exists() else []

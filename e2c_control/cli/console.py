@@ -36,6 +36,13 @@ def naming(environment: str | None) -> str:
     return f" --env {quoted(environment)}" if environment and ":" in environment else ""
 
 
+def nothing_here(options: object, *names: str) -> None:
+    """Refuse the options that mean nothing in the environment of a run."""
+    for name in names:
+        if getattr(options, name) is not None:
+            raise InputError(f"--{name.replace('_', '-')} means nothing in this environment: leave it out.")
+
+
 def check_seed(seed: int) -> None:
     """Refuse a seed that some generator would refuse later."""
     whole("--seed", seed, least=0, most=LARGEST_SEED)

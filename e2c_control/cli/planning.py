@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from e2c_control.cli.console import Unset
 from e2c_control.errors import whole
-
-if TYPE_CHECKING:
-    from e2c_control.agents import E2CAgent, FrameFilter, PlanningOptions
-    from e2c_control.evaluation.trained import TrainedRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,21 +41,16 @@ class Planning:
     linearization: Unset[Literal["model", "jacobian"]] = None
     filter_frames: bool = False
 
-    def check(self) -> None:
-        """Refuse, before anything is loaded, what no planner can do or this one does not take."""
+    def changes(self) -> dict[str, Any]:
+        """Return what is given, for `TrainedRun.agent`; refuse before anything is loaded what this planner ignores."""
         from e2c_control.agents import PlanningOptions
 
         for name, least in (("horizon", 1), ("iterations", 0), ("starts", 1), ("samples", 2)):
             if getattr(self, name) is not None:
                 whole(f"--{name}", getattr(self, name), least)
-        self._chosen(PlanningOptions())
-
-    def equip(self, agent: E2CAgent, trained: TrainedRun) -> E2CAgent:
-        """The agent, with these options in place of its own."""
-        agent.options = self._chosen(agent.options)
-        if self.filter_frames:
-            agent.options = replace(agent.options, frame_filter=_measured_filter(trained))
-        return agent
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        PlanningOptions(**{name: value for name, value in given.items() if name != "filter_frames"})
+        return given
 
     @property
     def label(self) -> str:
@@ -71,30 +62,6 @@ class Planning:
                 parts.append(name.replace("_", "-") if value is True else f"{name}-{value}")
         return "-".join(parts)
 
-    def _chosen(self, options: PlanningOptions) -> PlanningOptions:
-        return replace(
-            options,
-            planner=self.planner,
-            horizon=options.horizon if self.horizon is None else self.horizon,
-            iterations=self.iterations,
-            starts=self.starts,
-            samples=self.samples,
-            linearization=self.linearization,
-        )
-
 
 PlanningFlags = Annotated[Planning, tyro.conf.arg(name="")]
 """The options of `Planning` among those of a command, without a prefix."""
-
-
-def _measured_filter(trained: TrainedRun) -> FrameFilter:
-    """Measured on the episodes that the run was not trained on."""
-    from e2c_control.agents import FrameFilter
-    from e2c_control.data import Transitions
-    from e2c_control.training.run import TrainConfig
-
-    config = trained.folder.config(TrainConfig)
-    trained.folder.require_own(config.dataset, "leave out --filter-frames, which is measured on the dataset there")
-    transitions = Transitions.open(config.dataset)
-    _, held_out = transitions.split(config.held_out, seed=0)
-    return FrameFilter.measured(trained.embedding, transitions, held_out)

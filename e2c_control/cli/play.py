@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from e2c_control.cli.console import Unset, check_seed, naming, say, suggest
+from e2c_control.cli.console import Unset, check_seed, naming, nothing_here, say, suggest
 from e2c_control.cli.planning import Planning, PlanningFlags
 from e2c_control.errors import InputError, quoted, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from e2c_control.play import Session
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from e2c_control.evaluation.trained import TrainedRun
-    from e2c_control.play import Goal, Session, World
-
-    Image = NDArray[np.uint8]
-
-KNOWN, STEPS, GOALS, FASTEST = 700, 120, 3, 25
+STEPS, FASTEST = 120, 25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,95 +52,45 @@ class Play:
 
     def __call__(self) -> None:
         """Open the window, or write the film."""
-        self._check()
+        planning = self._checked()
         if self.video is None:
             from e2c_control.play.window import open_window, show
 
             open_window()
-            session, _ = self._session()
-            show(session)
+            show(self._session(planning))
         else:
-            self._film(self.video)
+            self._film(self.video, planning)
         suggest(f"e2c plan --run {quoted(self.run)}{naming(self.env)}")
 
-    def _check(self) -> None:
+    def _checked(self) -> dict[str, Any]:
+        """Return what is given of how to plan, after a look at everything that needs no run."""
         check_seed(self.seed)
-        self.planning.check()
+        planning = self.planning.changes()
         if self.video is None and self.steps is not None:
             raise InputError("--steps is the length of a film: add --video FILE, or leave it out.")
         if self.video is not None and self.video.suffix.lower() != ".gif":
             raise InputError(f"--video {self.video}: films are GIFs, give it a name that ends in .gif.")
         if self.steps is not None:
             whole("--steps", self.steps)
+        return planning
 
-    def _film(self, path: Path) -> None:
+    def _film(self, path: Path, planning: dict[str, Any]) -> None:
         from e2c_control.figures import save_gif
+        from e2c_control.play.making import record
 
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # what an environment draws with need not look for a screen
-        session, given = self._session()
-        steps = STEPS if self.steps is None else self.steps
-        frames = record(session, steps, min(given or GOALS, steps))
+        session = self._session(planning)
+        frames = record(session, STEPS if self.steps is None else self.steps, session.given)
         save_gif(frames, path, min(session.world.frames_per_second, FASTEST))
         say("Film", path)
 
-    def _session(self) -> tuple[Session, int]:
-        """The session, and how many goals were given for it."""
+    def _session(self, planning: dict[str, Any]) -> Session:
         from e2c_control.evaluation.trained import TrainedRun
-        from e2c_control.play import Session
+        from e2c_control.play.making import foreign_session, task_session
 
         say("Run", self.run)
         trained = TrainedRun.open(self.run, self.env)
         if trained.native:
-            return self._in_own_world(trained)
-        for name in ("task", "goal_state"):
-            if getattr(self, name) is not None:
-                raise InputError(f"--{name.replace('_', '-')} means nothing in this environment: leave it out.")
-        from e2c_control.agents import E2CAgent, PlanningOptions
-
-        agent = self.planning.equip(E2CAgent(trained.embedding, PlanningOptions(), self.seed), trained)
-        return Session(agent, _gym_world(trained, self.seed), seed=self.seed), 0
-
-    def _in_own_world(self, trained: TrainedRun) -> tuple[Session, int]:
-        import numpy as np
-
-        from e2c_control.cli.plan import sample_views
-        from e2c_control.play import Known, Session, TaskWorld
-
-        task = trained.task(self.task)
-        agent = self.planning.equip(trained.agent(task, self.seed), trained)
-        agent.options = replace(agent.options, episode_steps=None)  # play has no end
-        known = Known.of_task(task, *sample_views(task, KNOWN, np.random.default_rng(self.seed)))
-        world = TaskWorld(task, known, self.seed)
-        goals = self._goals(world.goal_of, task.system.state_size)
-        return Session(agent, world, goals, self.seed), len(goals)
-
-    def _goals(self, goal_of: Callable[[tuple[float, ...]], Goal], size: int) -> list[Goal]:
-        numbers = self.goal_state or ()
-        if len(numbers) % size:
-            raise InputError(f"--goal-state has {len(numbers)} numbers: give {size} for each goal.")
-        return [goal_of(numbers[i : i + size]) for i in range(0, len(numbers), size)]
-
-
-def record(session: Session, steps: int, goals: int) -> list[Image]:
-    """Frames of a drive of so many steps, of which each of the goals gets an equal share."""
-    from e2c_control.play import Press
-
-    changes = {steps * goal // goals for goal in range(1, goals)}
-    frames = [session.frame()]
-    for step in range(steps):
-        if step in changes:
-            session.handle(Press("goal"))
-        session.advance()
-        frames.append(session.frame())
-    return frames
-
-
-def _gym_world(trained: TrainedRun, seed: int) -> World:
-    """The environment of a run that is not one of this project's, and what random actions show of it."""
-    from e2c_control.data import make_image_env
-    from e2c_control.play import GymWorld, Known
-
-    card = trained.card
-    env = make_image_env(trained.environment, trained.frame_stack, **card.environment_kwargs)
-    known = Known.by_wandering(env, card.frame_shape[2], KNOWN, seed)
-    return GymWorld(card.environment, env, known, seed)
+            return task_session(trained, trained.task(self.task), self.goal_state or (), self.seed, planning)
+        nothing_here(self, "task", "goal_state")
+        return foreign_session(trained, self.seed, planning)

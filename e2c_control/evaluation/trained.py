@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
-from e2c_control.agents import E2CAgent, PlanningOptions
+from e2c_control.agents import E2CAgent, FrameFilter, PlanningOptions
+from e2c_control.data import Transitions
 from e2c_control.data.card import NAME, DatasetCard, read_card
 from e2c_control.data.environments import check_file_arguments, import_named, is_native, named_in_a_file
 from e2c_control.envs import Task, make_task, task_ids
@@ -16,7 +17,7 @@ from e2c_control.envs.system import System
 from e2c_control.errors import InputError, InputWarning
 from e2c_control.models.embedding import Embedding
 from e2c_control.runs.folder import RunFolder
-from e2c_control.training.run import load_embedding, steps_done
+from e2c_control.training.run import TrainConfig, load_embedding, steps_done
 
 OF_A_TASK = ("frame_stack", "horizon")
 """Arguments of an environment that say what is asked, not how the world moves."""
@@ -122,9 +123,27 @@ class TrainedRun:
         except InputError:  # it cannot be made with the same physics
             return True
 
-    def agent(self, task: Task, seed: int = 0) -> E2CAgent:
-        """An agent that plans as the task says."""
-        return E2CAgent(self.embedding, PlanningOptions.for_task(task), seed)
+    def agent(self, task: Task | None = None, seed: int = 0, planning: Mapping[str, Any] | None = None) -> E2CAgent:
+        """Return an agent that plans as the task says, or by the defaults where there is none.
+
+        Args:
+            task: that it is to drive.
+            seed: of its planner.
+            planning: options of `PlanningOptions` in place of those; "filter_frames" measures a `FrameFilter`.
+        """
+        options = PlanningOptions() if task is None else PlanningOptions.for_task(task)
+        changes = dict(planning or {})
+        if changes.pop("filter_frames", False):
+            changes["frame_filter"] = self.measured_filter()
+        return E2CAgent(self.embedding, replace(options, **changes), seed)
+
+    def measured_filter(self) -> FrameFilter:
+        """Return a filter measured on the episodes that the run was not trained on; needs its dataset."""
+        config = self.folder.config(TrainConfig)
+        self.folder.require_own(config.dataset, "leave out --filter-frames, which is measured on the dataset there")
+        transitions = Transitions.open(config.dataset)
+        _, held_out = transitions.split(config.held_out, seed=0)
+        return FrameFilter.measured(self.embedding, transitions, held_out)
 
 
 def _made(folder: Path, name: str, arguments: Mapping[str, Any]) -> Task:

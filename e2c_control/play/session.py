@@ -69,7 +69,7 @@ class Session:
         self.paused = False
         self.note = ""
         self._rng = np.random.default_rng(seed)
-        self._waiting = [*goals]
+        self._waiting, self.given = [*goals], len(goals)
         self._held = Steer(0, 0)
         self._begin()
         self._aim(self._waiting.pop(0) if self._waiting else world.goal)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from e2c_control.cli.choose import Choose
 from e2c_control.evaluation import drive
+from e2c_control.evaluation.choosing import choose
 from e2c_control.evaluation.trained import TrainedRun
 
 Succeed = Callable[..., None]
@@ -33,7 +33,7 @@ def test_the_order_is_that_of_the_images(
         trained = TrainedRun.open(path)
         task = trained.task()
         seen.append(drive(trained.agent(task), task, task.evaluation_problems(100, 3)).resemblance.mean())
-    tried = Choose(run=two, problems=3).choose()
+    tried = choose(two, problems=3)
     assert [one.alike.mean() for one in tried] == sorted(seen, reverse=True)
     assert {one.run for one in tried} == set(two)
     succeed("choose", "--run", *two, "--problems", 3)
@@ -77,4 +77,4 @@ def test_other_arguments_of_the_environment_are_refused(
 
 def test_a_run_that_is_given_twice_is_driven_once(two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(two[0].parent)
-    assert [one.run for one in Choose(run=(two[0], Path("last")), problems=1).choose()] == [two[0]]
+    assert [one.run for one in choose([two[0], Path("last")], problems=1)] == [two[0]]

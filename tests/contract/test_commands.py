@@ -107,7 +107,7 @@ def command(name: str, /, **usual: Any) -> Callable[..., Seen]:
             return driven
 
         inline = patch("e2c_control.cli.benchmark.run_jobs", _in_this_process)
-        with contextlib.chdir(folder), patch("e2c_control.evaluation.drive", watched), inline:
+        with contextlib.chdir(folder), patch("e2c_control.evaluation.choosing.drive", watched), inline:
             said = called(name, *written({**usual, **changes}))
         for place in ("other", "datasets", "moved"):
             shutil.rmtree(folder / place)

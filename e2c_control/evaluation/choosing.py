@@ -1,0 +1,80 @@
+"""The best of several runs by images alone: how much the camera shows of the goal's image, and no true state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2c_control.envs import Task
+from e2c_control.envs.task import PROTOCOL_SEED
+from e2c_control.errors import InputError
+from e2c_control.evaluation.driving import drive
+from e2c_control.evaluation.trained import TrainedRun, differences
+
+
+class Tried(NamedTuple):
+    """One run: its folder, and how much it saw of each goal, (N,)."""
+
+    run: Path
+    alike: NDArray[np.float64]
+
+
+def choose(
+    folders: Sequence[Path],
+    *,
+    task: str | None = None,
+    seed: int = 100,
+    problems: int = 20,
+    planning: Mapping[str, Any] | None = None,
+) -> list[Tried]:
+    """Drive several runs through the same problems; return them by what their cameras saw, best first.
+
+    Args:
+        folders: of the runs. One that is given twice, by whatever path, is driven once.
+        task: another task of the same system as the one trained on.
+        seed: of the list of problems, and not the published one.
+        problems: how many.
+        planning: see `TrainedRun.agent`.
+
+    Raises:
+        InputError: they are not of one environment, or the list is the published one.
+    """
+    if seed == PROTOCOL_SEED:
+        raise InputError(f"Seed {PROTOCOL_SEED} is the list of the final scores: choose by another one, from 100 up.")
+    if not folders:
+        raise InputError("There is nothing to choose from: give --run with the folders of several runs.")
+    distinct = {path.resolve(): path for path in reversed(folders)}
+    runs = [TrainedRun.open(path) for path in reversed(distinct.values())]
+    tasks = _comparable(runs, task)
+    agents = [run.agent(own, planning=planning) for run, own in zip(runs, tasks, strict=True)]
+    tried: list[Tried] = []
+    for run, own, agent in zip(runs, tasks, agents, strict=True):
+        driven = drive(agent, own, own.evaluation_problems(seed, problems))
+        tried.append(Tried(run.folder.path, driven.resemblance.mean(0)))
+    return sorted(tried, key=lambda one: one.alike.mean(), reverse=True)
+
+
+def _comparable(runs: list[TrainedRun], name: str | None) -> list[Task]:
+    """Return the task of each run, which has to be the same but for the frames in an observation."""
+    first = runs[0]
+    for trained in runs:
+        if not trained.native:
+            raise InputError(f"{trained.card.environment} has no goals to drive to: choose with your own reward.")
+        if trained.card.environment != first.card.environment:
+            raise InputError(
+                f"{trained.folder.path} drives {trained.card.environment} and {first.folder.path} drives "
+                f"{first.card.environment}: compare runs of one environment."
+            )
+    tasks = [trained.task(name) for trained in runs]
+    asked = [(task.horizon, task.system.noise) for task in tasks]
+    for trained, task, these in zip(runs, tasks, asked, strict=True):
+        if these != asked[0] or differences(tasks[0].system, task.system):
+            raise InputError(
+                f"{trained.folder.path} and {first.folder.path} drive {task.id} with different arguments "
+                f"({trained.card.environment_kwargs} and {first.card.environment_kwargs}): compare runs of one."
+            )
+    return tasks
