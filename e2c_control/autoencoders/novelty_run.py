@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from e2c_control.runs.logger import RunLogger
 from e2c_control.runs.progress import progress_bar
 from e2c_control.runs.restoring import restoring
 
-WAVES = "waves"
+WAVES, WAVES_AT_FIRST = "waves", 400
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,61 @@ class NoveltyConfig:
     training: TrainingOptions
     cycles: int
     picture_every: int = 1
+
+
+def new_config(
+    data: str,
+    search: SearchOptions,
+    training: TrainingOptions,
+    *,
+    count: int | None = None,
+    code: int | None = None,
+    hidden: tuple[int, ...] = (384, 384),
+    options: Mapping[str, float | int | bool | str],
+    cycles: int,
+    picture_every: int = 1,
+) -> NoveltyConfig:
+    """Return the config of a search with a recurrent auto-encoder that fits the data.
+
+    Args:
+        data: "waves", or the path of a .npy file.
+        search: how novelty is searched for.
+        training: batch size, learning rate, seed.
+        count: waves to begin with; None for 400, and for a file, which is taken whole.
+        code: numbers in a code; None for 64, or as many as a sample has if that is less.
+        hidden: widths of the hidden layers.
+        options: of the auto-encoder.
+        cycles: of the search.
+        picture_every: cycles between pictures.
+
+    Raises:
+        InputError: there is no such data, or the auto-encoder cannot learn it.
+    """
+    if count is not None and data != WAVES:
+        raise InputError("--count is a number of waves, and a file is taken whole: leave it out.")
+    count = WAVES_AT_FIRST if count is None else count
+    samples = load_data(data, count, training.seed)
+    shape = tuple(samples.shape[1:])
+    if len(shape) not in (1, 3):
+        raise InputError(f"Samples have the shape {shape}: give vectors (N, L) or images (N, H, W, C).")
+    code = min(64, samples[0].numel()) if code is None else code
+    kind, output = ("vector", "linear") if len(shape) == 1 else ("image", "sigmoid")
+    model = AutoEncoderConfig("recurrent", shape, code, kind, hidden, output=output, options=options)
+    make_autoencoder(model, torch.Generator()).check_data(samples)
+    path = data if data == WAVES else str(Path(data).resolve())
+    return NoveltyConfig(path, count, model, search, training, cycles, picture_every)
+
+
+def resumed_config(run: RunFolder, data: str, cycles: int | None) -> NoveltyConfig:
+    """Return a run's config, with a file of data that was moved, and another number of cycles if one is given."""
+    config = run.config(NoveltyConfig)
+    if data != WAVES:
+        config = replace(config, data=str(Path(data).resolve()))
+    elif config.data != WAVES:
+        run.require_own(config.data, "name the file with --data")
+    if latest(run.checkpoints) is None:
+        run.require_own(config.data, "it has no checkpoint to go on from either, so search anew")
+    return config if cycles is None else replace(config, cycles=cycles)
 
 
 def load_data(data: str, count: int, seed: int) -> Tensor:

@@ -14,8 +14,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from inspect import cleandoc
-from typing import Any, Protocol
+from typing import Protocol
 
 from e2c_control.errors import InputError, InputWarning, one_of
 
@@ -153,6 +152,8 @@ def parse(arguments: Sequence[str]) -> Command | None:
 
         print(f"e2c-control {__version__}")
         return None
+    from e2c_control.cli.options import parse_options
+
     return parse_options(find_command(name), name, options)
 
 
@@ -167,29 +168,3 @@ def find_command(name: str) -> type[Command]:
     """The dataclass of a command."""
     one_of("command", name, COMMANDS)
     return getattr(import_module(f"e2c_control.cli.{name}"), COMMANDS[name][0])
-
-
-def parse_options(kind: type[Command], name: str, options: Sequence[str]) -> Command:
-    """Fill a command's fields from its options, or explain them and exit."""
-    import tyro
-
-    _check_given(kind, [option.partition("=")[0].replace("_", "-") for option in options if option.startswith("--")])
-    description, _, _ = cleandoc(kind.__doc__ or "").partition("\n\nAttributes:")
-    markers: tuple[Any, ...] = (tyro.conf.DisallowNone, tyro.conf.FlagCreatePairsOff)
-    return tyro.cli(kind, prog=f"e2c {name}", description=description, args=options, config=markers)
-
-
-def _check_given(kind: type[Command], given: list[str]) -> None:
-    """Refuse options that would be dropped: one given twice, of which the last would hold, or beside --resume."""
-    for option in given:
-        if given.count(option) > 1:
-            raise InputError(
-                f"{option} is given {given.count(option)} times: give it once, with all that belongs to it."
-            )
-    beside: tuple[str, ...] = getattr(kind, "BESIDE_RESUME", ())
-    if "--resume" in given:
-        for option in given:
-            if option not in ("--resume", "--help", *beside):
-                raise InputError(
-                    f"{option} means nothing beside --resume, which goes on by its own options: leave it out."
-                )

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from e2c_control.cli.console import Unset, check_seed, say
-from e2c_control.cli.workers import check_workers, run_jobs
+from e2c_control.cli.console import check_seed, say
 from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.errors import InputError, whole
+from e2c_control.parallel.jobs import check_workers, run_jobs
 from e2c_control.tables import table
 from e2c_control.training.presets import RECIPE, check_steps_scale
 
@@ -55,11 +55,11 @@ class Benchmark:
     recipes: tuple[str, ...] = (RECIPE,)
     seeds: tuple[int, ...] = tuple(range(10))
     problems: int = PROTOCOL_SEED
-    transitions: Unset[int] = None
+    transitions: int | None = None
     steps_scale: float = 1.0
     precision: Literal["float32", "bfloat16"] = "float32"
     jobs: int = 1
-    ray: Unset[str] = None
+    ray: str | None = None
     out: Path = Path("benchmark")
 
     def __call__(self) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from e2c_control.cli.console import MOST_PROBLEMS, Unset, check_seed, suggest
-from e2c_control.cli.planning import Planning, PlanningFlags
+from e2c_control.cli.console import MOST_PROBLEMS, check_seed, suggest
+from e2c_control.cli.planning import Planning
 from e2c_control.errors import quoted, whole
 from e2c_control.tables import table
 
@@ -29,10 +29,10 @@ class Choose:
     """
 
     run: tuple[Path, ...]
-    task: Unset[str] = None
+    task: str | None = None
     seed: int = 100
     problems: int = 20
-    planning: PlanningFlags = field(default_factory=Planning)
+    planning: Planning = field(default_factory=Planning)
 
     def __call__(self) -> None:
         """Drive all of them, print the table, best first, and say what to do next."""

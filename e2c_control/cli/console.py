@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import tyro
+from e2c_control.errors import InputError, whole
+from e2c_control.tables import table
 
-from e2c_control.errors import InputError, quoted, whole
+if TYPE_CHECKING:
+    from e2c_control.runs.folder import RunFolder
 
 T = TypeVar("T")
-Unset = Annotated[T | None, tyro.conf.arg(help_behavior_hint="")]
-"""An option that is not given unless it is: its help says what happens then, and no default called None."""
 
 LARGEST_SEED = 2**32 - 1
 """What NumPy's legacy generator takes, which the published lists of problems are drawn from."""
@@ -31,9 +31,30 @@ def suggest(*commands: str) -> None:
         say("Next" if i == 0 else "or", command)
 
 
-def naming(environment: str | None) -> str:
-    """Return " --env module:Id" for a suggested command, if the environment is one that the user has to name."""
-    return f" --env {quoted(environment)}" if environment and ":" in environment else ""
+def filled(kind: type[T], options: object, **others: Any) -> T:
+    """Make a dataclass of the options that have the names of its fields, and of others."""
+    names = [field.name for field in fields(cast(Any, kind)) if hasattr(options, field.name)]
+    return kind(**{name: getattr(options, name) for name in names} | others)
+
+
+def show_measured(run: RunFolder, heading: str, unit: str, shown: Mapping[str, str], needed: str = "") -> None:
+    """Print the last row of a run's curves as a table.
+
+    Args:
+        run: folder.
+        heading: of the table.
+        unit: of its steps: "step 300".
+        shown: texts for tags.
+        needed: tag without which a row does not count.
+    """
+    from e2c_control.runs.logger import read_metrics
+
+    rows = [row for row in read_metrics(run.metrics) if not needed or needed in row]
+    if rows:
+        lines = [(heading, f"{unit} {rows[-1]['step']}")]
+        lines += [(text, f"{rows[-1][tag]:.3f}") for tag, text in shown.items() if rows[-1].get(tag) is not None]
+        print(table(lines), flush=True)
+        say("Pictures", run.plots)
 
 
 def nothing_here(options: object, *names: str) -> None:
@@ -46,17 +67,3 @@ def nothing_here(options: object, *names: str) -> None:
 def check_seed(seed: int) -> None:
     """Refuse a seed that some generator would refuse later."""
     whole("--seed", seed, least=0, most=LARGEST_SEED)
-
-
-def parse_arguments(given: Sequence[str]) -> Mapping[str, Any]:
-    """`("noise=0.5", "name=abc")` as {"noise": 0.5, "name": "abc"}: a Python literal where it is one, else text."""
-    arguments: dict[str, Any] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name.isidentifier():
-            raise InputError(f"'{text}' is no argument of an environment: write it as name=value.")
-        try:
-            arguments[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            arguments[name] = value
-    return arguments

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2c_control.cli.console import Unset, check_seed, say
+from e2c_control.cli.console import check_seed, say
 from e2c_control.errors import whole
 from e2c_control.tables import table
 
@@ -33,8 +33,8 @@ class Estimators:
     """
 
     toy: str = "bit"
-    method: Unset[tuple[str, ...]] = None
-    samples: Unset[int] = None
+    method: tuple[str, ...] | None = None
+    samples: int | None = None
     draws: int = 50_000
     train_steps: int = 1500
     seed: int = 0

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from e2c_control.cli.console import MOST_PROBLEMS, Unset, check_seed, say, suggest
-from e2c_control.cli.planning import Planning, PlanningFlags
+from e2c_control.cli.console import MOST_PROBLEMS, check_seed, say, suggest
+from e2c_control.cli.planning import Planning
 from e2c_control.envs.task import PROTOCOL_PROBLEMS, PROTOCOL_SEED
 from e2c_control.errors import InputError, quoted, whole
 from e2c_control.tables import table
@@ -36,11 +36,11 @@ class Evaluate:
     """
 
     run: tuple[Path, ...]
-    task: Unset[tuple[str, ...]] = None
+    task: tuple[str, ...] | None = None
     seed: tuple[int, ...] = (PROTOCOL_SEED,)
     problems: int = PROTOCOL_PROBLEMS
-    out: Unset[Path] = None
-    planning: PlanningFlags = field(default_factory=Planning)
+    out: Path | None = None
+    planning: Planning = field(default_factory=Planning)
 
     def __call__(self) -> None:
         """Drive, print the table, and say what to do next."""

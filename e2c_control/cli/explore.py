@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from e2c_control.cli.console import Unset, check_seed, naming, parse_arguments, say, suggest
+from e2c_control.cli.console import check_seed, say, suggest
+from e2c_control.data.arguments import naming, parse_arguments
 from e2c_control.errors import InputError, quoted, whole
 
 if TYPE_CHECKING:
@@ -70,26 +71,26 @@ class Explore:
 
     BESIDE_RESUME = ("--env", "--out", "--device")
 
-    env: Unset[str] = None
-    out: Unset[Path] = None
-    resume: Unset[Path] = None
+    env: str | None = None
+    out: Path | None = None
+    resume: Path | None = None
     steps: int = 20_000
     policy: Literal["ppo", "sac", "relax"] = "ppo"
     model: str = "recurrent"
-    remedy: Unset[str] = None
-    limit: Unset[float] = None
+    remedy: str | None = None
+    limit: float | None = None
     sight: Literal["whitened", "plain"] = "whitened"
     objective: Literal["maximise", "minimise"] = "maximise"
-    frame_stack: Unset[int] = None
-    image_size: Unset[int] = None
+    frame_stack: int | None = None
+    image_size: int | None = None
     env_args: tuple[str, ...] = ()
     n_envs: int = 16
     seed: int = 0
     overwrite: bool = False
-    device: Unset[Literal["auto", "cpu", "cuda"]] = None
+    device: Literal["auto", "cpu", "cuda"] | None = None
     checkpoint_every: int = 50_000
     runs: Path = Path("runs")
-    name: Unset[str] = None
+    name: str | None = None
 
     def __call__(self) -> None:
         """Explore, keep what was seen, and say what to do with it."""

@@ -6,15 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from e2c_control.cli.console import Unset, check_seed, say, suggest
+from e2c_control.cli.console import check_seed, filled, say, show_measured, suggest
 from e2c_control.errors import InputError, quoted, whole
-from e2c_control.tables import table
 
 if TYPE_CHECKING:
     from e2c_control.autoencoders.novelty_run import NoveltyConfig
     from e2c_control.runs.folder import RunFolder
 
-WAVES_AT_FIRST = 400
+SHOWN = {
+    "novelty/error": "error of what was found, over its own variance",
+    "novelty/percentile": "share of the original data that are known better",
+    "novelty/error_of_noise": "the same error of white noise",
+    "novelty/amplitude": "amplitude, original data = 1",
+    "novelty/structured": "new, and far from noise (1 = yes)",
+    "data/found": "share of the data that was found",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +67,8 @@ class Novelty:
     BESIDE_RESUME = ("--cycles", "--data")
 
     data: str = "waves"
-    resume: Unset[Path] = None
-    cycles: Unset[int] = None
+    resume: Path | None = None
+    cycles: int | None = None
     share: float = 0.025
     warm_epochs: int = 150
     epochs: int = 50
@@ -74,14 +80,14 @@ class Novelty:
     passes: int = 2
     noise: float = 0.1
     penalty: float = 0.03
-    code: Unset[int] = None
+    code: int | None = None
     hidden: tuple[int, ...] = (384, 384)
-    count: Unset[int] = None
+    count: int | None = None
     batch_size: int = 100
     learning_rate: float = 5e-4
     seed: int = 0
     runs: Path = Path("runs")
-    name: Unset[str] = None
+    name: str | None = None
     picture_every: int = 1
 
     def __call__(self) -> None:
@@ -97,7 +103,7 @@ class Novelty:
                 run_novelty(run, config, progress=True)
         except KeyboardInterrupt as stop:
             raise KeyboardInterrupt(f"go on with `e2c novelty --resume {quoted(run.path)}`") from stop
-        _report(run)
+        show_measured(run, "novelty with structure", "cycle", SHOWN)
         suggest(f"tensorboard --logdir {quoted(run.path)}")
 
     def _check(self) -> None:
@@ -111,82 +117,27 @@ class Novelty:
             raise InputError(f"--name {self.name!r} is no name of a folder: leave out '/' and '..'.")
 
     def _begin(self) -> tuple[RunFolder, NoveltyConfig]:
-        import torch
-
         from e2c_control.autoencoders.novelty import SearchOptions
-        from e2c_control.autoencoders.novelty_run import WAVES, NoveltyConfig, load_data
-        from e2c_control.autoencoders.registry import AutoEncoderConfig, make_autoencoder
+        from e2c_control.autoencoders.novelty_run import new_config
         from e2c_control.autoencoders.training import TrainingOptions
         from e2c_control.runs.folder import RunFolder
 
-        if self.count is not None and self.data != WAVES:
-            raise InputError("--count is a number of waves, and a file is taken whole: leave it out.")
-        count = WAVES_AT_FIRST if self.count is None else self.count
-        data = load_data(self.data, count, self.seed)
-        shape = tuple(data.shape[1:])
-        if len(shape) not in (1, 3):
-            raise InputError(f"Samples have the shape {shape}: give vectors (N, L) or images (N, H, W, C).")
-        code = min(64, data[0].numel()) if self.code is None else self.code
-        options: dict[str, float | int | bool | str] = {"passes": self.passes}
-        options |= {"noise": self.noise, "penalty": self.penalty}
-        kind, output = ("vector", "linear") if len(shape) == 1 else ("image", "sigmoid")
-        model = AutoEncoderConfig("recurrent", shape, code, kind, self.hidden, output=output, options=options)
-        config = NoveltyConfig(
-            data=self.data if self.data == WAVES else str(Path(self.data).resolve()),
-            count=count,
-            model=model,
-            search=SearchOptions(
-                share=self.share,
-                warm_epochs=self.warm_epochs,
-                epochs=self.epochs,
-                ascent_steps=self.ascent_steps,
-                step_size=self.step_size,
-                start=self.start,
-                floor=self.floor,
-                ceiling=self.ceiling,
-            ),
-            training=TrainingOptions(self.batch_size, self.learning_rate, decay_after=None, seed=self.seed),
+        config = new_config(
+            self.data,
+            filled(SearchOptions, self),
+            TrainingOptions(self.batch_size, self.learning_rate, decay_after=None, seed=self.seed),
+            count=self.count,
+            code=self.code,
+            hidden=self.hidden,
+            options={"passes": self.passes, "noise": self.noise, "penalty": self.penalty},
             cycles=30 if self.cycles is None else self.cycles,
             picture_every=self.picture_every,
         )
-        make_autoencoder(model, torch.Generator()).check_data(data)  # refused before there is a folder
         return RunFolder.create(self.runs, "novelty", config, self.name), config
 
     def _resume(self, path: Path) -> tuple[RunFolder, NoveltyConfig]:
-        from dataclasses import replace
-
-        from e2c_control.autoencoders.novelty_run import WAVES, NoveltyConfig
-        from e2c_control.runs.checkpoint import latest
+        from e2c_control.autoencoders.novelty_run import resumed_config
         from e2c_control.runs.folder import RunFolder
 
         run = RunFolder.open(path)
-        config = run.config(NoveltyConfig)
-        if self.data != WAVES:
-            config = replace(config, data=str(Path(self.data).resolve()))
-        elif config.data != WAVES:
-            run.require_own(config.data, "name the file with --data")
-        if latest(run.checkpoints) is None:
-            run.require_own(config.data, "it has no checkpoint to go on from either, so search anew")
-        return run, config if self.cycles is None else replace(config, cycles=self.cycles)
-
-
-def _report(run: RunFolder) -> None:
-    """The last cycle, as a table."""
-    from e2c_control.runs.logger import read_metrics
-
-    rows = read_metrics(run.metrics)
-    if not rows:
-        return
-    shown = {
-        "novelty/error": "error of what was found, over its own variance",
-        "novelty/percentile": "share of the original data that are known better",
-        "novelty/error_of_noise": "the same error of white noise",
-        "novelty/amplitude": "amplitude, original data = 1",
-        "novelty/structured": "new, and far from noise (1 = yes)",
-        "data/found": "share of the data that was found",
-    }
-    last = rows[-1]
-    lines = [("novelty with structure", f"cycle {last['step']}")]
-    lines += [(text, f"{last[tag]:.3f}") for tag, text in shown.items() if last.get(tag) is not None]
-    print(table(lines), flush=True)
-    say("Pictures", run.plots)
+        return run, resumed_config(run, self.data, self.cycles)

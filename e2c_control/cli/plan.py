@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from e2c_control.cli.console import MOST_PROBLEMS, Unset, check_seed, naming, nothing_here, say, suggest
-from e2c_control.cli.planning import Planning, PlanningFlags
+from e2c_control.cli.console import MOST_PROBLEMS, check_seed, nothing_here, say, suggest
+from e2c_control.cli.planning import Planning
+from e2c_control.data.arguments import naming
 from e2c_control.errors import InputError, quoted, whole
 
 if TYPE_CHECKING:
@@ -45,16 +46,16 @@ class Plan:
     """
 
     run: Path
-    task: Unset[str] = None
+    task: str | None = None
     seed: int = 100
     problem: int = 0
-    start_state: Unset[tuple[float, ...]] = None
-    goal_state: Unset[tuple[float, ...]] = None
-    goal: Unset[Path] = None
-    steps: Unset[int] = None
-    out: Unset[Path] = None
-    env: Unset[str] = None
-    planning: PlanningFlags = field(default_factory=Planning)
+    start_state: tuple[float, ...] | None = None
+    goal_state: tuple[float, ...] | None = None
+    goal: Path | None = None
+    steps: int | None = None
+    out: Path | None = None
+    env: str | None = None
+    planning: Planning = field(default_factory=Planning)
 
     def __call__(self) -> None:
         """Drive, draw, and say how it went and what to do next."""

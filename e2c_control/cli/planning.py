@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-import tyro
-
-from e2c_control.cli.console import Unset
 from e2c_control.errors import whole
 
 
@@ -34,11 +31,11 @@ class Planning:
     """
 
     planner: str = "ilqr"
-    horizon: Unset[int] = None
-    iterations: Unset[int] = None
-    starts: Unset[int] = None
-    samples: Unset[int] = None
-    linearization: Unset[Literal["model", "jacobian"]] = None
+    horizon: int | None = None
+    iterations: int | None = None
+    starts: int | None = None
+    samples: int | None = None
+    linearization: Literal["model", "jacobian"] | None = None
     filter_frames: bool = False
 
     def changes(self) -> dict[str, Any]:
@@ -61,7 +58,3 @@ class Planning:
             if value not in (None, False):
                 parts.append(name.replace("_", "-") if value is True else f"{name}-{value}")
         return "-".join(parts)
-
-
-PlanningFlags = Annotated[Planning, tyro.conf.arg(name="")]
-"""The options of `Planning` among those of a command, without a prefix."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from e2c_control.cli.console import Unset, check_seed, naming, nothing_here, say, suggest
-from e2c_control.cli.planning import Planning, PlanningFlags
+from e2c_control.cli.console import check_seed, nothing_here, say, suggest
+from e2c_control.cli.planning import Planning
+from e2c_control.data.arguments import naming
 from e2c_control.errors import InputError, quoted, whole
 
 if TYPE_CHECKING:
@@ -42,13 +43,13 @@ class Play:
     """
 
     run: Path
-    task: Unset[str] = None
+    task: str | None = None
     seed: int = 0
-    goal_state: Unset[tuple[float, ...]] = None
-    video: Unset[Path] = None
-    steps: Unset[int] = None
-    env: Unset[str] = None
-    planning: PlanningFlags = field(default_factory=Planning)
+    goal_state: tuple[float, ...] | None = None
+    video: Path | None = None
+    steps: int | None = None
+    env: str | None = None
+    planning: Planning = field(default_factory=Planning)
 
     def __call__(self) -> None:
         """Open the window, or write the film."""

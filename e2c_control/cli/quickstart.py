@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2c_control.cli.collect import open_or_collect, seeded
+from e2c_control.cli.collect import describe
 from e2c_control.cli.console import check_seed, say, suggest
 from e2c_control.cli.evaluate import Evaluate
 from e2c_control.cli.plan import Plan
 from e2c_control.cli.train import Train
+from e2c_control.data.collection import open_or_collect, seeded
 from e2c_control.errors import quoted
 from e2c_control.training.presets import check_steps_scale
 
@@ -43,7 +44,7 @@ class Quickstart:
         seed = f" --seed {self.seed}" if self.seed else ""
         env, dataset = "E2C/Planar-v0", seeded(self.datasets / "planar", self.seed)
         _headline(1, "Collect random moves as images", f"e2c collect --env {env} --out {quoted(dataset)}{seed}")
-        open_or_collect(env, self.datasets / "planar", "choose another folder with --datasets", self.seed)
+        describe(open_or_collect(env, self.datasets / "planar", "choose another folder with --datasets", self.seed))
         _headline(2, "Learn a map in which an image is a place", f"e2c train --dataset {quoted(dataset)}{seed}")
         run = Train(dataset=dataset, seed=self.seed, steps_scale=self.steps_scale, runs=self.runs).train(ALONE)
         _headline(3, "Drive to a goal that is an image", f"e2c plan --run {quoted(run.path)}")

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from e2c_control.cli.collect import open_or_collect
-from e2c_control.cli.console import Unset, check_seed, naming, say, suggest
+from e2c_control.cli.collect import describe
+from e2c_control.cli.console import check_seed, filled, say, show_measured, suggest
+from e2c_control.data.arguments import naming
+from e2c_control.data.collection import open_or_collect
 from e2c_control.errors import InputError, quoted, whole
 from e2c_control.runs.limits import MOST_THREADS
-from e2c_control.tables import table
 from e2c_control.training.presets import RECIPE, check_steps_scale
 
 if TYPE_CHECKING:
@@ -78,23 +79,23 @@ class Train:
 
     BESIDE_RESUME = ("--dataset", "--device")
 
-    dataset: Unset[Path] = None
-    env: Unset[str] = None
-    resume: Unset[Path] = None
+    dataset: Path | None = None
+    env: str | None = None
+    resume: Path | None = None
     recipe: str = RECIPE
-    latent_dim: Unset[int] = None
-    network: Unset[Literal["mlp", "conv"]] = None
-    matrix_form: Unset[Literal["rank1", "low_rank", "full", "global", "nonlinear"]] = None
+    latent_dim: int | None = None
+    network: Literal["mlp", "conv"] | None = None
+    matrix_form: Literal["rank1", "low_rank", "full", "global", "nonlinear"] | None = None
     process_noise: bool = False
     latent_noise: Literal["shared", "independent"] = "shared"
     steps_scale: float = 1.0
     seed: int = 0
-    device: Unset[Literal["auto", "cpu", "cuda"]] = None
+    device: Literal["auto", "cpu", "cuda"] | None = None
     compile: bool = False
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: int = 1
     runs: Path = Path("runs")
-    name: Unset[str] = None
+    name: str | None = None
     log_every: int = 25
     measure_every: int = 300
     checkpoint_every: int = 300
@@ -138,7 +139,7 @@ class Train:
         except KeyboardInterrupt as stop:
             raise KeyboardInterrupt(f"go on with `e2c train --resume {quoted(run.path)}`") from stop
         if first:
-            _report(run)
+            show_measured(run, "map on held-out episodes", "step", SHOWN, "map/step_rank")
         return run
 
     def _check(self) -> None:
@@ -170,18 +171,13 @@ class Train:
         resolve_device(self.device or "auto")
         dataset = Transitions.open(self.dataset or self._collected())
         card = dataset.card
-        config = TrainConfig(
+        config = filled(
+            TrainConfig,
+            self,
             dataset=dataset.path.resolve(),
             environment=card.environment,
             recipe=self._recipe(card.environment, card.frame_shape),
-            seed=self.seed,
             device=self.device or "auto",
-            compile=self.compile,
-            precision=self.precision,
-            threads=self.threads,
-            log_every=self.log_every,
-            measure_every=self.measure_every,
-            checkpoint_every=self.checkpoint_every,
         )
         return start_run(self.runs, config, self.name, job=job)
 
@@ -201,7 +197,9 @@ class Train:
         env = self.env or ""
         folder = Path("datasets") / env.rpartition(":")[2].rpartition("/")[2]
         remedy = "give another one with --dataset, or move it away"
-        return open_or_collect(env, folder, remedy, self.seed).path
+        dataset = open_or_collect(env, folder, remedy, self.seed)
+        describe(dataset)
+        return dataset.path
 
 
 def _note_unjudged(recipe: Recipe) -> None:
@@ -228,16 +226,3 @@ def _watcher(run: RunFolder, config: TrainConfig):
     if task is None:
         return MapWatcher(run, config)
     return MapWatcher(run, config, task.system.features, task.system.state_names)
-
-
-def _report(run: RunFolder) -> None:
-    """The last measurement of the map, as a table."""
-    from e2c_control.runs.logger import read_metrics
-
-    measured = [row for row in read_metrics(run.metrics) if "map/step_rank" in row]
-    if not measured:
-        return
-    rows = [("map on held-out episodes", f"step {measured[-1]['step']}")]
-    rows += [(text, f"{measured[-1][tag]:.3f}") for tag, text in SHOWN.items() if measured[-1].get(tag) is not None]
-    print(table(rows), flush=True)
-    say("Pictures", run.plots)

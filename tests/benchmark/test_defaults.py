@@ -17,6 +17,7 @@ from e2c_control.cli.quickstart import Quickstart
 from e2c_control.cli.train import Train
 from e2c_control.data import collect, make_vector_env
 from e2c_control.data.card import read_card
+from e2c_control.data.collection import Collection
 from e2c_control.envs import make_task
 from e2c_control.evaluation import drive
 from e2c_control.training.presets import TRANSITIONS, default_environments
@@ -96,8 +97,8 @@ def test_a_command_that_collects_by_itself_does_so_with_its_own_seed(
 ) -> None:
     seed = 3
     monkeypatch.chdir(tmp_path)
-    whole = Collect.collect
-    monkeypatch.setattr(Collect, "collect", lambda self: whole(replace(self, transitions=120)))
+    whole = Collection.collect
+    monkeypatch.setattr(Collection, "collect", lambda self, out: whole(replace(self, transitions=120), out))
     Train(env="E2C/Planar-v0", seed=seed, steps_scale=0.002, name="one")()
     Quickstart(seed=seed, steps_scale=0.002)()
     datasets = [path.parent for path in sorted(tmp_path.glob("datasets/*/dataset.json"))]

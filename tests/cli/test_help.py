@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from e2c_control.cli import COMMANDS, find_command, main, parse
+from e2c_control.cli.options import explanations
 from e2c_control.cli.planning import Planning
 
 HEAVY = ("torch", "stable_baselines3", "pygame", "matplotlib", "numba")
@@ -37,7 +38,7 @@ def test_help_of_a_command_explains_every_option(name: str, capsys: pytest.Captu
     for group in groups:
         for option in group.__dataclass_fields__:  # type: ignore[attr-defined]
             assert f"--{option.replace('_', '-')}" in said or option == "planning"
-            assert re.search(rf"^ +{option}: ", group.__doc__ or "", re.MULTILINE), f"{option} has no explanation"
+            assert explanations(group).get(option), f"{option} has no explanation"
     assert f"e2c {name}" in said
 
 
@@ -66,10 +67,10 @@ def test_a_wrong_command_or_option_fails(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **options: object) -> None:
         raise KeyError("a bug")
 
-    monkeypatch.setattr("e2c_control.cli.collect.Collect.collect", broken)
+    monkeypatch.setattr("e2c_control.data.collection.Collection.collect", broken)
     with pytest.raises(KeyError):
         main(["collect", "--env", "E2C/Planar-v0", "--out", str(tmp_path / "data")])
 

@@ -1,4 +1,4 @@
-"""How commands let it be chosen where jobs run: in processes of this machine, or on a Ray cluster."""
+"""Where jobs run: in processes of this machine, or on a Ray cluster."""
 
 from __future__ import annotations
 
