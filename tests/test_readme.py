@@ -15,7 +15,8 @@ from e2c_control.cli import parse
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.skipif(not (ROOT / "README.md").is_file(), reason="needs the repository")
 NAMES = ("README.md", "planners/README.md", "e2c_control/gradients/README.md", "e2c_control/autoencoders/README.md",
-         "agents/README.md", "e2c_control/README.md", "experiments/RESULTS.md")  # fmt: skip
+         "agents/README.md", "e2c_control/README.md", "e2c_control/training/README.md",
+         "experiments/RESULTS.md")  # fmt: skip
 PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in NAMES if (ROOT / name).is_file()}
 
 

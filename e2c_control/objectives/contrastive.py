@@ -1,7 +1,13 @@
-"""Contrastive prediction over K steps: the map's topology without a decoder.
+"""k-step contrastive prediction: the topology of the latent space, learnt without a decoder.
 
-The two terms of Shu et al. 2020 (PC3, equations 7 and 8), averaged over the K steps of a rollout of the latent mean.
-Training on one step leaves the map folded on some seeds; three steps see farther than a fold is wide.
+The two terms of PC3 (Shu et al. 2020, equations 7 and 8), averaged over the K steps of a rollout of the latent mean.
+
+How it works: the model predicts where each window of the batch will be after 1..K actions. For each window and step,
+`InfoNCE` is a classification: which of the batch's N encoded futures is the one that belongs to this prediction? The
+others are the negatives. Solving it needs latents that tell the images of the batch apart *and* dynamics that predict
+where they go, which is what planning needs. One step ahead, a map that is folded in two solves it as well as a straight
+one, since neighbours are neighbours in both; several steps ahead, a prediction crosses the fold and fails. Both terms
+add fixed noise to the encoded futures: it gives the latents a scale, and keeps them from shrinking to a point.
 """
 
 from __future__ import annotations
@@ -17,13 +23,13 @@ from e2c_control.objectives.unrolled import Unrolled
 
 
 def noisy_targets(unrolled: Unrolled, scale: float) -> Tensor:
-    """Encoded next latents blurred by fixed noise, (K, N, k): without it the latent scale has no floor."""
+    """Return the encoded futures with fixed noise added, (K, N, k): without it the latents could shrink to a point."""
     target = unrolled.posterior.mean[1:]
     return target + scale * unrolled.noise.normal(*target.shape)
 
 
 class InfoNCE(Term):
-    """-log of the chance to pick a window's own future among all the batch's futures, nats per step.
+    """Cross-entropy of identifying a window's own future among all futures of the batch, nats per step.
 
     Score of a pair: the Gaussian log density of the encoded future around the predicted one, with a single learnt
     variance for all steps and latent dimensions.
@@ -38,14 +44,18 @@ class InfoNCE(Term):
         self.log_precision = nn.Parameter(torch.zeros(()))
 
     def forward(self, unrolled: Unrolled) -> Tensor:
+        # Negatives are the futures of the global batch, so processes that share it gather theirs first.
         predicted = unrolled.gather(unrolled.predicted_mean, -2)
         target = unrolled.gather(noisy_targets(unrolled, self.noise), -2)
+        # |p_i - q_j|^2 for all pairs (i, j) at each step, (K, N, N), by the binomial formula: one matrix product.
         distances = (
             predicted.square().sum(-1)[..., :, None]
             + target.square().sum(-1)[..., None, :]
             - 2.0 * predicted @ target.mT
         )
         logits = -0.5 * self.log_precision.exp() * distances
+        # The correct class of prediction i is future i. The log-normaliser of the density is the same for all pairs and
+        # drops out of the softmax.
         own = torch.arange(logits.shape[-1], device=logits.device).expand(logits.shape[:-1])
         return cross_entropy(logits.flatten(0, 1), own.flatten())
 
@@ -63,6 +73,7 @@ class LatentConsistency(Term):
         self.log_precision = nn.Parameter(torch.zeros(()))
 
     def forward(self, unrolled: Unrolled) -> Tensor:
+        # A density, so -k/2 log(precision) pays for every narrowing: the learnt spread cannot run away from the errors.
         error = unrolled.predicted_mean - noisy_targets(unrolled, self.noise)
         k = error.shape[-1]
         nats = 0.5 * self.log_precision.exp() * error.square().sum(-1)

@@ -43,6 +43,7 @@ class Hindsight(Term):
         self.planner = TorchILQR(iterations=int(iterations))
 
     def forward(self, unrolled: Unrolled) -> Tensor:
+        # Processes that share a batch plan the same windows, since choosing them by process would change the loss.
         every, actions = unrolled.gather(unrolled.posterior.mean, -2), unrolled.gather(unrolled.actions, -2)
         weight = self.goal_weight / every.flatten(0, -2).var(0, correction=0).mean().clamp_min(1e-8)
         means = every[:, : self.windows]

@@ -1,4 +1,4 @@
-"""Transitions that learn on a finished map: nothing here moves a latent."""
+"""Prediction errors that train transitions on a fixed latent space: no gradient reaches the encoder."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from e2c_control.objectives.unrolled import Unrolled
 
 
 def prediction_error(unrolled: Unrolled, transition: Transition) -> Tensor:
-    """Squared error of a K-step prediction from the encoded first image, mean over the steps."""
-    means = unrolled.posterior.mean.detach()
+    """Return the squared error of a K-step prediction from the encoded first image, mean over the steps."""
+    means = unrolled.posterior.mean.detach()  # the latent space is given: train the transition alone
     return (unrolled.roll(means[0], transition) - means[1:]).square().sum(-1).mean()
 
 

@@ -1,4 +1,4 @@
-"""The penalty of Wasserstein auto-encoders (Tolstikhin et al. 2018), for the place of E2C's divergence from a prior."""
+"""Penalty of Wasserstein auto-encoders (Tolstikhin et al. 2018), in place of E2C's divergence from the prior."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class MMDPrior(Term):
 
     def forward(self, unrolled: Unrolled) -> Tensor:
         latents = unrolled.latents[:-1]
+        # The kernel's scale is that of the prior in k dimensions, as in the paper.
         kernel = InverseMultiquadratic(self.prior.base(latents.shape[-1]))
         draws = self.deviation * unrolled.noise.normal(*latents.shape)
         both = zip(unrolled.gather(latents, -2), unrolled.gather(draws, -2), strict=True)

@@ -1,4 +1,4 @@
-"""Bernoulli likelihood of images: of the encoded ones (reconstruction) and of the predicted ones (prediction).
+"""Bernoulli likelihood of images, decoded from encoded latents (reconstruction) or from predicted ones (prediction).
 
 The first two terms of the E2C objective, Watter et al. 2015, equation 11.
 """
@@ -47,7 +47,7 @@ class Prediction(Term):
 
 
 class Display(Term):
-    """-log p(x_0 | z_0), nats per image, with nothing predicted: what teaches a decoder to show a finished map.
+    """-log p(x_0 | z_0), nats per image, without prediction: trains a decoder to display a finished map.
 
     z_0 is the mean of q(z_0 | x_0). Objectives that make a map without a decoder leave its variance as it was at the
     start, and samples would blur what is small out of the picture: 17 nats an image in the planar world, by the mean 5.

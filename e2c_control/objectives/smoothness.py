@@ -1,4 +1,4 @@
-"""Terms that keep the latent space easy to plan in: low curvature, the origin at the centre."""
+"""Regularisers that keep the latent space easy to plan in: low curvature, centred, actions alike everywhere."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Curvature(Term):
         z, u, step = unrolled.posterior.mean[0], unrolled.actions[0], unrolled.mean_step
         dz = self.deviation * unrolled.noise.normal(*z.shape)
         du = self.deviation * unrolled.noise.normal(*u.shape)
+        # The first-order prediction at the displaced point, with A and B frozen at z: its error is second order.
         moved = unrolled.embedding.transition.predict(z + dz, u + du)
         return (moved - step.predict(z + dz, u + du)).square().sum(-1).mean()
 
@@ -48,11 +49,12 @@ class Slowness(Term):
 class ControlUniformity(Term):
     """Variance of B(z) over the batch relative to its mean square, between 0 and 1.
 
-    Where one half of the map is a mirror image of the other, B changes sign between them. Asking actions to act alike
-    everywhere forbids the twist while the map is still forming.
+    Where one half of the map is a mirror image of the other, B changes sign between the halves. Penalising differences
+    of B prevents such a twist while the map is still forming.
     """
 
     def forward(self, unrolled: Unrolled) -> Tensor:
         B = unrolled.gather(unrolled.mean_step.B, -3)
+        # Relative to the mean square, so that the term cannot be lowered by making all actions weak.
         deviation = (B - B.mean(0)).square().sum((-2, -1)).mean()
         return deviation / (B.square().sum((-2, -1)).mean() + 1e-8)

@@ -1,4 +1,4 @@
-"""A term of an objective: a named number of nats (or squared latent units) per window that training lowers."""
+"""Base class of the terms of an objective: a loss per window, in nats or squared latent units."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from e2c_control.objectives.unrolled import Unrolled
 class Term(nn.Module, ABC):
     """A loss over an unrolled batch. It may own parameters, which are trained with the embedding's.
 
-    Several processes may share a batch, each with a slice of its windows; their mean is the term. So a term that is no
-    mean over windows, but compares them, has to `Unrolled.gather` those of the global batch first.
+    Where several processes share a batch, each computes the term on its slice of the windows, and the term is the mean
+    over processes. A term that compares windows with each other must `Unrolled.gather` the global batch first.
     """
 
     @abstractmethod
     def forward(self, unrolled: Unrolled) -> Tensor:
-        """The mean over the batch, or its slice, a scalar."""
+        """Return the mean over the batch, or over this process's slice of it, a scalar."""

@@ -1,4 +1,8 @@
-"""What the terms of an objective look at: a batch, encoded and rolled forward, each part computed once if asked for."""
+"""A batch encoded and rolled forward, as the terms of an objective see it.
+
+Every quantity is a cached property: it is computed when the first term asks for it and shared by the others, so that an
+objective pays only for what its terms use. Time is the first axis and the window the second everywhere.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +24,11 @@ LatentNoise = Literal["shared", "independent"]
 
 
 Gather = Callable[[Tensor, int], Tensor]
-"""From this process's slice of something, and the axis of the windows, to that of the batch of all processes."""
+"""Map this process's slice of a tensor, and the axis of its windows, to the tensor of the global batch."""
 
 
 class Noise:
-    """Standard normal noise for a batch, drawn on the device of a passed generator.
+    """Draw standard normal noise for a batch, on the device of a passed generator.
 
     Args:
         generator: of the same state in every process that shares a batch.
@@ -35,7 +39,9 @@ class Noise:
         self._generator, self._rank, self._world_size = generator, rank, world_size
 
     def normal(self, *shape: int) -> Tensor:
-        """Noise (..., N, d) for the N windows of this process."""
+        """Return noise (..., N, d) for the N windows of this process."""
+        # Every process draws the noise of the global batch and keeps its slice, so that the generators stay in step and
+        # the noise of a window does not depend on how many processes share the batch.
         *times, windows, size = shape
         whole = (*times, windows * self._world_size, size)
         noise = torch.randn(whole, generator=self._generator, device=self._generator.device)
@@ -43,22 +49,22 @@ class Noise:
 
 
 def alone(values: Tensor, dim: int) -> Tensor:
-    """`Gather` where there is one process."""
+    """Return the values: `Gather` for a single process."""
     return values
 
 
 class Unrolled:
-    """A batch of K-step windows seen through an embedding. Time comes first in everything that it gives.
+    """A batch of K-step windows seen through an embedding. Time is the first axis of everything it returns.
 
     Args:
         embedding: the model.
         frames: (N, stack + K, H, W, C) uint8, single frames.
         actions: (N, K, m).
-        noise: source of every random number.
+        noise: source of every random number of this batch.
         latent_noise: how the next latent is sampled. "shared": z' is the affine image of the very sample z. The next
             state is a deterministic function of this one, and z' inherits the randomness of z. "independent": z' is
             drawn anew from the same Gaussian, which adds gradient noise and decouples z' from z; kept for comparison.
-        gather: what a term that compares windows with each other passes them through first.
+        gather: collects the windows of all processes, for terms that compare windows with each other.
     """
 
     def __init__(
@@ -81,12 +87,13 @@ class Unrolled:
 
     @cached_property
     def pixels(self) -> Tensor:
-        """Stacked observations in [0, 1], (K + 1, N, H, W, stack * C)."""
+        """Return the stacked observations in [0, 1], (K + 1, N, H, W, stack * C)."""
         return self._stacked(self._unit_frames)
 
     @cached_property
     def views(self) -> Tensor:
-        """What the encoders see of the observations, (K + 1, N, h, w, stack * C); each frame is looked at once."""
+        """Return the encoder's input, standardised and pooled, (K + 1, N, h, w, stack * C)."""
+        # Consecutive stacks share frames: preprocess each frame once, then stack.
         return self._stacked(self.embedding.pixels(self._unit_frames))
 
     def _stacked(self, frames: Tensor) -> Tensor:
@@ -95,52 +102,54 @@ class Unrolled:
 
     @cached_property
     def posterior(self) -> DiagonalGaussian:
-        """q(z_t | x_t) for t = 0..K, batch shape (K + 1, N)."""
+        """Return q(z_t | x_t) for t = 0..K, batch shape (K + 1, N)."""
         return self.embedding.encode_views(self.views)
 
     @cached_property
     def latents(self) -> Tensor:
-        """Samples z_t ~ q(z_t | x_t), (K + 1, N, k)."""
+        """Return samples z_t ~ q(z_t | x_t), (K + 1, N, k)."""
         return self.posterior.sample(self.noise.normal(*self.posterior.mean.shape))
 
     @cached_property
     def local(self) -> LocallyLinear:
-        """The local models at the samples z_0..z_{K-1}, batch shape (K, N)."""
+        """Return the local models A, B, o at the samples z_0..z_{K-1}, batch shape (K, N)."""
         return self.embedding.step(self.latents[:-1], self.actions)
 
     @cached_property
     def predicted(self) -> Tensor:
-        """Samples of z_1..z_K, each predicted over one step from the sample before it, (K, N, k)."""
+        """Return samples of z_1..z_K, each predicted one step ahead from the sample before it, (K, N, k)."""
         if self.latent_noise == "shared":
             return self.local.predict(self.latents[:-1], self.actions)
+        # Independent noise: N(A mu + B u + o, A Sigma A' + H), sampled anew.
         mean, covariance = affine_image(self.posterior[:-1], self.local, self.actions)
         factor = cholesky(covariance + 1e-6 * torch.eye(mean.shape[-1], device=mean.device))
         return mean + (factor @ self.noise.normal(*mean.shape).unsqueeze(-1)).squeeze(-1)
 
     @cached_property
     def rolled(self) -> Tensor:
-        """Samples of z_1..z_K, all rolled forward from the sample z_0, (K, N, k)."""
+        """Return samples of z_1..z_K, all rolled forward from the sample z_0, (K, N, k)."""
         return self._after(self.predicted[0], self.embedding.transition)
 
     @cached_property
     def pixel_nats(self) -> Tensor:
-        """-log p(x_t | z_t) for t < K, and -log p(x_t | predicted z_t) for t > 0, mean over images, (2,) nats."""
+        """Return the means of -log p(x_t | z_t), t < K, and of -log p(x_t | predicted z_t), t > 0, (2,) nats."""
+        # One call of the decoder for both halves: a batch twice as large costs less than two calls.
         logits = self.embedding.decode(torch.stack([self.latents[:-1], self.predicted]))
         return bernoulli_nats(logits, self.pixels[:-1], self.pixels[1:])
 
     @cached_property
     def mean_step(self) -> LocallyLinear:
-        """The local model at the mean of q(z_0 | x_0) and the first actions."""
+        """Return the local model at the mean of q(z_0 | x_0) and the first actions."""
         return self.embedding.step(self.posterior.mean[0], self.actions[0])
 
     @cached_property
     def predicted_mean(self) -> Tensor:
-        """Predicted latents z_1..z_K, rolled forward from the mean of q(z_0 | x_0), (K, N, k)."""
+        """Return the predicted latents z_1..z_K, rolled forward from the mean of q(z_0 | x_0), (K, N, k)."""
         first = self.mean_step.predict(self.posterior.mean[0], self.actions[0])
         return self._after(first, self.embedding.transition)
 
     def roll(self, latents: Tensor, transition: Transition) -> Tensor:
-        """Latents 1..K, all rolled forward by a transition from latents 0 (N, k), (K, N, k)."""
+        """Roll latents (N, k) forward by a transition and return the latents 1..K, (K, N, k)."""
         return self._after(transition.predict(latents, self.actions[0]), transition)
 
     def _after(self, first: Tensor, transition: Transition) -> Tensor:

@@ -1,10 +1,15 @@
-"""Several processes that train one model: each takes its slice of every batch, and all of them the same step.
+"""Data-parallel training: each process takes its slice of every batch, and all take the same optimiser step.
 
-Batches and noise are drawn for the global batch, by the same generators in every process, and sliced. So the loss and
-the state of a run do not depend on how many processes share it, but for the order in which floats are added. Gradients
-are averaged here, all in one message, and not by torch's DistributedDataParallel: the trainer calls the parts of the
-embedding and not one `forward`, phases train other parts each, and a loss that was averaged in the same message is what
-every process then decides by.
+How a distributed step works:
+1. Every process draws the same global batch and the same noise, from generators in the same state, and keeps its slice.
+   Hence the loss does not depend on the number of processes, but for the order in which floats are added.
+2. It computes the losses of its slice. A term that compares windows gathers the other slices first (`Job.gather`).
+3. Gradients, losses and terms are averaged in one message (`Job.average`), so that every process then has the same
+   numbers to the bit: the same step, the same decision about a restart, the same stop.
+Only rank 0 logs, draws and writes; a checkpoint belongs to no number of processes.
+
+torch's DistributedDataParallel is not used because the trainer calls the parts of the embedding instead of one
+`forward`, and each phase trains other parts.
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ from e2c_control.errors import InputError
 
 
 class JobEnded(InputError):
-    """Another process of the job is gone, or the job was told to stop."""
+    """Another process of the job ended, or the job was told to stop."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -35,7 +40,7 @@ class JobEnded(InputError):
 
 @dataclass(frozen=True)
 class Job:
-    """This process's place among those that train together; alone, everything here is the identity.
+    """This process's place among those that train together. For a single process every method is the identity.
 
     Every process must call the same methods in the same order.
 
@@ -48,9 +53,9 @@ class Job:
     world_size: int = 1
 
     def gather(self, values: Tensor, dim: int) -> Tensor:
-        """The global batch of which `values` is this process's slice along `dim`; gradients flow back.
+        """Return the global batch of which `values` is this process's slice along `dim`; gradients flow back.
 
-        What is made of it must be the same in every process, such as a loss that compares all samples: the gradient is
+        The result must be used alike in every process, such as in a loss that compares all samples: the gradient is
         that of the sum of these losses over the processes, of which `average` then takes the mean.
         """
         if self.world_size == 1:
@@ -61,6 +66,7 @@ class Job:
         """Replace every tensor, in place, by its mean over all processes."""
         if self.world_size == 1:
             return
+        # One message for everything: latency, not bandwidth, is the cost of small networks.
         flat = torch.cat([tensor.detach().float().flatten() for tensor in tensors])
         with _others_there():
             dist.all_reduce(flat)
@@ -71,7 +77,7 @@ class Job:
             begin += tensor.numel()
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is set in any process."""
+        """Return whether the flag is set in any process."""
         if self.world_size == 1:
             return flag
         count = torch.tensor(int(flag))  # on the CPU, where asking for it waits for no CUDA device
@@ -80,7 +86,7 @@ class Job:
         return bool(count)
 
     def from_first(self, act: Callable[[], str]) -> str:
-        """What `act` gives, done by the first process alone.
+        """Return the result of `act`, which rank 0 alone calls.
 
         Raises:
             SystemExit: in the other processes, where it raised in the first, which tells why.
@@ -103,7 +109,7 @@ ALONE = Job()
 
 @contextmanager
 def join_job() -> Generator[Job]:
-    """The job that `torchrun` started this process for, until the end of the block; `ALONE` without torchrun.
+    """Join the job that `torchrun` started this process for, until the end of the block; `ALONE` without torchrun.
 
     Each process takes the CUDA device of its number on its machine, if there is one.
     """
@@ -137,7 +143,7 @@ def check_devices(device: torch.device) -> None:
 
 
 def _told_to_stop(signum: int, frame: FrameType | None) -> None:
-    """What torchrun sends to the processes that are left when one is lost."""
+    """Handle SIGTERM, which torchrun sends to the remaining processes when one is lost."""
     raise JobEnded
 
 
@@ -150,7 +156,7 @@ def _others_there() -> Generator[None]:
 
 
 def _broadcast(content: bytes) -> bytes:
-    """The first process's content, in every process; the others have none."""
+    """Return rank 0's content in every process."""
     size = torch.tensor(len(content))
     with _others_there():
         dist.broadcast(size, 0)
@@ -173,6 +179,8 @@ class _Gather(torch.autograd.Function):
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, *upstream: Tensor
     ) -> tuple[Tensor, None, None, None]:
+        # Each process holds the gradient of its own copy of the loss in all slices. The copies are equal, so their sum
+        # over processes, of which `average` takes the mean later, is world_size times the gradient in this slice.
         dim, rank, world_size = ctx.place
         mine = cast(Tensor, upstream[0].chunk(world_size, dim)[rank])
         return world_size * mine, None, None, None
