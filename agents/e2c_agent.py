@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -327,18 +327,25 @@ class E2CAgent(EmbeddedAgent):
         self._write(path, KIND, goals, {"follows_goals": follows, "steps_taken": self._steps_taken})
 
     @classmethod
-    def load(cls, path: Path | str, env: EnvSource | None = None, device: torch.device | str = "cpu") -> Self:
+    def load(
+        cls,
+        path: Path | str,
+        env: EnvSource | None = None,
+        device: torch.device | str = "cpu",
+        trust: Sequence[str] = (),
+    ) -> Self:
         """An agent that `save` wrote, with its goal; one that followed goals needs to be told again whose.
 
         Args:
             path: the folder.
             env: where it may learn again, for an agent that learns.
             device: where it encodes.
+            trust: modules whose code the folder may name, such as ``("my_package",)``.
 
         Raises:
             InputError: the folder is missing or damaged, or holds something else, or the environment does not fit it.
         """
-        saved = SavedAgent.read(Path(path), KIND, PlanningOptions)
+        saved = SavedAgent.read(Path(path), KIND, PlanningOptions, trust)
         agent = cls._restored(saved, path, env, device)
         agent._steps_taken = int(saved.more.get("steps_taken", saved.num_timesteps))
         agent._followed_before_saving = bool(saved.more.get("follows_goals", False))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +12,7 @@ import torch
 from e2c_control.agents.learning import LearningOptions
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding, EmbeddingConfig
+from e2c_control.registry import trusting
 from e2c_control.runs.checkpoint import Checkpoint, checked_meta, load_checkpoint, save_checkpoint
 from e2c_control.runs.config import from_json, to_json
 from e2c_control.runs.own import followed, sign
@@ -77,13 +78,17 @@ class SavedAgent:
         save_checkpoint(path, {"embedding": dict(self.embedding.state_dict()), **self.tensors}, meta)
 
     @classmethod
-    def read(cls, path: Path, kind: str, options: type[Any]) -> Self:
-        """What `write` wrote of an agent of a kind; `InputError` if it is missing, damaged, or something else."""
+    def read(cls, path: Path, kind: str, options: type[Any], trust: Sequence[str] = ()) -> Self:
+        """Return what `write` wrote of an agent of a kind, which may name code in the modules `trust`.
+
+        Raises:
+            InputError: it is missing, damaged, or something else.
+        """
         checkpoint = load_checkpoint(path)
         if checkpoint.meta.get("agent") != kind:
             raise InputError(f"{path} holds no {kind}: give the folder that {kind}.save wrote.")
         meta = checked_meta(checkpoint, META)
-        with restoring(path, checkpoint.tensors):
+        with trusting(trust), restoring(path, checkpoint.tensors):
             return cls._from(checkpoint, meta, options)
 
     @classmethod

@@ -3,25 +3,27 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
-from importlib import import_module
 
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
 from e2c_control.envs.task import Task
-from e2c_control.errors import InputError, one_of
+from e2c_control.errors import InputError, only_options
+from e2c_control.registry import Registry
 
-# Strings, so that nothing is imported before it is used.
-TASKS: dict[str, str] = {
-    "E2C/Planar-v0": "e2c_control.envs.planar_tasks:planar",
-    "E2C/PlanarWalls-v0": "e2c_control.envs.planar_tasks:planar_walls",
-    "E2C/PendulumBalance-v0": "e2c_control.envs.pendulum_tasks:balance",
-    "E2C/PendulumSwingUp-v0": "e2c_control.envs.pendulum_tasks:swing_up",
-    "E2C/PendulumPump-v0": "e2c_control.envs.pendulum_tasks:pump",
-    "E2C/CartPoleBalance-v0": "e2c_control.envs.cart_pole_tasks:balance",
-    "E2C/ThreeLink-v0": "e2c_control.envs.three_link_tasks:three_link",
-    "E2C/ThreeLinkFine-v0": "e2c_control.envs.three_link_tasks:three_link_fine",
-}
+TASKS: Registry[Callable[..., Task]] = Registry(
+    "task",
+    {
+        "E2C/Planar-v0": "e2c_control.envs.planar_tasks:planar",
+        "E2C/PlanarWalls-v0": "e2c_control.envs.planar_tasks:planar_walls",
+        "E2C/PendulumBalance-v0": "e2c_control.envs.pendulum_tasks:balance",
+        "E2C/PendulumSwingUp-v0": "e2c_control.envs.pendulum_tasks:swing_up",
+        "E2C/PendulumPump-v0": "e2c_control.envs.pendulum_tasks:pump",
+        "E2C/CartPoleBalance-v0": "e2c_control.envs.cart_pole_tasks:balance",
+        "E2C/ThreeLink-v0": "e2c_control.envs.three_link_tasks:three_link",
+        "E2C/ThreeLinkFine-v0": "e2c_control.envs.three_link_tasks:three_link_fine",
+    },
+)
 
 
 def task_ids() -> tuple[str, ...]:
@@ -46,17 +48,19 @@ def make_task(
     Raises:
         InputError: there is no such task, it has no such option, or the option cannot be such a number.
     """
-    maker = _maker(task) if isinstance(task, str) else lambda: task
-    known = inspect.signature(maker).parameters
-    for option in options:
-        if option not in known:
-            raise InputError(f"{task} has no option {option!r}; it takes {', '.join(known) or 'none'}.")
-    made = maker(**options)
+    if isinstance(task, str):
+        maker = TASKS.find(task)
+        only_options(task, options, inspect.signature(maker).parameters)
+        task = maker(**options)
+        about = task.about or inspect.getdoc(maker) or ""
+    else:
+        only_options("A Task of your own", options, ())
+        about = task.about
     return replace(
-        made,
-        frame_stack=made.frame_stack if frame_stack is None else frame_stack,
-        horizon=made.horizon if horizon is None else horizon,
-        about=made.about or inspect.getdoc(maker) or "",
+        task,
+        frame_stack=task.frame_stack if frame_stack is None else frame_stack,
+        horizon=task.horizon if horizon is None else horizon,
+        about=about,
     )
 
 
@@ -64,11 +68,6 @@ def check_spec(spec: EnvSpec | None) -> None:
     """Raise InputError if a registered id was made with another task than its own."""
     if spec is not None and spec.id in TASKS and spec.kwargs.get("task") != spec.id:
         raise InputError(f"The task of {spec.id} is fixed: leave out 'task', or make the id of that other task.")
-
-
-def _maker(task_id: str) -> Callable[..., Task]:
-    module, name = TASKS[one_of("task", task_id, TASKS)].split(":")
-    return getattr(import_module(module), name)
 
 
 def register_all() -> None:

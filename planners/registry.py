@@ -1,26 +1,37 @@
 """The planners by name, as the command line offers them."""
 
-from collections.abc import Callable, Mapping
+from __future__ import annotations
+
+from collections.abc import Callable
 from inspect import signature
-from types import MappingProxyType
+from typing import Any
 
-from e2c_control.errors import one_of, only_options
-from e2c_control.planners.aico import AICO
-from e2c_control.planners.cem import CEM
-from e2c_control.planners.icem import ICEM
-from e2c_control.planners.ilqr import ILQR
-from e2c_control.planners.lqr_planner import LQR
+from e2c_control.errors import only_options
 from e2c_control.planners.mpc import Planner
-from e2c_control.planners.mppi import MPPI
+from e2c_control.registry import Registry
 
-# Each makes a planner with its defaults, or with its own options by keyword.
-PLANNERS: Mapping[str, Callable[..., Planner]] = MappingProxyType(
-    {"ilqr": ILQR, "aico": AICO, "cem": CEM, "icem": ICEM, "mppi": MPPI, "lqr": LQR}
+PLANNERS: Registry[Callable[..., Any]] = Registry(
+    "planner",
+    {
+        "ilqr": "e2c_control.planners.ilqr:ILQR",
+        "aico": "e2c_control.planners.aico:AICO",
+        "cem": "e2c_control.planners.cem:CEM",
+        "icem": "e2c_control.planners.icem:ICEM",
+        "mppi": "e2c_control.planners.mppi:MPPI",
+        "lqr": "e2c_control.planners.lqr_planner:LQR",
+    },
 )
+"""Classes, called with their options by keyword. What else a user's name stands for is a planner already."""
 
 
-def make_planner(name: str, **options: object) -> Planner:
-    """Return the planner of that name; a name or an option that is not known raises InputError, by itself."""
-    make = PLANNERS[one_of("planner", name, PLANNERS)]
-    only_options(f"The planner {name!r}", options, signature(make).parameters)
-    return make(**options)
+def make_planner(planner: str | Callable[..., Planner] | Planner, **options: object) -> Planner:
+    """Return the planner of that name or class, or the planner itself, which takes no options any more.
+
+    Raises:
+        InputError: there is no such planner, or it has no such option.
+    """
+    found = PLANNERS.find(planner)
+    name = repr(planner) if isinstance(planner, str) else getattr(found, "__name__", type(found).__name__)
+    made = isinstance(found, type)
+    only_options(f"The planner {name}", options, signature(found).parameters if made else ())
+    return found(**options) if made else found

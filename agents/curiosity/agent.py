@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import rmtree
@@ -201,18 +201,25 @@ class PlannedCuriosity(EmbeddedAgent):
         self._write(path, KIND, tensors, more)
 
     @classmethod
-    def load(cls, path: Path | str, env: EnvSource | None = None, device: torch.device | str = "cpu") -> Self:
+    def load(
+        cls,
+        path: Path | str,
+        env: EnvSource | None = None,
+        device: torch.device | str = "cpu",
+        trust: Sequence[str] = (),
+    ) -> Self:
         """An agent that `save` wrote, which goes on as it would have.
 
         Args:
             path: the folder.
             env: where it may learn again, for an agent that learns.
             device: where it encodes.
+            trust: modules whose code the folder may name, such as ``("my_package",)``.
 
         Raises:
             InputError: the folder is missing or damaged, or holds something else, or the environment does not fit it.
         """
-        saved = SavedAgent.read(Path(path), KIND, CuriosityOptions)
+        saved = SavedAgent.read(Path(path), KIND, CuriosityOptions, trust)
         agent = cls._restored(saved, path, env, device)
         with restoring(Path(path), saved.tensors):
             if (experience := saved.tensors.get("experience")) is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, cast
@@ -34,6 +34,7 @@ from e2c_control.agents.novelty.novelty import WHITENED_LIMIT
 from e2c_control.agents.novelty.scaling import Moments, moments_from, moments_to
 from e2c_control.agents.policy_gradient.spaces import check_fit, space_from, space_to
 from e2c_control.errors import InputError, one_of, whole
+from e2c_control.registry import names_from, trusting
 from e2c_control.runs.checkpoint import Checkpoint, checked_meta, load_checkpoint, save_checkpoint
 from e2c_control.runs.config import from_json, to_json
 from e2c_control.runs.own import followed, sign
@@ -271,7 +272,13 @@ class FreeEnergyAgent:
         save_checkpoint(Path(path), {**tensors, **named, **whitening, "agent_spaces": bounds}, to_json(meta))
 
     @classmethod
-    def load(cls, path: str | Path, env: EnvSource | None = None, device: torch.device | str = "auto") -> Self:
+    def load(
+        cls,
+        path: str | Path,
+        env: EnvSource | None = None,
+        device: torch.device | str = "auto",
+        trust: Sequence[str] = (),
+    ) -> Self:
         """An agent that `save` wrote; `learn(..., reset_num_timesteps=False)` goes on where it was.
 
         Args:
@@ -279,6 +286,7 @@ class FreeEnergyAgent:
             env: where it may learn again: the same observations and actions, and as many environments. Without one, it
                 can act and be saved.
             device: where everything computes.
+            trust: modules whose code the folder may name, such as ``("my_package",)``.
 
         Raises:
             InputError: the folder is missing, damaged or no agent's, or the environment does not fit it.
@@ -287,7 +295,7 @@ class FreeEnergyAgent:
         if checkpoint.meta.get("agent") != KIND:
             raise InputError(f"{path} holds no {KIND}: give the folder that {KIND}.save wrote.")
         meta = checked_meta(checkpoint, META)
-        with restoring(checkpoint.path, checkpoint.tensors):
+        with trusting(trust), restoring(checkpoint.path, checkpoint.tensors):
             return cls._from(checkpoint, meta, env, device)
 
     @classmethod
@@ -304,7 +312,8 @@ class FreeEnergyAgent:
         if env is None:
             venv: VecEnv = Nowhere(count, seen, does)
         else:
-            venv = vectors_of(env, None, count)
+            with names_from(None):  # the user's own words
+                venv = vectors_of(env, None, count)
             check_fit(venv, seen, does, count, checkpoint.path)
         agent = cls(
             venv,

@@ -16,8 +16,8 @@ from e2c_control.autoencoders import Loss
 class NoveltyModel(nn.Module, ABC):
     """Scores windows of what was sensed and done: the higher, the less is known of it.
 
-    Whitening, memory, optimiser and saving are no concern of it. One of your own is a class with these methods and a
-    line, `MODELS["mine"] = Mine`; its weights may be drawn by torch's initialisers, from a generator that is seeded:
+    Whitening, memory, optimiser and saving are no concern of it. One of your own is a class with these methods, given
+    as `NoveltyOptions(Mine)`; its weights may be drawn by torch's initialisers, from a generator that is seeded:
 
         class Surprise(NoveltyModel):
             def __init__(self, layout):

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from e2c_control.agents.learning import savable
 from e2c_control.agents.novelty.memory import Cut, Memory
-from e2c_control.agents.novelty.registry import MODELS, check_name, make_model
+from e2c_control.agents.novelty.model import NoveltyModel
+from e2c_control.agents.novelty.registry import MODELS, REMEDIES, make_model
 from e2c_control.agents.novelty.scaling import Moments, deviation, moments_from, moments_to
 from e2c_control.agents.novelty.windows import Layout, Windows
 from e2c_control.errors import InputError, check_fields, flag, number, whole
@@ -38,7 +39,7 @@ class NoveltyOptions:
     """What is new, and how that is learnt.
 
     Attributes:
-        model: a name in `MODELS`.
+        model: a name in `MODELS`, "my_package:Mine", or a class of your own, of which the name is kept.
         settings: of the model, by name.
         remedy: against the noisy TV: learning_progress, minus_noise, or none.
         remedy_settings: of the remedy, by name.
@@ -56,9 +57,9 @@ class NoveltyOptions:
         running: whether the frames' statistics go on after `NoveltyReward.warm_up`; without a warm-up they must.
     """
 
-    model: str = "recurrent"
+    model: str | type[NoveltyModel] = "recurrent"
     settings: Settings = field(default_factory=dict[str, Any])
-    remedy: str | None = None
+    remedy: str | type[NoveltyModel] | None = None
     remedy_settings: Settings = field(default_factory=dict[str, Any])
     window: int | None = None
     learning_rate: float = 1e-3
@@ -74,7 +75,9 @@ class NoveltyOptions:
     running: bool = True
 
     def __post_init__(self) -> None:
-        check_name(self.model, self.remedy)
+        object.__setattr__(self, "model", MODELS.name_of(self.model))
+        if self.remedy is not None:
+            object.__setattr__(self, "remedy", REMEDIES.name_of(self.remedy))
         counts = ("window", "batch_size", "gradient_steps", "train_every", "memory")
         check_fields(self, whole, *counts, *(["recall"] if self.recall is not None else []), most=LARGEST_COUNT)
         check_fields(self, number, "learning_rate", "limit", above=0)
@@ -93,7 +96,7 @@ class NoveltyOptions:
     @property
     def frames(self) -> int:
         """k, given or the model's own."""
-        return MODELS[self.model].window if self.window is None else self.window
+        return MODELS.find(self.model).window if self.window is None else self.window
 
 
 class Novelty:

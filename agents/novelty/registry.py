@@ -8,32 +8,40 @@ from typing import Any
 
 import torch
 
-from e2c_control.agents.novelty.forward_model import ForwardModel
 from e2c_control.agents.novelty.model import NoveltyModel
-from e2c_control.agents.novelty.random_network import RandomNetwork
-from e2c_control.agents.novelty.reconstruction import PlainError, RecurrentError, VariationalError
-from e2c_control.agents.novelty.remedies import LearningProgress, MinusNoise
 from e2c_control.agents.novelty.windows import Layout
-from e2c_control.errors import one_of, only_options
+from e2c_control.errors import only_options
+from e2c_control.registry import Registry
 
-MODELS: dict[str, type[NoveltyModel]] = {
-    "recurrent": RecurrentError,
-    "plain": PlainError,
-    "variational": VariationalError,
-    "rnd": RandomNetwork,
-    "icm": ForwardModel,
-}
+MODELS: Registry[type[NoveltyModel]] = Registry(
+    "novelty model",
+    {
+        "recurrent": "e2c_control.agents.novelty.reconstruction:RecurrentError",
+        "plain": "e2c_control.agents.novelty.reconstruction:PlainError",
+        "variational": "e2c_control.agents.novelty.reconstruction:VariationalError",
+        "rnd": "e2c_control.agents.novelty.random_network:RandomNetwork",
+        "icm": "e2c_control.agents.novelty.forward_model:ForwardModel",
+    },
+    NoveltyModel,
+)
 """Models that score novelty; another one is a line more."""
 
-REMEDIES: dict[str, Callable[..., NoveltyModel]] = {"learning_progress": LearningProgress, "minus_noise": MinusNoise}
+REMEDIES: Registry[Callable[..., NoveltyModel]] = Registry(
+    "remedy",
+    {
+        "learning_progress": "e2c_control.agents.novelty.remedies:LearningProgress",
+        "minus_noise": "e2c_control.agents.novelty.remedies:MinusNoise",
+    },
+    NoveltyModel,
+)
 """What may stand around a model against the noisy TV."""
 
 
 def make_model(
-    name: str,
+    name: str | type[NoveltyModel],
     layout: Layout,
     settings: Mapping[str, Any],
-    remedy: str | None,
+    remedy: str | Callable[..., NoveltyModel] | None,
     remedy_settings: Mapping[str, Any],
     generator: torch.Generator,
 ) -> NoveltyModel:
@@ -42,24 +50,17 @@ def make_model(
     Raises:
         InputError: there is no such model or remedy, or it has no such setting.
     """
-    made = MODELS[one_of("novelty model", name, MODELS)]
-    check_settings(name, made, settings)
+    made = MODELS.find(name)
+    check_settings(MODELS.name_of(name), made, settings)
     with torch.random.fork_rng(devices=[]):  # torch's initialisers read the global generator, which gets its state
         torch.set_rng_state(generator.get_state())
-        model = made(layout, **settings)
+        model: NoveltyModel = made(layout, **settings)
         if remedy is not None:
-            around = REMEDIES[one_of("remedy", remedy, REMEDIES)]
-            check_settings(remedy, around, remedy_settings)
+            around = REMEDIES.find(remedy)
+            check_settings(REMEDIES.name_of(remedy), around, remedy_settings)
             model = around(model, **remedy_settings)
         generator.set_state(torch.get_rng_state())
     return model
-
-
-def check_name(name: str, remedy: str | None) -> None:
-    """Refuse names that nothing has."""
-    one_of("novelty model", name, MODELS)
-    if remedy is not None:
-        one_of("remedy", remedy, REMEDIES)
 
 
 def check_settings(name: str, made: Callable[..., Any], settings: Mapping[str, Any]) -> None:

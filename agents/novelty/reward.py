@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, NoReturn, Self, cast
@@ -25,6 +25,7 @@ from e2c_control.agents.novelty.weights import Objective, Weights
 from e2c_control.agents.novelty.windows import ActionCode, FrameCode, Layout
 from e2c_control.agents.policy_gradient.collecting import check_finite
 from e2c_control.errors import InputError, flag, of_class, whole
+from e2c_control.registry import trusting
 from e2c_control.runs.typed_json import fields_from
 
 STATE: Mapping[str, Any] = {"steps": int, "untrained_steps": int, "watching": bool, "novelty": Mapping[str, Any]}
@@ -231,13 +232,24 @@ class NoveltyReward(VecEnvWrapper):
         saved.write(self, Path(path))
 
     @classmethod
-    def load(cls, path: str | Path, venv: VecEnv, device: torch.device | str = "auto") -> Self:
-        """The wrapper that `save` wrote, around environments like those that it was around; it goes on to the bit.
+    def load(
+        cls, path: str | Path, venv: VecEnv, device: torch.device | str = "auto", trust: Sequence[str] = ()
+    ) -> Self:
+        """Return the wrapper that `save` wrote, around environments like those that it was around.
+
+        It goes on to the bit.
+
+        Args:
+            path: the folder.
+            venv: the environments.
+            device: where it computes.
+            trust: modules whose code the folder may name, such as ``("my_package",)``.
 
         Raises:
             InputError: the folder is missing, damaged or another one's, or the environments do not fit it.
         """
-        return saved.read(cls, Path(path), venv, device)
+        with trusting(trust):
+            return saved.read(cls, Path(path), venv, device)
 
     def __reduce__(self) -> tuple[type[Elsewhere], tuple[()]]:
         """Nothing of it is pickled: stable-baselines3 does with all arguments of an algorithm, environments too."""

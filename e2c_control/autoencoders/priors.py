@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
 
 import torch
 from torch import Tensor
 
-from e2c_control.errors import number, one_of
+from e2c_control.errors import number
+from e2c_control.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,11 @@ def sphere_prior(radius: float = 1.0) -> Prior:
     return Prior("sphere", draw, lambda d: 2.0 * radius**2)
 
 
-PRIORS: Mapping[str, Callable[[float], Prior]] = {
-    "normal": normal_prior,
-    "uniform": uniform_prior,
-    "sphere": sphere_prior,
-}
+PRIORS: Registry[Callable[[float], Prior]] = Registry(
+    "prior", {"normal": normal_prior, "uniform": uniform_prior, "sphere": sphere_prior}
+)
 
 
-def make_prior(name: str, scale: float = 1.0) -> Prior:
-    """The prior `name`, `scale` being its deviation or radius."""
-    return PRIORS[one_of("prior", name, PRIORS)](scale)
+def make_prior(name: str | Callable[[float], Prior], scale: float = 1.0) -> Prior:
+    """Return the prior `name`, `scale` being its deviation or radius."""
+    return PRIORS.find(name)(scale)

@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from e2c_control.agents import E2CAgent, PlanningOptions
 from e2c_control.benchmark.outcome import Driven, portraits, scored, see
-from e2c_control.benchmark.worlds import World, find_world
+from e2c_control.benchmark.worlds import WORLDS, World
 from e2c_control.data import Transitions, UniformPolicy, collect, make_vector_env
 from e2c_control.envs import Task
 from e2c_control.envs.task import PROTOCOL_SEED
@@ -105,7 +105,7 @@ def make_cell(
     Raises:
         InputError: there is no such world or recipe.
     """
-    found = find_world(world)
+    found = WORLDS.find(world)
     frame_shape = found.task(found.environment).system.frame_shape
     made = make_recipe(recipe, default_embedding(found.environment, frame_shape)).scaled(steps_scale)
     return Cell(replace(found, transitions=transitions or found.transitions), made, seed, problems, precision)

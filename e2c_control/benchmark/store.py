@@ -10,6 +10,7 @@ from typing import Any, cast
 from e2c_control.benchmark.cell import Cell, Result
 from e2c_control.benchmark.worlds import WORLDS
 from e2c_control.errors import InputError
+from e2c_control.registry import names_from
 from e2c_control.runs.atomic import replace_bytes, writing
 from e2c_control.runs.document import Kind
 from e2c_control.runs.foreign import check_folder, file_inside
@@ -92,12 +93,13 @@ def unfinished(folder: Path, wanted: Sequence[Cell]) -> list[Cell]:
 
 def _read(path: Path) -> Stored:
     content = DOCUMENT.read(path)
-    try:
-        cell = from_json(Cell, content["cell"])
-    except ValueError as error:
-        raise InputError(
-            f"{path} was written by another version of e2c-control ({error}): remove it, or install that version."
-        ) from error
+    with names_from(path):
+        try:
+            cell = from_json(Cell, content["cell"])
+        except ValueError as error:
+            raise InputError(
+                f"{path} was written by another version of e2c-control ({error}): remove it, or install that version."
+            ) from error
     try:
         if path.stem != cell.name:
             raise ValueError("its name is not that of its cell")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from e2c_control.envs import Task, make_task
-from e2c_control.errors import one_of
+from e2c_control.registry import Registry
 from e2c_control.training.presets import EPISODE_LENGTH, TRANSITIONS, default_starts
 
 
@@ -43,21 +43,20 @@ def _world(name: str, *tasks: str, **arguments: float) -> World:
     return World(name, ids[-1], ids, arguments)
 
 
-WORLDS: Mapping[str, World] = {
-    world.name: world
-    for world in (
-        _world("planar", "Planar"),
-        _world("pendulum", "PendulumBalance", "PendulumSwingUp"),
-        _world("cart-pole", "CartPoleBalance"),
-        _world("three-link", "ThreeLink"),
-        _world("pump", "PendulumPump"),
-        _world("planar-walls", "PlanarWalls"),
-        _world("three-link-fine", "ThreeLinkFine"),
-        *(_world(f"planar-noise-{pixels}", "Planar", noise=float(pixels)) for pixels in (1, 2, 5)),
-    )
-}
-
-
-def find_world(name: str) -> World:
-    """The world of that name; `InputError` if there is none."""
-    return WORLDS[one_of("world", name, WORLDS)]
+WORLDS: Registry[World] = Registry(
+    "world",
+    {
+        world.name: world
+        for world in (
+            _world("planar", "Planar"),
+            _world("pendulum", "PendulumBalance", "PendulumSwingUp"),
+            _world("cart-pole", "CartPoleBalance"),
+            _world("three-link", "ThreeLink"),
+            _world("pump", "PendulumPump"),
+            _world("planar-walls", "PlanarWalls"),
+            _world("three-link-fine", "ThreeLinkFine"),
+            *(_world(f"planar-noise-{pixels}", "Planar", noise=float(pixels)) for pixels in (1, 2, 5)),
+        )
+    },
+    World,
+)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Distribution, Gamma, Independent, Normal, OneHotCategorical
 
-from e2c_control.errors import number, one_of, whole
+from e2c_control.errors import number, whole
 from e2c_control.gradients.estimator import Function
+from e2c_control.registry import Registry
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,16 +78,19 @@ def gamma(concentration: float = 2.0) -> Toy:
     return Toy(f"a gamma of concentration {concentration:g}, f = z^2", Gamma(shape, rate), torch.square)
 
 
-TOYS: Mapping[str, Callable[[], Toy]] = {
-    "bit": bit,
-    "bits": bits,
-    "interacting": interacting,
-    "choice": choice,
-    "gaussian": gaussian,
-    "gamma": gamma,
-}
+TOYS: Registry[Callable[[], Toy]] = Registry(
+    "toy",
+    {
+        "bit": bit,
+        "bits": bits,
+        "interacting": interacting,
+        "choice": choice,
+        "gaussian": gaussian,
+        "gamma": gamma,
+    },
+)
 
 
-def make_toy(name: str) -> Toy:
-    """The toy ``name`` as it is by default."""
-    return TOYS[one_of("toy", name, TOYS)]()
+def make_toy(name: str | Callable[[], Toy]) -> Toy:
+    """Return the toy ``name`` as it is by default."""
+    return TOYS.find(name)()

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, of_class
 from e2c_control.models.gaussian import DiagonalGaussian
 from e2c_control.models.local_linear import LocallyLinear
 from e2c_control.models.matrix_network import LocallyLinearTransition, MatrixForm
-from e2c_control.models.networks import BackwardEncoder, ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
+from e2c_control.models.networks import NETWORKS, BackwardEncoder, Encoder
 from e2c_control.models.nonlinear import NonlinearTransition
 from e2c_control.models.pixels import Standardise, unit_pixels
 from e2c_control.models.transition import Transition
+from e2c_control.registry import Registry
 from e2c_control.runs.config import check_config
 
 Part = Literal["encoder", "decoder", "transition", "ensemble", "backward_encoder"]
@@ -28,12 +31,13 @@ class EmbeddingConfig:
 
     Attributes:
         latent_dim: k; 2 for a position in the plane, 3 or more for anything that turns.
-        network: kind of encoder and decoder.
+        network: kind of encoder and decoder: mlp, conv, "my_package:MyEncoder", or a class derived from `Encoder`, of
+            which the name is kept.
         encoder_hidden: widths of the encoder's fully connected layers.
         decoder_hidden: widths of the decoder's fully connected layers.
         transition_hidden: widths of the transition's hidden layers.
         matrix_form: form of A, see `LocallyLinearTransition`; "nonlinear" for a `NonlinearTransition`, whose A and B
-            are its exact Jacobian.
+            are its exact Jacobian; or, likewise, a transition of your own, see `TRANSITIONS`.
         rank: columns of V and R for the form "low_rank".
         process_noise: whether the transition learns a diagonal process noise H.
         pool: side of the blocks of pixels whose mean encoders of fully connected layers see, or (rows, columns) of
@@ -43,16 +47,36 @@ class EmbeddingConfig:
     """
 
     latent_dim: int = 2
-    network: Literal["mlp", "conv"] = "mlp"
+    network: str | type[Encoder] = "mlp"
     encoder_hidden: tuple[int, ...] = (300, 300)
     decoder_hidden: tuple[int, ...] = (200, 200)
     transition_hidden: tuple[int, ...] = (100, 100)
-    matrix_form: MatrixForm | Literal["nonlinear"] = "full"
+    matrix_form: str | Callable[[EmbeddingConfig, int], Transition] = "full"
     rank: int = 2
     process_noise: bool = False
     pool: int | tuple[int, int] = 1
     ensemble: int = 0
     backward_encoder: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "network", NETWORKS.name_of(self.network))
+        object.__setattr__(self, "matrix_form", TRANSITIONS.name_of(self.matrix_form))
+
+
+def _locally_linear(form: MatrixForm, config: EmbeddingConfig, action_dim: int) -> Transition:
+    k, hidden = config.latent_dim, config.transition_hidden
+    return LocallyLinearTransition(k, action_dim, hidden, form, config.rank, config.process_noise)
+
+
+def _nonlinear(config: EmbeddingConfig, action_dim: int) -> Transition:
+    return NonlinearTransition(config.latent_dim, action_dim, config.transition_hidden, config.process_noise)
+
+
+TRANSITIONS: Registry[Callable[[EmbeddingConfig, int], Transition]] = Registry(
+    "form of transition",
+    {**{form: partial(_locally_linear, form) for form in get_args(MatrixForm)}, "nonlinear": _nonlinear},
+)
+"""Classes and functions that make a transition of a config and m."""
 
 
 class Embedding(nn.Module):
@@ -79,14 +103,11 @@ class Embedding(nn.Module):
         # torch's initialisers read the global generator: lend it our state and give the caller's back afterwards.
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(generator.get_state())
-            self.pixels = Standardise(observation_shape, config.pool if config.network == "mlp" else 1)
+            kind = NETWORKS.find(config.network)
+            self.pixels = Standardise(observation_shape, config.pool if kind.pooled else 1)
             seen = self.pixels.view_shape
-            if config.network == "mlp":
-                self.encoder = MLPEncoder(seen, k, config.encoder_hidden)
-                self.decoder = MLPDecoder(observation_shape, k, config.decoder_hidden)
-            else:
-                self.encoder = ConvEncoder(seen, k, config.encoder_hidden)
-                self.decoder = ConvDecoder(observation_shape, k, config.decoder_hidden)
+            self.encoder = kind(seen, k, config.encoder_hidden)
+            self.decoder = kind.decoder(observation_shape, k, config.decoder_hidden)
             self.transition = _transition(config, action_dim)
             self.ensemble = nn.ModuleList(_transition(config, action_dim) for _ in range(config.ensemble))
             back = BackwardEncoder(seen, k, action_dim) if config.backward_encoder else None
@@ -140,7 +161,4 @@ class Embedding(nn.Module):
 
 
 def _transition(config: EmbeddingConfig, action_dim: int) -> Transition:
-    k, hidden = config.latent_dim, config.transition_hidden
-    if config.matrix_form == "nonlinear":
-        return NonlinearTransition(k, action_dim, hidden, config.process_noise)
-    return LocallyLinearTransition(k, action_dim, hidden, config.matrix_form, config.rank, config.process_noise)
+    return of_class("The transition", TRANSITIONS.find(config.matrix_form)(config, action_dim), Transition)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from e2c_control.models.gaussian import DiagonalGaussian
 from e2c_control.models.layers import last_linear, mlp
+from e2c_control.registry import Registry
 
 LOG_VAR_RANGE = (-10.0, 10.0)
 """Encoded log variances are kept in here: beyond, float32 precision is lost and a single batch can ruin a run."""
@@ -19,7 +22,94 @@ def _gaussian(parameters: Tensor) -> DiagonalGaussian:
     return DiagonalGaussian(mean, log_var.clamp(*LOG_VAR_RANGE))
 
 
-class MLPEncoder(nn.Module):
+class Decoder(nn.Module, ABC):
+    """Latents to the Bernoulli logits of every pixel, made by ``kind(observation_shape, latent_dim, hidden)``."""
+
+    @abstractmethod
+    def start_at(self, mean_image: Tensor) -> None:
+        """Begin with the mean image (H, W, C), in [0, 1], as what is decoded."""
+
+    @abstractmethod
+    def forward(self, latents: Tensor) -> Tensor:
+        """Logits (..., H, W, C) of latents (..., k)."""
+
+
+class MLPDecoder(Decoder):
+    """Latents through hidden layers of the given widths.
+
+    The last bias starts at the logits of the mean image, so that training begins with the background explained.
+    """
+
+    def __init__(self, observation_shape: tuple[int, int, int], latent_dim: int, hidden: tuple[int, ...]) -> None:
+        super().__init__()
+        self.observation_shape = observation_shape
+        height, width, channels = observation_shape
+        self.net = mlp(latent_dim, (*hidden, height * width * channels), nn.ReLU)
+
+    def start_at(self, mean_image: Tensor) -> None:
+        """Make the mean image (H, W, C), in [0, 1], what every latent decodes to at first."""
+        last = last_linear(self.net)
+        with torch.no_grad():
+            last.weight.mul_(0.1)
+            last.bias.copy_(torch.logit(mean_image.flatten(), eps=1e-3))
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Logits (..., H, W, C) of latents (..., k)."""
+        return self.net(latents).unflatten(-1, self.observation_shape)
+
+
+class ConvDecoder(Decoder):
+    """A hidden layer, then nearest-neighbour upsampling and 5x5 convolutions, mirroring `ConvEncoder`."""
+
+    def __init__(
+        self,
+        observation_shape: tuple[int, int, int],
+        latent_dim: int,
+        hidden: tuple[int, ...],
+        channels: tuple[int, ...] = (32, 32, 16),
+    ) -> None:
+        super().__init__()
+        height, width, out = observation_shape
+        steps = len(channels)
+        self._grid = (channels[0], -(-height // 2**steps), -(-width // 2**steps))
+        self._size = (height, width)
+        cells = self._grid[0] * self._grid[1] * self._grid[2]
+        self.net = mlp(latent_dim, (*hidden, cells), nn.ReLU, final=True)
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip(channels, (*channels[1:], out), strict=True):
+            layers += [nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 5, padding=2), nn.ReLU()]
+        self.conv = nn.Sequential(*layers[:-1])
+        self.bias = nn.Parameter(torch.zeros(observation_shape))
+
+    def start_at(self, mean_image: Tensor) -> None:
+        """Make the mean image (H, W, C), in [0, 1], the bias of every pixel."""
+        with torch.no_grad():
+            self.bias.copy_(torch.logit(mean_image, eps=1e-3))
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Logits (..., H, W, C) of latents (..., k)."""
+        grid = self.net(latents.reshape(-1, latents.shape[-1])).unflatten(-1, self._grid)
+        images = self.conv(grid)[..., : self._size[0], : self._size[1]].movedim(-3, -1)
+        return images.reshape(*latents.shape[:-1], *images.shape[1:]) + self.bias
+
+
+class Encoder(nn.Module, ABC):
+    """Views of images to Gaussians over latents, made by ``kind(view_shape, latent_dim, hidden)``.
+
+    One of your own is given as ``EmbeddingConfig(network="my_package:MyEncoder")``, or as the class.
+    """
+
+    decoder: ClassVar[type[Decoder]] = MLPDecoder
+    """Of the embedding that has this encoder."""
+    pooled: ClassVar[bool] = True
+    """Whether it sees the means of blocks of `EmbeddingConfig.pool` pixels, and not every pixel."""
+
+    @abstractmethod
+    def forward(self, views: Tensor) -> DiagonalGaussian:
+        """Views (N, h, w, C) to N Gaussians."""
+
+
+class MLPEncoder(Encoder):
     """Flattened pixels through hidden layers of the given widths.
 
     Args:
@@ -37,7 +127,7 @@ class MLPEncoder(nn.Module):
         return _gaussian(self.net(views.flatten(1)))
 
 
-class ConvEncoder(nn.Module):
+class ConvEncoder(Encoder):
     """Four 5x5 convolutions of stride 2 and one hidden layer of the first width of `hidden`.
 
     Args:
@@ -46,6 +136,9 @@ class ConvEncoder(nn.Module):
         hidden: widths of the fully connected layers behind the convolutions.
         channels: feature maps of each convolution.
     """
+
+    decoder = ConvDecoder
+    pooled = False
 
     def __init__(
         self,
@@ -90,60 +183,4 @@ class BackwardEncoder(nn.Module):
         return _gaussian(self.join(joined))
 
 
-class MLPDecoder(nn.Module):
-    """Latents to the Bernoulli logits of every pixel.
-
-    The last bias starts at the logits of the mean image, so that training begins with the background explained.
-    """
-
-    def __init__(self, observation_shape: tuple[int, int, int], latent_dim: int, hidden: tuple[int, ...]) -> None:
-        super().__init__()
-        self.observation_shape = observation_shape
-        height, width, channels = observation_shape
-        self.net = mlp(latent_dim, (*hidden, height * width * channels), nn.ReLU)
-
-    def start_at(self, mean_image: Tensor) -> None:
-        """Make the mean image (H, W, C), in [0, 1], what every latent decodes to at first."""
-        last = last_linear(self.net)
-        with torch.no_grad():
-            last.weight.mul_(0.1)
-            last.bias.copy_(torch.logit(mean_image.flatten(), eps=1e-3))
-
-    def forward(self, latents: Tensor) -> Tensor:
-        """Logits (..., H, W, C) of latents (..., k)."""
-        return self.net(latents).unflatten(-1, self.observation_shape)
-
-
-class ConvDecoder(nn.Module):
-    """A hidden layer, then nearest-neighbour upsampling and 5x5 convolutions, mirroring `ConvEncoder`."""
-
-    def __init__(
-        self,
-        observation_shape: tuple[int, int, int],
-        latent_dim: int,
-        hidden: tuple[int, ...],
-        channels: tuple[int, ...] = (32, 32, 16),
-    ) -> None:
-        super().__init__()
-        height, width, out = observation_shape
-        steps = len(channels)
-        self._grid = (channels[0], -(-height // 2**steps), -(-width // 2**steps))
-        self._size = (height, width)
-        cells = self._grid[0] * self._grid[1] * self._grid[2]
-        self.net = mlp(latent_dim, (*hidden, cells), nn.ReLU, final=True)
-        layers: list[nn.Module] = []
-        for inputs, outputs in zip(channels, (*channels[1:], out), strict=True):
-            layers += [nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 5, padding=2), nn.ReLU()]
-        self.conv = nn.Sequential(*layers[:-1])
-        self.bias = nn.Parameter(torch.zeros(observation_shape))
-
-    def start_at(self, mean_image: Tensor) -> None:
-        """Make the mean image (H, W, C), in [0, 1], the bias of every pixel."""
-        with torch.no_grad():
-            self.bias.copy_(torch.logit(mean_image, eps=1e-3))
-
-    def forward(self, latents: Tensor) -> Tensor:
-        """Logits (..., H, W, C) of latents (..., k)."""
-        grid = self.net(latents.reshape(-1, latents.shape[-1])).unflatten(-1, self._grid)
-        images = self.conv(grid)[..., : self._size[0], : self._size[1]].movedim(-3, -1)
-        return images.reshape(*latents.shape[:-1], *images.shape[1:]) + self.bias
+NETWORKS: Registry[type[Encoder]] = Registry("network", {"mlp": MLPEncoder, "conv": ConvEncoder}, Encoder)

@@ -3,77 +3,79 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
 
-from e2c_control.errors import InputError, flag, number, one_of, only_options, whole
-from e2c_control.objectives.bottleneck import BackwardConsistency, NextReconstruction
-from e2c_control.objectives.contrastive import InfoNCE, LatentConsistency
-from e2c_control.objectives.divergence import ConsistencyKL, PriorKL
-from e2c_control.objectives.hindsight import Hindsight
-from e2c_control.objectives.latent_prediction import EnsemblePrediction, LatentPrediction
-from e2c_control.objectives.mmd import MMDPrior
-from e2c_control.objectives.pixel_likelihood import Display, Prediction, Reconstruction
-from e2c_control.objectives.smoothness import Centring, ControlUniformity, Curvature, Slowness
+from e2c_control.errors import InputError, flag, number, only_options, whole
 from e2c_control.objectives.term import Term
 from e2c_control.objectives.unrolled import Unrolled
+from e2c_control.registry import Registry
 
-TERMS: Mapping[str, Callable[..., Term]] = {
-    "reconstruction": Reconstruction,
-    "prediction": Prediction,
-    "display": Display,
-    "prior_kl": PriorKL,
-    "mmd_prior": MMDPrior,
-    "consistency_kl": ConsistencyKL,
-    "info_nce": InfoNCE,
-    "latent_consistency": LatentConsistency,
-    "hindsight": Hindsight,
-    "curvature": Curvature,
-    "centring": Centring,
-    "control_uniformity": ControlUniformity,
-    "slowness": Slowness,
-    "latent_prediction": LatentPrediction,
-    "ensemble_prediction": EnsemblePrediction,
-    "next_reconstruction": NextReconstruction,
-    "backward_consistency": BackwardConsistency,
-}
+TERMS: Registry[type[Term]] = Registry(
+    "objective term",
+    {
+        "reconstruction": "e2c_control.objectives.pixel_likelihood:Reconstruction",
+        "prediction": "e2c_control.objectives.pixel_likelihood:Prediction",
+        "display": "e2c_control.objectives.pixel_likelihood:Display",
+        "prior_kl": "e2c_control.objectives.divergence:PriorKL",
+        "mmd_prior": "e2c_control.objectives.mmd:MMDPrior",
+        "consistency_kl": "e2c_control.objectives.divergence:ConsistencyKL",
+        "info_nce": "e2c_control.objectives.contrastive:InfoNCE",
+        "latent_consistency": "e2c_control.objectives.contrastive:LatentConsistency",
+        "hindsight": "e2c_control.objectives.hindsight:Hindsight",
+        "curvature": "e2c_control.objectives.smoothness:Curvature",
+        "centring": "e2c_control.objectives.smoothness:Centring",
+        "control_uniformity": "e2c_control.objectives.smoothness:ControlUniformity",
+        "slowness": "e2c_control.objectives.smoothness:Slowness",
+        "latent_prediction": "e2c_control.objectives.latent_prediction:LatentPrediction",
+        "ensemble_prediction": "e2c_control.objectives.latent_prediction:EnsemblePrediction",
+        "next_reconstruction": "e2c_control.objectives.bottleneck:NextReconstruction",
+        "backward_consistency": "e2c_control.objectives.bottleneck:BackwardConsistency",
+    },
+    Term,
+)
 
 
 @dataclass(frozen=True)
 class WeightedTerm:
-    """A term by name, and its weight over a phase.
+    """A term and its weight over a phase.
 
     Attributes:
-        term: name in `TERMS`.
+        term: name in `TERMS`, "my_package:MyTerm", or a class of your own, of which the name is kept.
         weight: factor of the term, reached after `ramp` of the phase.
         start: factor at the start of the phase; none starts at `weight`.
         ramp: share of the phase over which the factor goes linearly from `start` to `weight`.
         options: arguments of the term's constructor.
     """
 
-    term: str
+    term: str | type[Term]
     weight: float = 1.0
     start: float | None = None
     ramp: float = 0.0
     options: Mapping[str, float | bool] = field(default_factory=dict[str, float | bool])
 
     def __post_init__(self) -> None:
-        one_of("objective term", self.term, TERMS)
-        parameters = inspect.signature(TERMS[self.term]).parameters.values()
+        object.__setattr__(self, "term", TERMS.name_of(self.term))
+        parameters = inspect.signature(TERMS.find(self.term)).parameters.values()
         known = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
         only_options(f"The term {self.term!r}", self.options, known)
         usual = {p.name: p.default for p in parameters}
         kinds: Any = {bool: flag, int: whole, float: number}
-        checked = {name: kinds[type(usual[name])](name, value) for name, value in self.options.items()}
+        checked = {name: kinds.get(type(usual[name]), number)(name, value) for name, value in self.options.items()}
         object.__setattr__(self, "options", checked)
         if (self.start is None) != (self.ramp == 0):
             raise InputError(
                 f"The weight of {self.term!r} goes from `start` to `weight` over the share `ramp` of the phase: give "
                 "both of start and ramp, or none."
             )
+
+    @property
+    def name(self) -> str:
+        """As its loss is called: the name, without the module of one from outside."""
+        return str(self.term).rpartition(":")[2]
 
     def weight_at(self, progress: float) -> float:
         """The factor when `progress`, in [0, 1], of the phase is done."""
@@ -88,11 +90,11 @@ class Objective(nn.Module):
     def __init__(self, terms: tuple[WeightedTerm, ...]) -> None:
         super().__init__()
         self.weighted = terms
-        self.terms = nn.ModuleDict({t.term: TERMS[t.term](**t.options) for t in terms})
+        self.terms = nn.ModuleDict({t.name: TERMS.find(t.term)(**t.options) for t in terms})
 
     def forward(self, unrolled: Unrolled, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
         """The total, and every term by name before weighting."""
         values: dict[str, Tensor] = {name: term(unrolled) for name, term in self.terms.items()}
-        weights = {t.term: t.weight_at(progress) for t in self.weighted}
+        weights = {t.name: t.weight_at(progress) for t in self.weighted}
         total = sum((weights[name] * value for name, value in values.items()), start=next(iter(values.values())) * 0.0)
         return total, values

@@ -58,7 +58,7 @@ class Phase:
     retry: Retry | None = None
 
     def __post_init__(self) -> None:
-        names = [term.term for term in self.terms]
+        names = [term.name for term in self.terms]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise InputError(

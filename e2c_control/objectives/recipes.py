@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
+from reprlib import repr as short
 
-from e2c_control.errors import one_of
+from e2c_control.errors import of_class
 from e2c_control.models.embedding import EmbeddingConfig, Part
 from e2c_control.objectives import literature
 from e2c_control.objectives.objective import WeightedTerm
 from e2c_control.objectives.recipe import Phase, Recipe, Retry
+from e2c_control.registry import Registry
 
 MISSHAPEN = Retry({"control_uniformity": 0.04, "info_nce": 2.4}, steps=200, attempts=6, batch_size=128)
 """What a map cannot mend later, seen early. Twisted: its parts are mirror images, so actions act differently in them
@@ -74,27 +76,47 @@ def e2c_warm(embedding: EmbeddingConfig) -> Recipe:
     )
 
 
-RECIPES: Mapping[str, Callable[[EmbeddingConfig], Recipe]] = {
-    "unfold": unfold,
-    "unfold-noisy": unfold_noisy,
-    "unfold-ensemble": unfold_ensemble,
-    "e2c-warm": e2c_warm,
-    "e2c": literature.e2c,
-    "e2c-multistep": literature.e2c_multistep,
-    "e2c-global": literature.e2c_global,
-    "e2c-nonlinear": literature.e2c_nonlinear,
-    "e2c-no-kl": literature.e2c_no_kl,
-    "wae-mmd": literature.wae_mmd,
-    "ae": literature.ae,
-    "vae": literature.vae,
-    "vae-slowness": literature.vae_slowness,
-    "rce": literature.rce,
-    "pcc": literature.pcc,
-    "pcc-amortised": literature.pcc_amortised,
-    "pc3": literature.pc3,
-}
+Make = Callable[[EmbeddingConfig], Recipe]
 
 
-def make_recipe(name: str, embedding: EmbeddingConfig) -> Recipe:
-    """The recipe `name` for an embedding of the given sizes."""
-    return RECIPES[one_of("recipe", name, RECIPES)](embedding)
+
+def _is_recipe(given: object) -> bool:
+    return callable(given) or isinstance(given, Recipe)
+
+
+RECIPES: Registry[Make | Recipe] = Registry(
+    "recipe",
+    {
+        "unfold": unfold,
+        "unfold-noisy": unfold_noisy,
+        "unfold-ensemble": unfold_ensemble,
+        "e2c-warm": e2c_warm,
+        "e2c": literature.e2c,
+        "e2c-multistep": literature.e2c_multistep,
+        "e2c-global": literature.e2c_global,
+        "e2c-nonlinear": literature.e2c_nonlinear,
+        "e2c-no-kl": literature.e2c_no_kl,
+        "wae-mmd": literature.wae_mmd,
+        "ae": literature.ae,
+        "vae": literature.vae,
+        "vae-slowness": literature.vae_slowness,
+        "rce": literature.rce,
+        "pcc": literature.pcc,
+        "pcc-amortised": literature.pcc_amortised,
+        "pc3": literature.pc3,
+    },
+    _is_recipe,
+    "a Recipe, or a function that makes one of an EmbeddingConfig",
+)
+
+
+def make_recipe(recipe: str | Make | Recipe, embedding: EmbeddingConfig) -> Recipe:
+    """Return a recipe for an embedding of the given sizes.
+
+    Args:
+        recipe: a name in `RECIPES`, "my_package:recipe", a function of an `EmbeddingConfig`, or a `Recipe`, which has
+            sizes of its own.
+        embedding: the sizes.
+    """
+    found = RECIPES.find(recipe)
+    return of_class(f"The recipe {short(recipe)}", found if isinstance(found, Recipe) else found(embedding), Recipe)

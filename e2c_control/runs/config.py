@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from e2c_control.errors import InputError
+from e2c_control.registry import names_from
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.document import Kind
 from e2c_control.runs.limits import Impossible
@@ -41,15 +42,16 @@ def read_config(path: Path, kind: type[Config]) -> Config:
     if not path.is_file():
         raise InputError(f"There is no {path}: check the path of the run.")
     content = CONFIG.read(path)["config"]
-    try:
-        return cast(Config, from_json(kind, content))
-    except Impossible as error:
-        raise InputError(f"{path} is damaged, {error}: restore the file, or start the run again.") from error
-    except ValueError as error:
-        raise InputError(
-            f"{path} was written for another version of e2c-control ({error}) or by another of its commands: go on "
-            "with what wrote it, or start the run again."
-        ) from error
+    with names_from(path):
+        try:
+            return cast(Config, from_json(kind, content))
+        except Impossible as error:
+            raise InputError(f"{path} is damaged, {error}: restore the file, or start the run again.") from error
+        except ValueError as error:
+            raise InputError(
+                f"{path} was written for another version of e2c-control ({error}) or by another of its commands: go on "
+                "with what wrote it, or start the run again."
+            ) from error
 
 
 def is_own_config(path: Path) -> bool:

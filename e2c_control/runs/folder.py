@@ -1,7 +1,7 @@
 """Run folders: ``runs/<task>/<name>/`` with config.json, metrics.jsonl, events, checkpoints/, plots/ and videos/."""
 
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +10,7 @@ from reprlib import repr as short
 from typing import Any, Self
 
 from e2c_control.errors import InputError
+from e2c_control.registry import trusting
 from e2c_control.runs.atomic import new_folder, sweep, writing
 from e2c_control.runs.config import Config, is_own_config, read_config, write_config
 from e2c_control.runs.foreign import check_folder
@@ -75,9 +76,10 @@ class RunFolder:
             remove_torn(self.checkpoints)
             yield
 
-    def config(self, kind: type[Config]) -> Config:
-        """The config that the run was made with; see `read_config`."""
-        return read_config(self.path / "config.json", kind)
+    def config(self, kind: type[Config], trust: Sequence[str] = ()) -> Config:
+        """Return the config that the run was made with; it may name code in the modules ``trust``. See `read_config`."""
+        with trusting(trust):
+            return read_config(self.path / "config.json", kind)
 
     @property
     def own(self) -> bool:

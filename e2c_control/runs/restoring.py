@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from e2c_control.errors import InputError
+from e2c_control.registry import names_from
 
 SLACK_BYTES = 256 << 20
 """What an object may allocate beside its saved tensors: buffers, and copies while it is made."""
@@ -66,7 +67,7 @@ def restoring(path: Path, tensors: Mapping[str, Mapping[str, Tensor]], data_byte
             raise InputError(f"{path} is damaged, {group} holds values that are not numbers: learn again.")
     saved = sum(tensor.nbytes for group in tensors.values() for tensor in group.values())
     try:
-        with _Budget(SLACK_BYTES + COPIES * saved + data_bytes):
+        with names_from(path), _Budget(SLACK_BYTES + COPIES * saved + data_bytes):
             yield
     except InputError:
         raise

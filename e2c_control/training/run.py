@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -296,8 +296,13 @@ def _save(trainer: Trainer, window: Window, run: RunFolder, config: TrainConfig,
     keep_last(run.checkpoints, config.keep)
 
 
-def load_embedding(run: RunFolder, device: torch.device | str = "cpu") -> Embedding:
-    """The embedding of a run's newest checkpoint.
+def load_embedding(run: RunFolder, device: torch.device | str = "cpu", trust: Sequence[str] = ()) -> Embedding:
+    """Return the embedding of a run's newest checkpoint.
+
+    Args:
+        run: the folder.
+        device: where it computes.
+        trust: modules whose code the run's config may name, such as ``("my_package",)``.
 
     Raises:
         InputError: the run has none, or it is damaged.
@@ -305,7 +310,7 @@ def load_embedding(run: RunFolder, device: torch.device | str = "cpu") -> Embedd
     newest = latest(run.checkpoints)
     if newest is None:
         raise InputError(f"{run.path} has no checkpoint yet: finish it with `e2c train --resume {quoted(run.path)}`.")
-    checkpoint, config = load_checkpoint(newest), run.config(TrainConfig)
+    checkpoint, config = load_checkpoint(newest), run.config(TrainConfig, trust)
     meta = checked_meta(checkpoint, META)
     _check_networks(checkpoint, config)
     with restoring(newest, checkpoint.tensors):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from e2c_control.cli import COMMANDS, find_command, main, parse
+from e2c_control.cli import COMMANDS, main, parse
 from e2c_control.cli.options import explanations
 from e2c_control.cli.planning import Planning
 
@@ -33,7 +33,7 @@ def test_help_of_a_command_explains_every_option(name: str, capsys: pytest.Captu
     with pytest.raises(SystemExit, match="0"):
         main([name, "--help"])
     said = capsys.readouterr().out
-    kind = find_command(name)
+    kind = COMMANDS[name]
     groups = [kind, *([Planning] if "planning" in kind.__dataclass_fields__ else [])]  # type: ignore[attr-defined]
     for group in groups:
         for option in group.__dataclass_fields__:  # type: ignore[attr-defined]
@@ -44,7 +44,7 @@ def test_help_of_a_command_explains_every_option(name: str, capsys: pytest.Captu
 
 def examples() -> list[str]:
     """The commands in the help texts."""
-    texts = "\n".join(find_command(name).__doc__ or "" for name in COMMANDS)
+    texts = "\n".join(COMMANDS[name].__doc__ or "" for name in COMMANDS)
     return [match.group(1).strip() for match in re.finditer(r"^ +(e2c [^(\n]*)", texts, re.MULTILINE)]
 
 
@@ -119,7 +119,7 @@ def test_no_default_is_called_none(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_help_of_train_names_every_recipe() -> None:
     from e2c_control.objectives.recipes import RECIPES
 
-    named = set(re.findall(r"[a-z0-9-]+", find_command("train").__doc__ or ""))
+    named = set(re.findall(r"[a-z0-9-]+", COMMANDS["train"].__doc__ or ""))
     assert set(RECIPES) <= named
 
 

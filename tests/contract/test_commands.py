@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import torch
 
-from e2c_control.cli import COMMANDS, find_command, main
+from e2c_control.cli import COMMANDS, main
 from e2c_control.cli.planning import Planning
 from e2c_control.errors import InputError
 from e2c_control.evaluation import drive
@@ -347,8 +347,8 @@ QUICKEST = ("collect", "train", "plan", "evaluate", "estimators")
 
 def options_of(name: str) -> list[str]:
     """All options of a command, those of its planner among them."""
-    own = [option.name for option in fields(find_command(name)) if option.name != "planning"]  # pyright: ignore
-    every = fields(find_command(name))  # pyright: ignore
+    own = [option.name for option in fields(COMMANDS[name]) if option.name != "planning"]  # pyright: ignore
+    every = fields(COMMANDS[name])  # pyright: ignore
     return own + [option.name for option in fields(Planning)] * any(option.name == "planning" for option in every)
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import inspect
 import io
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +75,7 @@ def tasked(task_id: str) -> Any:
 
 
 def options_of(task_id: str) -> list[str]:
-    module, name = TASKS[task_id].split(":")
-    own = [*inspect.signature(getattr(import_module(module), name)).parameters]
+    own = [*inspect.signature(TASKS[task_id]).parameters]
     faces = [name for name in inspect.signature(TaskEnv).parameters if name not in ("task", "options")]
     return [*faces, *own]
 

@@ -1,0 +1,199 @@
+"""Things that are chosen by name: ours, loaded when they are first used, and the user's own as "module:Name"."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from pathlib import Path
+from reprlib import repr as short
+from typing import Any, Generic, TypeVar, cast
+
+from e2c_control.errors import InputError, one_of
+
+T = TypeVar("T")
+
+
+class _Reading:
+    """A file that names are looked up for, and the first one that was refused."""
+
+    def __init__(self, source: object) -> None:
+        self.source, self.refused = source, list[InputError]()
+
+
+_READING: ContextVar[_Reading | None] = ContextVar("_READING", default=None)
+"""None while names come from the user."""
+_TRUSTED: ContextVar[tuple[str, ...]] = ContextVar("_TRUSTED", default=())
+"""Modules that the user named, each of which stands for what is inside it, too."""
+
+
+class Registry(Mapping[str, T], Generic[T]):
+    """The things of one kind by name; listing their names imports nothing.
+
+    Args:
+        kind: what they are, for messages: "planner".
+        entries: by name, an object, or "module:Name", which is imported when it is first looked up.
+        fits: class that those from outside are derived from or of, or a test of them.
+        wanted: what the test asks for, for messages.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        entries: Mapping[str, T | str],
+        fits: type | Callable[[Any], bool] = callable,
+        wanted: str = "a function or a class",
+    ) -> None:
+        self.kind, self._entries, self._fits, self._wanted = kind, dict(entries), fits, wanted
+        self._named: dict[str, T] = {}  # "module:Name" that the user gave or trusted: files may name them, too
+
+    def __getitem__(self, name: str) -> T:
+        entry = self._entries[name]
+        if isinstance(entry, str):
+            module, _, attribute = entry.partition(":")
+            entry = self._entries[name] = cast(T, getattr(importlib.import_module(module), attribute))
+        return entry
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, name: str, entry: T | str) -> None:
+        """Give a thing a short name in this process; a name that is taken raises InputError."""
+        if name in self._entries:
+            raise InputError(f"There is a {self.kind} {name!r} already: choose another name.")
+        self._entries[name] = entry
+
+    def find(self, wanted: str | T) -> T:
+        """Return what is meant by a name, by "module:Name", or by the object itself.
+
+        Raises:
+            InputError: there is no such name, its module cannot be imported, or stands in a file and is not trusted
+                (`names_from`), or what it names is of another kind.
+        """
+        if not isinstance(wanted, str):
+            return self._checked(wanted, short(wanted))
+        if wanted in self._entries or ":" not in wanted:
+            return self[one_of(self.kind, wanted, self)]
+        if _READING.get() is None or wanted not in self._named:
+            self._named[wanted] = self._checked(import_name(wanted, self.kind), wanted)
+        return self._named[wanted]
+
+    def name_of(self, wanted: str | T) -> str:
+        """Return the name by which `find` gives the object again, for writing it into a file.
+
+        Raises:
+            InputError: it is of another kind, or has no such name: made inside a function, or a lambda.
+        """
+        found = self.find(wanted)
+        if isinstance(wanted, str):
+            return wanted
+        module, attribute = getattr(found, "__module__", None), getattr(found, "__qualname__", None)
+        name = f"{module}:{attribute}"
+        for known, entry in self._entries.items():
+            if entry is found or entry == name:
+                return known
+        if getattr(sys.modules.get(str(module)), str(attribute), None) is not found:
+            raise InputError(
+                f"The {self.kind} {short(found)} cannot be found again by a name, which is what is saved of it: define "
+                "it at the top of a module."
+            )
+        self._named[name] = found
+        return name
+
+    def _checked(self, found: Any, name: str) -> T:
+        if isinstance(self._fits, type):
+            fits = isinstance(found, self._fits) or (isinstance(found, type) and issubclass(found, self._fits))
+        else:
+            fits = self._fits(found)
+        if not fits:
+            wanted = f"a class derived from {self._fits.__name__}" if isinstance(self._fits, type) else self._wanted
+            raise InputError(f"{name} is no {self.kind}: choose one of {', '.join(self)}, or give {wanted}.")
+        return cast(T, found)
+
+
+@contextmanager
+def trusting(modules: str | Sequence[str]) -> Generator[None]:
+    """Let files name what is in these modules, which the user named: "my_package" stands for all that is inside it."""
+    before = _TRUSTED.set((*_TRUSTED.get(), *((modules,) if isinstance(modules, str) else modules)))
+    try:
+        yield
+    finally:
+        _TRUSTED.reset(before)
+
+
+@contextmanager
+def names_from(source: object) -> Generator[None]:
+    """Take names that are looked up inside for those of a file or folder: none imports a module that is not trusted.
+
+    Inside that, None as the source marks what the user gives again.
+
+    Raises:
+        InputError: one would have, whatever error was made of that inside.
+    """
+    reading = None if source is None else _Reading(source)
+    before = _READING.set(reading)
+    try:
+        yield
+    except Exception:
+        if reading is not None and reading.refused:
+            raise reading.refused[0] from None
+        raise
+    finally:
+        _READING.reset(before)
+
+
+def import_name(name: str, kind: str) -> object:
+    """Return what "module:Name" names, importing its module from the current folder if it is installed nowhere.
+
+    Raises:
+        InputError: it cannot be imported, has nothing of that name, or is not trusted.
+    """
+    module, _, attribute = name.partition(":")
+    reading = _READING.get()
+    if reading is not None and not is_trusted(module):
+        package = module.partition(".")[0]
+        reading.refused.append(
+            InputError(
+                f"{reading.source} names {short(name)}, and opening a folder imports no code of other packages: if you "
+                f"trust that package, add --trust {package}, or trust=({package!r},) in Python."
+            )
+        )
+        raise reading.refused[-1]
+    look_here_for(module)
+    before = _READING.set(None)  # what a module does while it is imported is its own affair
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # whatever somebody's module raises
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        failed = InputError(
+            f"The {kind} {short(name)} cannot be imported ({reason}): install its package, or correct the name."
+        )
+        if reading is not None:
+            reading.refused.append(failed)
+        raise failed from error
+    finally:
+        _READING.reset(before)
+
+
+def is_trusted(module: str) -> bool:
+    """Whether a module, or a package around it, is among those that the user named."""
+    return any(f"{module}.".startswith(f"{named}.") for named in _TRUSTED.get())
+
+
+def look_here_for(module: str) -> None:
+    """Let a module that the user named be found in the current folder, if it is installed nowhere.
+
+    The folder comes last on the path, so that nothing in it stands in for an installed module.
+    """
+    package = module.partition(".")[0]
+    here = Path.cwd()
+    if package and ((here / f"{package}.py").is_file() or (here / package).is_dir()):
+        with suppress(ImportError, ValueError):
+            if importlib.util.find_spec(package) is not None:
+                return
+        sys.path.append(str(here))
+        importlib.invalidate_caches()
