@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, cast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from inspect import signature
+from reprlib import repr as short
+from typing import Any, Literal, cast, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 from e2c_control.agents.filtering import FrameFilter
 from e2c_control.envs import Task
-from e2c_control.errors import InputError, check_fields, number, one_of, whole
+from e2c_control.errors import InputError, check_fields, number, one_of, only_options, whole
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
 from e2c_control.planners import (
@@ -28,21 +31,26 @@ from e2c_control.planners import (
     make_planner,
 )
 from e2c_control.runs.limits import AT_ONCE, LENGTH
+from e2c_control.runs.typed_json import from_json, to_json
 
 Array = NDArray[np.float64]
 
-ITERATIONS = {"ilqr": 4, "aico": 4, "cem": 5, "icem": 5, "mppi": 5}
-"""Of one replan, which goes on from the last one: fewer than a plan from nothing needs."""
-
-TAKES = {
-    "ilqr": ("iterations", "starts", "linearization"),
-    "aico": ("iterations", "linearization"),
-    "cem": ("iterations", "samples"),
-    "icem": ("iterations", "samples"),
-    "mppi": ("iterations", "samples"),
-    "lqr": ("linearization",),
+REPLAN: Mapping[str, Mapping[str, Any]] = {
+    "ilqr": {"iterations": 4, "step_sizes": (1.0, 0.3, 0.1)},
+    "aico": {"iterations": 4},
 }
-"""Which options mean something to which planner."""
+"""Settings of a planner for one replan, which goes on from the last one: less than a plan from nothing needs."""
+
+
+def takes(planner: str | Callable[..., Any]) -> tuple[str, ...]:
+    """Return which options of `PlanningOptions` mean something to a planner: those that its class takes.
+
+    The linearisation of the dynamics is for all that do not sample.
+    """
+    found = PLANNERS.find(planner)
+    known = signature(found).parameters if isinstance(found, type) else ()
+    options = tuple(name for name in ("iterations", "starts", "samples") if name in known)
+    return options if "samples" in options else (*options, "linearization")
 
 
 @dataclass(frozen=True)
@@ -56,8 +64,9 @@ class PlanningOptions:
         horizon: steps in a plan.
         state_weight: q.
         action_weight: r, one for each action or one for all, in units of actions in [-1, 1].
-        planner: name in `PLANNERS`.
-        iterations: of the planner in one replan; none for `ITERATIONS`. LQR has only one.
+        planner: name in `PLANNERS`, "my_package:Mine", a class or function of your own, of which the name is kept, or a
+            planner with all its settings, such as ``ICEM(color=1.0)``.
+        iterations: of the planner in one replan; none for what `REPLAN` or the planner itself says. LQR has only one.
         starts: control sequences that iLQR starts from, beside the last plan: zeros, then random and extreme ones.
         samples: control sequences in an iteration of a sampling planner; none for its own number.
         linearization: whether the planner follows the exact Jacobian, which is what none means too, or the model's own
@@ -66,6 +75,7 @@ class PlanningOptions:
             plans keep to where the model knows.
         frame_filter: fuses each encoded frame with what the model predicted; none trusts the frame alone.
         episode_steps: length of an episode, past which no plan reaches; none if unknown.
+        settings: of the planner, by name, for what has no option here.
 
     Raises:
         InputError: an option is not one that the planner takes, or out of its range.
@@ -74,7 +84,7 @@ class PlanningOptions:
     horizon: int = 10
     state_weight: float = 10.0
     action_weight: tuple[float, ...] = (1.0,)
-    planner: str = "ilqr"
+    planner: str | Callable[..., Any] = "ilqr"
     iterations: int | None = None
     starts: int | None = None
     samples: int | None = None
@@ -82,8 +92,10 @@ class PlanningOptions:
     disagreement: float = 0.0
     frame_filter: FrameFilter | None = None
     episode_steps: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
+        self._name_planner()
         # No more than what is read from a file may have: what is saved is loaded again.
         check_fields(self, whole, "horizon", most=LENGTH.most)
         check_fields(self, whole, "starts", most=AT_ONCE.most)
@@ -92,7 +104,6 @@ class PlanningOptions:
         check_fields(self, whole, "episode_steps")
         check_fields(self, number, "state_weight", "disagreement", least=0)
         check_fields(self, _weights, "action_weight")
-        one_of("planner", self.planner, PLANNERS)
         if self.linearization is not None:
             one_of("linearization", self.linearization, ("model", "jacobian"))
         if not isinstance(cast(object, self.frame_filter), FrameFilter | None):
@@ -110,21 +121,42 @@ class PlanningOptions:
         )
 
     def make_planner(self) -> Planner:
-        """The planner alone."""
-        takes = TAKES[self.planner]
+        """Return the planner alone."""
+        taken = takes(self.planner)
         for name in ("iterations", "starts", "samples", "linearization"):
-            if getattr(self, name) is not None and name not in takes:
+            if getattr(self, name) is not None and name not in taken:
                 raise InputError(f"{name} means nothing to the planner {self.planner!r}: leave it out.")
-        options: dict[str, object] = {}
-        if "iterations" in takes:
-            options["iterations"] = ITERATIONS[self.planner] if self.iterations is None else self.iterations
+            if getattr(self, name) is not None and name in self.settings:
+                raise InputError(f"{name} is given twice, and once among the settings: give it once.")
+        options = dict(REPLAN.get(str(self.planner), {}))
+        if self.iterations is not None:
+            options["iterations"] = self.iterations
         if self.samples is not None:
             options["samples"] = self.samples
-            if self.planner != "mppi":
+            if "elites" in signature(PLANNERS.find(self.planner)).parameters:
                 options["elites"] = max(self.samples // 10, 1)
-        if self.planner == "ilqr":
-            options |= {"starts": _starts(self.starts), "step_sizes": (1.0, 0.3, 0.1)}
-        return make_planner(self.planner, **options)
+        if self.starts is not None:
+            options["starts"] = _starts(self.starts)
+        return make_planner(self.planner, **{**options, **self.settings})
+
+    def _name_planner(self) -> None:
+        """Keep the name of a planner that was given as an object, and its settings as its class has them."""
+        planner, settings = self.planner, self.settings
+        if is_dataclass(planner) and not isinstance(planner, type):
+            if settings:
+                raise InputError("settings are given beside a planner that has its own: make the planner with them.")
+            planner, settings = type(planner), {one.name: getattr(planner, one.name) for one in fields(planner)}
+        name = PLANNERS.name_of(planner)
+        found = PLANNERS.find(name)
+        if not isinstance(cast(object, settings), Mapping):
+            raise InputError(f"settings is {short(settings)}: give a mapping of names to values.")
+        only_options(f"The planner {name!r}", settings, signature(found).parameters if isinstance(found, type) else ())
+        if is_dataclass(found):
+            settings = _typed(found, settings)
+        if name in PLANNERS:
+            _check_counts("settings", settings)
+        object.__setattr__(self, "planner", name)
+        object.__setattr__(self, "settings", settings)
 
     def controller(self, embedding: Embedding, goals: Array) -> MPC:
         """A receding-horizon controller to the latent goal (k,) of all, or one for each (N, k)."""
@@ -155,10 +187,28 @@ class PlanningOptions:
         return cost
 
 
-def _starts(count: int | None) -> Starts:
+def _typed(planner: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a planner's dataclass, as they are after a file."""
+    kinds = get_type_hints(planner)
+    try:
+        return {name: from_json(kinds[name], to_json(value), name) for name, value in settings.items()}
+    except (TypeError, ValueError) as error:
+        raise InputError(f"settings cannot be used, {error}: change that.") from error
+
+
+def _check_counts(place: str, value: object) -> None:
+    """Refuse numbers of samples and iterations that a file must not ask for."""
+    if is_dataclass(value) and not isinstance(value, type):
+        value = {one.name: getattr(value, one.name) for one in fields(value)}
+    if isinstance(value, Mapping):
+        for name, item in cast(Mapping[str, object], value).items():
+            _check_counts(f"{place}.{name}", item)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        whole(place, value, least=0, most=int(AT_ONCE.most))
+
+
+def _starts(count: int) -> Starts:
     """So many starts beside the last plan: zeros, then as many random ones as extreme ones, or one more."""
-    if count is None:
-        return Starts()
     drawn = count - 1
     return Starts(zeros=1, uniform=-(-drawn // 2), extreme=drawn // 2)
 

@@ -207,7 +207,7 @@ def assembled(variant: Variant, visits: coverage.Visits, seed: int) -> tuple[PPO
         pays.novelty = Oracle(watched, pays.novelty)  # type: ignore[assignment]
     side = "state" if variant.policy_sees == "state" else "image"
     top = pays if side == variant.novelty_sees else Shown(pays, side)
-    settings = settings_of(PPO, top, variant.policy_sees != "plain", variant.policy)  # type: ignore[arg-type]
+    settings = settings_of(PPO, top, "plain" if variant.policy_sees == "plain" else "whitened", variant.policy)  # type: ignore[arg-type]
     model = PPO(env=top, seed=seed, device="cpu", **settings)
     return model, SightCallback(pays), Listening(pays, listeners, visits)
 

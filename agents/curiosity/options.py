@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from e2c_control.agents.planning import PlanningOptions
-from e2c_control.errors import check_fields, number, one_of, whole
-
-SAMPLING = ("icem", "cem", "mppi")
+from e2c_control.agents.planning import PlanningOptions, takes
+from e2c_control.errors import InputError, check_fields, number, one_of, whole
+from e2c_control.planners import PLANNERS
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class CuriosityOptions:
         seek: "novelty", the distance to known latents, or "disagreement" of an ensemble of transitions, for an
             embedding that was trained with one.
         horizon: steps in a plan: what lies farther is not seen.
-        planner: one that samples, since neither has derivatives to follow.
+        planner: one that samples, since neither has derivatives to follow: a name, "my_package:Mine", or a class of
+            your own, of which the name is kept.
         iterations, samples: of the planner in a replan.
         spacing: how far apart latents are that count as different; none for half of a step under random actions.
         reach: distance, in spacings, beyond which all is equally new.
@@ -30,7 +31,7 @@ class CuriosityOptions:
 
     seek: Literal["novelty", "disagreement"] = "novelty"
     horizon: int = 12
-    planner: str = "icem"
+    planner: str | Callable[..., Any] = "icem"
     iterations: int = 3
     samples: int = 60
     spacing: float | None = None
@@ -38,7 +39,10 @@ class CuriosityOptions:
 
     def __post_init__(self) -> None:
         one_of("way to seek", self.seek, ("novelty", "disagreement"))
-        one_of("planner that can seek", self.planner, SAMPLING)
+        object.__setattr__(self, "planner", PLANNERS.name_of(self.planner))
+        if "samples" not in takes(self.planner):
+            sampling = ", ".join(name for name in PLANNERS if "samples" in takes(name))
+            raise InputError(f"The planner {self.planner!r} cannot seek, it does not sample: choose one of {sampling}.")
         check_fields(self, number, "spacing", "reach", above=0)
         check_fields(self, whole, "horizon")
         self.planning.make_planner()

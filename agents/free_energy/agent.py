@@ -13,10 +13,18 @@ from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from e2c_control.agents.free_energy.environments import EnvSource, Nowhere, vectors_of
-from e2c_control.agents.free_energy.learners import POLICIES, algorithm_of, check_policy, is_image, settings_of
+from e2c_control.agents.free_energy.learners import (
+    POLICIES,
+    SIGHTS,
+    algorithm_of,
+    environments_at_once,
+    is_image,
+    settings_of,
+)
 from e2c_control.agents.free_energy.randomness import own_randomness
 from e2c_control.agents.free_energy.saved import algorithm_from, algorithm_to
 from e2c_control.agents.free_energy.sight import SightCallback
@@ -33,7 +41,7 @@ from e2c_control.agents.novelty import NoveltyCallback, NoveltyOptions, NoveltyR
 from e2c_control.agents.novelty.novelty import WHITENED_LIMIT
 from e2c_control.agents.novelty.scaling import Moments, moments_from, moments_to
 from e2c_control.agents.policy_gradient.spaces import check_fit, space_from, space_to
-from e2c_control.errors import InputError, one_of, whole
+from e2c_control.errors import InputError, whole
 from e2c_control.registry import names_from, trusting
 from e2c_control.runs.checkpoint import Checkpoint, checked_meta, load_checkpoint, save_checkpoint
 from e2c_control.runs.config import from_json, to_json
@@ -42,7 +50,6 @@ from e2c_control.runs.restoring import restoring
 from e2c_control.runs.typed_json import fields_from
 
 KIND = "FreeEnergyAgent"
-SIGHTS = ("whitened", "plain")
 NOVELTY = "novelty_"
 """How the names of the model's files begin."""
 
@@ -65,23 +72,25 @@ class FreeEnergyOptions:
     """What a free-energy agent is.
 
     Attributes:
-        policy: what its policy learns by: ppo, sac or relax.
-        sight: how its policy sees images: whitened pixel by pixel, or plain, as they are.
+        policy: what its policy learns by: ppo, sac, relax, "my_package:Mine", or a class of stable-baselines3's kind,
+            of which the name is kept.
+        sight: how its policy sees images: whitened pixel by pixel, or plain, as they are; or, likewise, a features
+            extractor.
         novelty: what is new to it, and how it learns that.
         weights: of novelty and of what the environment pays, and whether novelty is sought or avoided.
         policy_options: arguments of the policy's algorithm that are to be others than usual; numbers, texts, and lists
             and mappings of them.
     """
 
-    policy: str = "ppo"
-    sight: str = "whitened"
+    policy: str | type[BaseAlgorithm] = "ppo"
+    sight: str | type[BaseFeaturesExtractor] = "whitened"
     novelty: NoveltyOptions = field(default_factory=NoveltyOptions)
     weights: Weights = field(default_factory=lambda: Weights(extrinsic=0.0))
     policy_options: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
-        check_policy(self.policy)
-        one_of("sight", self.sight, SIGHTS)
+        object.__setattr__(self, "policy", POLICIES.name_of(self.policy))
+        object.__setattr__(self, "sight", SIGHTS.name_of(self.sight))
         if not isinstance(cast(Any, self.novelty), NoveltyOptions):
             raise InputError(f"novelty is a {type(self.novelty).__name__}: give NoveltyOptions, or none.")
         object.__setattr__(self, "policy_options", savable("policy_options", self.policy_options))
@@ -128,13 +137,13 @@ class FreeEnergyAgent:
     def __init__(
         self,
         env: EnvSource,
-        policy: str = "ppo",
+        policy: str | type[BaseAlgorithm] = "ppo",
         novelty: NoveltyOptions | None = None,
         *,
         objective: str = "maximise",
         intrinsic_weight: float = 1.0,
         extrinsic_weight: float = 0.0,
-        sight: str = "whitened",
+        sight: str | type[BaseFeaturesExtractor] = "whitened",
         policy_options: Mapping[str, Any] | None = None,
         n_envs: int | None = None,
         tensorboard_log: str | Path | None = None,
@@ -157,8 +166,9 @@ class FreeEnergyAgent:
             "verbose": whole("verbose", verbose, least=0, most=2),
         }
         device = device_of(device)
-        venv = vectors_of(env, n_envs, POLICIES[policy])
-        kind = algorithm_of(policy, cast(Any, venv.action_space))
+        name = str(self.options.policy)
+        venv = vectors_of(env, n_envs, environments_at_once(name))
+        kind = algorithm_of(name, cast(Any, venv.action_space))
         self.reward = NoveltyReward(
             venv,
             self.options.novelty,
@@ -168,7 +178,7 @@ class FreeEnergyAgent:
             seed=self.seed,
             device=device,
         )
-        settings = settings_of(kind, self.reward, sight == "whitened", self.options.policy_options)
+        settings = settings_of(kind, self.reward, str(self.options.sight), self.options.policy_options)
         self._whitening = None if is_image(cast(Any, venv.observation_space)) else _whitening(self.reward)
         with own_randomness(self.seed):
             made: Any = kind

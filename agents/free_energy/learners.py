@@ -13,16 +13,27 @@ from gymnasium import spaces
 from stable_baselines3 import PPO, SAC
 from stable_baselines3.common import preprocessing
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, FlattenExtractor
 
 from e2c_control.agents.free_energy.environments import smallest_side
 from e2c_control.agents.free_energy.sight import WhitenedImages
 from e2c_control.agents.novelty import NoveltyReplayBuffer, NoveltyReward
-from e2c_control.agents.policy_gradient import LAX, RELAX
+from e2c_control.agents.policy_gradient import LAX, RELAX, PolicyGradient
 from e2c_control.agents.policy_gradient.actions import CONTINUOUS, DISCRETE, bounds_of
-from e2c_control.errors import InputError, one_of
+from e2c_control.errors import InputError
+from e2c_control.registry import Registry
 
-POLICIES = {"ppo": 32, "sac": 1, "relax": 8}
-"""Environments at once where that was left open."""
+POLICIES: Registry[type[BaseAlgorithm]] = Registry(
+    "policy",
+    {"ppo": PPO, "sac": SAC, "relax": RELAX},
+    BaseAlgorithm,
+)
+"""Algorithms that a policy learns by; RELAX is LAX where actions are continuous."""
+SIGHTS: Registry[type[BaseFeaturesExtractor]] = Registry(
+    "sight", {"whitened": WhitenedImages, "plain": FlattenExtractor}, BaseFeaturesExtractor
+)
+"""What a policy sees images through; plain leaves the choice to stable-baselines3."""
 ROLLOUT, STEP = 512, 128
 """Steps of all environments together between two updates of PPO, which are several passes, and of RELAX, which are one
 step: a curiosity that updates seldom comes too late."""
@@ -37,9 +48,10 @@ def is_image(space: spaces.Space[Any]) -> bool:
     return bool(kinds.is_image_space(space))
 
 
-def check_policy(policy: str) -> None:
-    """Refuse a policy that there is not."""
-    one_of("policy", policy, POLICIES)
+def environments_at_once(policy: str) -> int:
+    """Return how many environments a policy learns in where that was left open."""
+    usual = 1 if issubclass(POLICIES.find(policy), OffPolicyAlgorithm) else 8
+    return 32 if policy == "ppo" else usual
 
 
 def algorithm_of(policy: str, actions: spaces.Space[Any]) -> type[BaseAlgorithm]:
@@ -48,23 +60,24 @@ def algorithm_of(policy: str, actions: spaces.Space[Any]) -> type[BaseAlgorithm]
     Raises:
         InputError: it cannot take the actions.
     """
+    kind = POLICIES.find(policy)
     if policy == "relax":
         if not isinstance(actions, DISCRETE + CONTINUOUS):
             raise InputError(f"relax takes Discrete, MultiBinary and Box actions, not {actions}: choose ppo.")
-        return LAX if isinstance(actions, spaces.Box) else RELAX
+        return LAX if isinstance(actions, spaces.Box) else kind
     if policy == "sac" and not isinstance(actions, spaces.Box):
         raise InputError(f"sac takes continuous actions, not {actions}: choose ppo or relax.")
     if policy == "sac":
         low, high = bounds_of(actions)
         if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
             raise InputError(f"sac takes actions between two bounds that differ, not {actions}: choose ppo or relax.")
-    return PPO if policy == "ppo" else SAC
+    return kind
 
 
 def settings_of(
-    kind: type[BaseAlgorithm], source: NoveltyReward, whitened: bool, options: Mapping[str, Any]
+    kind: type[BaseAlgorithm], source: NoveltyReward, sight: str, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Arguments of an algorithm, which sees images whitened or not: its usual ones here, and what the user wants.
+    """Return the arguments of an algorithm that sees images so: its usual ones here, and what the user wants.
 
     Raises:
         InputError: the algorithm has no such argument, or it is the agent's to give.
@@ -82,31 +95,33 @@ def settings_of(
     }
     if isinstance(given.get("train_freq"), list):  # a pair, as JSON has it
         given["train_freq"] = tuple(given["train_freq"])
-    if whitened and is_image(seen):
+    if sight != "plain" and is_image(seen):
+        extractor = SIGHTS.find(sight)
         kwargs: dict[str, Any] = dict(given.get("policy_kwargs") or {})
         own: dict[str, Any] = kwargs.get("features_extractor_kwargs") or {}
-        sight = {"convolutions": given["policy"] == "CnnPolicy", **own}
+        if issubclass(extractor, WhitenedImages):
+            own = {"convolutions": given["policy"] == "CnnPolicy", **own}
         given["policy_kwargs"] = {
             **kwargs,
-            "features_extractor_class": WhitenedImages,
-            "features_extractor_kwargs": sight,
+            "features_extractor_class": extractor,
+            "features_extractor_kwargs": own,
         }
-    if kind is PPO and "batch_size" not in given:
+    if issubclass(kind, PPO) and "batch_size" not in given:
         steps = given["n_steps"] * source.num_envs
         given["batch_size"] = steps // 4 if steps % 4 == 0 else steps
     return given
 
 
 def _usual(kind: type[BaseAlgorithm], source: NoveltyReward) -> dict[str, Any]:
-    if kind is SAC:
-        return {
-            "buffer_size": 100_000,
-            "learning_starts": 1_000,
-            "target_entropy": -float(prod(source.action_space.shape or (1,))),
-            "replay_buffer_class": NoveltyReplayBuffer,
-            "replay_buffer_kwargs": {"source": source},
-        }
-    together = ROLLOUT if kind is PPO else STEP
+    if issubclass(kind, OffPolicyAlgorithm):
+        replay = {"replay_buffer_class": NoveltyReplayBuffer, "replay_buffer_kwargs": {"source": source}}
+        if not issubclass(kind, SAC):
+            return replay
+        entropy = -float(prod(source.action_space.shape or (1,)))
+        return {"buffer_size": 100_000, "learning_starts": 1_000, "target_entropy": entropy, **replay}
+    if not issubclass(kind, PPO | PolicyGradient):
+        return {}
+    together = ROLLOUT if issubclass(kind, PPO) else STEP
     steps = max(16, 4 * (together // 4 // source.num_envs))
     shared: dict[str, Any] = {
         "n_steps": steps,
@@ -116,4 +131,4 @@ def _usual(kind: type[BaseAlgorithm], source: NoveltyReward) -> dict[str, Any]:
         "ent_coef": 0.01,
         "policy_kwargs": {"net_arch": [64, 64]},
     }
-    return {**shared, "n_epochs": 4} if kind is PPO else {**shared, "n_episodes": None}
+    return {**shared, "n_epochs": 4} if issubclass(kind, PPO) else {**shared, "n_episodes": None}

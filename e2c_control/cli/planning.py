@@ -53,7 +53,7 @@ class Planning:
     def label(self) -> str:
         """What tells these options from the defaults, for the names of files; empty if nothing does."""
         given = [(field.name, getattr(self, field.name)) for field in fields(self) if field.name != "planner"]
-        parts = [self.planner] if self.planner != "ilqr" else []
+        parts = [self.planner.replace(":", "-")] if self.planner != "ilqr" else []
         for name, value in given:
             if value not in (None, False):
                 parts.append(name.replace("_", "-") if value is True else f"{name}-{value}")

@@ -79,7 +79,6 @@ def e2c_warm(embedding: EmbeddingConfig) -> Recipe:
 Make = Callable[[EmbeddingConfig], Recipe]
 
 
-
 def _is_recipe(given: object) -> bool:
     return callable(given) or isinstance(given, Recipe)
 

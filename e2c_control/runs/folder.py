@@ -77,7 +77,7 @@ class RunFolder:
             yield
 
     def config(self, kind: type[Config], trust: Sequence[str] = ()) -> Config:
-        """Return the config that the run was made with; it may name code in the modules ``trust``. See `read_config`."""
+        """Return the config that the run was made with, which may name code in the modules ``trust``."""
         with trusting(trust):
             return read_config(self.path / "config.json", kind)
 

@@ -136,7 +136,7 @@ def test_a_reset_is_no_wall(located: Embedding, plane: Task) -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"planner": "ilqr"}, "no planner that can seek 'ilqr': choose one of icem"),
+        ({"planner": "ilqr"}, "planner 'ilqr' cannot seek, it does not sample: choose one of cem, icem"),
         ({"seek": "reward"}, "choose novelty or disagreement"),
         ({"reach": 0.0}, "above 0"),
         ({"spacing": -1.0}, "above 0"),
