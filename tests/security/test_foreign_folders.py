@@ -14,6 +14,7 @@ import pytest
 
 from e2c_control.agents import LAX, RELAX, E2CAgent, FreeEnergyAgent
 from e2c_control.agents.curiosity import PlannedCuriosity
+from e2c_control.autoencoders.novelty_run import NoveltyConfig
 from e2c_control.benchmark.store import read_cells
 from e2c_control.cli import main
 from e2c_control.data import Transitions
@@ -65,7 +66,7 @@ def edit(path: Path, **changes: Any) -> None:
         *above, last = place.split("__")
         inner = document
         for key in above:
-            inner = inner[key]
+            inner = inner[int(key) if isinstance(inner, list) else key]
         inner[last] = value
     path.write_text(json.dumps(document))
 
@@ -101,6 +102,60 @@ def test_a_module_is_imported_that_the_user_names(here: Path, refused: Refused) 
     assert "My/Robot-v0" in refused("plan", "--run", "run", "--env", "theirs:My/Robot-v0")  # it registers none
     assert (here / "imported").exists()
     assert "not of E2C/Planar-v0" in refused("plan", "--run", "run", "--env", "E2C/Planar-v0")
+
+
+TERM = "recipe__phases__0__terms__0__term"
+
+
+@pytest.mark.parametrize("name", ["theirs:Mine", "theirs.inside:Mine", "os:system"])
+@pytest.mark.parametrize(
+    ("folder", "place"),
+    [
+        ("run", f"config__{TERM}"),
+        ("run", "config__recipe__embedding__network"),
+        ("run", "config__recipe__embedding__matrix_form"),
+        ("novelty-run", "config__model__method"),
+        ("novelty-run", "config__model__networks"),
+        ("benchmark", f"cell__{TERM}"),
+        ("E2CAgent", "meta__options__planner"),
+        ("E2CAgent", "meta__embedding__network"),
+        ("E2CAgent", "meta__embedding__matrix_form"),
+        ("E2CAgent", f"meta__learning__{TERM}"),
+        ("PlannedCuriosity", "meta__options__planner"),
+        ("FreeEnergyAgent-ppo", "meta__options__policy"),
+        ("FreeEnergyAgent-ppo", "meta__options__sight"),
+        ("FreeEnergyAgent-ppo", "meta__options__novelty__model"),
+        ("FreeEnergyAgent-ppo", "meta__options__novelty__remedy"),
+    ],
+)
+def test_no_code_is_imported_that_a_folder_names(here: Path, folder: str, place: str, name: str) -> None:
+    """Whatever can be chosen by name: a sibling of each registry that stands in files."""
+    opening: dict[str, tuple[str, Callable[[Path], object]]] = {
+        "run": ("config.json", TrainedRun.open),
+        "novelty-run": ("config.json", lambda path: RunFolder.open(path).config(NoveltyConfig)),
+        "benchmark": ("cells/pendulum-unfold-100.json", lambda path: read_cells(path / "cells")),
+    }
+    kind = KINDS.get(folder.partition("-")[0])
+    file, opened = opening[folder] if kind is None else ("checkpoint.json", kind.load)
+    path = here / folder if kind is None else agent(folder, here)
+    edit(path / file, **{place: name})
+    trusted = name.partition(".")[0].partition(":")[0]
+    with pytest.raises(InputError, match=f"names '{name}', .* add --trust {trusted}, or trust="):
+        opened(path)
+    assert not (here / "imported").exists()
+
+
+def test_code_is_imported_that_the_user_trusts(here: Path, refused: Refused) -> None:
+    edit(here / "run" / "config.json", **{f"config__{TERM}": "theirs:Mine"})
+    assert "names 'theirs:Mine'" in refused("plan", "--run", "run", "--trust", "their")
+    assert not (here / "imported").exists()
+    assert "has no attribute 'Mine'" in refused("plan", "--run", "run", "--trust", "theirs")
+    assert (here / "imported").exists()
+
+
+@pytest.mark.parametrize("wrong", [("--trust",), ("--trust", "--run"), ("--trust=a/b",)])
+def test_trust_is_put_into_a_package(refused: Refused, wrong: tuple[str, ...]) -> None:
+    assert "--trust takes the name of a package" in refused("plan", "--run", "run", *wrong)
 
 
 @pytest.mark.parametrize("name", ["torch.nn.nope.Tanh", "theirs.Tanh", "torch.nn.modules.module.warnings", "os.system"])
