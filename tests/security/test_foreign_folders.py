@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import struct
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ from e2c_control.evaluation.trained import TrainedRun
 from e2c_control.runs.checkpoint import load_checkpoint
 from e2c_control.runs.folder import RunFolder
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* is not trained to its end")
 OLD = Path(__file__).parents[1] / "old"
 Refused = Callable[..., str]
 KINDS: dict[str, Any] = {
@@ -44,6 +46,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "theirs.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w').close()\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "theirs", raising=False)
     return tmp_path
 
 
