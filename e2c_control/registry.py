@@ -55,6 +55,9 @@ class Registry(Mapping[str, T], Generic[T]):
             entry = self._entries[name] = cast(T, getattr(importlib.import_module(module), attribute))
         return entry
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries  # a Mapping would load it
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
