@@ -18,14 +18,12 @@ from e2c_control.data import make_image_env, make_vector_env
 from e2c_control.data.controls import check_unit_actions
 from e2c_control.data.environments import (
     environment_identity,
-    find_spec,
-    is_native,
     stacked,
     task_of,
     user_wrappers,
 )
 from e2c_control.data.stepper import Starts
-from e2c_control.envs import Task, make_task
+from e2c_control.envs import Task
 from e2c_control.envs.env import TaskEnv
 from e2c_control.envs.vector_env import TaskVectorEnv
 from e2c_control.errors import InputError, whole
@@ -134,7 +132,7 @@ def _from_id(env_id: str, kwargs: Mapping[str, Any], frame_stack: int | None, ow
         frame_shape=(height, width, channels),
         frame_stack=stack,
         action_dim=(shown.action_space.shape or (0,))[0],
-        task=make_task(find_spec(env_id).id, frame_stack=stack, **kwargs) if is_native(env_id) else None,
+        task=task_of(shown),
         vectors=lambda count: make_vector_env(env_id, count, frame_stack=1, **kwargs),
         own=_showing(shown, own),
     )

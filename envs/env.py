@@ -1,5 +1,6 @@
 """A task as a `gymnasium.Env`."""
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -36,7 +37,7 @@ class TaskEnv(Face, gymnasium.Env[Frames, NDArray[np.float32]]):  # pyright: ign
 
     ## Arguments
     Args:
-        task: id of the task, or a `Task` of your own.
+        task: id of the task, or a `Task` of your own, or what makes one, see `e2c_control.envs.make_task`.
         render_mode: "human" for a window, "rgb_array" for large pictures; neither changes the observations.
         frame_stack: frames in an observation, instead of the task's own number.
         horizon: steps in an episode, instead of the task's own number.
@@ -48,7 +49,7 @@ class TaskEnv(Face, gymnasium.Env[Frames, NDArray[np.float32]]):  # pyright: ign
 
     def __init__(
         self,
-        task: str | Task,
+        task: str | Task | Callable[..., Task],
         *,
         render_mode: str | None = None,
         frame_stack: int | None = None,

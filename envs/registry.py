@@ -8,7 +8,7 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
 from e2c_control.envs.task import Task
-from e2c_control.errors import InputError, only_options
+from e2c_control.errors import InputError, of_class, only_options
 from e2c_control.registry import Registry
 
 TASKS: Registry[Callable[..., Task]] = Registry(
@@ -24,6 +24,7 @@ TASKS: Registry[Callable[..., Task]] = Registry(
         "E2C/ThreeLinkFine-v0": "e2c_control.envs.three_link_tasks:three_link_fine",
     },
 )
+ENTRY_POINT = "e2c_control.envs.env:TaskEnv"
 
 
 def task_ids() -> tuple[str, ...]:
@@ -32,12 +33,17 @@ def task_ids() -> tuple[str, ...]:
 
 
 def make_task(
-    task: str | Task, *, frame_stack: int | None = None, horizon: int | None = None, **options: float
+    task: str | Task | Callable[..., Task],
+    *,
+    frame_stack: int | None = None,
+    horizon: int | None = None,
+    **options: float,
 ) -> Task:
     """The task behind an environment id: ``make_task("E2C/Planar-v0", noise=0.5, horizon=60)``.
 
     Args:
-        task: one of `task_ids`, or a `Task` of your own, which takes no options.
+        task: one of `task_ids`; an id that `register_task` made known; "my_package:world", a function of your own, or
+            the function itself; or a `Task`, which takes no options.
         frame_stack: frames in an observation, instead of the task's own number.
         horizon: steps in an episode, instead of the task's own number.
         options: what the function that makes the task takes. All of them take ``noise``, the standard deviation of
@@ -48,14 +54,17 @@ def make_task(
     Raises:
         InputError: there is no such task, it has no such option, or the option cannot be such a number.
     """
-    if isinstance(task, str):
-        maker = TASKS.find(task)
-        only_options(task, options, inspect.signature(maker).parameters)
-        task = maker(**options)
-        about = task.about or inspect.getdoc(maker) or ""
-    else:
+    if isinstance(task, str) and task not in TASKS and (spec := gymnasium.registry.get(task)) and is_task(spec):
+        given = {"frame_stack": frame_stack, "horizon": horizon, **options}
+        return make_task(**{**spec.kwargs, **{name: value for name, value in given.items() if value is not None}})
+    if isinstance(task, Task):
         only_options("A Task of your own", options, ())
         about = task.about
+    else:
+        maker, name = TASKS.find(task), task if isinstance(task, str) else task.__name__
+        only_options(name, options, inspect.signature(maker).parameters)
+        task = of_class(name, maker(**options), Task)
+        about = task.about or inspect.getdoc(maker) or ""
     return replace(
         task,
         frame_stack=task.frame_stack if frame_stack is None else frame_stack,
@@ -70,17 +79,36 @@ def check_spec(spec: EnvSpec | None) -> None:
         raise InputError(f"The task of {spec.id} is fixed: leave out 'task', or make the id of that other task.")
 
 
-def register_all() -> None:
-    """Make every task known to `gymnasium.make` and `gymnasium.make_vec`.
+def is_task(spec: EnvSpec) -> bool:
+    """Whether an id makes an environment that has a task, as `register_task` registers it."""
+    entry = spec.entry_point
+    if isinstance(entry, type):
+        from e2c_control.envs.env import TaskEnv
 
-    The specs have no ``max_episode_steps``: the environments truncate at the task's horizon by themselves, and a
-    second time limit around them could only disagree.
+        return issubclass(entry, TaskEnv)
+    return entry == ENTRY_POINT
+
+
+def register_task(env_id: str, task: str | Task | Callable[..., Task]) -> None:
+    """Make a task known to `gymnasium.make` and `gymnasium.make_vec`, as all of this project's are.
+
+    The spec has no ``max_episode_steps``: the environments truncate at the task's horizon by themselves, and a second
+    time limit around them could only disagree.
+
+    Args:
+        env_id: "My/World-v0".
+        task: function that makes the task, "my_package:world" for one that is imported when it is used, or a `Task`.
     """
+    gymnasium.register(  # pyright: ignore[reportUnknownMemberType]
+        env_id,
+        entry_point=ENTRY_POINT,
+        vector_entry_point="e2c_control.envs.vector_env:TaskVectorEnv",
+        kwargs={"task": task},
+    )
+
+
+def register_all() -> None:
+    """Register every task of this project that is not registered yet."""
     for task_id in TASKS:
         if task_id not in gymnasium.registry:
-            gymnasium.register(  # pyright: ignore[reportUnknownMemberType]
-                task_id,
-                entry_point="e2c_control.envs.env:TaskEnv",
-                vector_entry_point="e2c_control.envs.vector_env:TaskVectorEnv",
-                kwargs={"task": task_id},
-            )
+            register_task(task_id, task_id)

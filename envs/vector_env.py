@@ -1,6 +1,6 @@
 """A task as a native `gymnasium.vector.VectorEnv`: physics and camera run on the whole batch at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ class TaskVectorEnv(  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(
         self,
-        task: str | Task,
+        task: str | Task | Callable[..., Task],
         num_envs: int = 1,
         *,
         render_mode: str | None = None,

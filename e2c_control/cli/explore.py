@@ -94,13 +94,11 @@ class Explore:
 
     def __call__(self) -> None:
         """Explore, keep what was seen, and say what to do with it."""
-        from e2c_control.data.environments import look_here_for
         from e2c_control.runs.folder import RunFolder
 
         if self.resume is None:
             if self.env is None or self.out is None:
                 raise InputError("Give --env and --out, or --resume; see e2c explore --help.")
-            look_here_for(self.env)
             return self._explore(self.env, self.out.resolve(), None)
         run = RunFolder.open(self.resume)
         return self._go_on(run, run.config(Explore))

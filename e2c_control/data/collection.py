@@ -20,7 +20,6 @@ from e2c_control.data.environments import (
     check_file_arguments,
     find_spec,
     is_native,
-    look_here_for,
     make_vector_env,
 )
 from e2c_control.data.policy import UniformPolicy
@@ -31,6 +30,7 @@ from e2c_control.data.writer import TransitionsWriter
 from e2c_control.errors import InputError, quoted
 from e2c_control.parallel.jobs import check_workers, run_jobs
 from e2c_control.parallel.outcome import Failed
+from e2c_control.registry import is_trusted
 from e2c_control.runs.config import is_own_config, read_config, write_config
 from e2c_control.runs.foreign import check_folder
 from e2c_control.training.presets import EPISODE_LENGTH, TRANSITIONS, default_environments, default_starts
@@ -104,7 +104,6 @@ class Collection:
         if self.env is None:
             raise InputError("There is nothing to collect from: give an environment.")
         if resume is None:
-            look_here_for(self.env)
             resume = self._goes_on(out, overwrite)
         check_workers(self.jobs, self.ray)
         find_spec(self.env)  # refused before there is a folder
@@ -151,9 +150,8 @@ class Collection:
                 raise InputError(f"{path} was not begun here and names a cluster, {began.ray!r:.80}: collect anew.")
         if env not in (None, began.env):
             raise InputError(f"{path} is of {began.env}, not of {env}: leave --env out.")
-        if env is not None:
-            look_here_for(env)
-        elif confirmed := naming(began.env):
+        confirmed = naming(began.env)
+        if env is None and confirmed and not is_trusted(str(began.env).rpartition(":")[0]):
             raise InputError(f"{path} is of {began.env}, which imports a module: if that is yours, add{confirmed}.")
         return began if transitions is None else replace(began, transitions=transitions)
 
@@ -240,7 +238,7 @@ class Collection:
         assert self.env is not None
         arguments = parse_arguments(self.env_args)
         check_arguments(self.env, arguments)
-        native = is_native(self.env)
+        native = is_native(find_spec(self.env))
         starts = default_starts(native) if self.starts == "auto" else self.starts
         length = EPISODE_LENGTH[starts] if self.episode_length is None else self.episode_length
         n_envs = default_environments(native, self._wanted, length) if self.n_envs is None else self.n_envs

@@ -1,22 +1,18 @@
 """Any Gymnasium environment as one that shows image observations and takes actions in [-1, 1].
 
-Three kinds are told apart: this project's own (`E2C/...`), which do all of it themselves; environments whose
+Three kinds are told apart: those that have a task, which do all of it themselves; environments whose
 observation is an image, in any layout that is beyond doubt (`image_layout`); and environments that render, whose
 picture becomes their observation through Gymnasium's wrappers.
 """
 
 import difflib
 import importlib
-import importlib.util
 import json
 import os
-import sys
 import warnings
 from collections.abc import Container, Iterable, Mapping
-from contextlib import suppress
 from copy import deepcopy
 from functools import partial
-from pathlib import Path
 from reprlib import repr as short
 from typing import Any, cast
 
@@ -32,11 +28,12 @@ from e2c_control.data.foreign import Foreign, StateSize, in_a_sentence
 from e2c_control.data.layouts import Layout, has_pictures, image_layout
 from e2c_control.data.pictures import grey, resized
 from e2c_control.data.transitions import stack_frames
+from e2c_control.envs.registry import is_task
 from e2c_control.errors import InputError, InputWarning, whole
+from e2c_control.registry import is_trusted, look_here_for
 
 ImageEnv = gymnasium.Env[Any, Any]
 
-_NATIVE = "E2C/"
 _RENDERED_SIZE = 64
 _UNCHANGING = ("PassiveEnvChecker", "OrderEnforcing", "Monitor")
 _MOST_ENVS = 1 << 16
@@ -121,6 +118,8 @@ def make_vector_env(
         _refuse_resizing(env_id, image_size, grayscale)
         with in_a_sentence(_cannot_be_made(env_id, kwargs)):
             vector_env = gymnasium.make_vec(spec, n_envs, "vector_entry_point", frame_stack=frame_stack, **kwargs)
+        if not spec.id.startswith("E2C/") and vector_env.unwrapped.spec is not None:
+            vector_env.unwrapped.spec.id = env_id  # with the module that registers it
     else:
         # The spec travels: another process need not have registered it.
         maker = partial(_shown, deepcopy(spec), env_id, frame_stack, image_size, grayscale, dict(kwargs), StateSize())
@@ -159,6 +158,7 @@ def find_spec(env_id: str) -> EnvSpec:
         raise InputError(f"{short(env_id)} is no id: give 'Id' or 'module:Id', and an object to the agent itself.")
     module, _, name = env_id.rpartition(":")
     if module:
+        look_here_for(module)
         with in_a_sentence(f"{env_id} cannot be made, the import of {module} fails"):
             try:
                 importlib.import_module(module)
@@ -190,12 +190,21 @@ def named_in_a_file(environment: str, option: str = "--env") -> str:
         InputError: it is not registered.
     """
     module, _, name = environment.rpartition(":")
+    import_trusted(environment)
     if module and name not in gymnasium.registry:
         raise InputError(
             f"{short(environment)} is named in a folder, and opening a folder imports no code of other packages: if "
-            f"you trust that module, name it with {option} {short(environment)[1:-1]}."
+            f"you trust that module, name it with {option} {short(environment)[1:-1]}, or add --trust "
+            f"{module.partition('.')[0]}."
         )
     return name
+
+
+def import_trusted(environment: str) -> None:
+    """Import the module of the "module:Id" that a file names, if the user trusts it: see `registry.trusting`."""
+    module = environment.rpartition(":")[0]
+    if module and is_trusted(module):
+        find_spec(environment)
 
 
 def import_named(env: str, environment: str, folder: object) -> None:
@@ -211,7 +220,6 @@ def import_named(env: str, environment: str, folder: object) -> None:
     """
     if env.rpartition(":")[2] != environment.rpartition(":")[2]:
         raise InputError(f"{folder} is of {short(environment)}, not of {env}: leave out --env, or name that one.")
-    look_here_for(env)
     find_spec(env)
 
 
@@ -229,22 +237,6 @@ def check_file_arguments(environment: str, kwargs: Mapping[str, Any]) -> None:
             )
 
 
-def look_here_for(env_id: str) -> None:
-    """Let the module of "module:Id" be found in the current folder, if it is installed nowhere.
-
-    For ids that the user typed, and no others: what a file names must not be imported from wherever one happens to
-    be. The folder comes last on the path, so that nothing in it stands in for an installed module.
-    """
-    package = env_id.rpartition(":")[0].partition(".")[0]
-    here = Path.cwd()
-    if package and ((here / f"{package}.py").is_file() or (here / package).is_dir()):
-        with suppress(ImportError, ValueError):
-            if importlib.util.find_spec(package) is not None:
-                return
-        sys.path.append(str(here))
-        importlib.invalidate_caches()
-
-
 def environment_identity(vector_env: VectorEnv[Any, Any, Any]) -> tuple[str, dict[str, Any]]:
     """Id and arguments with which `make_vector_env` makes these environments again.
 
@@ -259,7 +251,8 @@ def environment_identity(vector_env: VectorEnv[Any, Any, Any]) -> tuple[str, dic
     if spec is None or around:
         own_name = type(inner).__name__ if spec is None else spec.id.rpartition("/")[2]
         return "-".join([*around, own_name]), {}
-    registered = gymnasium.registry[spec.id].kwargs if spec.id in gymnasium.registry else {}
+    known = gymnasium.registry.get(spec.id.rpartition(":")[2])
+    registered = {} if known is None else known.kwargs
     given = {name: value for name, value in spec.kwargs.items() if repr(value) != repr(registered.get(name))}
     return spec.id, {
         name: value if _is_plain(value) else repr(value) for name, value in given.items() if name not in _NOT_KWARGS
@@ -276,15 +269,16 @@ def own_frame_stack(vector_env: VectorEnv[Any, Any, Any]) -> int:
 
 
 def is_native(environment: str | EnvSpec | None) -> bool:
-    """Whether an environment is this project's: it has a task, starts at sampled states and stacks frames by itself.
+    """Whether an environment has a task: then it starts at sampled states and stacks frames by itself.
 
-    This is the one place that knows. Environments that nobody registered have no spec, and are nobody's.
+    So it is with all of this project's, and with what a user's module registers by `e2c_control.envs.register_task`.
 
     Args:
-        environment: Gymnasium id, with or without the module that registers it, or spec.
+        environment: spec, or id, with or without the module that registers it. An id that nobody registered yet has
+            none.
     """
-    env_id = environment.id if isinstance(environment, EnvSpec) else environment or ""
-    return env_id.rpartition(":")[2].startswith(_NATIVE)
+    spec = gymnasium.registry.get(environment.rpartition(":")[2]) if isinstance(environment, str) else environment
+    return spec is not None and is_task(spec)
 
 
 def task_of(env: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -11,11 +11,18 @@ from typing import Any, Self
 from e2c_control.agents import E2CAgent, FrameFilter, PlanningOptions
 from e2c_control.data import Transitions
 from e2c_control.data.card import NAME, DatasetCard, read_card
-from e2c_control.data.environments import check_file_arguments, import_named, is_native, named_in_a_file
+from e2c_control.data.environments import (
+    check_file_arguments,
+    import_named,
+    import_trusted,
+    is_native,
+    named_in_a_file,
+)
 from e2c_control.envs import Task, make_task, task_ids
 from e2c_control.envs.system import System
 from e2c_control.errors import InputError, InputWarning
 from e2c_control.models.embedding import Embedding
+from e2c_control.registry import trusting
 from e2c_control.runs.folder import RunFolder
 from e2c_control.training.run import TrainConfig, load_embedding, steps_done
 
@@ -45,18 +52,19 @@ class TrainedRun:
     step: int
 
     @classmethod
-    def open(cls, path: Path, env: str | None = None) -> Self:
+    def open(cls, path: Path, env: str | None = None, trust: Sequence[str] = ()) -> Self:
         """Load a run.
 
         Args:
             path: its folder.
             env: id of its environment, "module:Id", where the user names that module, which is then imported.
+            trust: modules whose code the run may name, its environment among it, such as ``("my_package",)``.
 
         Raises:
             InputError: it is none, has no checkpoint yet, or is damaged, or was trained in another environment.
         """
         folder = RunFolder.open(path)
-        embedding, card, (done, total) = load_embedding(folder), read_card(folder.path), steps_done(folder)
+        embedding, card, (done, total) = load_embedding(folder, trust=trust), read_card(folder.path), steps_done(folder)
         height, width, channels = card.frame_shape
         if embedding.observation_shape != (height, width, channels * card.frame_stack):
             raise InputError(
@@ -65,6 +73,8 @@ class TrainedRun:
             )
         if env is not None:
             import_named(env, card.environment, folder.path)
+        with trusting(trust):
+            import_trusted(card.environment)
         if done < total:
             warnings.warn(
                 f"{path} is not trained to its end: this is its checkpoint of step {done:,} of {total:,}.",
@@ -81,7 +91,7 @@ class TrainedRun:
     @property
     def native(self) -> bool:
         """Whether the environment is one of this project's, with goals to score by."""
-        return is_native(self.card.environment)
+        return is_native(named_in_a_file(self.card.environment))
 
     @property
     def environment(self) -> str:
@@ -179,4 +189,5 @@ def environment_name(card: DatasetCard) -> str:
 
 def own_task(card: DatasetCard) -> Task | None:
     """The task behind a dataset, if it is one of this project's."""
+    import_trusted(card.environment)
     return make_task(environment_name(card)) if is_native(card.environment) else None
