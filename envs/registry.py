@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
@@ -55,8 +56,8 @@ def make_task(
         InputError: there is no such task, it has no such option, or the option cannot be such a number.
     """
     if isinstance(task, str) and task not in TASKS and (spec := gymnasium.registry.get(task)) and is_task(spec):
-        given = {"frame_stack": frame_stack, "horizon": horizon, **options}
-        return make_task(**{**spec.kwargs, **{name: value for name, value in given.items() if value is not None}})
+        given: dict[str, Any] = {"frame_stack": frame_stack, "horizon": horizon, **options}
+        return make_task(**spec.kwargs | {name: value for name, value in given.items() if value is not None})
     if isinstance(task, Task):
         only_options("A Task of your own", options, ())
         about = task.about
