@@ -1,4 +1,4 @@
-"""Finite-horizon linear quadratic regulation, time-varying and affine."""
+"""Finite-horizon linear quadratic regulation, time-varying and affine; `riccati.py` has the recursion to read."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

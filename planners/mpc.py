@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,21 +12,7 @@ from e2c_control.planners.checks import Array, Bools, Ints, real
 from e2c_control.planners.costs import Cost, finite_cost
 from e2c_control.planners.dynamics import Dynamics
 from e2c_control.planners.plan import Limits, Plan, StopReason
-
-
-class Planner(Protocol):
-    """What makes a plan: ILQR, and whatever else has its signature."""
-
-    def __call__(
-        self,
-        dynamics: Dynamics,
-        cost: Cost,
-        initial_states: ArrayLike,
-        horizon: int,
-        limits: Limits,
-        warm_start: Plan | None = None,
-        rng: np.random.Generator | None = None,
-    ) -> Plan: ...
+from e2c_control.planners.planner import Planner
 
 
 @dataclass(frozen=True, eq=False)
