@@ -15,7 +15,7 @@ START = np.array([math.radians(171), 0.0, math.radians(117), 0.0, math.radians(5
 
 
 def upright(states: FloatArray, goals: FloatArray) -> BoolArray:
-    """All three links within 30 degrees of the goal's, at any rates."""
+    """Return which states are within 30 degrees of the goal in all three links, at any rates."""
     return np.asarray(np.all(np.abs(wrap(leaning(states.T) - leaning(goals.T))) <= GOAL_ANGLE, axis=0))
 
 

@@ -140,7 +140,13 @@ class Progress:
 
 
 def backward_sweep(A: Array, B: Array, d: Array, C: Array, cost: Expansion, damping: Array) -> Sweep:
-    """V̄ = (I + V C)⁻¹ V, v̄ = (I + V C)⁻¹ v; then V = Q + A'V̄A - F'G⁻¹F with G = R + B'V̄B and F = S + B'V̄A.
+    """Return the messages of one sweep from the last time to the first, and the policies that they make.
+
+    A message is what the future says about a state x: the probability exp(-(½ x'V x + v'x)) of success from there on,
+    where the controls are summed out as Gaussian noise. To pass it back through one step it is first spread by the
+    process noise C, which makes a sharp demand a soft one, V̄ = (I + V C)⁻¹ V, v̄ = (I + V C)⁻¹ v, and then pulled back
+    through the dynamics as in the Riccati recursion: V = Q + A'V̄A - F'G⁻¹F with G = R + B'V̄B and F = S + B'V̄A.
+    With C = 0 it is that recursion.
 
     The controller that is executed minimises ½ u'Ru + the cost-to-go with V in the place of V̄. ``damping`` (N,) adds
     as many times ½ x'|diag V|x at each time, so that it is a number without units.
@@ -174,7 +180,7 @@ def _damped(V: Array, damping: Array) -> Array:
 def _stage_policy(
     V: Array, v: Array, A: Array, B: Array, d: Array, r: Array, R: Array, S: Array
 ) -> tuple[Array, Array, Array, Array, Bools]:
-    """K = -G⁻¹F, k = -G⁻¹(r + B'w) with w = v + V d; these, F, w, and where G is positive definite."""
+    """Return K = -G⁻¹F and k = -G⁻¹(r + B'w) with w = v + V d; also F, w, and where G is positive definite."""
     w = v + _times(V, d)
     G, F = R + _transposed(B) @ V @ B, S + _transposed(B) @ V @ A
     right = np.concatenate((F, (r + _times(_transposed(B), w))[..., None]), axis=2)
@@ -187,7 +193,7 @@ def _stage_policy(
 
 
 def belief(A: Array, B: Array, d: Array, C: Array, sweep: Sweep, u: Array, limits: Limits) -> tuple[Array, Array]:
-    """The most probable deviations (N, T + 1, n) and controls (N, T, m): x' = (I + C V)⁻¹ (A x + B du + d - C v)."""
+    """Return the most probable deviations (N, T + 1, n) and controls: x' = (I + C V)⁻¹ (A x + B du + d - C v)."""
     N, T, n, _ = B.shape
     x, controls = np.zeros((N, T + 1, n)), np.empty_like(u)
     for t in range(T):

@@ -33,7 +33,7 @@ class Cost(Protocol):
     """
 
     def value(self, states: Array, controls: Array, problems: Ints) -> Array:
-        """Cost (b,) of trajectories (b, T + 1, n) with controls (b, T, m) that belong to ``problems`` (b,)."""
+        """Return costs (b,) of trajectories (b, T + 1, n) with controls (b, T, m) that belong to ``problems`` (b,)."""
         ...
 
     def check(self, problems: int, state_dim: int, control_dim: int) -> None:
@@ -45,7 +45,7 @@ class SmoothCost(Cost, Protocol):
     """A cost with derivatives, as iLQR and AICO need it."""
 
     def expand(self, states: Array, controls: Array, problems: Ints) -> Expansion:
-        """Gradients and Hessians along trajectories (b, T + 1, n) with controls (b, T, m)."""
+        """Return gradients and Hessians along trajectories (b, T + 1, n) with controls (b, T, m)."""
         ...
 
 

@@ -36,15 +36,15 @@ class Dynamics(Protocol):
     def control_dim(self) -> int: ...
 
     def step(self, states: Array, controls: Array) -> Array:
-        """States (b, n) and controls (b, m) to the next states (b, n)."""
+        """Return the next states (b, n) from states (b, n) and controls (b, m)."""
         ...
 
     def rollout(self, initial_states: Array, controls: Array) -> Array:
-        """Initial states (b, n) and control sequences (b, T, m) to trajectories (b, T + 1, n)."""
+        """Return trajectories (b, T + 1, n) from initial states (b, n) and control sequences (b, T, m)."""
         ...
 
     def linearize(self, states: Array, controls: Array) -> Linearization:
-        """Local models at states (b, n) and controls (b, m): A (b, n, n), B (b, n, m), o (b, n)."""
+        """Return local models at states (b, n) and controls (b, m): A (b, n, n), B (b, n, m), o (b, n)."""
         ...
 
 
@@ -53,12 +53,12 @@ class NoisyDynamics(Dynamics, Protocol):
     """Dynamics that also know the covariance of their own error, z' ~ N(f(z, u), C)."""
 
     def noise_covariance(self, states: Array, controls: Array) -> Array:
-        """C (b, n, n) at states (b, n) and controls (b, m)."""
+        """Return C (b, n, n) at states (b, n) and controls (b, m)."""
         ...
 
 
 def rollout_by_steps(step: Callable[[Array, Array], Array], initial_states: Array, controls: Array) -> Array:
-    """Trajectories (b, T + 1, n) by T calls of ``step``, each for the whole batch."""
+    """Return trajectories (b, T + 1, n), by T calls of ``step``, each for the whole batch."""
     b, horizon, _ = controls.shape
     states = np.empty((b, horizon + 1, initial_states.shape[1]))
     states[:, 0] = initial_states

@@ -20,11 +20,11 @@ class EnsembleDynamics(Dynamics, Protocol):
     """Dynamics that offer several predictions."""
 
     def predictions(self, states: Array, controls: Array) -> Array:
-        """Next states (E, b, n), one set by each member, from states (b, n) and controls (b, m)."""
+        """Return next states (E, b, n), one set by each member, from states (b, n) and controls (b, m)."""
         ...
 
     def local_models(self, states: Array, controls: Array) -> list[Linearization]:
-        """The local model of each member."""
+        """Return the local model of each member."""
         ...
 
 

@@ -51,7 +51,7 @@ class ICEM(CrossEntropy):
 
 
 def colored_noise(color: float, samples: int, horizon: int, control_dim: int, rng: np.random.Generator) -> Array:
-    """Normal noise (samples, T, m) of unit variance whose power falls as frequency ** -color.
+    """Return normal noise (samples, T, m) of unit variance whose power falls as frequency ** -color.
 
     Timmer and König, "On generating power law noise", Astronomy and Astrophysics 300, 1995.
     """

@@ -60,7 +60,7 @@ class ILQR(CheckedPlanner):
 
 
 def linearization_gap(dynamics: Dynamics, plan: Plan) -> Array:
-    """|J - A| / |J| (N,), Frobenius over all times: A from ``linearize``, J from central differences of ``step``.
+    """Return |J - A| / |J| (N,), Frobenius over all times: A of ``linearize``, J by central differences of ``step``.
 
     Zero up to rounding for dynamics with exact derivatives. For learned A(z) it says how much of the Jacobian they
     leave out, and so how far the planner's steps are from Newton's.

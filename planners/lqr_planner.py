@@ -77,7 +77,7 @@ def _within_limits(search: Search, states: Array, controls: Array, rows: Ints) -
 
 
 def condensed(local: Local) -> tuple[Array, Array, Array]:
-    """LQ problems as ½ u'H u + g'u in the controls of all times, with states dz_t = G_t u.
+    """Write LQ problems as ½ u'H u + g'u in the controls of all times, with states dz_t = G_t u.
 
     Returns G (b, T + 1, n, T m), H (b, T m, T m) and g (b, T m).
     """

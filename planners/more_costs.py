@@ -113,7 +113,7 @@ def _one_each(name: str, costs: ArrayLike, rows: int) -> Array:
 
 
 def convex(H: Array) -> Array:
-    """The nearest symmetric positive semidefinite matrices to H (..., k, k); those that are not finite stay."""
+    """Return the symmetric positive semidefinite matrices nearest to H (..., k, k); those not finite stay."""
     finite = np.isfinite(H).all(axis=(-1, -2), keepdims=True)
     values, vectors = np.linalg.eigh(np.where(finite, (H + H.swapaxes(-1, -2)) / 2, 0.0))
     return np.where(finite, (vectors * np.maximum(values, 0.0)[..., None, :]) @ vectors.swapaxes(-1, -2), H)

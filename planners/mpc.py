@@ -29,7 +29,7 @@ class Replan:
     model_gap: Array | None = None  # (N,), where the planner reports it
 
     def scalars(self) -> dict[str, float]:
-        """Means over the problems, the time of one, and the number of fallbacks, as TensorBoard shows them."""
+        """Return means over the problems, the time of one, and the number of fallbacks, as TensorBoard shows them."""
         sound = self.cost[np.isfinite(self.cost)]
         gap = {} if self.model_gap is None else {"plan/model_gap": float(self.model_gap.mean())}
         return gap | {
@@ -44,7 +44,7 @@ class Replan:
 
 
 def summarise(replans: Sequence[Replan]) -> dict[str, float]:
-    """The scalars of many replans: means, but the median of the time, which the first one spends compiling, and the
+    """Return the scalars of many replans: means, but the median of the time, since the first one compiles, and the
     number of all fallbacks. A cost that is not finite is left out."""
     rows = [replan.scalars() for replan in replans]
     columns = {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}

@@ -50,17 +50,17 @@ class Limits:
 
     @classmethod
     def symmetric(cls, bound: ArrayLike, control_dim: int | None = None) -> Limits:
-        """-bound <= u <= bound, from an array (m,) or from one number and ``control_dim``."""
+        """Return -bound <= u <= bound, of an array (m,) or of one number and ``control_dim``."""
         high = np.broadcast_to(np.asarray(bound, dtype=np.float64), np.shape(bound) or (control_dim or 1,))
         return cls(-high, high)
 
     @classmethod
     def none(cls, control_dim: int) -> Limits:
-        """No limits."""
+        """Return limits that exclude nothing."""
         return cls.symmetric(np.inf, control_dim)
 
     def clip(self, controls: Array) -> Array:
-        """Controls (..., m) moved to the nearest allowed ones."""
+        """Return controls (..., m), moved to the nearest allowed ones."""
         return np.minimum(np.maximum(controls, self.low), self.high)
 
 

@@ -49,7 +49,7 @@ class Population:
         return self.problem.limits.clip(mean[:, None] + deviation[:, None] * noise)
 
     def evaluate(self, controls: Array) -> Array:
-        """Costs (N, P) of candidates (N, P, T, m), which must obey the limits; the best one is remembered."""
+        """Return costs (N, P) of candidates (N, P, T, m), which must obey the limits; remember the best one."""
         n_problems, size = controls.shape[:2]
         problems = np.repeat(np.arange(len(controls)), size)
         rows = controls.reshape(n_problems * size, *controls.shape[2:])
@@ -63,7 +63,7 @@ class Population:
         return value
 
     def plan(self, iterations: int) -> Plan:
-        """The best sequence of each problem, whatever it was sampled from."""
+        """Return the best sequence of each problem, whatever it was sampled from."""
         states = self.engine.rollout(self.problem.states, self.best_controls)
         count, failed = len(states), ~np.isfinite(self.best_cost)
         reason: Ints = np.where(failed, StopReason.NON_FINITE, StopReason.ITERATIONS).astype(np.int64)

@@ -44,7 +44,7 @@ class Starts:
 
 
 def bounded(limits: Limits) -> tuple[Array, Array]:
-    """The limits with each open side closed at ±1, or 1 beyond the other side where that is further."""
+    """Return low and high with open sides closed at ±1, or 1 beyond the other side where that is further."""
     low = np.where(np.isfinite(limits.low), limits.low, np.minimum(-1.0, limits.high - 1.0))
     high = np.where(np.isfinite(limits.high), limits.high, np.maximum(1.0, low + 1.0))
     return low, high

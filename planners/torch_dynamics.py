@@ -97,7 +97,7 @@ class TorchDynamics:
 
     @contextmanager
     def _evaluating(self) -> Generator[None]:
-        """Without dropout and batch statistics, whatever the module is doing otherwise."""
+        """Switch off dropout and batch statistics for a while, whatever the module is doing otherwise."""
         parts = () if self._module is None else self._module.modules()
         training = [part for part in parts if part.training]
         for part in training:

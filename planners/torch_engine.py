@@ -202,7 +202,11 @@ class TorchILQR:
 def attach_gradients(
     step: TorchStep, cost: TorchCost, initial_states: Tensor, controls: Tensor, low: Tensor, high: Tensor
 ) -> Tensor:
-    """Controls (N, T, m) with the derivative of the optimum: du = -H_ff⁻¹ d(dJ/du)_f on the free set f.
+    """Return controls (N, T, m) with the derivative of the optimum: du = -H_ff⁻¹ d(dJ/du)_f on the free set f.
+
+    At the optimum the free part of the gradient g(u, p) = dJ/du is zero for every parameter p of dynamics and cost.
+    Derive that by p: H du/dp + dg/dp = 0, so du/dp = -H⁻¹ dg/dp, whatever iterations have led to u. In code, g stays a
+    node of the graph, H and u are numbers, and -H⁻¹g is added to u: its value is nearly zero, its derivative is du/dp.
 
     This is one Newton step, which near the optimum also squares what error the iterations have left; where it would
     not help, only its derivative is taken. H is the Hessian of the whole rolled-out cost, T m square: meant for plans
@@ -284,7 +288,7 @@ def _backward(local: _Local, mu: Tensor, low: Tensor, high: Tensor) -> tuple[Ten
 
 
 def box_qp(H: Tensor, g: Tensor, low: Tensor, high: Tensor, iterations: int = 20) -> tuple[Tensor, Tensor]:
-    """min ½ x'Hx + g'x with low <= x <= high for N problems of m numbers: x (N, m) and what is free there (N, m) bool.
+    """Minimise ½ x'Hx + g'x within low <= x <= high (N, m); return x (N, m) and which numbers are free there (N, m).
 
     Projected Newton steps (Tassa, Mansard, Todorov 2014), each the best of several lengths for each problem.
     """
