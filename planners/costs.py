@@ -23,6 +23,15 @@ class Expansion:
     R: Array  # (b, T, m, m)
     S: Array  # (b, T, m, n)
 
+    @classmethod
+    def of_stages(cls, slope: Array, bend: Array, horizon: int, state_dim: int) -> "Expansion":
+        """Return that of stage costs alone, from their gradients (b T, n + m) and Hessians (b T, n + m, n + m)."""
+        n, size = state_dim, slope.shape[-1]
+        g, H = slope.reshape(-1, horizon, size), bend.reshape(-1, horizon, size, size)
+        q, Q = np.zeros((len(g), horizon + 1, n)), np.zeros((len(g), horizon + 1, n, n))
+        q[:, :-1], Q[:, :-1] = g[..., :n], H[..., :n, :n]
+        return cls(q, g[..., n:], Q, H[..., n:, n:], H[..., n:, :n])
+
 
 @runtime_checkable
 class Cost(Protocol):

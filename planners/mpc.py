@@ -90,7 +90,8 @@ class MPC:
         plan = self.planner(self.dynamics, self.cost, states, horizon, self.limits, warm, rng)
         failed, reasons = plan.failed | ~np.isfinite(plan.controls).all(axis=(1, 2)), plan.stop_reason
         if failed.any():
-            plan = self._fall_back(plan, np.flatnonzero(failed), states, warm)
+            with np.errstate(all="ignore"):
+                plan = self._fall_back(plan, np.flatnonzero(failed), states, warm)
         at_limit = (plan.controls == self.limits.low) | (plan.controls == self.limits.high)
         share, seconds = at_limit.mean(axis=(1, 2)), time.process_time() - begun
         return plan, Replan(
@@ -112,17 +113,12 @@ class MPC:
         controls = np.broadcast_to(self.limits.clip(np.zeros(plan.controls.shape[-1:])), plan.controls.shape).copy()
         if warm is not None:
             controls = warm.controls
-        mixed = {name: getattr(plan, name).copy() for name in ("states", "controls", "cost", "cost_history")}
-        mixed |= {name: getattr(plan, name).copy() for name in ("iterations", "stop_reason", "optimality_residual")}
-        with np.errstate(all="ignore"):
-            predicted = self.dynamics.rollout(states[rows], controls[rows])
-            cost = finite_cost(self.cost, predicted, controls[rows], rows)
+        predicted = self.dynamics.rollout(states[rows], controls[rows])
+        mixed = {name: part.copy() for name, part in plan.parts()}
         mixed["states"][rows], mixed["controls"][rows] = predicted, controls[rows]
-        mixed["cost"][rows] = cost
+        mixed["cost"][rows] = finite_cost(self.cost, predicted, controls[rows], rows)
         mixed["cost_history"][rows] = mixed["cost"][rows, None]
-        mixed["stop_reason"][rows] = StopReason.FALLBACK
-        mixed["iterations"][rows], mixed["optimality_residual"][rows] = 0, np.inf
-        gains = None if plan.gains is None else plan.gains.copy()
-        if gains is not None:
-            gains[rows] = 0.0
-        return replace(plan, gains=gains, **mixed)
+        fixed = {"stop_reason": StopReason.FALLBACK, "iterations": 0, "optimality_residual": np.inf, "gains": 0.0}
+        for name in fixed.keys() & mixed.keys():
+            mixed[name][rows] = fixed[name]
+        return replace(plan, **mixed)

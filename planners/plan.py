@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -94,10 +94,14 @@ class PlanOf(Generic[Numbers, Wholes]):
         """The stop reasons by name."""
         return [StopReason(int(reason)) for reason in self.stop_reason]
 
+    def parts(self) -> list[tuple[str, Any]]:
+        """Return each field that there is, by its name."""
+        return [(part.name, value) for part in fields(self) if (value := getattr(self, part.name)) is not None]
+
     def select(self, problems: Sequence[int] | Ints | Bools) -> Self:
         """Return the plan of some of the problems."""
-        rows, parts = np.asarray(problems), {part.name: getattr(self, part.name) for part in fields(self)}
-        return replace(self, **{name: part[rows] for name, part in parts.items() if part is not None})
+        rows = np.asarray(problems)
+        return replace(self, **{name: part[rows] for name, part in self.parts()})
 
     def shift(self, horizon: int | None = None, steps: int = 1) -> Self:
         """Return what is left of this plan after ``steps`` steps, to start from over ``horizon`` steps (default: T).

@@ -59,17 +59,10 @@ class TorchPlan(PlanOf[Tensor, Tensor]):
 
     def numpy(self) -> Plan:
         """Return the same plan as NumPy arrays, without gradients."""
-        return Plan(
-            as_array(self.states),
-            as_array(self.controls),
-            None if self.gains is None else as_array(self.gains),
-            as_array(self.cost),
-            as_array(self.cost_history),
-            self.iterations.cpu().numpy(),
-            self.stop_reason.cpu().numpy(),
-            as_array(self.optimality_residual),
-            as_array(self.regularisation),
-        )
+        parts = {
+            name: as_array(part) if part.is_floating_point() else part.cpu().numpy() for name, part in self.parts()
+        }
+        return Plan(**{"gains": None, **parts})
 
 
 @dataclass(frozen=True, eq=False)
