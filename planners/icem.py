@@ -41,7 +41,8 @@ class ICEM(CrossEntropy):
         kept = mean[:, None][:, :0]
         for iteration in range(self.iterations):
             size = max(int(self.samples * self.shrink**-iteration), 2 * self.elites)
-            controls = search.draw(mean, deviation, colored_noise(self.color, size, *mean.shape[1:], rng))
+            noise = colored_noise(self.color, size, mean.shape[1], mean.shape[2], rng)
+            controls = search.draw(mean, deviation, noise)
             last = [problem.limits.clip(mean)[:, None]] if iteration == self.iterations - 1 else []
             controls = np.concatenate([controls, kept, *last], axis=1)
             best = self.select(controls, search.evaluate(controls))

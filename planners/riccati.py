@@ -38,5 +38,7 @@ def riccati_step(stage: Stage, V: Array, v: Array, c: float) -> tuple[Array, Arr
     w = v + V @ d  # slope of the cost that follows, at z' = d
     Q_z, Q_u = q + A.T @ w, r + B.T @ w
     Q_zz, Q_uz, Q_uu = Q + A.T @ V @ A, S + B.T @ V @ A, R + B.T @ V @ B
-    K, k = -np.linalg.solve(Q_uu, Q_uz), -np.linalg.solve(Q_uu, Q_u)
-    return K, k, Q_zz + Q_uz.T @ K, Q_z + Q_uz.T @ k, c + d @ v + 0.5 * d @ V @ d + 0.5 * Q_u @ k
+    gains = np.asarray(-np.linalg.solve(Q_uu, np.column_stack((Q_uz, Q_u))), dtype=np.float64)
+    K, k = gains[:, :-1], gains[:, -1]
+    now = float(c + d @ v + 0.5 * d @ V @ d + 0.5 * Q_u @ k)
+    return K, k, Q_zz + Q_uz.T @ K, Q_z + Q_uz.T @ k, now

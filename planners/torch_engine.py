@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from reprlib import repr as short
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor
@@ -59,10 +59,10 @@ class TorchPlan(PlanOf[Tensor, Tensor]):
 
     def numpy(self) -> Plan:
         """Return the same plan as NumPy arrays, without gradients."""
-        parts = {
-            name: as_array(part) if part.is_floating_point() else part.cpu().numpy() for name, part in self.parts()
-        }
-        return Plan(**{"gains": None, **parts})
+        parts: dict[str, Any] = {"gains": None}
+        for name, part in self.parts():
+            parts[name] = as_array(part) if part.is_floating_point() else part.cpu().numpy()
+        return Plan(**parts)
 
 
 @dataclass(frozen=True, eq=False)
