@@ -68,7 +68,7 @@ class FoldAndRise:
 class Rehearsed:
     """Torques that were found beforehand, since the start is always the same, and then another controller.
 
-    `experiments/three_link_race.py` searches for them.
+    `experiments/control/three_link_race.py` searches for them.
 
     Attributes:
         torques: of the three joints, N m, ``(3, T)``.
