@@ -93,12 +93,15 @@ def new_config(
     return NoveltyConfig(path, count, model, search, training, cycles, picture_every)
 
 
+def with_data(config: NoveltyConfig, data: str) -> NoveltyConfig:
+    """Return a config with another file of data, if one is given."""
+    return config if data == WAVES else replace(config, data=str(Path(data).resolve()))
+
+
 def resumed_config(run: RunFolder, data: str, cycles: int | None) -> NoveltyConfig:
     """Return a run's config, with a file of data that was moved, and another number of cycles if one is given."""
-    config = run.config(NoveltyConfig)
-    if data != WAVES:
-        config = replace(config, data=str(Path(data).resolve()))
-    elif config.data != WAVES:
+    config = with_data(run.config(NoveltyConfig), data)
+    if data == WAVES and config.data != WAVES:
         run.require_own(config.data, "name the file with --data")
     if latest(run.checkpoints) is None:
         run.require_own(config.data, "it has no checkpoint to go on from either, so search anew")

@@ -29,6 +29,9 @@ SUMMARIES = {
     "evaluate": "drive many problems and compare the scores with the oracle's",
     "benchmark": "train every recipe in every world with every seed, and compare the scores",
     "novelty": "search a data set for what is new to a model that learns it, and not just noise",
+    "envs": "list the environments, or show the page of one",
+    "recipes": "list what `e2c train` can train, or show the page of one recipe",
+    "planners": "list the planners, or show the page of one",
     "estimators": "compare gradient estimators on a small problem: bias, variance, cost",
 }
 

@@ -41,6 +41,9 @@ class Novelty:
             with --resume, where that file is now, if it was moved or the run comes from elsewhere.
         resume: run folder to go on with, by its own config; beside it only --cycles, to go on for longer, and --data
             may be given.
+        config: instead of these options, those of the config.json of another run; beside it only --data, --runs,
+            --name and --set may be given.
+        set: single settings as path=value, such as search.gain=5 training.weight_decay=1e-4.
         cycles: of training, searching and replacing. Default: 30; with --resume, the run's own.
         share: of the data that a cycle replaces.
         warm_epochs: of training before the first cycle.
@@ -65,9 +68,12 @@ class Novelty:
     """
 
     BESIDE_RESUME = ("--cycles", "--data")
+    BESIDE_CONFIG = ("--data", "--runs", "--name", "--set")
 
     data: str = "waves"
     resume: Path | None = None
+    config: Path | None = None
+    set: tuple[str, ...] = ()
     cycles: int | None = None
     share: float = 0.025
     warm_epochs: int = 150
@@ -117,12 +123,25 @@ class Novelty:
             raise InputError(f"--name {self.name!r} is no name of a folder: leave out '/' and '..'.")
 
     def _begin(self) -> tuple[RunFolder, NoveltyConfig]:
+        from e2c_control.autoencoders.novelty_run import WAVES, NoveltyConfig, with_data
+        from e2c_control.runs.config import read_given
+        from e2c_control.runs.folder import RunFolder
+        from e2c_control.runs.settings import change
+
+        if self.config is not None:
+            config = read_given(self.config, NoveltyConfig, "name the file with --data" * (self.data == WAVES))
+            config = with_data(config, self.data)
+        else:
+            config = self._new()
+        config = change(config, self.set)
+        return RunFolder.create(self.runs, "novelty", config, self.name), config
+
+    def _new(self) -> NoveltyConfig:
         from e2c_control.autoencoders.novelty import SearchOptions
         from e2c_control.autoencoders.novelty_run import new_config
         from e2c_control.autoencoders.training import TrainingOptions
-        from e2c_control.runs.folder import RunFolder
 
-        config = new_config(
+        return new_config(
             self.data,
             filled(SearchOptions, self),
             TrainingOptions(self.batch_size, self.learning_rate, decay_after=None, seed=self.seed),
@@ -133,7 +152,6 @@ class Novelty:
             cycles=30 if self.cycles is None else self.cycles,
             picture_every=self.picture_every,
         )
-        return RunFolder.create(self.runs, "novelty", config, self.name), config
 
     def _resume(self, path: Path) -> tuple[RunFolder, NoveltyConfig]:
         from e2c_control.autoencoders.novelty_run import resumed_config

@@ -63,16 +63,14 @@ def _own(kind: type[Command], parsed: Any) -> Command:
 
 
 def _check_given(kind: type[Any], given: list[str]) -> None:
-    """Refuse options that would be dropped: one given twice, of which the last would hold, or beside --resume."""
+    """Refuse options that would be dropped: one given twice, of which the last would hold, or beside a config."""
     for option in given:
         if given.count(option) > 1:
             raise InputError(
                 f"{option} is given {given.count(option)} times: give it once, with all that belongs to it."
             )
-    beside: tuple[str, ...] = getattr(kind, "BESIDE_RESUME", ())
-    if "--resume" in given:
-        for option in given:
-            if option not in ("--resume", "--help", *beside):
-                raise InputError(
-                    f"{option} means nothing beside --resume, which goes on by its own options: leave it out."
-                )
+    for lead in ("--resume", "--config"):
+        beside: tuple[str, ...] = getattr(kind, f"BESIDE_{lead[2:].upper()}", ())
+        left = [option for option in given if option not in (lead, "--help", *beside)]
+        if lead in given and left:
+            raise InputError(f"{left[0]} means nothing beside {lead}, which goes on by its own options: leave it out.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import re
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from e2c_control.errors import whole
@@ -28,6 +29,7 @@ class Planning:
         filter_frames: correct what the model predicted by each frame (a Kalman filter) instead of trusting the frame
             alone. Its variances are measured on the run's dataset. Measure what it does for you: in the planar world it
             gains nothing, with or without process noise.
+        set: single settings of `PlanningOptions` as path=value, such as state_weight=20 disagreement=0.5.
     """
 
     planner: str = "ilqr"
@@ -37,24 +39,26 @@ class Planning:
     samples: int | None = None
     linearization: Literal["model", "jacobian"] | None = None
     filter_frames: bool = False
+    set: tuple[str, ...] = ()
 
     def changes(self) -> dict[str, Any]:
         """Return what is given, for `TrainedRun.agent`; refuse before anything is loaded what this planner ignores."""
         from e2c_control.agents import PlanningOptions
+        from e2c_control.runs.settings import change
 
         for name, least in (("horizon", 1), ("iterations", 0), ("starts", 1), ("samples", 2)):
             if getattr(self, name) is not None:
                 whole(f"--{name}", getattr(self, name), least)
         given = {name: value for name, value in vars(self).items() if value is not None}
-        PlanningOptions(**{name: value for name, value in given.items() if name != "filter_frames"})
+        options = PlanningOptions(**{name: given[name] for name in given if name not in ("filter_frames", "set")})
+        change(options, self.set)
         return given
 
     @property
     def label(self) -> str:
         """What tells these options from the defaults, for the names of files; empty if nothing does."""
-        given = [(field.name, getattr(self, field.name)) for field in fields(self) if field.name != "planner"]
         parts = [self.planner.replace(":", "-")] if self.planner != "ilqr" else []
-        for name, value in given:
-            if value not in (None, False):
+        for name, value in vars(self).items():
+            if name not in ("planner", "set") and value not in (None, False):
                 parts.append(name.replace("_", "-") if value is True else f"{name}-{value}")
-        return "-".join(parts)
+        return "-".join([*parts, *(re.sub(r"[^\w.]+", "-", text) for text in self.set)])

@@ -41,6 +41,8 @@ class Train:
       e2c train --dataset datasets/planar
       e2c train --dataset datasets/planar --recipe e2c-warm --seed 1 --name warm-1
       e2c train --env E2C/PendulumSwingUp-v0         (collects a dataset first)
+      e2c train --dataset datasets/planar --set phases.unfold.steps=400 embedding.encoder_hidden=100,100
+      e2c train --config runs/Planar-v0/warm-1/config.json --name again
       e2c train --resume runs/Planar-v0/20260131-120000
       torchrun --nproc-per-node 4 -m e2c_control train ...      (by four processes that share each batch)
 
@@ -49,11 +51,11 @@ class Train:
         env: instead of a dataset: collect one of this environment first, with `e2c collect`'s defaults and the same
             seed. Each seed has a dataset of its own.
         resume: run folder to go on with, by its own config; beside it only --device and --dataset may be given.
-        recipe: unfold (the default: map first, then a decoder), unfold-noisy (for worlds whose motion is random),
-            unfold-ensemble (with five transitions more, whose disagreement can be planned around) or e2c-warm (unfold,
-            then e2c). From the literature: e2c (as published), e2c-multistep (K-step prediction, a rising KL weight),
-            e2c-global, e2c-nonlinear, e2c-no-kl, ae, vae, vae-slowness (dynamics trained separately), wae-mmd, rce,
-            pcc, pcc-amortised, pc3.
+        config: instead of these options, those of the config.json of another run; beside it only --dataset, --device,
+            --runs, --name and --set may be given.
+        recipe: what is trained and how; `e2c recipes` lists all, `e2c recipes NAME` explains one.
+        set: single settings as path=value, such as phases.unfold.steps=400 embedding.latent_dim=4 held_out=0.1;
+            `e2c recipes NAME` lists those of a recipe, the others are those of `TrainConfig`.
         latent_dim: dimensions of the latent space. Default: what suits the task; 3 for other environments.
         network: kind of encoder and decoder. Default: mlp.
         matrix_form: form of A: I + v r' (rank1), I + V R' (low_rank), every entry free (full), the same everywhere
@@ -78,11 +80,14 @@ class Train:
     """
 
     BESIDE_RESUME = ("--dataset", "--device")
+    BESIDE_CONFIG = ("--dataset", "--device", "--runs", "--name", "--set")
 
     dataset: Path | None = None
     env: str | None = None
     resume: Path | None = None
+    config: Path | None = None
     recipe: str = RECIPE
+    set: tuple[str, ...] = ()
     latent_dim: int | None = None
     network: Literal["mlp", "conv"] | None = None
     matrix_form: Literal["rank1", "low_rank", "full", "global", "nonlinear"] | None = None
@@ -143,7 +148,7 @@ class Train:
         return run
 
     def _check(self) -> None:
-        if self.resume is None and (self.dataset is None) == (self.env is None):
+        if self.resume is None and self.config is None and (self.dataset is None) == (self.env is None):
             both = "Give --dataset or --env, not both: the one is there, the other is collected first."
             raise InputError(both if self.dataset else "Give --dataset, --env or --resume; see e2c train --help.")
         whole("--threads", self.threads, most=MOST_THREADS)
@@ -166,26 +171,52 @@ class Train:
 
     def _new(self, job: Job) -> RunFolder:
         from e2c_control.data.transitions import Transitions
+        from e2c_control.runs.settings import change
         from e2c_control.training.run import TrainConfig, resolve_device, start_run
 
         resolve_device(self.device or "auto")
-        dataset = Transitions.open(self.dataset or self._collected())
-        card = dataset.card
-        config = filled(
-            TrainConfig,
-            self,
-            dataset=dataset.path.resolve(),
-            environment=card.environment,
-            recipe=self._recipe(card.environment, card.frame_shape),
-            device=self.device or "auto",
-        )
-        return start_run(self.runs, config, self.name, job=job)
+        if self.config is not None:
+            config = self._given(self.config)
+        else:
+            dataset = Transitions.open(self.dataset or self._collected())
+            card = dataset.card
+            config = filled(
+                TrainConfig,
+                self,
+                dataset=dataset.path.resolve(),
+                environment=card.environment,
+                recipe=self._recipe(card.environment, card.frame_shape),
+                device=self.device or "auto",
+            )
+        return start_run(self.runs, change(config, self._settings()), self.name, job=job)
+
+    def _given(self, path: Path) -> TrainConfig:
+        """Return the config of a file, with the dataset and the device that are given beside it."""
+        from e2c_control.data.card import read_card
+        from e2c_control.runs.config import read_given
+        from e2c_control.training.run import TrainConfig
+
+        config = read_given(path, TrainConfig, "" if self.dataset else "name the dataset with --dataset")
+        dataset = self.dataset.resolve() if self.dataset else config.dataset
+        device = self.device or config.device
+        return replace(config, dataset=dataset, environment=read_card(dataset).environment, device=device)
+
+    def _settings(self, part: str = "") -> list[str]:
+        """Return the settings of a part of the config, or all; those of the recipe need not say that they are."""
+        of_recipe = ("embedding", "phases", "latent_noise")
+        full = [
+            f"recipe.{text}" if text.partition(".")[0].partition("=")[0] in of_recipe else text for text in self.set
+        ]
+        return [text.removeprefix(part) for text in full if text.startswith(part)]
 
     def _recipe(self, environment: str, frame_shape: tuple[int, int, int]) -> Recipe:
         from e2c_control.objectives.recipes import make_recipe
+        from e2c_control.runs.settings import change
         from e2c_control.training.presets import default_embedding
 
         embedding = default_embedding(environment, frame_shape, self.latent_dim)
+        # Set before the recipe is made as well: how long its phases are depends on the number of latents.
+        embedding = change(embedding, self._settings("recipe.embedding."))
         recipe = make_recipe(self.recipe, replace(embedding, network=self.network or embedding.network))
         sizes = replace(recipe.embedding, process_noise=self.process_noise or recipe.embedding.process_noise)
         if self.matrix_form is not None:

@@ -24,6 +24,7 @@ from e2c_control.errors import InputError, InputWarning
 from e2c_control.models.embedding import Embedding
 from e2c_control.registry import trusting
 from e2c_control.runs.folder import RunFolder
+from e2c_control.runs.settings import change
 from e2c_control.training.run import TrainConfig, load_embedding, steps_done
 
 OF_A_TASK = ("frame_stack", "horizon")
@@ -139,13 +140,15 @@ class TrainedRun:
         Args:
             task: that it is to drive.
             seed: of its planner.
-            planning: options of `PlanningOptions` in place of those; "filter_frames" measures a `FrameFilter`.
+            planning: options of `PlanningOptions` in place of those; "filter_frames" measures a `FrameFilter`, and
+                "set" has further ones as texts, see `e2c_control.runs.settings.change`.
         """
         options = PlanningOptions() if task is None else PlanningOptions.for_task(task)
         changes = dict(planning or {})
+        settings = changes.pop("set", ())
         if changes.pop("filter_frames", False):
             changes["frame_filter"] = self.measured_filter()
-        return E2CAgent(self.embedding, replace(options, **changes), seed)
+        return E2CAgent(self.embedding, change(replace(options, **changes), settings), seed)
 
     def measured_filter(self) -> FrameFilter:
         """Return a filter measured on the episodes that the run was not trained on; needs its dataset."""

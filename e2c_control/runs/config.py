@@ -60,6 +60,20 @@ def is_own_config(path: Path) -> bool:
     return is_own(content["config"], content.get("signature"))
 
 
+def read_given(path: Path, kind: type[Config], remedy: str = "") -> Config:
+    """Read the config of another run, for a new one.
+
+    Args:
+        path: its config.json.
+        kind: of dataclass.
+        remedy: what to do where its paths are not this user's own words; none if they are not followed.
+    """
+    config = read_config(path, kind)
+    if remedy and not is_own_config(path):
+        raise InputError(f"{path} was made elsewhere or changed since, so its paths are not followed: {remedy}.")
+    return config
+
+
 def check_config(config: Any) -> None:
     """Refuse a dataclass made in Python with a value that none read from a file could have.
 

@@ -37,8 +37,8 @@ def test_help_of_a_command_explains_every_option(name: str, capsys: pytest.Captu
     groups = [kind, *([Planning] if "planning" in kind.__dataclass_fields__ else [])]  # type: ignore[attr-defined]
     for group in groups:
         for option in group.__dataclass_fields__:  # type: ignore[attr-defined]
-            assert f"--{option.replace('_', '-')}" in said or option == "planning"
-            assert explanations(group).get(option), f"{option} has no explanation"
+            assert f"--{option.replace('_', '-')}" in said or option in ("planning", "page")
+            assert option == "planning" or explanations(group).get(option), f"{option} has no explanation"
     assert f"e2c {name}" in said
 
 
@@ -95,8 +95,9 @@ def test_help_is_fast_and_imports_nothing_heavy(arguments: list[str], tmp_path: 
     done = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, text=True, capture_output=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.stdout.splitlines()[-1] == "LOADED []"
-    # The user's limit is a second; CPU time is what a busy machine does not change.
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
+    # CPU time is what a busy machine does not change.
+    limit = 0.5 if arguments == ["--help"] else 1.0
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < limit
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
@@ -114,13 +115,6 @@ def test_no_default_is_called_none(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit, match="0"):
             main([name, "--help"])
         assert "default: None" not in " ".join(capsys.readouterr().out.replace("│", " ").split()), name
-
-
-def test_the_help_of_train_names_every_recipe() -> None:
-    from e2c_control.objectives.recipes import RECIPES
-
-    named = set(re.findall(r"[a-z0-9-]+", COMMANDS["train"].__doc__ or ""))
-    assert set(RECIPES) <= named
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,9 @@ def written(options: dict[str, Any]) -> list[str]:
     for name, value in options.items():
         if value is None or value is False:
             continue
+        if name == "page":  # which is no option, but a word
+            words.append(str(value))
+            continue
         values = [] if value is True else value if isinstance(value, tuple) else [value]
         words += [f"--{name.replace('_', '-')}", *map(str, values)]
     return words
@@ -133,6 +136,7 @@ def planning(differs: str, *alike: str) -> dict[str, Any]:
         "samples": [Row(differs, 3, beside={"planner": "mppi"}), Refused(7, "samples")],
         "linearization": Row(differs, "model"),
         "filter_frames": Row(differs, True),
+        "set": Row(differs, ("state_weight=0.1",)),
     }
     return {**rows, **{name: rows[name][1] for name in alike}}
 
@@ -142,6 +146,11 @@ ELSEWHERE = Refused("E2C/CartPoleBalance-v0", "CartPoleBalance")
 PENDULUM: Any = {"env": "Pendulum-v1", "transitions": 4, "n_envs": 1}
 CUDA = Row("weights", "cuda") if torch.cuda.is_available() else Refused("cuda", "no CUDA device")
 TIME = "It decides how long the work takes, and changes none of its results."
+
+SEARCH: Any = {
+    **{"count": 12, "cycles": 1, "warm_epochs": 1, "epochs": 1, "ascent_steps": 2, "hidden": (4,), "code": 2},
+    **{"share": 0.25, "name": "searched"},
+}
 
 COMMAND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "quickstart": (
@@ -207,7 +216,9 @@ COMMAND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "dataset": Row("weights", "other"),
             "env": Row("refused", "E2C/Planar-v0", beside={"dataset": None}),
             "resume": Refused("nowhere", "nowhere", dict.fromkeys(("dataset", "name", *QUICK))),
+            "config": Row("weights", "runs/Planar-v0/second/config.json", beside=dict.fromkeys(QUICK)),
             "recipe": Row("weights", "e2c"),
+            "set": Row("weights", ("embedding.encoder_hidden=20,20",)),
             "latent_dim": Row("weights", 3),
             "network": Row("weights", "conv"),
             "matrix_form": Row("weights", "rank1"),
@@ -292,17 +303,12 @@ COMMAND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
     ),
     "novelty": (
-        {
-            **{"count": 12, "cycles": 1, "warm_epochs": 1, "epochs": 1, "ascent_steps": 2, "hidden": (4,), "code": 2},
-            **{"share": 0.25, "name": "searched"},
-        },
+        SEARCH,
         {
             "data": Row("weights", "there/states.npy", beside={"count": None}),
-            "resume": Refused(
-                "nowhere",
-                "nowhere",
-                dict.fromkeys(("count", "warm_epochs", "epochs", "ascent_steps", "hidden", "code", "share", "name")),
-            ),
+            "resume": Refused("nowhere", "nowhere", {name: None for name in SEARCH if name != "cycles"}),
+            "config": Refused("nowhere", "no nowhere", dict.fromkeys(SEARCH)),
+            "set": Row("weights", ("training.weight_decay=0.5",)),
             "cycles": Row("weights", 2),
             "share": Row("weights", 0.5),
             "warm_epochs": Row("weights", 2),
@@ -326,6 +332,9 @@ COMMAND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "picture_every": Row("board", 2, beside={"cycles": 3}),
         },
     ),
+    "envs": ({}, {"page": Row("prints", "E2C/Planar-v0")}),
+    "recipes": ({}, {"page": Row("prints", "unfold")}),
+    "planners": ({}, {"page": Row("prints", "icem")}),
     "estimators": (
         {"method": ("rloo",), "draws": 50, "train_steps": 2, "out": "compared"},
         {
@@ -341,7 +350,7 @@ COMMAND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 }
 
 
-QUICKEST = ("collect", "train", "plan", "evaluate", "estimators")
+QUICKEST = ("collect", "train", "plan", "evaluate", "estimators", "envs", "recipes", "planners")
 """The others take longer, or have the same options."""
 
 
