@@ -24,7 +24,7 @@ from e2c_control.errors import InputError, of_class, whole
 from e2c_control.measures import encode_means
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
-from e2c_control.objectives.recipes import make_recipe
+from e2c_control.objectives.recipes import Make, make_recipe
 from e2c_control.planners import MPC, Belief, Dynamics, Plan
 from e2c_control.planners.mpc import Replan
 from e2c_control.runs.restoring import restoring
@@ -85,7 +85,7 @@ class E2CAgent(EmbeddedAgent):
     def create(
         cls,
         env: EnvSource,
-        recipe: str | Recipe = RECIPE,
+        recipe: str | Make | Recipe = RECIPE,
         *,
         latent_dim: int | None = None,
         frame_stack: int | None = None,
@@ -100,7 +100,8 @@ class E2CAgent(EmbeddedAgent):
 
         Args:
             env: Gymnasium id, environment or vector of environments, or a stable-baselines3 `DummyVecEnv`.
-            recipe: name of a recipe, or one of your own with its own sizes.
+            recipe: name of a recipe, "my_package:recipe", a function of an `EmbeddingConfig`, or a `Recipe` with sizes
+                of its own.
             latent_dim: of the latent space, for a recipe given by name; default: what suits the environment.
             frame_stack: frames in an observation; default: what the environment shows by itself.
             steps_scale: multiplies the recipe's numbers of optimiser steps.
@@ -116,14 +117,14 @@ class E2CAgent(EmbeddedAgent):
         resolve_device(device)
         world = world_of(env, frame_stack)
         length = whole("episode_length", EPISODE_LENGTH[world.starts] if episode_length is None else episode_length)
-        if latent_dim is not None and not isinstance(recipe, str):
+        if latent_dim is not None and isinstance(recipe, Recipe):
             raise InputError("latent_dim belongs to a recipe given by name: this one has sizes of its own.")
-        if isinstance(recipe, str):
+        if not isinstance(recipe, Recipe):
             recipe = make_recipe(recipe, default_embedding(world.name, world.frame_shape, latent_dim, task=world.task))
         if options is None and world.task is not None:
             options = PlanningOptions.for_task(world.task)
         kept = None if folder is None else Path(folder)
-        learning = LearningOptions(of_class("recipe", recipe, Recipe).scaled(steps_scale), length, device, kept)
+        learning = LearningOptions(recipe.scaled(steps_scale), length, device, kept)
         return cls._untrained(world, options, learning, seed)
 
     def learn(

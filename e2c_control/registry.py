@@ -161,7 +161,7 @@ def import_name(name: str, kind: str) -> object:
         package = module.partition(".")[0]
         reading.refused.append(
             InputError(
-                f"{reading.source} names {short(name)}, and opening a folder imports no code of other packages: if you "
+                f"{reading.source} names {name!r:.200}, and opening a folder imports no code of other packages: if you "
                 f"trust that package, add --trust {package}, or trust=({package!r},) in Python."
             )
         )
@@ -173,7 +173,7 @@ def import_name(name: str, kind: str) -> object:
     except Exception as error:  # whatever somebody's module raises
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         failed = InputError(
-            f"The {kind} {short(name)} cannot be imported ({reason}): install its package, or correct the name."
+            f"The {kind} {name!r:.200} cannot be imported ({reason}): install its package, or correct the name."
         )
         if reading is not None:
             reading.refused.append(failed)

@@ -23,15 +23,6 @@ class Expansion:
     R: Array  # (b, T, m, m)
     S: Array  # (b, T, m, n)
 
-    @classmethod
-    def of_stages(cls, slope: Array, bend: Array, horizon: int, state_dim: int) -> "Expansion":
-        """Return that of stage costs alone, from their gradients (b T, n + m) and Hessians (b T, n + m, n + m)."""
-        n, size = state_dim, slope.shape[-1]
-        g, H = slope.reshape(-1, horizon, size), bend.reshape(-1, horizon, size, size)
-        q, Q = np.zeros((len(g), horizon + 1, n)), np.zeros((len(g), horizon + 1, n, n))
-        q[:, :-1], Q[:, :-1] = g[..., :n], H[..., :n, :n]
-        return cls(q, g[..., n:], Q, H[..., n:, n:], H[..., n:, :n])
-
 
 @runtime_checkable
 class Cost(Protocol):
@@ -42,7 +33,7 @@ class Cost(Protocol):
     """
 
     def value(self, states: Array, controls: Array, problems: Ints) -> Array:
-        """Return costs (b,) of trajectories (b, T + 1, n) with controls (b, T, m) that belong to ``problems`` (b,)."""
+        """Cost (b,) of trajectories (b, T + 1, n) with controls (b, T, m) that belong to ``problems`` (b,)."""
         ...
 
     def check(self, problems: int, state_dim: int, control_dim: int) -> None:
@@ -54,7 +45,7 @@ class SmoothCost(Cost, Protocol):
     """A cost with derivatives, as iLQR and AICO need it."""
 
     def expand(self, states: Array, controls: Array, problems: Ints) -> Expansion:
-        """Return gradients and Hessians along trajectories (b, T + 1, n) with controls (b, T, m)."""
+        """Gradients and Hessians along trajectories (b, T + 1, n) with controls (b, T, m)."""
         ...
 
 

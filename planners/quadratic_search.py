@@ -1,9 +1,7 @@
 """The search in machine code from end to end: dynamics that lower, and a quadratic cost.
 
 A small problem's iteration takes a few microseconds, much less than the NumPy calls that would drive it. What is done
-is what ``Search`` does, which is the one to read: `linearize` expands dynamics and cost along each trajectory, the
-backward pass is the same kernel, and `line_search` rolls out one step size after another, computes the cost on the way,
-and breaks off where it already exceeds what the trajectory had. Costs are sums of squares here, so that is final.
+is what ``Search`` does.
 """
 
 from dataclasses import dataclass, field
@@ -50,7 +48,7 @@ class Trajectories(NamedTuple):
 
 @compiled
 def expand(rows: Ints, weights: Weights, path: Trajectories, local: Local) -> None:
-    """Write q = 2 Q (z - g), r = 2 R u and the limits of du along the named rows; rows that are not finite stop."""
+    """q = 2 Q (z - g), r = 2 R u and the limits of du along the named rows; rows that are not finite stop."""
     g, Q, R, P, low, high = weights
     horizon, m = path.controls.shape[1], path.controls.shape[2]
     n, states, controls = g.shape[1], path.states, path.controls
@@ -190,7 +188,7 @@ class QuadraticSearch(Search):
 def begin_search(
     dynamics: Dynamics, cost: SmoothCost, initial_states: Array, controls: Array, limits: Limits
 ) -> Search:
-    """Return the fastest search that dynamics and cost allow, with start controls (N, S, T, m) rolled out."""
+    """The fastest search that dynamics and cost allow, with the start controls (N, S, T, m) rolled out."""
     engine = engine_for(dynamics)
     compiled = isinstance(engine, CompiledEngine) and type(cost) is QuadraticCost
     return (QuadraticSearch if compiled else Search).begin(engine, cost, initial_states, controls, limits)

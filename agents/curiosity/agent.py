@@ -37,7 +37,7 @@ from e2c_control.measures import encode_means
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
 from e2c_control.objectives.recipe import Recipe
-from e2c_control.objectives.recipes import make_recipe
+from e2c_control.objectives.recipes import Make, make_recipe
 from e2c_control.planners import MPC, Cost, DisagreementCost, Dynamics, Ensemble, Limits, Plan
 from e2c_control.runs.config import from_json, to_json
 from e2c_control.runs.restoring import restoring
@@ -99,7 +99,7 @@ class PlannedCuriosity(EmbeddedAgent):
     def create(
         cls,
         env: EnvSource,
-        recipe: str | Recipe = RECIPE,
+        recipe: str | Make | Recipe = RECIPE,
         *,
         frame_stack: int | None = None,
         steps_scale: float = 1.0,
@@ -113,7 +113,8 @@ class PlannedCuriosity(EmbeddedAgent):
 
         Args:
             env: Gymnasium id, environment or vector of environments, or a stable-baselines3 `DummyVecEnv`.
-            recipe: name of a recipe, of which the parts for plans are trained, or one of your own.
+            recipe: name of a recipe or a function of an `EmbeddingConfig`, of which the parts for plans are trained, or
+                a `Recipe`.
             frame_stack: frames in an observation; default: what the environment shows by itself.
             steps_scale: multiplies the recipe's numbers of optimiser steps.
             episode_length: steps after which a collection starts anew, from a reset.
@@ -127,10 +128,10 @@ class PlannedCuriosity(EmbeddedAgent):
         check_steps_scale("steps_scale", steps_scale)
         resolve_device(device)
         world = world_of(env, frame_stack)
-        if isinstance(recipe, str):
+        if not isinstance(recipe, Recipe):
             recipe = _for_plans(make_recipe(recipe, default_embedding(world.name, world.frame_shape, task=world.task)))
         kept = None if folder is None else Path(folder)
-        learning = LearningOptions(of_class("recipe", recipe, Recipe).scaled(steps_scale), episode_length, device, kept)
+        learning = LearningOptions(recipe.scaled(steps_scale), episode_length, device, kept)
         return cls._untrained(world, options, learning, seed)
 
     def learn(

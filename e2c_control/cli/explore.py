@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from e2c_control.cli.console import check_seed, say, suggest
 from e2c_control.data.arguments import naming, parse_arguments
 from e2c_control.errors import InputError, quoted, whole
+from e2c_control.registry import names_from
 
 if TYPE_CHECKING:
     from stable_baselines3.common.callbacks import BaseCallback
@@ -75,11 +76,11 @@ class Explore:
     out: Path | None = None
     resume: Path | None = None
     steps: int = 20_000
-    policy: Literal["ppo", "sac", "relax"] = "ppo"
+    policy: str = "ppo"
     model: str = "recurrent"
     remedy: str | None = None
     limit: float | None = None
-    sight: Literal["whitened", "plain"] = "whitened"
+    sight: str = "whitened"
     objective: Literal["maximise", "minimise"] = "maximise"
     frame_stack: int | None = None
     image_size: int | None = None
@@ -105,6 +106,8 @@ class Explore:
 
     def _go_on(self, run: RunFolder, config: Explore) -> None:
         """Resume a run: what its config names outside its folder is believed if this user wrote it, or names it."""
+        from e2c_control.agents.free_energy import FreeEnergyOptions
+        from e2c_control.agents.novelty import NoveltyOptions
         from e2c_control.data.environments import check_file_arguments, import_named, named_in_a_file
         from e2c_control.runs.checkpoint import latest
 
@@ -115,6 +118,8 @@ class Explore:
         if self.env is not None:
             import_named(self.env, config.env, run.path)
         env = named_in_a_file(config.env)
+        with names_from(run.path):
+            FreeEnergyOptions(config.policy, config.sight, NoveltyOptions(config.model, remedy=config.remedy))
         out = config.out if self.out is None else self.out.resolve()
         if self.out is None:
             run.require_own(out, "name the dataset to write with --out")

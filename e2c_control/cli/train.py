@@ -57,7 +57,7 @@ class Train:
         set: single settings as path=value, such as phases.unfold.steps=400 embedding.latent_dim=4 held_out=0.1;
             `e2c recipes NAME` lists those of a recipe, the others are those of `TrainConfig`.
         latent_dim: dimensions of the latent space. Default: what suits the task; 3 for other environments.
-        network: kind of encoder and decoder. Default: mlp.
+        network: kind of encoder and decoder: mlp or conv. Default: mlp.
         matrix_form: form of A: I + v r' (rank1), I + V R' (low_rank), every entry free (full), the same everywhere
             (global), or the Jacobian of any function of latent and action (nonlinear). Default: the recipe's.
         process_noise: learn a diagonal process noise H of the transition as well.
@@ -89,8 +89,8 @@ class Train:
     recipe: str = RECIPE
     set: tuple[str, ...] = ()
     latent_dim: int | None = None
-    network: Literal["mlp", "conv"] | None = None
-    matrix_form: Literal["rank1", "low_rank", "full", "global", "nonlinear"] | None = None
+    network: str | None = None
+    matrix_form: str | None = None
     process_noise: bool = False
     latent_noise: Literal["shared", "independent"] = "shared"
     steps_scale: float = 1.0

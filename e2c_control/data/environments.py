@@ -224,16 +224,16 @@ def import_named(env: str, environment: str, folder: object) -> None:
 
 
 def check_file_arguments(environment: str, kwargs: Mapping[str, Any]) -> None:
-    """Refuse arguments of an environment that a file gives and that may be paths: they lead out of its folder.
+    """Refuse arguments of an environment that a file gives and that may be paths, or names of code, as "module:Name".
 
     Raises:
-        InputError: one holds a text that looks like a path.
+        InputError: one holds a text that looks like that.
     """
     for name, value in kwargs.items():
-        if isinstance(value, str) and (value.startswith((".", "~")) or any(mark in value for mark in "/\\\0")):
+        if isinstance(value, str) and (value.startswith((".", "~")) or any(mark in value for mark in "/\\\0:")):
             raise InputError(
-                f"{short(environment)} gets {name}={short(value)} from a folder, which may be a path out of it: make "
-                "the environment in Python, where you name the path yourself."
+                f"{short(environment)} gets {name}={short(value)} from a folder, which may lead out of it: make "
+                "the environment in Python, where you name the path or the code yourself."
             )
 
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from e2c_control.errors import InputError
-from e2c_control.models.embedding import Embedding, EmbeddingConfig
+from e2c_control.models.embedding import TRANSITIONS, Embedding, EmbeddingConfig
+from e2c_control.models.networks import NETWORKS
 from e2c_control.models.pixels import DEVIATION_OFFSET
 
 RNG = np.random.default_rng(0)
@@ -20,10 +21,11 @@ def images(*shape: int) -> torch.Tensor:
     return torch.from_numpy(RNG.integers(0, 256, shape, np.uint8))
 
 
-KINDS = [{"network": "mlp"}, {"network": "mlp", "pool": 2}, {"network": "conv"}]
+KINDS: list[dict[str, Any]] = [*({"network": name} for name in NETWORKS), {"network": "mlp", "pool": 2}]
+FORMS: list[dict[str, Any]] = [{"matrix_form": form} for form in TRANSITIONS]
 
 
-@pytest.mark.parametrize("options", KINDS)
+@pytest.mark.parametrize("options", KINDS, ids=str)
 @pytest.mark.parametrize("shape", [(16, 16, 1), (40, 40, 1), (37, 29, 3), (13, 17, 2), (48, 48, 2)])
 @pytest.mark.parametrize("batch", [(), (1,), (4,), (2, 3), (0,)])
 def test_shapes(options: dict[str, Any], shape: tuple[int, int, int], batch: tuple[int, ...]) -> None:
@@ -38,7 +40,7 @@ def test_shapes(options: dict[str, Any], shape: tuple[int, int, int], batch: tup
     assert step.predict(q.mean, torch.zeros(*batch, 2)).shape == (*batch, 3)
 
 
-@pytest.mark.parametrize("options", KINDS)
+@pytest.mark.parametrize("options", KINDS, ids=str)
 def test_an_image_is_encoded_alike_alone_and_in_any_batch(options: dict[str, Any]) -> None:
     embedding, observations = make((12, 10, 1), **options), images(2, 3, 12, 10, 1)
     together = embedding.encode(observations).mean
@@ -46,7 +48,7 @@ def test_an_image_is_encoded_alike_alone_and_in_any_batch(options: dict[str, Any
     torch.testing.assert_close(together, alone, atol=1e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("options", [*KINDS, {"matrix_form": "rank1"}, {"matrix_form": "low_rank"}])
+@pytest.mark.parametrize("options", [*KINDS, *FORMS], ids=str)
 def test_weights_come_from_the_generator_alone(options: dict[str, Any]) -> None:
     before = torch.get_rng_state()
     first, again, other = make(seed=1, **options), make(seed=1, **options), make(seed=2, **options)

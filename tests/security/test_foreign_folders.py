@@ -18,6 +18,7 @@ from e2c_control.agents.curiosity import PlannedCuriosity
 from e2c_control.autoencoders.novelty_run import NoveltyConfig
 from e2c_control.benchmark.store import read_cells
 from e2c_control.cli import main
+from e2c_control.cli.explore import Explore
 from e2c_control.data import Transitions
 from e2c_control.data.pictures import read_picture
 from e2c_control.data.unfinished import unfinished_folder
@@ -120,6 +121,10 @@ TERM = "recipe__phases__0__terms__0__term"
         ("novelty-run", "config__model__method"),
         ("novelty-run", "config__model__networks"),
         ("benchmark", f"cell__{TERM}"),
+        ("exploration", "config__model"),
+        ("exploration", "config__remedy"),
+        ("exploration", "config__policy"),
+        ("exploration", "config__sight"),
         ("E2CAgent", "meta__options__planner"),
         ("E2CAgent", "meta__embedding__network"),
         ("E2CAgent", "meta__embedding__matrix_form"),
@@ -137,6 +142,7 @@ def test_no_code_is_imported_that_a_folder_names(here: Path, folder: str, place:
         "run": ("config.json", TrainedRun.open),
         "novelty-run": ("config.json", lambda path: RunFolder.open(path).config(NoveltyConfig)),
         "benchmark": ("cells/pendulum-unfold-100.json", lambda path: read_cells(path / "cells")),
+        "exploration": ("config.json", lambda path: Explore(resume=path, out=here / "new")()),
     }
     kind = KINDS.get(folder.partition("-")[0])
     file, opened = opening[folder] if kind is None else ("checkpoint.json", kind.load)
@@ -154,6 +160,16 @@ def test_code_is_imported_that_the_user_trusts(here: Path, refused: Refused) -> 
     assert not (here / "imported").exists()
     assert "has no attribute 'Mine'" in refused("plan", "--run", "run", "--trust", "theirs")
     assert (here / "imported").exists()
+
+
+@pytest.mark.parametrize("task", ["theirs:Mine", "os:system"])
+def test_no_task_is_made_of_code_that_a_folder_names(here: Path, refused: Refused, task: str) -> None:
+    edit(here / "run" / "dataset.json", environment_kwargs={"task": task})
+    refused("plan", "--run", "run")
+    refused("evaluate", "--run", "run")
+    edit(here / "exploration" / "config.json", config__env_args=[f"task={task}"])
+    assert "make the environment in Python" in refused("explore", "--resume", "exploration", "--out", "new")
+    assert not (here / "imported").exists()
 
 
 @pytest.mark.parametrize("wrong", [("--trust",), ("--trust", "--run"), ("--trust=a/b",)])

@@ -1,0 +1,179 @@
+"""Somebody's own package, with one of everything, through the commands, the agents and files."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.distributions import Bernoulli, Laplace
+
+from e2c_control import (
+    ICEM,
+    MPC,
+    E2CAgent,
+    FreeEnergyAgent,
+    FunctionDynamics,
+    Limits,
+    NoveltyOptions,
+    PlanningOptions,
+    TrainedRun,
+    check_unbiased,
+)
+from e2c_control.autoencoders import AutoEncoderConfig, load_autoencoder, make_autoencoder, save_autoencoder
+from e2c_control.cli import main
+from e2c_control.data.card import read_card
+from e2c_control.gradients import LAX, RLOO, SurrogateNetwork
+from e2c_control.planners import SumCost
+
+PACKAGE = Path(__file__).parent / "my_package"
+CONTRACTS = (
+    "models/test_embedding.py",
+    "objectives",
+    "planners/test_contract.py",
+    "autoencoders/test_contract.py",
+    "agents/novelty/test_models.py",
+    "gradients/test_contract.py",
+    "envs/test_contract.py",
+)
+RUN = Path("runs/Slider-v0/mine")
+WORLD = "my_package:My/Slider-v0"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def here(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
+    """The current folder: the package, a dataset of its world, and a run of its recipe."""
+    folder = tmp_path_factory.mktemp("extending")
+    shutil.copytree(PACKAGE, folder / "my_package")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "path", [*sys.path])
+        collected = ["--out", "data", "--transitions", "240", "--n-envs", "20"]
+        assert main(["collect", "--env", WORLD, *collected]) == 0
+        named = ["--recipe", "my_package.training:recipe", "--name", "mine", "--log-every", "2"]
+        assert main(["train", "--dataset", "data", *named]) == 0
+        yield folder
+
+
+def alone(*words: str) -> str:
+    """What a new process says, which has imported nothing of the package."""
+    command = [sys.executable, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def test_a_world_is_as_native_as_ours(here: Path) -> None:
+    card = read_card(here / "data")
+    assert (card.environment, card.environment_kwargs) == (WORLD, {})
+    assert card.state_dim == 1
+    states = np.load(here / "data" / "states.npy")
+    assert np.ptp(states) > 25, "episodes begin all over the world, not where the task starts"
+
+
+def test_a_run_names_what_it_was_made_of(here: Path) -> None:
+    config = json.loads((here / RUN / "config.json").read_text())["config"]
+    term = config["recipe"]["phases"][0]["terms"][1]
+    assert (term["term"], term["options"]) == ("my_package.training:Spread", {"floor": 0.01})
+    sizes = config["recipe"]["embedding"]
+    assert (sizes["network"], sizes["matrix_form"]) == ("my_package.training:Linear", "my_package.training:Push")
+    assert '"loss/Spread"' in (here / RUN / "metrics.jsonl").read_text()
+
+
+def test_a_run_is_driven_by_a_planner_and_scored(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--run", str(RUN), "--planner", "my_package.planning:Shooting", "--samples", "8"]) == 0
+    assert "oracle" in capsys.readouterr().out
+    assert main(["evaluate", "--run", str(RUN), "--problems", "2"]) == 0
+    assert "My/Slider-v0" not in capsys.readouterr().err
+    assert main(["evaluate", "--run", str(RUN), "--problems", "1", "--planner", "my_package.planning:Nothing"]) == 2
+    assert "has no attribute 'Nothing'" in capsys.readouterr().err
+
+
+def test_a_stranger_opens_it_only_with_trust() -> None:
+    drive = ("-m", "e2c_control", "evaluate", "--run", str(RUN), "--problems", "1")
+    said = alone(*drive)
+    assert "names 'my_package.training:" in said
+    assert "add --trust my_package" in said
+    assert "time in goal" in alone(*drive, "--trust", "my_package")
+
+
+def test_an_agent_of_ones_own_parts_learns_plans_and_is_kept() -> None:
+    from my_package.planning import Shooting
+    from my_package.training import recipe
+
+    agent = E2CAgent.create(WORLD, recipe, seed=1, options=PlanningOptions(planner=Shooting(samples=8), horizon=3))
+    agent.learn(60).save("agent")
+    assert agent.options.planner == "my_package.planning:Shooting"
+    again = E2CAgent.load("agent")
+    assert again.options == agent.options
+    script = (
+        "from e2c_control import E2CAgent, InputError\n"
+        "try: E2CAgent.load('agent')\n"
+        "except InputError as error: print(error)\n"
+        "print(E2CAgent.load('agent', trust=('my_package',)).options.make_planner())"
+    )
+    said = alone("-c", script).splitlines()
+    assert "trust=('my_package',)" in said[0]
+    assert said[1] == "Shooting(samples=8, hold=2)"
+    assert TrainedRun.open(RUN, trust="my_package").native
+
+
+def test_a_cost_of_ones_own_is_planned_with() -> None:
+    from my_package.planning import Far, Shooting
+
+    dynamics = FunctionDynamics(lambda states, controls: states + controls, 2, 2)
+    for planner in (Shooting(samples=200), ICEM()):
+        cost = SumCost(Far([1.0, -1.0]), Far([1.0, -1.0]))
+        plan, _ = MPC(planner, dynamics, cost, 4, Limits.symmetric(1.0, 2)).replan(np.zeros((1, 2)))
+        assert plan.cost[0] < 2 * Far([1.0, -1.0]).value(np.zeros((1, 5, 2)), plan.controls, np.zeros(1, np.int64))[0]
+
+
+def test_an_estimator_and_a_law_of_ones_own() -> None:
+    from my_package.gradients import HalfScore
+
+    bits = Bernoulli(logits=torch.tensor([0.3, -1.0], dtype=torch.float64))
+    assert check_unbiased(HalfScore(), lambda b: (b - 0.4).square() + b, bits).unbiased
+    noise = Laplace(torch.tensor(0.3, dtype=torch.float64), torch.tensor(0.8, dtype=torch.float64))
+    for estimator in (RLOO(), LAX(SurrogateNetwork(1, (4,), dtype=torch.float64))):
+        assert check_unbiased(estimator, torch.sin, noise).unbiased
+
+
+def test_curiosity_of_ones_own_explores_and_is_kept() -> None:
+    from my_package.curiosity import ShortA2C, Surprise
+
+    novelty = NoveltyOptions(Surprise, batch_size=16, gradient_steps=1, train_every=32, memory=200)
+    options: dict[str, Any] = {"n_steps": 8, "policy_kwargs": {"net_arch": [8]}}
+    agent = FreeEnergyAgent(WORLD, ShortA2C, novelty, sight="plain", policy_options=options, n_envs=2, device="cpu")
+    agent.learn(64).save("explorer")
+    assert agent.num_timesteps == 64
+    again = FreeEnergyAgent.load("explorer", device="cpu")
+    assert type(again.model) is ShortA2C
+    said = alone("-c", "from e2c_control import FreeEnergyAgent; FreeEnergyAgent.load('explorer')")
+    assert "names 'my_package.curiosity:" in said
+
+
+def test_an_auto_encoder_of_ones_own_is_kept() -> None:
+    from my_package.curiosity import Absolute
+
+    config = AutoEncoderConfig(Absolute, (5,), 2, hidden=(4,), options={"weight": 2.0})
+    save_autoencoder(Path("auto"), make_autoencoder(config, torch.Generator().manual_seed(0)), config)
+    model, read = load_autoencoder(Path("auto"))
+    assert isinstance(model, Absolute)
+    assert read == config
+
+
+def test_all_of_it_keeps_our_contracts() -> None:
+    """The tests that each of our own goes through, with one more name in each registry."""
+    tests = PACKAGE.parent.parent
+    paths = [str(tests / path) for path in CONTRACTS]
+    # test_images asks each model for networks of ours.
+    options = ["-q", "-p", "no:cacheprovider", "-p", "plugin", "-k", "mine and not test_images"]
+    arguments = [*options, "--rootdir", str(tests.parent), *paths]
+    said = alone("-c", f"import sys, pytest; sys.path.insert(0, {str(PACKAGE.parent)!r}); pytest.main({arguments!r})")
+    assert " passed" in said, said[-3000:]
+    assert "failed" not in said, said[-3000:]
+    assert "error" not in said.splitlines()[-1], said[-3000:]
