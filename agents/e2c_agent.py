@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -18,7 +18,6 @@ from e2c_control.agents.goals import EpisodeGoals, GoalEnv
 from e2c_control.agents.learning import AfterStep, Callback, LearningOptions, collect_and_train, later_seed
 from e2c_control.agents.planning import PlanningOptions
 from e2c_control.agents.replanning import Rows, replan_each
-from e2c_control.agents.saved import SavedAgent
 from e2c_control.agents.world import EnvSource, world_of
 from e2c_control.errors import InputError, of_class, whole
 from e2c_control.measures import encode_means
@@ -27,11 +26,9 @@ from e2c_control.objectives.recipe import Recipe
 from e2c_control.objectives.recipes import Make, make_recipe
 from e2c_control.planners import MPC, Belief, Dynamics, Plan
 from e2c_control.planners.mpc import Replan
-from e2c_control.runs.restoring import restoring
+from e2c_control.runs.stateful import Groups, State
 from e2c_control.training.presets import EPISODE_LENGTH, RECIPE, check_steps_scale, default_embedding
 from e2c_control.training.run import resolve_device
-
-KIND = "E2CAgent"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +56,9 @@ class E2CAgent(EmbeddedAgent):
         options: how to plan.
         seed: of the random starts of each replan, and of learning.
     """
+
+    kind = "E2CAgent"
+    options_class = PlanningOptions
 
     def __init__(self, embedding: Embedding, options: PlanningOptions | None = None, seed: int = 0) -> None:
         options = PlanningOptions() if options is None else of_class("options", options, PlanningOptions)
@@ -316,41 +316,16 @@ class E2CAgent(EmbeddedAgent):
             f"There are {len(self._goal_images)} goals and {count} observations: set one goal, or one for each."
         )
 
-    def save(self, path: Path | str) -> None:
-        """Write a folder of JSON and safetensors; nothing is pickled.
-
-        The goal of `set_goal` is written. Goals that are followed belong to episodes of environments, and are not.
-        """
+    def _own_state(self) -> State:
         follows = self._followed is not None or (self._followed_before_saving and self._goal_images is None)
         goals: dict[str, dict[str, torch.Tensor]] = {}
         if self._goal_images is not None and not follows:
             goals["goals"] = {"images": torch.from_numpy(self._goal_images)}
-        self._write(path, KIND, goals, {"follows_goals": follows, "steps_taken": self._steps_taken})
+        return State(goals, {"follows_goals": follows, "steps_taken": self._steps_taken})
 
-    @classmethod
-    def load(
-        cls,
-        path: Path | str,
-        env: EnvSource | None = None,
-        device: torch.device | str = "cpu",
-        trust: Sequence[str] = (),
-    ) -> Self:
-        """An agent that `save` wrote, with its goal; one that followed goals needs to be told again whose.
-
-        Args:
-            path: the folder.
-            env: where it may learn again, for an agent that learns.
-            device: where it encodes.
-            trust: modules whose code the folder may name, such as ``("my_package",)``.
-
-        Raises:
-            InputError: the folder is missing or damaged, or holds something else, or the environment does not fit it.
-        """
-        saved = SavedAgent.read(Path(path), KIND, PlanningOptions, trust)
-        agent = cls._restored(saved, path, env, device)
-        agent._steps_taken = int(saved.more.get("steps_taken", saved.num_timesteps))
-        agent._followed_before_saving = bool(saved.more.get("follows_goals", False))
-        if (goals := saved.tensors.get("goals")) is not None:
-            with restoring(Path(path), saved.tensors):
-                agent.set_goal(goals["images"].numpy())
-        return agent
+    def _restore_own(self, tensors: Groups, meta: Mapping[str, Any]) -> None:
+        more = meta["more"]
+        self._steps_taken = int(more.get("steps_taken", meta["num_timesteps"]))
+        self._followed_before_saving = bool(more.get("follows_goals", False))
+        if (goals := tensors.get("goals")) is not None:
+            self.set_goal(goals["images"].numpy())

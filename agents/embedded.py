@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -14,10 +15,23 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
 from e2c_control.agents.learning import AfterStep, Callback, LearningOptions, Stopped, as_callback, device_of
-from e2c_control.agents.saved import SavedAgent, Tensors
 from e2c_control.agents.world import EnvSource, World, world_of
 from e2c_control.errors import InputError, of_class, whole
-from e2c_control.models.embedding import Embedding
+from e2c_control.models.embedding import Embedding, EmbeddingConfig
+from e2c_control.runs.own import followed, sign
+from e2c_control.runs.stateful import Groups, State, gather, loading, put_back, save
+
+SAVED: Mapping[str, Any] = {
+    "embedding": EmbeddingConfig,
+    "observation_shape": tuple[int, int, int],
+    "action_dim": int,
+    "learning": LearningOptions | None,
+    "frame_stack": int | None,
+    "seed": int,
+    "num_timesteps": int,
+    "more": Mapping[str, Any],
+}
+"""What the JSON of a saved agent must have, beside its options."""
 
 
 class EmbeddedAgent:
@@ -28,6 +42,10 @@ class EmbeddedAgent:
         options: how it acts, of the class that its kind takes.
         seed: of everything.
     """
+
+    kind: ClassVar[str]
+    """By which its folders are known."""
+    options_class: ClassVar[type[Any]]
 
     def __init__(self, embedding: Embedding, options: Any, seed: int) -> None:
         self._options = options
@@ -58,23 +76,71 @@ class EmbeddedAgent:
         agent._world, agent._learning = world, learning
         return agent
 
+    def save(self, path: Path | str) -> None:
+        """Write a folder of JSON and safetensors, with all that was learnt and seen; nothing is pickled.
+
+        The goal of `set_goal` is written. Goals that are followed belong to episodes of environments, and are not.
+        """
+        embedding, learning = self.embedding, self._learning
+        (tensors, _), (own, more) = gather({"embedding": embedding}), self._own_state()
+        meta = {
+            "embedding": embedding.config,
+            "observation_shape": embedding.observation_shape,
+            "action_dim": embedding.action_dim,
+            "options": self._options,
+            "learning": learning,
+            "frame_stack": None if self._world is None else self._world.frame_stack,
+            "seed": self.seed,
+            "num_timesteps": self.num_timesteps,
+            "more": more,
+            "signature": sign(None if learning is None else str(learning.folder)),
+        }
+        save(path, State({**tensors, **own}, meta), self.kind)
+
     @classmethod
-    def _restored(cls, saved: SavedAgent, path: Path | str, env: EnvSource | None, device: torch.device | str) -> Self:
-        """An agent made of what was read at `path`; what its kind has besides is still to be put in."""
-        agent = cls(saved.embedding.to(device_of(device)), saved.options, saved.seed)
-        agent.num_timesteps, agent._learning = saved.num_timesteps, saved.learning
+    def load(
+        cls,
+        path: Path | str,
+        env: EnvSource | None = None,
+        device: torch.device | str = "cpu",
+        trust: Sequence[str] = (),
+    ) -> Self:
+        """Return an agent that `save` wrote, which goes on as it would have.
+
+        One that followed goals needs to be told again whose.
+
+        Args:
+            path: the folder.
+            env: where it may learn again, for an agent that learns.
+            device: where it encodes.
+            trust: modules whose code the folder may name, such as ``("my_package",)``.
+
+        Raises:
+            InputError: the folder is missing or damaged, or holds something else, or the environment does not fit it.
+        """
+        with loading(path, {**SAVED, "options": cls.options_class}, cls.kind, trust=trust) as (tensors, meta):
+            shape: tuple[int, int, int] = meta["observation_shape"]
+            embedding = Embedding(meta["embedding"], shape, meta["action_dim"], torch.Generator())
+            put_back({"embedding": embedding}, tensors, meta)
+            agent = cls(embedding.to(device_of(device)), meta["options"], meta["seed"])
+            agent.num_timesteps, learning = meta["num_timesteps"], meta["learning"]
+            if learning is not None and learning.folder is not None:
+                folder = followed(str(learning.folder), meta.get("signature"), path)
+                learning = replace(learning, folder=None if folder is None else Path(folder))
+            agent._learning = learning
+            agent._restore_own(tensors, meta)
         if env is not None:
             world = world_of(env)
-            if world.observation_shape != saved.embedding.observation_shape:
-                world = world_of(env, saved.frame_stack)
-            agent._settle(world, path)
+            agent._settle(world if world.observation_shape == shape else world_of(env, meta["frame_stack"]), path)
         return agent
 
-    def _write(self, path: Path | str, kind: str, tensors: Tensors, more: Mapping[str, Any] | None = None) -> None:
-        """What all agents of this sort have, and what this kind has besides."""
-        stack = None if self._world is None else self._world.frame_stack
-        own = (self.seed, self.num_timesteps, tensors, more or {})
-        SavedAgent(kind, self.embedding, self._options, self._learning, stack, *own).write(Path(path))
+    def _own_state(self) -> State:
+        """What this kind of agent has besides."""
+        raise NotImplementedError
+
+    def _restore_own(self, tensors: Groups, meta: Mapping[str, Any]) -> None:
+        """Put back what `_own_state` returned, from among all groups; its JSON is `meta["more"]`."""
+        raise NotImplementedError
 
     def _report(self, quality: Mapping[str, float]) -> None:
         """Tell the logger what was learnt."""

@@ -3,9 +3,11 @@
 import difflib
 import math
 import operator
+import os
 import shlex
 from collections.abc import Callable, Iterable
 from numbers import Real
+from pathlib import Path
 from reprlib import repr as short
 from typing import Any, SupportsIndex, TypeVar, cast
 
@@ -97,6 +99,14 @@ def of_class(name: str, value: object, kind: type[Kind]) -> Kind:
     if not isinstance(value, kind):
         raise InputError(f"{name} is {short(value)}: give one of class {kind.__name__}.")
     return value
+
+
+def path_of(name: str, value: object) -> Path:
+    """Return ``value`` as a path, if it is a text or a path; anything else, and what no file can be called, raises."""
+    text = os.fspath(cast("os.PathLike[str]", value)) if isinstance(value, str | os.PathLike) else ""
+    if not isinstance(cast(object, text), str) or not text or "\0" in text:
+        raise InputError(f"{name} is {short(cast(object, value))}: give the path of a file or folder.")
+    return Path(text)
 
 
 def only_options(owner: str, given: Iterable[str], known: Iterable[str]) -> None:

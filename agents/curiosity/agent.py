@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import rmtree
@@ -26,8 +26,7 @@ from e2c_control.agents.learning import (
     train_on,
     work_folder,
 )
-from e2c_control.agents.saved import SavedAgent
-from e2c_control.agents.world import EnvSource, world_of
+from e2c_control.agents.world import EnvSource, World, world_of
 from e2c_control.data import Transitions
 from e2c_control.data.card import NAME, DatasetCard
 from e2c_control.data.shards import Shard, join_shards
@@ -39,12 +38,11 @@ from e2c_control.models.planning_model import planning_model
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.objectives.recipes import Make, make_recipe
 from e2c_control.planners import MPC, Cost, DisagreementCost, Dynamics, Ensemble, Limits, Plan
-from e2c_control.runs.config import from_json, to_json
-from e2c_control.runs.restoring import restoring
+from e2c_control.runs.stateful import Groups, State
+from e2c_control.runs.typed_json import from_json
 from e2c_control.training.presets import RECIPE, check_steps_scale, default_embedding
 from e2c_control.training.run import resolve_device
 
-KIND = "PlannedCuriosity"
 Array = NDArray[np.float64]
 Images = NDArray[np.uint8]
 
@@ -81,6 +79,9 @@ class PlannedCuriosity(EmbeddedAgent):
         options: how.
         seed: of the planner's samples, and of learning.
     """
+
+    kind = "PlannedCuriosity"
+    options_class = CuriosityOptions
 
     def __init__(self, embedding: Embedding, options: CuriosityOptions | None = None, seed: int = 0) -> None:
         options = CuriosityOptions() if options is None else of_class("options", options, CuriosityOptions)
@@ -139,7 +140,7 @@ class PlannedCuriosity(EmbeddedAgent):
         total_timesteps: int,
         callback: Callback = None,
         log_interval: int = 1,
-        tb_log_name: str = KIND,
+        tb_log_name: str = "PlannedCuriosity",
         reset_num_timesteps: bool = True,
         progress_bar: bool = False,
     ) -> Self:
@@ -188,8 +189,7 @@ class PlannedCuriosity(EmbeddedAgent):
         self._watched(callback, {"total_timesteps": total_timesteps, "progress_bar": progress_bar}, work)
         return self
 
-    def save(self, path: Path | str) -> None:
-        """Write a folder of JSON and safetensors, with all that was gathered and remembered; nothing is pickled."""
+    def _own_state(self) -> State:
         tensors: dict[str, dict[str, torch.Tensor]] = {}
         more: dict[str, Any] = {}
         if (experience := self._remembered) is not None:
@@ -198,48 +198,28 @@ class PlannedCuriosity(EmbeddedAgent):
         if (gathered := self._gathered) is not None:
             arrays = {name: getattr(gathered, name) for name in ("frames", "actions", "episodes", "states")}
             tensors["gathered"] = {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
-            more["card"] = to_json(gathered.card)
-        self._write(path, KIND, tensors, more)
+            more["card"] = gathered.card
+        return State(tensors, more)
 
-    @classmethod
-    def load(
-        cls,
-        path: Path | str,
-        env: EnvSource | None = None,
-        device: torch.device | str = "cpu",
-        trust: Sequence[str] = (),
-    ) -> Self:
-        """An agent that `save` wrote, which goes on as it would have.
+    def _restore_own(self, tensors: Groups, meta: Mapping[str, Any]) -> None:
+        if (experience := tensors.get("experience")) is not None:
+            known, blocked = (experience[name].numpy() for name in ("known", "blocked"))
+            if {known.shape[1:], blocked.shape[1:]} != {(self.embedding.config.latent_dim,)}:
+                raise ValueError("what it remembers are no latents of its embedding")
+            self._remembered = Experience(float(meta["more"]["spacing"]), known, blocked)
+        if (gathered := tensors.get("gathered")) is not None:
+            arrays: Any = {"states": None} | {name: tensor.numpy() for name, tensor in gathered.items()}
+            self._gathered = Shard(from_json(DatasetCard, meta["more"]["card"]), **arrays)
+            _check_shapes(self._gathered)
 
-        Args:
-            path: the folder.
-            env: where it may learn again, for an agent that learns.
-            device: where it encodes.
-            trust: modules whose code the folder may name, such as ``("my_package",)``.
-
-        Raises:
-            InputError: the folder is missing or damaged, or holds something else, or the environment does not fit it.
-        """
-        saved = SavedAgent.read(Path(path), KIND, CuriosityOptions, trust)
-        agent = cls._restored(saved, path, env, device)
-        with restoring(Path(path), saved.tensors):
-            if (experience := saved.tensors.get("experience")) is not None:
-                known, blocked = (experience[name].numpy() for name in ("known", "blocked"))
-                if {known.shape[1:], blocked.shape[1:]} != {(saved.embedding.config.latent_dim,)}:
-                    raise ValueError("what it remembers are no latents of its embedding")
-                agent._remembered = Experience(float(saved.more["spacing"]), known, blocked)
-            if (gathered := saved.tensors.get("gathered")) is not None:
-                arrays: Any = {"states": None} | {name: tensor.numpy() for name, tensor in gathered.items()}
-                agent._gathered = Shard(from_json(DatasetCard, saved.more["card"]), **arrays)
-                _check_shapes(agent._gathered)
-                agent._check_same(agent._gathered.card, path)
-        return agent
-
-    def _check_same(self, card: DatasetCard, path: Path | str) -> None:
-        """What was gathered in one of this project's worlds is never mixed with another's, which may look alike."""
-        world = self._world
-        if world is not None and world.native and card.environment != world.name:
-            raise InputError(f"{path} gathered in {card.environment}, not in {world.name}: give load that environment.")
+    def _settle(self, world: World, path: Path | str) -> None:
+        """Also refuse another of this project's worlds, which may look alike: what was gathered is never mixed."""
+        super()._settle(world, path)
+        gathered = self._gathered
+        if gathered is not None and world.native and gathered.card.environment != world.name:
+            raise InputError(
+                f"{path} gathered in {gathered.card.environment}, not in {world.name}: give load that environment."
+            )
 
     def _adopt(self, embedding: Embedding) -> None:
         """See through this embedding from now on; latents of the one before mean nothing in it."""

@@ -6,7 +6,6 @@ that was killed goes on from its last checkpoint to the bit, as it would have go
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,12 +19,9 @@ from e2c_control.data.card import NAME, DatasetCard, read_card
 from e2c_control.data.shards import Shard, join_shards
 from e2c_control.data.writer import TransitionsWriter, check_writable
 from e2c_control.errors import InputError
-from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.checkpoint import checkpoint_path, keep_last
+from e2c_control.runs.atomic import remove, replace_text
 from e2c_control.runs.folder import RunFolder
-
-KEPT = 2
-"""Checkpoints."""
+from e2c_control.runs.session import Session
 
 
 class _Empty(Exception):
@@ -60,6 +56,7 @@ class Gathering:
 
     def explore(
         self,
+        session: Session,
         agent: FreeEnergyAgent,
         recorder: Recorder,
         steps: int,
@@ -90,8 +87,7 @@ class Gathering:
             agent.logger.dump(agent.num_timesteps)
             if ended is not None:
                 return ended
-            agent.save(checkpoint_path(self.run.checkpoints, agent.num_timesteps))
-            keep_last(self.run.checkpoints, KEPT)
+            session.save(agent.num_timesteps, agent.save)
         return None
 
     def join(self, overwrite: bool) -> Transitions:
@@ -104,8 +100,7 @@ class Gathering:
     def tidy(self) -> None:
         """Remove the parts, once they are joined and none is to come."""
         # All at once: after a kill half-way, the rest would be taken for the whole and joined over it.
-        joined = (self.run.path / "parts").rename(self.run.path / "parts-joined")
-        shutil.rmtree(joined)
+        remove(self.run.path / "parts")
 
     def is_own(self) -> bool:
         """Whether the dataset that is there already is what this run has joined before."""

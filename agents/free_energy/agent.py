@@ -16,6 +16,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
+from e2c_control.agents.algorithms import AlgorithmState
 from e2c_control.agents.free_energy.environments import EnvSource, Nowhere, vectors_of
 from e2c_control.agents.free_energy.learners import (
     POLICIES,
@@ -26,7 +27,6 @@ from e2c_control.agents.free_energy.learners import (
     settings_of,
 )
 from e2c_control.agents.free_energy.randomness import own_randomness
-from e2c_control.agents.free_energy.saved import algorithm_from, algorithm_to
 from e2c_control.agents.free_energy.sight import SightCallback
 from e2c_control.agents.learning import (
     Callback,
@@ -39,14 +39,13 @@ from e2c_control.agents.learning import (
 )
 from e2c_control.agents.novelty import NoveltyCallback, NoveltyOptions, NoveltyReward, Weights
 from e2c_control.agents.novelty.novelty import WHITENED_LIMIT
-from e2c_control.agents.novelty.scaling import Moments, moments_from, moments_to
-from e2c_control.agents.policy_gradient.spaces import check_fit, space_from, space_to
+from e2c_control.agents.novelty.scaling import Moments
+from e2c_control.agents.policy_gradient import PolicyGradient
+from e2c_control.agents.spaces import SPACES, check_fit, spaces_from, spaces_to
 from e2c_control.errors import InputError, whole
-from e2c_control.registry import names_from, trusting
-from e2c_control.runs.checkpoint import Checkpoint, checked_meta, load_checkpoint, save_checkpoint
-from e2c_control.runs.config import from_json, to_json
+from e2c_control.registry import names_from
 from e2c_control.runs.own import followed, sign
-from e2c_control.runs.restoring import restoring
+from e2c_control.runs.stateful import Part, State, gather, loading, put_back, save
 from e2c_control.runs.typed_json import fields_from
 
 KIND = "FreeEnergyAgent"
@@ -54,17 +53,6 @@ NOVELTY = "novelty_"
 """How the names of the model's files begin."""
 
 KEPT: Mapping[str, Any] = {"tensorboard_log": str | None, "verbose": int}
-META: Mapping[str, Any] = {
-    "options": Any,
-    "seed": int,
-    "kept": Mapping[str, Any],
-    "n_envs": int,
-    "observation_space": Mapping[str, Any],
-    "action_space": Mapping[str, Any],
-    "algorithm": Mapping[str, Any],
-    "novelty": Mapping[str, Any],
-}
-"""What the JSON of a saved agent must have."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +82,18 @@ class FreeEnergyOptions:
         if not isinstance(cast(Any, self.novelty), NoveltyOptions):
             raise InputError(f"novelty is a {type(self.novelty).__name__}: give NoveltyOptions, or none.")
         object.__setattr__(self, "policy_options", savable("policy_options", self.policy_options))
+
+
+META: Mapping[str, Any] = {
+    "options": FreeEnergyOptions,
+    "seed": int,
+    "kept": Mapping[str, Any],
+    "n_envs": int,
+    **SPACES,
+    "algorithm": Mapping[str, Any],
+    "novelty": Mapping[str, Any],
+}
+"""What the JSON of a saved agent must have."""
 
 
 class FreeEnergyAgent:
@@ -262,24 +262,21 @@ class FreeEnergyAgent:
 
         Everything but the environments is written: weights, optimisers, random generators, what was seen and counted.
         """
-        bounds: dict[str, torch.Tensor] = {}
-        tensors, algorithm = algorithm_to(self.model)
-        model, novelty = self.reward.state()
-        meta = {
-            "agent": KIND,
-            "options": to_json(self.options),
+        bounds, both = spaces_to(self.reward)
+        tensors, meta = gather(self._parts())
+        own = {
+            "options": self.options,
             "seed": self.seed,
             "kept": self._kept,
             "signature": sign(self._kept["tensorboard_log"]),
             "n_envs": self.reward.num_envs,
-            "observation_space": space_to(cast(Any, self.reward.observation_space), "seen", bounds),
-            "action_space": space_to(cast(Any, self.reward.action_space), "does", bounds),
-            "algorithm": algorithm,
-            "novelty": novelty,
         }
-        whitening = {} if self._whitening is None else {"whitening": moments_to(cast(Any, self._whitening.obs_rms))}
-        named = {f"{NOVELTY}{name}": group for name, group in model.items()}
-        save_checkpoint(Path(path), {**tensors, **named, **whitening, "agent_spaces": bounds}, to_json(meta))
+        save(path, State({**tensors, "agent_spaces": bounds}, {**own, **both, **meta}), KIND)
+
+    def _parts(self) -> dict[str, Part]:
+        algorithm = self.model if isinstance(self.model, PolicyGradient) else AlgorithmState(self.model)
+        whitening = {} if self._whitening is None else {"whitening": cast(Moments, self._whitening.obs_rms)}
+        return {"algorithm": algorithm, NOVELTY: self.reward, **whitening}
 
     @classmethod
     def load(
@@ -301,50 +298,33 @@ class FreeEnergyAgent:
         Raises:
             InputError: the folder is missing, damaged or no agent's, or the environment does not fit it.
         """
-        checkpoint = load_checkpoint(Path(path))
-        if checkpoint.meta.get("agent") != KIND:
-            raise InputError(f"{path} holds no {KIND}: give the folder that {KIND}.save wrote.")
-        meta = checked_meta(checkpoint, META)
-        with trusting(trust), restoring(checkpoint.path, checkpoint.tensors):
-            return cls._from(checkpoint, meta, env, device)
-
-    @classmethod
-    def _from(
-        cls, checkpoint: Checkpoint, meta: Mapping[str, Any], env: EnvSource | None, device: torch.device | str
-    ) -> Self:
-        tensors = checkpoint.tensors
-        seen, does = (space_from(meta[f"{name}_space"], tensors["agent_spaces"]) for name in ("observation", "action"))
-        count, options = meta["n_envs"], cast(FreeEnergyOptions, from_json(FreeEnergyOptions, meta["options"]))
-        if len(tensors[f"{NOVELTY}memory"]["ages"]) != count:
-            raise InputError(f"{checkpoint.path} is damaged, it has not {count} environments: learn again.")
-        kept = fields_from(KEPT, meta["kept"])
-        log = followed(kept["tensorboard_log"], meta.get("signature"), checkpoint.path)
-        if env is None:
-            venv: VecEnv = Nowhere(count, seen, does)
-        else:
-            with names_from(None):  # the user's own words
-                venv = vectors_of(env, None, count)
-            check_fit(venv, seen, does, count, checkpoint.path)
-        agent = cls(
-            venv,
-            options.policy,
-            options.novelty,
-            objective=options.weights.objective,
-            intrinsic_weight=options.weights.intrinsic,
-            extrinsic_weight=options.weights.extrinsic,
-            sight=options.sight,
-            policy_options=options.policy_options,
-            seed=meta["seed"],
-            device=device,
-            tensorboard_log=log,
-            verbose=kept["verbose"],
-        )
-        algorithm_from(agent.model, tensors, meta["algorithm"], checkpoint.path)
-        own = {name.removeprefix(NOVELTY): group for name, group in tensors.items() if name.startswith(NOVELTY)}
-        agent.reward.restore(own, meta["novelty"])
-        if agent._whitening is not None:
-            moments_from(cast(Any, agent._whitening.obs_rms), tensors["whitening"])
-        return agent
+        with loading(path, META, KIND, trust=trust) as (tensors, meta):
+            known, count, options = spaces_from(tensors["agent_spaces"], meta), meta["n_envs"], meta["options"]
+            if len(tensors[f"{NOVELTY}memory"]["ages"]) != count:
+                raise InputError(f"{path} is damaged, it has not {count} environments: learn again.")
+            kept = fields_from(KEPT, meta["kept"])
+            if env is None:
+                venv: VecEnv = Nowhere(count, *known)
+            else:
+                with names_from(None):  # the user's own words
+                    venv = vectors_of(env, None, count)
+                check_fit(venv, known, count, path)
+            agent = cls(
+                venv,
+                options.policy,
+                options.novelty,
+                objective=options.weights.objective,
+                intrinsic_weight=options.weights.intrinsic,
+                extrinsic_weight=options.weights.extrinsic,
+                sight=options.sight,
+                policy_options=options.policy_options,
+                seed=meta["seed"],
+                device=device,
+                tensorboard_log=followed(kept["tensorboard_log"], meta.get("signature"), path),
+                verbose=kept["verbose"],
+            )
+            put_back(agent._parts(), tensors, meta)
+            return agent
 
 
 def _whitening(venv: VecEnv) -> VecNormalize:

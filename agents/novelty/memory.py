@@ -108,25 +108,25 @@ class Memory:
         # What fills up a window is a first frame, whose action is zeros.
         return self.frames[envs[:, None], reached], self.actions[envs[:, None], reached[:, 1:]]
 
-    def state(self) -> dict[str, Tensor]:
-        """All of it that was written, as tensors."""
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return all of it that was written, as tensors."""
         whole = {"frames": self.frames, "actions": self.actions, "ages": self.ages}
         arrays = {name: array[:, : self._filled] for name, array in whole.items()}
         return {name: torch.from_numpy(array.copy()) for name, array in {**arrays, "written": self.written}.items()}
 
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from what `state` gave.
+    def load_state_dict(self, state_dict: Mapping[str, Tensor], /) -> None:
+        """Go on from what `state_dict` returned.
 
         Raises:
             InputError: it is of another number of environments, or damaged.
         """
-        count, filled = state["ages"].shape
-        written = state["written"].numpy()
+        count, filled = state_dict["ages"].shape
+        written = state_dict["written"].numpy()
         if count != self.n_envs:
             raise InputError(f"The memory is of {count} environments, not of {self.n_envs}: give as many.")
         counted = 0 <= written.min() <= written.max() < 2**62 and min(written.max(), self.size) <= filled
-        if not counted or bool((state["ages"] < 0).any()):
+        if not counted or bool((state_dict["ages"] < 0).any()):
             raise InputError("The memory's counts do not fit its frames: copy the folder again from its source.")
         for name in ("frames", "actions", "ages"):
-            getattr(self, name)[:, :filled] = state[name].numpy()
+            getattr(self, name)[:, :filled] = state_dict[name].numpy()
         self.written[:] = written

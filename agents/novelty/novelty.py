@@ -16,11 +16,11 @@ from e2c_control.agents.learning import savable
 from e2c_control.agents.novelty.memory import Cut, Memory
 from e2c_control.agents.novelty.model import NoveltyModel
 from e2c_control.agents.novelty.registry import MODELS, REMEDIES, make_model
-from e2c_control.agents.novelty.scaling import Moments, deviation, moments_from, moments_to
+from e2c_control.agents.novelty.scaling import Moments, deviation
 from e2c_control.agents.novelty.windows import Layout, Windows
 from e2c_control.errors import InputError, check_fields, flag, number, whole
 from e2c_control.runs.limits import LARGEST_COUNT
-from e2c_control.runs.training_state import generator_to_tensor, optimizer_from_tensors, optimizer_to_tensors
+from e2c_control.runs.stateful import Groups, Part, State, gather, put_back
 from e2c_control.runs.typed_json import fields_from
 
 WHITENED_LIMIT, IMAGE_LIMIT = 5.0, 50.0
@@ -201,34 +201,23 @@ class Novelty:
     def _size_of_scores(self, windows: Cut) -> float:
         return float(np.abs(self.score(*windows)).mean())
 
-    def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-        """All that the next score and update depend on but the memory: groups of named tensors, and JSON."""
-        optimiser, content = optimizer_to_tensors(self.optimiser)
-        generators = {"order": generator_to_tensor(self._order), "noise": generator_to_tensor(self._noise)}
-        tensors = {
-            "model": self.model.state_dict(),
-            "optimiser": optimiser,
-            "generators": generators,
-            "statistics": moments_to(self.moments),
-        }
-        return tensors, {"updates": self.updates, "optimiser": content}
+    def _parts(self) -> dict[str, Part]:
+        generators = {"order": self._order, "noise": self._noise}
+        own: dict[str, Part] = {"model": self.model, "optimiser": self.optimiser, "generators": generators}
+        return {**own, "statistics": self.moments}
 
-    def restore(self, tensors: Mapping[str, Mapping[str, Tensor]], meta: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave.
+    def state(self) -> State:
+        """Return all that the next score and update depend on but the memory."""
+        tensors, meta = gather(self._parts())
+        return State(tensors, {**meta, "updates": self.updates})
+
+    def restore(self, tensors: Groups, meta: Mapping[str, Any], /) -> None:
+        """Go on from what `state` returned.
 
         Raises:
             InputError: it belongs to a model of other sizes.
             ValueError: a field of `meta` is missing, or cannot have such a value.
         """
         meta = fields_from({"updates": int, "optimiser": Mapping[str, Any]}, meta, "novelty")
-        try:
-            self.model.load_state_dict(dict(tensors["model"]))
-        except RuntimeError as error:
-            raise InputError("The saved novelty model has other sizes: make one like it first.") from error
-        optimizer_from_tensors(self.optimiser, tensors["optimiser"], meta["optimiser"])
-        moments_from(self.moments, tensors["statistics"])
-        for generator, name in ((self._order, "order"), (self._noise, "noise")):
-            # The state of another kind of device's generator is no use: it keeps its seed.
-            if generator.get_state().shape == tensors["generators"][name].shape:
-                generator.set_state(tensors["generators"][name])
+        put_back(self._parts(), tensors, meta)
         self.updates = meta["updates"]

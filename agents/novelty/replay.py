@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
+import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.buffers import ReplayBuffer
@@ -13,6 +15,11 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from e2c_control.agents.novelty.reward import Elsewhere, NoveltyReward
 from e2c_control.errors import InputError
+from e2c_control.runs.stateful import Groups, State
+from e2c_control.runs.typed_json import fields_from
+
+COLUMNS = ("observations", "next_observations", "actions", "rewards", "dones", "timeouts", "ages")
+"""What is kept of each transition."""
 
 
 class NoveltyReplayBuffer(ReplayBuffer):
@@ -83,6 +90,22 @@ class NoveltyReplayBuffer(ReplayBuffer):
                 "The replay buffer's source is not the outermost NoveltyReward of the environments that are learnt in: "
                 "set model.replay_buffer.source to that one."
             )
+
+    def state(self) -> State:
+        """Return the transitions that it holds."""
+        filled = self.buffer_size if self.full else self.pos
+        columns = {name: torch.from_numpy(getattr(self, name)[:filled].copy()) for name in COLUMNS}
+        return State({"replay": columns}, {"pos": int(self.pos), "full": bool(self.full)})
+
+    def restore(self, tensors: Groups, meta: Mapping[str, Any], /) -> None:
+        """Go on from what `state` returned; ValueError if that is not what `meta` says."""
+        where, columns = fields_from({"pos": int, "full": bool}, meta, "replay"), tensors["replay"]
+        filled = self.buffer_size if where["full"] else where["pos"]
+        for name in COLUMNS:
+            if len(columns[name]) != filled:
+                raise ValueError(f"its replay buffer has {len(columns[name])} {name}, not {filled}")
+            getattr(self, name)[:filled] = columns[name].numpy()
+        self.pos, self.full = where["pos"], where["full"]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_source": None}

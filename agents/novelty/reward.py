@@ -14,22 +14,30 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecMonitor, VecNormalize, is_vecenv_wrapped
-from torch import Tensor
 
 from e2c_control.agents.learning import device_of
-from e2c_control.agents.novelty import saved
 from e2c_control.agents.novelty.memory import Memory
 from e2c_control.agents.novelty.novelty import Novelty, NoveltyOptions
 from e2c_control.agents.novelty.scaling import ReturnScale
 from e2c_control.agents.novelty.weights import Objective, Weights
 from e2c_control.agents.novelty.windows import ActionCode, FrameCode, Layout
 from e2c_control.agents.policy_gradient.collecting import check_finite
+from e2c_control.agents.spaces import SPACES, check_fit, spaces_from, spaces_to
 from e2c_control.errors import InputError, flag, of_class, whole
-from e2c_control.registry import trusting
+from e2c_control.runs.stateful import Groups, Part, State, gather, loading, put_back, save
 from e2c_control.runs.typed_json import fields_from
 
+KIND = "NoveltyReward"
 STATE: Mapping[str, Any] = {"steps": int, "untrained_steps": int, "watching": bool, "novelty": Mapping[str, Any]}
-"""What the JSON of a saved state must have."""
+SAVED: Mapping[str, Any] = {
+    "options": NoveltyOptions,
+    "weights": Weights,
+    "training": bool,
+    "n_envs": int,
+    "state": Mapping[str, Any],
+    **SPACES,
+}
+"""What the JSON of a state, and of a saved one, must have."""
 
 Step = tuple[NDArray[Any], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]
 
@@ -205,23 +213,24 @@ class NoveltyReward(VecEnvWrapper):
             self.novelty.observe(self._next_frames(observations, dones, infos))
         self._watching = self.options.running
 
-    def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-        """All that the next reward depends on but the environments: groups of named tensors, and JSON."""
-        tensors, meta = self.novelty.state()
-        own = {"steps": self.steps, "untrained_steps": self.untrained_steps, "watching": self._watching}
-        return {**tensors, "memory": self.memory.state(), "scale": self.scale.state()}, {**own, "novelty": meta}
+    def _parts(self) -> dict[str, Part]:
+        return {"memory": self.memory, "novelty": self.novelty, "scale": self.scale}
 
-    def restore(self, tensors: Mapping[str, Mapping[str, Tensor]], meta: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave.
+    def state(self) -> State:
+        """Return all that the next reward depends on but the environments."""
+        tensors, meta = gather(self._parts())
+        own = {"steps": self.steps, "untrained_steps": self.untrained_steps, "watching": self._watching}
+        return State(tensors, {**own, **meta})
+
+    def restore(self, tensors: Groups, meta: Mapping[str, Any], /) -> None:
+        """Go on from what `state` returned.
 
         Raises:
             InputError: it belongs to another model, or to another number of environments.
             ValueError: a field of `meta` is missing, or cannot have such a value.
         """
         meta = fields_from(STATE, meta, "state")
-        self.memory.restore(tensors["memory"])
-        self.novelty.restore(tensors, meta["novelty"])
-        self.scale.restore(tensors["scale"])
+        put_back(self._parts(), tensors, meta)
         self.steps, self.untrained_steps, self._watching = meta["steps"], meta["untrained_steps"], meta["watching"]
 
     def save(self, path: str | Path) -> None:
@@ -229,7 +238,10 @@ class NoveltyReward(VecEnvWrapper):
 
         Nothing is pickled, and such a folder that is there is replaced.
         """
-        saved.write(self, Path(path))
+        bounds, both = spaces_to(self)
+        tensors, state = self.state()
+        own = {"options": self.options, "weights": self.weights, "training": self.training, "n_envs": self.num_envs}
+        save(path, State({**tensors, "spaces": bounds}, {**own, **both, "state": state}), KIND)
 
     @classmethod
     def load(
@@ -242,14 +254,27 @@ class NoveltyReward(VecEnvWrapper):
         Args:
             path: the folder.
             venv: the environments.
-            device: where it computes.
+            device: where the model computes.
             trust: modules whose code the folder may name, such as ``("my_package",)``.
 
         Raises:
             InputError: the folder is missing, damaged or another one's, or the environments do not fit it.
         """
-        with trusting(trust):
-            return saved.read(cls, Path(path), venv, device)
+        with loading(path, SAVED, KIND, trust=trust) as (tensors, meta):
+            check_fit(venv, spaces_from(tensors["spaces"], meta), meta["n_envs"], path)
+            weights: Weights = meta["weights"]
+            reward = cls(
+                venv,
+                meta["options"],
+                intrinsic_weight=weights.intrinsic,
+                extrinsic_weight=weights.extrinsic,
+                objective=weights.objective,
+                seed=0,  # all that it decides is in what is restored
+                device=device,
+                training=meta["training"],
+            )
+            reward.restore(tensors, meta["state"])
+            return reward
 
     def __reduce__(self) -> tuple[type[Elsewhere], tuple[()]]:
         """Nothing of it is pickled: stable-baselines3 does with all arguments of an algorithm, environments too."""

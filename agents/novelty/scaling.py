@@ -67,17 +67,18 @@ class ReturnScale:
         """All sums begin anew."""
         self.returns[:] = 0.0
 
-    def state(self) -> dict[str, Tensor]:
-        """As tensors."""
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return all of it as tensors."""
         own = {"returns": torch.from_numpy(self.returns.copy()), "observed": torch.tensor(self.observed)}
-        return {**own, **moments_to(self.moments)}
+        return {**own, **self.moments.state_dict()}
 
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from what `state` gave."""
-        if state["returns"].shape != self.returns.shape:
-            raise InputError(f"The saved sums are of {tuple(state['returns'].shape)} environments: give as many.")
-        moments_from(self.moments, state)
-        self.returns, self.observed = _squarable(state["returns"]), bool(state["observed"])
+    def load_state_dict(self, state_dict: Mapping[str, Tensor], /) -> None:
+        """Go on from what `state_dict` returned."""
+        returns = state_dict["returns"]
+        if returns.shape != self.returns.shape:
+            raise InputError(f"The saved sums are of {tuple(returns.shape)} environments: give as many.")
+        self.moments.load_state_dict(state_dict)
+        self.returns, self.observed = _squarable(returns), bool(state_dict["observed"])
 
 
 class Moments(RunningMeanStd):
@@ -98,26 +99,25 @@ class Moments(RunningMeanStd):
         super().update(np.asarray(arr, np.float64))
         self.var = np.maximum(self.var, np.square(ROUNDING * np.abs(self.mean) + SMALLEST))
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return mean, variance and count as tensors."""
+        values: dict[str, Any] = {"mean": self.mean, "var": self.var, "count": self.count}
+        return {name: torch.from_numpy(np.array(value, np.float64)) for name, value in values.items()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Tensor], /) -> None:
+        """Go on from what `state_dict` returned; InputError if that is of another shape, or of no numbers."""
+        mean, var = state_dict["mean"], state_dict["var"]
+        if not mean.shape == var.shape == np.shape(self.mean):
+            raise InputError(f"The saved statistics are of {tuple(mean.shape)}, not {np.shape(self.mean)}.")
+        self.mean, self.var = _squarable(mean), _squarable(var)
+        self.count = float(_squarable(state_dict["count"]))
+        if np.min(self.var) < 0 or self.count < 0:
+            raise InputError("The saved statistics are below 0: copy the folder again from its source.")
+
 
 def deviation(moments: RunningMeanStd) -> NDArray[np.float64]:
     """Of running moments, by which numbers are whitened."""
     return np.sqrt(np.asarray(moments.var, np.float64))
-
-
-def moments_to(moments: RunningMeanStd) -> dict[str, Tensor]:
-    """Running moments as tensors."""
-    values: dict[str, Any] = {"mean": moments.mean, "var": moments.var, "count": moments.count}
-    return {name: torch.from_numpy(np.array(value, np.float64)) for name, value in values.items()}
-
-
-def moments_from(moments: RunningMeanStd, state: Mapping[str, Tensor]) -> None:
-    """The inverse of `moments_to`; `InputError` if they are of numbers of another shape, or of none."""
-    if not state["mean"].shape == state["var"].shape == np.shape(moments.mean):
-        raise InputError(f"The saved statistics are of {tuple(state['mean'].shape)}, not {np.shape(moments.mean)}.")
-    moments.mean, moments.var = _squarable(state["mean"]), _squarable(state["var"])
-    moments.count = float(_squarable(state["count"]))
-    if np.min(moments.var) < 0 or moments.count < 0:
-        raise InputError("The saved statistics are below 0: copy the folder again from its source.")
 
 
 def _squarable(saved: Tensor) -> NDArray[np.float64]:

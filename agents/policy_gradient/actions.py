@@ -15,7 +15,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, Independent
 
-from e2c_control.agents.policy_gradient.spaces import check_starts
+from e2c_control.agents.spaces import check_starts
 from e2c_control.errors import InputError
 from e2c_control.gradients.laws import Continuous, Discrete, law_of
 

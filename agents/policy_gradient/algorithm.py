@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
@@ -26,18 +26,22 @@ from stable_baselines3.common.type_aliases import GymEnv, Schedule
 from stable_baselines3.common.utils import explained_variance, get_system_info
 from stable_baselines3.common.vec_env import VecEnv
 
+from e2c_control.agents.algorithms import LEARNT, AlgorithmState
 from e2c_control.agents.learning import Callback, as_callback, device_of, later_seed, log_folder, with_bar
-from e2c_control.agents.policy_gradient.actions import (
-    Seen,
-    check_actions,
-    look,
-)
+from e2c_control.agents.policy_gradient.actions import Seen, check_actions, look
+from e2c_control.agents.policy_gradient.arguments import ARGUMENTS, arguments_from, arguments_to
 from e2c_control.agents.policy_gradient.collecting import SURROGATE, TRAINING, collect
 from e2c_control.agents.policy_gradient.rollout import DictNoiseBuffer, NoiseBuffer, Rollout
-from e2c_control.agents.policy_gradient.saved import SavedPolicyGradient
-from e2c_control.agents.policy_gradient.spaces import check_starts
+from e2c_control.agents.spaces import SPACES, check_fit, check_starts, spaces_from, spaces_to
 from e2c_control.errors import InputError, flag, number, whole
 from e2c_control.gradients import Estimate, Estimator, GradientMonitor
+from e2c_control.runs.stateful import Groups, State, loading, put_back, save
+from e2c_control.runs.typed_json import fields_from
+
+SCALES = ("advantage_square", "advantage_weight")
+STATE: Mapping[str, Any] = {**LEARNT, "scales": Mapping[str, float], "monitor_weight": float}
+SAVED: Mapping[str, Any] = {**STATE, **ARGUMENTS, **SPACES, "n_envs": int}
+"""What the JSON of a state, and of a saved model, must have."""
 
 
 class PolicyGradient(OnPolicyAlgorithm):
@@ -269,6 +273,42 @@ class PolicyGradient(OnPolicyAlgorithm):
         names = ["policy", "policy.optimizer"]
         return [*names, *(["estimator"] if self.estimator.state_dict() else [])], []
 
+    def state(self) -> State:
+        """Return all that the next step depends on but the environments."""
+        tensors, meta = AlgorithmState(self).state()
+        own = {f"generator.{i}": generator.get_state() for i, generator in enumerate(self.generators)}
+        own |= {f"mean.{i}": mean for i, mean in enumerate(self.monitor.mean)}
+        own |= {f"variance.{i}": variance for i, variance in enumerate(self.monitor.variance)}
+        scales = {name: getattr(self, name) for name in SCALES if hasattr(self, name)}
+        return State({**tensors, "state": own}, {**meta, "scales": scales, "monitor_weight": self.monitor.weight})
+
+    def restore(self, tensors: Groups, meta: Mapping[str, Any], /) -> None:
+        """Go on from what `state` returned.
+
+        Raises:
+            InputError: it is of a model of other sizes.
+            ValueError: a field of `meta` is missing, or cannot have such a value.
+        """
+        AlgorithmState(self).restore(tensors, meta)
+        meta, state = fields_from(STATE, meta), tensors["state"]
+        for i, generator in enumerate(self.generators):
+            # The state of another kind of device's generator is no use: it keeps its seed.
+            if generator.get_state().shape == state[f"generator.{i}"].shape:
+                generator.set_state(state[f"generator.{i}"])
+        count, weight = sum(name.startswith("mean.") for name in state), meta["monitor_weight"]
+        mean, square, variance = (
+            [state[f"{name}.{i}"].double().to(self.device) for i in range(count) if f"{name}.{i}" in state]
+            for name in ("mean", "square", "variance")
+        )
+        if square:  # version 0.1.0 wrote sums of gradients and of their squares, both weighted
+            mean = [part / weight for part in mean]
+            pairs = zip(square, mean, strict=True)
+            variance = [(part / weight - centre.square()).clamp_min(0) for part, centre in pairs]
+        self.monitor.weight, self.monitor.mean, self.monitor.variance = weight, mean, variance
+        for name in SCALES:
+            if hasattr(self, name):
+                setattr(self, name, float(meta["scales"][name]))
+
     def save(
         self,
         path: str | Path | io.BufferedIOBase,
@@ -282,7 +322,10 @@ class PolicyGradient(OnPolicyAlgorithm):
         """
         if exclude or include:
             raise InputError("All of a model is saved: leave exclude and include out.")
-        SavedPolicyGradient.of(self).write(_folder(path))
+        tensors, meta = self.state()
+        bounds, both = spaces_to(self)
+        made = {**arguments_to(self), **both, "n_envs": self.n_envs}
+        save(path, State({**tensors, "spaces": bounds}, {**made, **meta}), type(self).__name__)
 
     @classmethod
     def load(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -295,7 +338,7 @@ class PolicyGradient(OnPolicyAlgorithm):
         force_reset: bool = True,
         **changes: Any,
     ) -> Self:
-        """A model that `save` wrote; `learn(..., reset_num_timesteps=False)` goes on where it was.
+        """Return a model that `save` wrote; `learn(..., reset_num_timesteps=False)` goes on where it was.
 
         Args:
             path: the folder.
@@ -315,20 +358,25 @@ class PolicyGradient(OnPolicyAlgorithm):
             raise InputError("The state of environments is not saved: leave force_reset out.")
         if print_system_info:
             get_system_info()
-        changes = {**(custom_objects or {}), **changes}
-        return SavedPolicyGradient.read(_folder(path), cls.__name__).build(cls, env, device, changes)
+        with loading(path, SAVED, cls.__name__) as (tensors, meta):
+            given = arguments_from(cls, meta, {**(custom_objects or {}), **changes}, path)
+            known, venv = spaces_from(tensors["spaces"], meta), None
+            if env is not None:
+                venv = cls._wrap_env(env, given["verbose"])
+                check_fit(venv, known, None, path)
+            model = cls(env=venv, device=device, _init_setup_model=False, **given)
+            model.observation_space, model.action_space = known
+            model.n_envs = meta["n_envs"] if venv is None else venv.num_envs
+            model._setup_model()
+            model.restore(tensors, meta)
+            return model
 
     def set_parameters(
         self, load_path_or_dict: Any, exact_match: bool = True, device: torch.device | str = "auto"
     ) -> None:
-        """Weights of a folder that `save` wrote, or of what `get_parameters` gave."""
+        """Take over weights of a folder that `save` wrote, or of what `get_parameters` returned."""
         if isinstance(load_path_or_dict, dict):
             super().set_parameters(cast(Any, load_path_or_dict), exact_match, device)
             return
-        SavedPolicyGradient.read(_folder(load_path_or_dict), type(self).__name__).restore_weights(self)
-
-
-def _folder(path: Any) -> Path:
-    if not isinstance(path, str | Path):
-        raise InputError(f"A model is a folder, not a {type(path).__name__}: give a path.")
-    return Path(path)
+        with loading(load_path_or_dict, SAVED, type(self).__name__) as (tensors, meta):
+            put_back(AlgorithmState(self).parts(), tensors, meta["optimizers"])

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -29,7 +29,7 @@ from e2c_control.autoencoders.autoencoder import AutoEncoder, lengths
 from e2c_control.autoencoders.sampling import fit_codes
 from e2c_control.autoencoders.training import AutoEncoderTrainer, TrainingOptions
 from e2c_control.errors import InputError, check_fields, number, one_of, whole
-from e2c_control.runs.training_state import generator_from_tensor, generator_to_tensor
+from e2c_control.runs.stateful import Groups, State, gather, put_back
 
 
 @dataclass(frozen=True)
@@ -190,15 +190,15 @@ class NoveltySearch:
         low, high = self.model.data_range
         return (mean + factor.unsqueeze(1) * (flat - mean)).clamp(low, high).reshape(x.shape)
 
-    def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-        """All that the next cycle depends on: groups of named tensors, and JSON."""
-        tensors, meta = self.trainer.state()
+    def state(self) -> State:
+        """Return all that the next cycle depends on."""
+        tensors, meta = gather({"trainer": self.trainer})
         own = {"data": self.data, "original": self.original, "born": self.born}
-        own["generator"] = generator_to_tensor(self._generator)
-        return tensors | {"search": own}, {"trainer": meta, "cycle": self.cycle}
+        own["generator"] = self._generator.get_state()
+        return State({**tensors, "search": own}, {**meta, "cycle": self.cycle})
 
-    def restore(self, tensors: Mapping[str, Mapping[str, Tensor]], meta: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave.
+    def restore(self, tensors: Groups, meta: Mapping[str, Any], /) -> None:
+        """Go on from what `state` returned.
 
         Raises:
             InputError: it belongs to other data or another model.
@@ -206,10 +206,10 @@ class NoveltySearch:
         own = tensors.get("search", dict[str, Tensor]())
         if "data" not in own or own["data"].shape != self.data.shape:
             raise InputError("The checkpoint is of a search on other data: begin a new run.")
-        self.trainer.restore(tensors, cast(Mapping[str, Any], meta["trainer"]))
+        put_back({"trainer": self.trainer}, tensors, meta)
         self.data, self.original = own["data"].clone(), own["original"].clone()
         self.born, self.cycle = own["born"].clone(), int(meta["cycle"])
-        self._generator = generator_from_tensor(own["generator"])
+        self._generator.set_state(own["generator"])
 
 
 Callback = Callable[[NoveltySearch, Found], None]

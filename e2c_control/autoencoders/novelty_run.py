@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,11 +19,10 @@ from e2c_control.autoencoders.training import TrainingOptions
 from e2c_control.data.npy import map_npy
 from e2c_control.errors import InputError
 from e2c_control.models.pixels import unit_pixels
-from e2c_control.runs.checkpoint import checkpoint_path, keep_last, latest, load_checkpoint, save_checkpoint
+from e2c_control.runs.checkpoint import latest
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.logger import RunLogger
-from e2c_control.runs.progress import progress_bar
-from e2c_control.runs.restoring import restoring
+from e2c_control.runs.session import Session
 
 WAVES, WAVES_AT_FIRST = "waves", 400
 
@@ -134,23 +134,14 @@ def run_novelty(run: RunFolder, config: NoveltyConfig, *, progress: bool = False
     Raises:
         InputError: data or checkpoint do not fit, or another process works in the folder.
     """
-    with run.held():
-        newest = latest(run.checkpoints)
-        if newest is None:
-            search = _search(config)
-        else:
-            checkpoint = load_checkpoint(newest)
-            with restoring(newest, checkpoint.tensors):
-                search = _search(config)
-                search.restore(checkpoint.tensors, checkpoint.meta)
-        bar = progress_bar(config.cycles, done=search.cycle, unit="cycle", enabled=progress)
-        with RunLogger(run, search.cycle) as logger, bar:
-            while search.cycle < config.cycles:
-                found = search.advance()
-                _log(logger, run, search, found, config)
-                save_checkpoint(checkpoint_path(run.checkpoints, search.cycle), *search.state())
-                keep_last(run.checkpoints, 2)
-                bar.update(1)
+    with Session.open(run) as session:
+        search = session.resumed(lambda: _search(config), {"trainer": Mapping[str, Any], "cycle": int})
+        session.begin(search.cycle, config.cycles, "cycle", progress=progress)
+        while search.cycle < config.cycles:
+            found = search.advance()
+            _log(session.logger, run, search, found, config)
+            session.save(search.cycle, search)
+            session.bar.update()
     return search
 
 
@@ -182,4 +173,3 @@ def _log(logger: RunLogger, run: RunFolder, search: NoveltySearch, found: Found,
     logger.image(found.cycle, "novelty/codes", places)
     save_png(sheet, run.plots / "samples.png")
     save_png(places, run.plots / "codes.png")
-    logger.flush()

@@ -13,10 +13,9 @@ import torch
 from e2c_control.autoencoders.autoencoder import AutoEncoder
 from e2c_control.autoencoders.networks import Networks
 from e2c_control.errors import InputError, check_fields, flag, one_of, only_options, whole
-from e2c_control.registry import Registry, trusting
-from e2c_control.runs.checkpoint import load_checkpoint, save_checkpoint
-from e2c_control.runs.restoring import restoring
-from e2c_control.runs.typed_json import from_json, to_json
+from e2c_control.registry import Registry
+from e2c_control.runs.stateful import State, gather, loading, put_back, save
+from e2c_control.runs.typed_json import from_json
 
 METHODS: Registry[type[AutoEncoder]] = Registry(
     "auto-encoder",
@@ -97,22 +96,22 @@ def make_autoencoder(config: AutoEncoderConfig, generator: torch.Generator) -> A
     return model
 
 
-def save_autoencoder(path: Path, model: AutoEncoder, config: AutoEncoderConfig) -> None:
+def save_autoencoder(path: Path | str, model: AutoEncoder, config: AutoEncoderConfig) -> None:
     """Write a model and what it is to a folder of JSON and safetensors."""
-    save_checkpoint(path, {"model": model.state_dict()}, {"autoencoder": to_json(config)})
+    tensors, _ = gather({"model": model})
+    save(path, State(tensors, {"autoencoder": config}))
 
 
-def load_autoencoder(path: Path, trust: Sequence[str] = ()) -> tuple[AutoEncoder, AutoEncoderConfig]:
+def load_autoencoder(path: Path | str, trust: Sequence[str] = ()) -> tuple[AutoEncoder, AutoEncoderConfig]:
     """Return the model that `save_autoencoder` wrote, on the CPU; it may name code in the modules ``trust``.
 
     Raises:
         InputError: it is missing, damaged, or no auto-encoder.
     """
-    checkpoint = load_checkpoint(path)
-    if "autoencoder" not in checkpoint.meta:
-        raise InputError(f"{path} is a checkpoint, but not of an auto-encoder: check the path.")
-    with trusting(trust), restoring(path, checkpoint.tensors):
-        config = from_json(AutoEncoderConfig, checkpoint.meta["autoencoder"])
+    with loading(path, {}, trust=trust) as (tensors, meta):
+        if "autoencoder" not in meta:
+            raise InputError(f"{path} is a checkpoint, but not of an auto-encoder: check the path.")
+        config = from_json(AutoEncoderConfig, meta["autoencoder"])
         model = make_autoencoder(config, torch.Generator().manual_seed(0))
-        model.load_state_dict(dict(checkpoint.tensors["model"]))
+        put_back({"model": model}, tensors, meta)
         return model, config

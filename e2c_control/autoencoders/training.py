@@ -13,13 +13,7 @@ from torch import Tensor
 
 from e2c_control.autoencoders.autoencoder import AutoEncoder, Loss
 from e2c_control.errors import InputError, check_fields, number, whole
-from e2c_control.runs.checkpoint import load_checkpoint, save_checkpoint
-from e2c_control.runs.training_state import (
-    generator_from_tensor,
-    generator_to_tensor,
-    optimizer_from_tensors,
-    optimizer_to_tensors,
-)
+from e2c_control.runs.stateful import Groups, Part, State, gather, loading, put_back, save
 
 
 @dataclass(frozen=True)
@@ -118,36 +112,32 @@ class AutoEncoderTrainer:
         after = self.options.decay_after
         return after is None or self.epoch < after * self.options.epochs
 
-    def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-        """All that the next step depends on but the data: groups of named tensors, and JSON."""
-        optimiser, content = optimizer_to_tensors(self.optimiser)
-        generators = {"order": generator_to_tensor(self._order), "noise": generator_to_tensor(self._noise)}
-        tensors = {"model": self.model.state_dict(), "optimiser": optimiser, "generators": generators}
-        return tensors, {"step": self.step, "epoch": self.epoch, "optimiser": content}
+    def _parts(self) -> dict[str, Part]:
+        generators = {"order": self._order, "noise": self._noise}
+        return {"model": self.model, "optimiser": self.optimiser, "generators": generators}
 
-    def restore(self, tensors: Mapping[str, Mapping[str, Tensor]], meta: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave.
+    def state(self) -> State:
+        """Return all that the next step depends on but the data."""
+        tensors, meta = gather(self._parts())
+        return State(tensors, {**meta, "step": self.step, "epoch": self.epoch})
+
+    def restore(self, tensors: Groups, meta: Mapping[str, Any], /) -> None:
+        """Go on from what `state` returned.
 
         Raises:
             InputError: it belongs to a model of other sizes.
         """
-        try:
-            self.model.load_state_dict(dict(tensors["model"]))
-        except RuntimeError as error:
-            raise InputError("The checkpoint is of an auto-encoder of other sizes: make one like it first.") from error
-        optimizer_from_tensors(self.optimiser, tensors["optimiser"], meta["optimiser"])
-        self._order = generator_from_tensor(tensors["generators"]["order"])
-        self._noise = generator_from_tensor(tensors["generators"]["noise"], self.device)
+        put_back(self._parts(), tensors, meta)
         self.step, self.epoch = int(meta["step"]), int(meta["epoch"])
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write a checkpoint folder: JSON and safetensors."""
-        save_checkpoint(path, *self.state())
+        save(path, self.state())
 
-    def resume(self, path: Path) -> None:
+    def resume(self, path: Path | str) -> None:
         """Go on from a checkpoint that `save` wrote."""
-        checkpoint = load_checkpoint(path)
-        self.restore(checkpoint.tensors, checkpoint.meta)
+        with loading(path, {"step": int, "epoch": int, "optimiser": Mapping[str, Any]}) as state:
+            self.restore(*state)
 
 
 def _named(loss: Loss) -> dict[str, Tensor]:

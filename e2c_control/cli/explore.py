@@ -140,8 +140,7 @@ class Explore:
         from e2c_control.data.writer import check_writable
         from e2c_control.runs.checkpoint import latest
         from e2c_control.runs.folder import RunFolder
-        from e2c_control.runs.logger import RunLogger
-        from e2c_control.runs.progress import progress_bar
+        from e2c_control.runs.session import Session
         from e2c_control.training.run import resolve_device
 
         check_seed(self.seed)
@@ -164,12 +163,12 @@ class Explore:
         gathering = Gathering(run, card, out)
         gathering.check(self.overwrite, agent.num_timesteps, self.steps)
         say("Run", run.path)
-        with run.held(), RunLogger(run, agent.num_timesteps) as logger:
-            agent.set_logger(Logger(str(run.path), [Curves(run, logger)]))
+        with Session.open(run) as session:
             say("Exploring", f"{env} for {self.steps:,} steps; curves: tensorboard --logdir {quoted(self.runs)}")
-            with progress_bar(self.steps, done=agent.num_timesteps, unit=" steps", enabled=True) as bar:
-                watching = [*self._watching(env, gathering, agent.num_timesteps), Progress(bar)]
-                ended = gathering.explore(agent, recorder, self.steps, self.checkpoint_every, watching)
+            session.begin(agent.num_timesteps, self.steps, " steps", progress=True)
+            agent.set_logger(Logger(str(run.path), [Curves(run, session.logger)]))
+            watching = [*self._watching(env, gathering, agent.num_timesteps), Progress(session.bar)]
+            ended = gathering.explore(session, agent, recorder, self.steps, self.checkpoint_every, watching)
             worlds.close()
             if not gathering.folders:
                 if ended is not None:

@@ -16,7 +16,7 @@ from typing import Any
 from e2c_control.data.card import DatasetCard
 from e2c_control.data.writer import FILES, TransitionsWriter, check_writable
 from e2c_control.errors import InputError
-from e2c_control.runs.atomic import publish, replace_text, require_space, sweep, writing
+from e2c_control.runs.atomic import erase, publish, replace_text, require_space, sweep, writing
 from e2c_control.runs.document import Kind
 from e2c_control.runs.foreign import check_folder
 from e2c_control.runs.lock import locked
@@ -168,9 +168,5 @@ class Unfinished:
     def _empty(self, keep: Collection[str]) -> None:
         with writing(self.path):
             for entry in self.folder.iterdir():
-                if entry.name in keep:
-                    continue
-                if entry.is_dir() and not entry.is_symlink():
-                    shutil.rmtree(entry)
-                else:
-                    entry.unlink()
+                if entry.name not in keep:
+                    erase(entry)

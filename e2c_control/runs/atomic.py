@@ -158,10 +158,24 @@ def sweep(*folders: Path) -> None:
         with suppress(OSError):
             if left["kind"] == "replaced" and not home.exists():
                 entry.rename(home)
-            elif entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
             else:
-                entry.unlink()
+                erase(entry)
+
+
+def erase(entry: Path) -> None:
+    """Remove a file or a folder; of a link, not what it leads to."""
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry)
+    else:
+        entry.unlink()
+
+
+def remove(path: Path) -> None:
+    """Remove a folder at once: it has another name before it goes, under which `sweep` finds the rest after a kill."""
+    with writing(path):
+        left = _hidden(path, "partial")
+        path.rename(left)
+        erase(left)
 
 
 def _hidden(path: Path, kind: str) -> Path:

@@ -1,6 +1,5 @@
 """Checkpoints: a folder of safetensors and one JSON file, complete or not there at all. Nothing is ever unpickled."""
 
-import shutil
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +12,9 @@ from safetensors.torch import save as bytes_from_tensors
 from torch import Tensor
 
 from e2c_control.errors import InputError
-from e2c_control.runs.atomic import check_replaceable, new_folder, unreadable, writing
+from e2c_control.runs.atomic import check_replaceable, new_folder, remove, unreadable, writing
 from e2c_control.runs.document import Kind
 from e2c_control.runs.foreign import check_folder, file_inside
-from e2c_control.runs.typed_json import fields_from
 
 CHECKPOINT = Kind(
     "e2c-control checkpoint",
@@ -44,20 +42,6 @@ class Checkpoint:
     path: Path
     tensors: Mapping[str, Tensors]
     meta: Mapping[str, Any]
-
-
-def checked_meta(checkpoint: Checkpoint, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON of a checkpoint with these fields checked, each by its annotation, as those of a config are.
-
-    Raises:
-        InputError: a field is missing, or cannot have such a value.
-    """
-    try:
-        return fields_from(fields, checkpoint.meta, "meta")
-    except ValueError as error:
-        raise InputError(
-            f"{checkpoint.path} is damaged, {error}: {CHECKPOINT.remedy.format(folder=checkpoint.path)}."
-        ) from error
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensors], meta: Mapping[str, Any]) -> None:
@@ -117,16 +101,14 @@ def latest(checkpoints: Path) -> Path | None:
 def keep_last(checkpoints: Path, count: int) -> None:
     """Remove all complete checkpoints but the newest ``count``."""
     for path in checkpoint_paths(checkpoints)[:-count]:
-        # Without its JSON file it is no checkpoint any more, should the rest not get removed.
-        (path / _META).unlink(missing_ok=True)
-        shutil.rmtree(path, ignore_errors=True)
+        remove(path)
 
 
 def remove_torn(checkpoints: Path) -> None:
-    """Remove what a process that was killed left of a checkpoint that it was removing."""
+    """Remove what a killed process of version 0.1.0 left of a checkpoint that it was removing."""
     for path in _steps(checkpoints):
         if path.is_dir() and not path.is_symlink() and not (path / _META).exists():
-            shutil.rmtree(path, ignore_errors=True)
+            remove(path)
 
 
 def _steps(checkpoints: Path) -> list[Path]:

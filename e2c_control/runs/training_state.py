@@ -1,4 +1,4 @@
-"""Optimisers and random generators as tensors and JSON, to the bit."""
+"""Optimisers as tensors and JSON, to the bit."""
 
 from collections.abc import Mapping
 from reprlib import repr as short
@@ -86,18 +86,6 @@ def _slots_of(optimizer: Optimizer) -> dict[str, torch.Size] | None:
     except (TypeError, ValueError, RuntimeError):  # it takes other arguments, or a closure: its slots are unknown
         return None
     return {name: slot.shape for name, slot in twin.state[probe].items() if isinstance(slot, Tensor)}
-
-
-def generator_to_tensor(generator: torch.Generator) -> Tensor:
-    """State of a torch generator, uint8."""
-    return generator.get_state()
-
-
-def generator_from_tensor(state: Tensor, device: torch.device | str = "cpu") -> torch.Generator:
-    """The generator that `generator_to_tensor` described."""
-    generator = torch.Generator(device)
-    generator.set_state(state.cpu())
-    return generator
 
 
 def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import warnings
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal, NoReturn
 
 import numpy as np
@@ -24,21 +21,13 @@ from e2c_control.errors import InputError, one_of, quoted, whole
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.checkpoint import (
-    Checkpoint,
-    checked_meta,
-    checkpoint_path,
-    keep_last,
-    latest,
-    load_checkpoint,
-    save_checkpoint,
-)
+from e2c_control.runs.checkpoint import latest
 from e2c_control.runs.config import check_config, to_json
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.limits import LARGEST_COUNT
 from e2c_control.runs.logger import RunLogger
-from e2c_control.runs.progress import progress_bar
-from e2c_control.runs.restoring import restoring
+from e2c_control.runs.session import Session, interrupt_flag, resumed
+from e2c_control.runs.stateful import Groups, Part, State, gather, loading, put_back
 from e2c_control.runs.threads import threads
 from e2c_control.training.distributed import ALONE, Job, JobEnded, check_devices
 from e2c_control.training.presets import HELD_OUT
@@ -146,8 +135,7 @@ def train(
     try:
         if job.rank:
             return _help(run, config, job)
-        with run.held():
-            return _train(run, config, watch, progress, job)
+        return _train(run, config, watch, progress, job)
     except JobEnded as error:
         raise InputError(
             f"A process of this job ended, or the job was stopped: `e2c train --resume {quoted(run.path)}` goes on "
@@ -156,43 +144,61 @@ def train(
 
 
 def _train(run: RunFolder, config: TrainConfig, watch: Watcher | None, progress: bool, job: Job) -> Embedding:
-    transitions = Transitions.open(config.dataset)
-    _note_dataset(run, transitions)
-    with threads(config.threads):
-        trainer, newest = _trainer(run, config, transitions, job)
-        window = Window()
-        if newest is not None:
-            with restoring(newest.path, newest.tensors):
-                window.restore(newest.tensors.get("window", {}), newest.meta.get("window", {}))
-        bar = progress_bar(config.recipe.steps, done=trainer.step, unit="step", enabled=progress)
-        with RunLogger(run, trainer.step) as logger, bar, _interrupt_flag() as interrupted:
-            _loop(trainer, window, run, config, logger, watch, bar, lambda: job.any(interrupted()))
-    if interrupted():
+    with Session.open(run, config.keep) as session, threads(config.threads):
+        transitions = Transitions.open(config.dataset)
+        _note_dataset(run, transitions)
+        training = _resumed(run, config, transitions, job)
+        trainer = training.trainer
+        session.begin(trainer.step, config.recipe.steps, "step", progress=progress)
+        with interrupt_flag() as pressed:
+            _loop(training, session, config, watch, lambda: job.any(pressed()))
+    if pressed():
         raise KeyboardInterrupt
     return trainer.embedding
 
 
 def _help(run: RunFolder, config: TrainConfig, job: Job) -> Embedding:
     """Take the same steps as the first process, which does all the rest."""
-    with threads(config.threads), _interrupt_flag() as interrupted:
-        trainer, _ = _trainer(run, config, Transitions.open(config.dataset), job)
+    with threads(config.threads), interrupt_flag() as pressed:
+        trainer = _resumed(run, config, Transitions.open(config.dataset), job).trainer
         while not trainer.finished:
-            if job.any(interrupted()):
+            if job.any(pressed()):
                 raise KeyboardInterrupt
             trainer.advance()
     return trainer.embedding
 
 
-def _trainer(
-    run: RunFolder, config: TrainConfig, transitions: Transitions, job: Job
-) -> tuple[Trainer, Checkpoint | None]:
-    """The trainer as the run's newest checkpoint left it, and that checkpoint."""
+class _Training:
+    """A trainer and the window of its curves, as a checkpoint has them."""
+
+    def __init__(self, run: RunFolder, trainer: Trainer) -> None:
+        self.run, self.trainer, self.window = run, trainer, Window()
+
+    def _parts(self) -> dict[str, Part]:
+        return {"trainer": self.trainer, "window": self.window}
+
+    def state(self) -> State:
+        """Return it, with what the embedding can be made of by itself."""
+        self.window.check(self.trainer)  # weights that are no longer numbers must not push out the last good ones
+        tensors, meta = gather(self._parts())
+        embedding = self.trainer.embedding
+        shape = {"observation_shape": embedding.observation_shape, "action_dim": embedding.action_dim}
+        return State(tensors, {**meta, **shape, "networks": to_json(embedding.config)})
+
+    def restore(self, tensors: Groups, meta: Mapping[str, Any], /) -> None:
+        """Go on from what `state` returned; version 0.1.0 wrote none of the window."""
+        _check_networks(self.run, self.trainer.recipe, meta)
+        put_back(self._parts(), tensors, {"window": {}, **meta})
+
+
+def _resumed(run: RunFolder, config: TrainConfig, transitions: Transitions, job: Job) -> _Training:
+    """The training as the run's newest checkpoint left it."""
     episodes, _ = transitions.split(config.held_out, seed=0)
-    device, newest = resolve_device(config.device), latest(run.checkpoints)
+    device = resolve_device(config.device)
     check_devices(device)
 
-    def make() -> Trainer:
-        return Trainer(
+    def make() -> _Training:
+        trainer = Trainer(
             config.recipe,
             transitions,
             episodes,
@@ -202,25 +208,18 @@ def _trainer(
             precision=config.precision,
             job=job,
         )
+        return _Training(run, trainer)
 
-    if newest is None:
-        return make(), None
-    checkpoint = load_checkpoint(newest)
-    meta = checked_meta(checkpoint, META)
-    _check_networks(checkpoint, config)
-    with restoring(newest, checkpoint.tensors, transitions.frames.nbytes):
-        trainer = make()
-        trainer.restore(checkpoint.tensors, meta["trainer"])
-    return trainer, checkpoint
+    return resumed(run, make, META, transitions.frames.nbytes)
 
 
-def _check_networks(checkpoint: Checkpoint, config: TrainConfig) -> None:
+def _check_networks(run: RunFolder, recipe: Recipe, meta: Mapping[str, Any]) -> None:
     """Refuse a checkpoint of other networks than the config names, even where their weights have the same shapes."""
-    trained, named = checkpoint.meta.get("networks"), to_json(config.recipe.embedding)
+    trained, named = meta.get("networks"), to_json(recipe.embedding)
     if trained is not None and trained != named:
         raise InputError(
-            f"{checkpoint.path} was trained with other networks than the config.json of its run names: restore the "
-            "run's own files."
+            f"The newest checkpoint of {run.path} was trained with other networks than its config.json names: restore "
+            "the run's own files."
         )
 
 
@@ -240,19 +239,17 @@ def _note_dataset(run: RunFolder, transitions: Transitions) -> None:
 
 
 def _loop(
-    trainer: Trainer,
-    window: Window,
-    run: RunFolder,
+    training: _Training,
+    session: Session,
     config: TrainConfig,
-    logger: RunLogger,
     watch: Watcher | None,
-    bar: tqdm[NoReturn],
     interrupted: Callable[[], bool],
 ) -> None:
+    trainer, window, logger, bar = training.trainer, training.window, session.logger, session.bar
     window.resume()
     while not trainer.finished:
         if interrupted():
-            _save(trainer, window, run, config, logger)
+            session.save(trainer.step, training)
             raise KeyboardInterrupt
         report = trainer.advance()
         window.add(report, trainer.phase.batch_size * max(trainer.phase.horizon, 1))
@@ -268,7 +265,7 @@ def _loop(
             watch(trainer, logger)
             window.resume()
         if step % config.checkpoint_every == 0 or trainer.finished:
-            _save(trainer, window, run, config, logger)
+            session.save(step, training)
         bar.total = trainer.total_steps
         bar.update()
 
@@ -282,18 +279,6 @@ def _announce(judgement: Judgement, step: int, logger: RunLogger, bar: tqdm[NoRe
         bar.write(judgement.sentence, file=sys.stderr)
     elif judgement.last:
         warnings.warn(judgement.sentence, stacklevel=2)
-
-
-def _save(trainer: Trainer, window: Window, run: RunFolder, config: TrainConfig, logger: RunLogger) -> None:
-    window.check(trainer)  # weights that are no longer numbers must not push out the last good ones
-    logger.flush()
-    tensors, meta = trainer.state()
-    sums, counted = window.state()
-    shape = {"observation_shape": trainer.embedding.observation_shape, "action_dim": trainer.embedding.action_dim}
-    networks = to_json(trainer.embedding.config)
-    content = {"trainer": meta, "window": counted, **shape, "networks": networks}
-    save_checkpoint(checkpoint_path(run.checkpoints, trainer.step), {**tensors, "window": sums}, content)
-    keep_last(run.checkpoints, config.keep)
 
 
 def load_embedding(run: RunFolder, device: torch.device | str = "cpu", trust: Sequence[str] = ()) -> Embedding:
@@ -310,16 +295,12 @@ def load_embedding(run: RunFolder, device: torch.device | str = "cpu", trust: Se
     newest = latest(run.checkpoints)
     if newest is None:
         raise InputError(f"{run.path} has no checkpoint yet: finish it with `e2c train --resume {quoted(run.path)}`.")
-    checkpoint, config = load_checkpoint(newest), run.config(TrainConfig, trust)
-    meta = checked_meta(checkpoint, META)
-    _check_networks(checkpoint, config)
-    with restoring(newest, checkpoint.tensors):
+    config = run.config(TrainConfig, trust)
+    with loading(newest, META) as (tensors, meta):
+        _check_networks(run, config.recipe, meta)
         shape = meta["observation_shape"]
         embedding = Embedding(config.recipe.embedding, shape, meta["action_dim"], torch.Generator())
-        try:
-            embedding.load_state_dict(dict(checkpoint.tensors["embedding"]))
-        except (RuntimeError, KeyError) as error:
-            raise InputError(f"{newest} does not fit the config of its run: restore the run's own files.") from error
+        put_back({"embedding": embedding}, tensors, meta)
     return embedding.to(device).eval()
 
 
@@ -328,27 +309,6 @@ def steps_done(run: RunFolder) -> tuple[int, int]:
     newest, steps = latest(run.checkpoints), run.config(TrainConfig).recipe.steps
     if newest is None:
         return 0, steps
-    extra = checked_meta(load_checkpoint(newest), META)["trainer"].get("extra_steps", 0)
-    return int(newest.name[5:]), steps + whole("extra_steps", extra, least=0, most=LARGEST_COUNT)
-
-
-@contextmanager
-def _interrupt_flag() -> Generator[Callable[[], bool]]:
-    """Turns the first Ctrl-C into a flag, so that no step is left half done; a second one interrupts at once."""
-    pressed = False
-
-    def note(signum: int, frame: FrameType | None) -> None:
-        nonlocal pressed
-        if pressed:
-            raise KeyboardInterrupt
-        pressed = True
-
-    try:
-        previous = signal.signal(signal.SIGINT, note)
-    except ValueError:  # not in the main thread, where signals cannot be caught
-        yield lambda: False
-        return
-    try:
-        yield lambda: pressed
-    finally:
-        signal.signal(signal.SIGINT, previous)
+    with loading(newest, META) as (_, meta):
+        extra = whole("extra_steps", meta["trainer"].get("extra_steps", 0), least=0, most=LARGEST_COUNT)
+    return int(newest.name[5:]), steps + extra

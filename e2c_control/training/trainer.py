@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from e2c_control.data.sampler import Batch, WindowSampler
 from e2c_control.data.store import open_store
 from e2c_control.data.transitions import Transitions
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import whole
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.pixels import unit_pixels
 from e2c_control.objectives.objective import Objective
@@ -23,12 +23,7 @@ from e2c_control.objectives.recipe import Phase, Recipe
 from e2c_control.objectives.unrolled import Noise, Unrolled
 from e2c_control.runs.config import check_config
 from e2c_control.runs.limits import LARGEST_COUNT
-from e2c_control.runs.training_state import (
-    generator_from_tensor,
-    generator_to_tensor,
-    optimizer_from_tensors,
-    optimizer_to_tensors,
-)
+from e2c_control.runs.stateful import Groups, Part, State, gather, put_back
 from e2c_control.training.distributed import ALONE, Job
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -273,25 +268,23 @@ class Trainer:
             unrolled = Unrolled(self.embedding, batch.frames, batch.actions, noise, mode, gather)
             return self.objective(unrolled, progress)
 
-    def state(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-        """All that the next step depends on: groups of named tensors, and JSON."""
-        optimiser, content = optimizer_to_tensors(self.optimiser)
-        tensors = {
-            "embedding": self.embedding.state_dict(),
-            "objective": self.objective.state_dict(),
-            "optimiser": optimiser,
-            "telltale": {str(i): value for i, value in enumerate(self._telltale)},
-            "generators": {
-                "weights": generator_to_tensor(self._weights),
-                "batches": generator_to_tensor(self._batches),
-                "noise": generator_to_tensor(self._noise),
-            },
+    def _parts(self) -> dict[str, Part]:
+        return {
+            "embedding": self.embedding,
+            "objective": self.objective,
+            "optimiser": self.optimiser,
+            "generators": {"weights": self._weights, "batches": self._batches, "noise": self._noise},
         }
-        where = {"phase_begin": self._phase_begin, "extra_steps": self.extra_steps, "attempts": self._attempts}
-        return tensors, {"step": self.step, "optimiser": content, **where}
 
-    def restore(self, tensors: Mapping[str, Mapping[str, Tensor]], meta: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave.
+    def state(self) -> State:
+        """Return all that the next step depends on."""
+        tensors, meta = gather(self._parts())
+        where = {"phase_begin": self._phase_begin, "extra_steps": self.extra_steps, "attempts": self._attempts}
+        telltale = {str(i): value for i, value in enumerate(self._telltale)}
+        return State({**tensors, "telltale": telltale}, {**meta, "step": self.step, **where})
+
+    def restore(self, tensors: Groups, meta: Mapping[str, Any], /) -> None:
+        """Go on from what `state` returned.
 
         Raises:
             InputError: it belongs to another recipe.
@@ -302,15 +295,6 @@ class Trainer:
         self.step = counts["phase_begin"]
         self._enter_phase()
         self.step = counts["step"]
-        try:
-            self.embedding.load_state_dict(dict(tensors["embedding"]))
-            self.objective.load_state_dict(dict(tensors["objective"]))
-        except RuntimeError as error:
-            raise InputError("The checkpoint was made by another recipe: resume with the run's own config.") from error
-        optimizer_from_tensors(self.optimiser, tensors["optimiser"], meta["optimiser"])
+        put_back(self._parts(), tensors, meta)
         noted = tensors["telltale"]
         self._telltale = [noted[str(i)].to(self.device) for i in range(len(noted))]
-        self._weights = generator_from_tensor(tensors["generators"]["weights"])
-        self._batches = generator_from_tensor(tensors["generators"]["batches"])
-        self._noise = generator_from_tensor(tensors["generators"]["noise"], self.device)
-        self._sampler.generator = self._batches

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from e2c_control.errors import InputError
+from e2c_control.runs.stateful import Groups, State
 from e2c_control.training.trainer import StepReport, Trainer
 
 
@@ -74,11 +75,11 @@ class Window:
         self.resume()
         return means
 
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Sums by tag, and JSON."""
-        return dict(self._sums), {"count": self._count, "rate": self._rate}
+    def state(self) -> State:
+        """Return sums by tag, and JSON."""
+        return State({"window": self._sums}, {"count": self._count, "rate": self._rate})
 
-    def restore(self, sums: Mapping[str, Tensor], counted: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave."""
-        self._sums = dict(sums)
-        self._count, self._rate = int(counted.get("count", 0)), float(counted.get("rate", 0.0))
+    def restore(self, tensors: Groups, meta: Mapping[str, Any], /) -> None:
+        """Go on from what `state` returned."""
+        self._sums = dict(tensors.get("window", {}))
+        self._count, self._rate = int(meta.get("count", 0)), float(meta.get("rate", 0.0))

@@ -390,7 +390,7 @@ def test_rewards_that_are_not_numbers() -> None:
 def test_what_does_not_fit_a_saved_model(tmp_path: Path) -> None:
     path = tmp_path / "model"
     make(RELAX, "discrete").save(path)
-    with pytest.raises(InputError, match="not trained in such an environment"):
+    with pytest.raises(InputError, match="was trained with the observations"):
         RELAX.load(path, env=World("discrete", "image"))
     with pytest.raises(InputError, match="holds RELAX, no LAX"):
         LAX.load(path)

@@ -73,7 +73,7 @@ def test_damaged_and_foreign_folders(agent: E2CAgent, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="truncated or damaged"):
         E2CAgent.load(tmp_path / "agent")
     weights.write_bytes(content)
-    for change, sentence in (({"agent": "Other"}, "holds no E2CAgent"), ({"options": {}}, "another version")):
+    for change, sentence in (({"agent": "Other"}, "holds Other, no E2CAgent"), ({"options": {}}, "another version")):
         meta.write_text(json.dumps({**text, "meta": {**text["meta"], **change}}))
         with pytest.raises(InputError, match=sentence):
             E2CAgent.load(tmp_path / "agent")

@@ -1,4 +1,4 @@
-"""Optimisers and generators go on from a checkpoint as if they had never stopped, to the bit."""
+"""Optimisers go on from a checkpoint as if they had never stopped, to the bit."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +9,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from e2c_control.errors import InputError
 from e2c_control.runs.checkpoint import load_checkpoint, save_checkpoint
-from e2c_control.runs.training_state import (
-    generator_from_tensor,
-    generator_to_tensor,
-    optimizer_from_tensors,
-    optimizer_to_tensors,
-)
+from e2c_control.runs.training_state import optimizer_from_tensors, optimizer_to_tensors
 
 OPTIMISERS: dict[str, Callable[[torch.nn.Module], Optimizer]] = {
     "adam": lambda model: Adam(model.parameters(), lr=3e-4, betas=(0.1, 0.2), amsgrad=True),
@@ -81,12 +76,3 @@ def test_a_count_of_steps_is_one_number() -> None:
     tensors["/state/1/step"] = torch.zeros(2)
     with pytest.raises(InputError, match="step of parameter 1 has another shape"):
         optimizer_from_tensors(Adam(model.parameters()), tensors, content)
-
-
-def test_generators_go_on() -> None:
-    generator = torch.Generator().manual_seed(5)
-    torch.randn(7, generator=generator)
-    state = generator_to_tensor(generator)
-    assert state.dtype == torch.uint8
-    again = generator_from_tensor(state.clone())
-    assert torch.equal(torch.randn(9, generator=generator), torch.randn(9, generator=again))

@@ -27,7 +27,9 @@ from e2c_control.evaluation.trained import TrainedRun
 from e2c_control.runs.checkpoint import load_checkpoint
 from e2c_control.runs.folder import RunFolder
 
+# The run in tests/old was stopped on purpose, and using it warns.
 pytestmark = pytest.mark.filterwarnings("ignore:.* is not trained to its end")
+
 OLD = Path(__file__).parents[1] / "old"
 Refused = Callable[..., str]
 KINDS: dict[str, Any] = {

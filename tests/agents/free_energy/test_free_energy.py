@@ -417,7 +417,7 @@ def test_what_does_not_fit_a_saved_agent(tmp_path: Path) -> None:
         FreeEnergyAgent.load(path)
     meta["meta"]["agent"] = "E2CAgent"
     (path / "checkpoint.json").write_text(json.dumps(meta))
-    with pytest.raises(InputError, match="holds no FreeEnergyAgent"):
+    with pytest.raises(InputError, match="holds E2CAgent, no FreeEnergyAgent"):
         FreeEnergyAgent.load(path)
 
 

@@ -162,11 +162,11 @@ def test_memory_goes_on_from_its_state(walks: Walks) -> None:
     env.reset()
     for _ in range(20):
         env.step(np.array([0, 1]))
-    again.memory.restore(env.memory.state())
+    again.memory.load_state_dict(env.memory.state_dict())
     for one, two in zip(env.memory.draw(50, torch.Generator()), again.memory.draw(50, torch.Generator()), strict=True):
         np.testing.assert_array_equal(one, two)
     with pytest.raises(InputError, match="of 2 environments, not of 3"):
-        made(3).memory.restore(env.memory.state())
+        made(3).memory.load_state_dict(env.memory.state_dict())
 
 
 def test_a_memory_takes_room_for_what_it_holds() -> None:

@@ -1,4 +1,4 @@
-"""Gymnasium's spaces as JSON, their bounds as tensors."""
+"""Gymnasium's spaces as JSON, their bounds as tensors; and whether environments have the spaces that were saved."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from torch import Tensor
 from e2c_control.errors import InputError
 
 Space = spaces.Space[Any]
+
+SPACES: Mapping[str, Any] = {"observation_space": Mapping[str, Any], "action_space": Mapping[str, Any]}
+"""Fields of the JSON that `spaces_to` makes."""
 
 
 def check_starts(what: str, space: Space) -> None:
@@ -33,26 +36,41 @@ def check_starts(what: str, space: Space) -> None:
         raise InputError(f"The {what} start at {space.start}: wrap the environment so that they start at 0.")
 
 
-def check_fit(venv: VecEnv, observation_space: Any, action_space: Any, n_envs: int, where: Any) -> None:
-    """Refuse environments in which what was saved cannot go on.
+def check_fit(venv: VecEnv, known: tuple[Space, Space], n_envs: int | None, where: object) -> None:
+    """Refuse environments in which what was saved at `where` cannot go on.
+
+    Args:
+        venv: the environments.
+        known: spaces of the observations and actions that were saved.
+        n_envs: how many environments there must be; None for any number.
+        where: for the sentence.
 
     Raises:
         InputError: other observations or actions, or another number of environments.
     """
-    pairs: dict[str, tuple[Any, Any]] = {
-        "observations": (venv.observation_space, observation_space),
-        "actions": (venv.action_space, action_space),
-    }
-    for what, (has, had) in pairs.items():
-        if has != had:
-            raise InputError(f"{where} was trained with the {what} {had}, not {has}: give load such an environment.")
-    if venv.num_envs != n_envs:
+    has: Any = (venv.observation_space, venv.action_space)
+    for what, one, other in zip(("observations", "actions"), has, known, strict=True):
+        if one != other:
+            raise InputError(f"{where} was trained with the {what} {other}, not {one}: give load such an environment.")
+    if n_envs not in (None, venv.num_envs):
         raise InputError(
             f"{where} was trained in {n_envs} environments at once, not {venv.num_envs}: give load as many."
         )
 
 
-def space_to(space: Space, name: str, bounds: dict[str, Tensor]) -> dict[str, Any]:
+def spaces_to(holder: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the bounds of what `holder` observes and does as named tensors, and JSON for the rest; see `SPACES`."""
+    bounds: dict[str, Tensor] = {}
+    both = {name: _space_to(getattr(holder, name), name.removesuffix("_space"), bounds) for name in SPACES}
+    return bounds, both
+
+
+def spaces_from(bounds: Mapping[str, Tensor], meta: Mapping[str, Any]) -> tuple[Space, Space]:
+    """Return the spaces of observations and actions that `spaces_to` wrote."""
+    return _space_from(meta["observation_space"], bounds), _space_from(meta["action_space"], bounds)
+
+
+def _space_to(space: Space, name: str, bounds: dict[str, Tensor]) -> dict[str, Any]:
     """A space that stable-baselines3 knows, as JSON; what is long goes into `bounds`, under names that begin so."""
     if isinstance(space, spaces.Box):
         ends: dict[str, Any] = {"low": space.low, "high": space.high}
@@ -66,13 +84,13 @@ def space_to(space: Space, name: str, bounds: dict[str, Tensor]) -> dict[str, An
         return {"kind": "MultiBinary", "shape": [int(n) for n in space.shape]}
     if isinstance(space, spaces.Dict):
         parts = cast(dict[str, Any], space.spaces)
-        inner = {key: space_to(part, f"{name}.{key}", bounds) for key, part in parts.items()}
+        inner = {key: _space_to(part, f"{name}.{key}", bounds) for key, part in parts.items()}
         return {"kind": "Dict", "spaces": inner}
     raise InputError(f"Cannot save a model of the space {space}: wrap the environment so that it has another.")
 
 
-def space_from(content: Mapping[str, Any], bounds: Mapping[str, Tensor]) -> Space:
-    """The inverse of `space_to`."""
+def _space_from(content: Mapping[str, Any], bounds: Mapping[str, Tensor]) -> Space:
+    """The inverse of `_space_to`."""
     kind = content["kind"]
     if kind == "Box":
         low, high = (bounds[f"{content['name']}.{end}"].numpy() for end in ("low", "high"))
@@ -85,5 +103,5 @@ def space_from(content: Mapping[str, Any], bounds: Mapping[str, Tensor]) -> Spac
     if kind == "MultiBinary":
         return spaces.MultiBinary(content["shape"] if len(content["shape"]) > 1 else content["shape"][0])
     if kind == "Dict":
-        return spaces.Dict({key: space_from(part, bounds) for key, part in content["spaces"].items()})
+        return spaces.Dict({key: _space_from(part, bounds) for key, part in content["spaces"].items()})
     raise KeyError(kind)
