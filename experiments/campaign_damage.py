@@ -137,6 +137,24 @@ def use_gradient(name: str, env: str) -> Callable[[], None]:
     return use
 
 
+def use_reward() -> None:
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.env_util import make_vec_env
+
+    from e2c_control.agents import NoveltyCallback, NoveltyReward
+
+    reward = NoveltyReward.load("NoveltyReward", make_vec_env("MountainCar-v0", 2), device="cpu")
+    if os.environ["WAY"] == "resume":
+        PPO("MlpPolicy", reward, n_steps=16, batch_size=8, n_epochs=1, device="cpu").learn(32, NoveltyCallback())
+
+
+def use_unfinished() -> None:
+    from e2c_control.data import collect, make_vector_env
+
+    Path("unfinished").rename(".unfinished-grown.unfinished")
+    collect(make_vector_env(PLANAR, 4, frame_stack=1), "unfinished-grown", 90, 5, seed=3, resume=True)
+
+
 def use_novelty() -> None:
     command("novelty", "--resume", "novelty-run", "--cycles", "3")
 
@@ -165,6 +183,8 @@ FOLDERS: Mapping[str, Callable[[], None]] = {
     "RELAX": use_gradient("RELAX", "CartPole-v1"),
     "LAX": use_gradient("LAX", "Pendulum-v1"),
     "A2CBaseline": use_gradient("A2CBaseline", "CartPole-v1"),
+    "NoveltyReward": use_reward,
+    "unfinished": use_unfinished,
     "novelty-run": use_novelty,
     "benchmark": use_benchmark,
     "exploration": use_exploration,
@@ -560,7 +580,7 @@ def content(place: Path, folder: str) -> dict[str, str]:
     told: dict[str, str] = {}
     for parent, folders, files in os.walk(place):
         at_top = Path(parent) == place / "work"
-        folders[:] = [name for name in folders if not (at_top and name.startswith((folder, "__pycache__")))]
+        folders[:] = [name for name in folders if not (at_top and name.lstrip(".").startswith((folder, "__pycache__")))]
         for name in files:
             path = Path(parent) / name
             if not path.is_symlink() and not path.is_fifo():

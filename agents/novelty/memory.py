@@ -73,6 +73,11 @@ class Memory:
         """Windows that can be drawn."""
         return len(self._rows())
 
+    @property
+    def window_bytes(self) -> int:
+        """Of one window, its frames and actions."""
+        return self.window * (self.frames[0, 0].nbytes + self.actions[0, 0].nbytes)
+
     def draw(self, n: int, generator: torch.Generator) -> Cut:
         """Windows drawn evenly from all that end with what an action led to."""
         rows = self._rows()

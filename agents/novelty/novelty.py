@@ -28,8 +28,8 @@ WHITENED_LIMIT, IMAGE_LIMIT = 5.0, 50.0
 pixel of an image at a share p of the time, and is then about 1 / sqrt(p) deviations from usual: cut off sooner, what
 was often seen looks as new as what never was (`experiments/agents_walls.py`)."""
 
-MOST_DRAWN = 2**20
-"""Windows of one training, which are all in memory at once."""
+MOST_DRAWN_BYTES = 1 << 30
+"""Of the windows of one training, which are all in memory at once."""
 
 Settings = Mapping[str, Any]
 
@@ -84,14 +84,17 @@ class NoveltyOptions:
         check_fields(self, number, "gamma", least=0, below=1)
         check_fields(self, flag, "episodic", "normalise", "running")
         check_fields(self, savable, "settings", "remedy_settings")
-        drawn = self.gradient_steps * self.batch_size
-        if drawn > MOST_DRAWN:
-            raise InputError(
-                f"gradient_steps x batch_size draws {drawn:,} windows for a training, where {MOST_DRAWN:,} is the "
-                "most: lower one of them."
-            )
         if self.remedy is None and self.remedy_settings:
             raise InputError("remedy_settings are of a remedy, and there is none: choose one, or leave them out.")
+
+    def check_drawn(self, window_bytes: int) -> None:
+        """Refuse trainings whose windows, of so many bytes each, take more than `MOST_DRAWN_BYTES`."""
+        drawn = self.gradient_steps * self.batch_size
+        if drawn * window_bytes > MOST_DRAWN_BYTES:
+            raise InputError(
+                f"gradient_steps x batch_size draws {drawn:,} windows of {window_bytes:,} bytes for a training, where "
+                f"{MOST_DRAWN_BYTES:,} bytes are the most: lower one of them."
+            )
 
     @property
     def frames(self) -> int:

@@ -111,6 +111,7 @@ class NoveltyReward(VecEnvWrapper):
             Memory(self.num_envs, capacity, layout.window, frames.shape, frames.dtype, actions.size)
             for capacity in (self.options.memory, 0)
         )
+        self.options.check_drawn(self.memory.window_bytes)
         self.scale = ReturnScale(self.num_envs, self.options.gamma, self.options.episodic, self.options.recall)
         self.ages = np.zeros(self.num_envs, np.int64)
         """Actions since the episode's start, of the observations that were scored last."""

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from e2c_control.data.card import NAME, DatasetCard, read_card
 from e2c_control.data.npy import REMEDY, open_npy
 from e2c_control.data.rows import FileRows
-from e2c_control.errors import InputError, number
+from e2c_control.errors import InputError, number, path_of
 from e2c_control.runs.foreign import check_folder
 
 _ROWS_AT_ONCE = 1 << 20
@@ -54,7 +54,7 @@ class Transitions:
             InputError: a file is missing, truncated or of another kind, the format version is another one, the
                 offsets do not fit, an action is not in [-1, 1], or a state is not finite.
         """
-        path = Path(path)
+        path = path_of("path", path)
         card = read_card(path)
         check_folder(path)
         has_states = card.state_dim is not None

@@ -15,7 +15,7 @@ from typing import Any
 
 from e2c_control.data.card import DatasetCard
 from e2c_control.data.writer import FILES, TransitionsWriter, check_writable
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, path_of
 from e2c_control.runs.atomic import erase, publish, replace_text, require_space, sweep, writing
 from e2c_control.runs.document import Kind
 from e2c_control.runs.foreign import check_folder
@@ -97,7 +97,7 @@ class Unfinished:
         Raises:
             InputError: another process is at work on it, or something is there that may not be replaced.
         """
-        path = Path(path)
+        path = path_of("path", path)
         folder = unfinished_folder(path)
         with writing(path):
             folder.mkdir(parents=True, exist_ok=True)

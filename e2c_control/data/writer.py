@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from e2c_control.data.card import NAME, DatasetCard
 from e2c_control.data.npy import NpyAppender
-from e2c_control.errors import InputError, InputWarning
+from e2c_control.errors import InputError, InputWarning, path_of
 from e2c_control.runs.atomic import check_replaceable, new_folder, require_space, writing
 
 FILES = frozenset({NAME, "frames.npy", "actions.npy", "episodes.npy", "states.npy"})
@@ -68,7 +68,7 @@ class TransitionsWriter:
             expected_frames: frames to come; the disk must have room for them before anything starts.
             overwrite: whether a dataset that is there already may be replaced; nothing else ever is.
         """
-        path = Path(path)
+        path = path_of("path", path)
         check_writable(path, overwrite)
         require_space(path, expected_frames * card.frame_bytes)
         with new_folder(path, replace=path.exists()) as folder:

@@ -46,7 +46,8 @@ class Kind:
             InputError: it is damaged, or of another kind or version.
         """
         try:
-            content = cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
+            text = path.read_text(encoding="utf-8")
+            content = cast(dict[str, Any], json.loads(text, object_pairs_hook=_once))
             name, version = content.pop("format"), content.pop("version")
             _check_depth(content)
         except PermissionError as error:
@@ -67,6 +68,14 @@ class Kind:
     def damage(self, path: Path) -> InputError:
         """What to say about a document, or a file that belongs to it, that cannot be read."""
         return InputError(f"{path} is {self.damaged}: {self.remedy.format(folder=path.parent)}.")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; ValueError for a key that stands twice, of which readers could each believe another value."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
 
 
 def _check_depth(value: Any) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from reprlib import repr as short
 from typing import Any, Self
 
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, path_of
 from e2c_control.registry import trusting
 from e2c_control.runs.atomic import new_folder, sweep, writing
 from e2c_control.runs.config import Config, is_own_config, read_config, write_config
@@ -44,8 +44,9 @@ class RunFolder:
         Raises:
             InputError: a run of that name exists, or the folder cannot be written.
         """
-        _check_text(Path(root))
-        parent = Path(root) / task.rpartition(":")[2].rpartition("/")[2]
+        root = path_of("root", root)
+        _check_text(root)
+        parent = root / task.rpartition(":")[2].rpartition("/")[2]
         with writing(parent):
             parent.mkdir(parents=True, exist_ok=True)
         return cls(_new_folder(parent, name, config))
@@ -53,7 +54,7 @@ class RunFolder:
     @classmethod
     def open(cls, path: Path | str) -> Self:
         """An existing run; `InputError` if there is none."""
-        path = Path(path)
+        path = path_of("path", path)
         if not (path / "config.json").is_file():
             raise InputError(f"{path} is not a run, it has no config.json: check the path.")
         check_folder(path)

@@ -243,6 +243,64 @@ def gradients(kind: Any) -> Any:
     return run
 
 
+def kept(kind: Any) -> Any:
+    """Saves two models, and loads one of them, to say what it is and does; `into` is the folder that was saved to."""
+    actions = "box" if kind is LAX else "discrete"
+
+    def make(seed: int) -> Any:
+        venv = walks(actions=actions)
+        if kind is NoveltyReward:
+            reward = NoveltyReward(venv, SMALL, seed=seed)
+            paid(reward)
+            return reward
+        if kind is FreeEnergyAgent:
+            return kind(venv, novelty=SMALL, policy_options=PPO_SMALL, seed=seed, device="cpu").learn(16)
+        return kind("MlpPolicy", venv, n_steps=8, n_episodes=None, seed=seed, device="cpu").learn(16)
+
+    def run(folder: Path, /, **changes: Any) -> Seen:
+        into, model = changes.pop("into", "a"), changes.pop("model", "plain")
+        with contextlib.chdir(folder):
+            make(0).save(into)
+            make(1).save("b")
+            if model != "plain":
+                text = (folder / "a" / "checkpoint.json").read_text()
+                (folder / "a" / "checkpoint.json").write_text(text.replace('"model": "plain"', f'"model": "{model}"'))
+            given: dict[str, Any] = {"path": into, "device": "cpu", **changes.pop("changes", {}), **changes}
+            if kind is NoveltyReward:
+                given["venv"] = walks(**given.get("venv", {}))
+            elif "env" in given:
+                given["env"] = walks(actions=actions)
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said):
+                loaded = kind.load(**given)
+        whole = loaded if kind is NoveltyReward else loaded.reward if kind is FreeEnergyAgent else None
+        return {
+            "names": sorted(path.name for path in folder.glob("*")),
+            "weights": print_of(whole.novelty.model if whole else loaded.policy),
+            "learns": loaded.get_env() is not None if kind is not NoveltyReward else True,
+            "rewards": print_of(paid(loaded)) if kind is NoveltyReward else "",
+            "prints": bool(said.getvalue()),
+            "gamma": getattr(loaded, "gamma", None),
+        }
+
+    return run
+
+
+OPENED: dict[str, Any] = {
+    "path": [Row("weights", "b"), Refused("nowhere", "is not a checkpoint"), Refused(3, "path is 3")],
+    "device": DEVICE,
+}
+TRUST = {"trust": Row("refused", ("bisect",), beside={"model": "bisect:bisect"})}
+"""Not imported, or imported and no model."""
+LOADED: dict[str, Any] = {
+    **OPENED,
+    "env": Row("learns", True),
+    "custom_objects": [Row("gamma", {"gamma": 0.5}), Refused({"gama": 0.5}, "no argument 'gama'")],
+    "print_system_info": Row("prints", True),
+    "force_reset": Refused(False, "leave force_reset out"),
+    "changes": Row("gamma", {"gamma": 0.5}),
+}
+SAVED: dict[str, Any] = {"into": [Row("names", "c"), Refused("x\0y", "path is"), Refused(3, "path is 3")]}
 GRADIENT: dict[str, Any] = {
     "policy": Refused("MlPolicy", "MlPolicy"),
     "env": Row("policy", {"reward": 5.0}),
@@ -321,6 +379,27 @@ THINGS = [
     *(
         Thing(kind.__name__, every(kind), gradients(kind), {**GRADIENT, **({} if kind is A2CBaseline else SURROGATE)})
         for kind in (RELAX, LAX, A2CBaseline)
+    ),
+]
+
+THINGS += [
+    *(Thing(f"{kind.__name__}.save", ["into"], kept(kind), SAVED) for kind in (RELAX, FreeEnergyAgent, NoveltyReward)),
+    *(Thing(f"{kind.__name__}.load", kind.load, kept(kind), LOADED) for kind in (RELAX, LAX, A2CBaseline)),
+    Thing(
+        "FreeEnergyAgent.load",
+        FreeEnergyAgent.load,
+        kept(FreeEnergyAgent),
+        {**OPENED, **TRUST, "env": Row("learns", True)},
+    ),
+    Thing(
+        "NoveltyReward.load",
+        NoveltyReward.load,
+        kept(NoveltyReward),
+        {
+            **OPENED,
+            **TRUST,
+            "venv": [Row("rewards", {"reward": 5.0}), Refused({"image": True}, "was trained with the")],
+        },
     ),
 ]
 

@@ -8,14 +8,15 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 
-from e2c_control.agents import LAX, RELAX, A2CBaseline, E2CAgent, FreeEnergyAgent
+from e2c_control.agents import LAX, RELAX, A2CBaseline, E2CAgent, FreeEnergyAgent, NoveltyCallback, NoveltyReward
 from e2c_control.agents.curiosity import PlannedCuriosity
 from e2c_control.benchmark.report import write_report
 from e2c_control.benchmark.store import read_cells
 from e2c_control.cli import main
-from e2c_control.data import Transitions
+from e2c_control.data import Transitions, collect, make_vector_env
 from e2c_control.errors import InputError
 from e2c_control.evaluation import drive
 from e2c_control.evaluation.trained import TrainedRun
@@ -79,6 +80,20 @@ def _novelty() -> None:
     assert [row["step"] for row in read_metrics(Path("novelty-run/metrics.jsonl"))] == [1, 2, 3]
 
 
+def _novelty_reward() -> None:
+    reward = NoveltyReward.load("NoveltyReward", make_vec_env("MountainCar-v0", 2, seed=0), device="cpu")
+    updates = reward.novelty.updates
+    assert updates > 0
+    PPO("MlpPolicy", reward, n_steps=16, batch_size=8, n_epochs=1, seed=0, device="cpu").learn(32, NoveltyCallback())
+    assert reward.novelty.updates > updates
+
+
+def _unfinished() -> None:
+    Path("unfinished").rename(".grown.unfinished")
+    made = collect(make_vector_env(PLANAR, 4, frame_stack=1), "grown", 90, 5, seed=3, resume=True)
+    assert made.n_transitions == 90
+
+
 def _benchmark() -> None:
     cells = read_cells(Path("benchmark/cells"))
     assert [one.cell.name for one in cells] == ["pendulum-unfold-100"]
@@ -108,6 +123,8 @@ FOLDERS: dict[str, Callable[[], None]] = {
     "LAX": _goes_on(LAX, "LAX", "Pendulum-v1"),
     "A2CBaseline": _goes_on(A2CBaseline, "A2CBaseline", "CartPole-v1"),
     "novelty-run": _novelty,
+    "NoveltyReward": _novelty_reward,
+    "unfinished": _unfinished,
     "benchmark": _benchmark,
     "exploration": _exploration,
     "explored": _explored,

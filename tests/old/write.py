@@ -13,17 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from stable_baselines3 import PPO
+from stable_baselines3.common.env_util import make_vec_env
 
 from e2c_control.agents import LAX, RELAX, A2CBaseline, E2CAgent, FreeEnergyAgent
 from e2c_control.agents.curiosity import CuriosityOptions, PlannedCuriosity
 from e2c_control.agents.exploration import Gathering
-from e2c_control.agents.novelty import NoveltyOptions
+from e2c_control.agents.novelty import NoveltyCallback, NoveltyOptions, NoveltyReward
 from e2c_control.agents.planning import PlanningOptions
 from e2c_control.benchmark.cell import make_cell, run_cell
 from e2c_control.benchmark.store import write_cell
 from e2c_control.cli import main
 from e2c_control.cli.explore import Explore
+from e2c_control.data import collect, make_vector_env
 from e2c_control.data.card import read_card
+from e2c_control.data.policy import UniformPolicy
 from e2c_control.models.embedding import EmbeddingConfig
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.objectives.recipes import make_recipe
@@ -94,6 +98,28 @@ def free_energy_agents() -> None:
         agent.learn(64).save(f"FreeEnergyAgent-{name}")
 
 
+def novelty_reward() -> None:
+    """The model is trained twice within."""
+    options = NoveltyOptions(settings={"hidden": [8]}, memory=100, train_every=16, batch_size=8, gradient_steps=1)
+    reward = NoveltyReward(make_vec_env("MountainCar-v0", 2, seed=0), options, seed=0, device="cpu")
+    PPO("MlpPolicy", reward, n_steps=16, batch_size=8, n_epochs=1, seed=0, device="cpu").learn(32, NoveltyCallback())
+    reward.save("NoveltyReward")
+
+
+def unfinished() -> None:
+    """Stopped after two rounds of five steps in four environments."""
+    steps, uniform = iter(range(12)), UniformPolicy(2)
+
+    def act(frames: Any, rng: np.random.Generator) -> Any:
+        if next(steps, None) is None:
+            raise KeyboardInterrupt
+        return uniform(frames, rng)
+
+    with suppress(KeyboardInterrupt):
+        collect(make_vector_env(PLANAR, 4, frame_stack=1), "grown", 90, 5, seed=3, policy=act)
+    Path(".grown.unfinished").rename("unfinished")
+
+
 def policy_gradients() -> None:
     for kind, world in ((RELAX, "CartPole-v1"), (LAX, "Pendulum-v1"), (A2CBaseline, "CartPole-v1")):
         model = kind("MlpPolicy", world, n_steps=16, seed=0, device="cpu", **SMALL)
@@ -151,6 +177,8 @@ if __name__ == "__main__":
         agents,
         free_energy_agents,
         policy_gradients,
+        novelty_reward,
+        unfinished,
         novelty,
         benchmark,
         exploration,

@@ -47,6 +47,8 @@ def changed(**changes: object) -> Callable[[str], str]:
         lambda text: "[" * 100_000,
         lambda text: text.replace('"format"', '"form"'),
         lambda text: text.replace('"version"', '"edition"'),
+        lambda text: text.replace('"version": 1', '"version": 1, "version": 1'),
+        lambda text: text.replace('"step": 1', '"step": 1, "step": 2'),
     ],
 )
 def test_damage(kind: Kind, path: Path, damage: Callable[[str], str]) -> None:

@@ -124,6 +124,19 @@ def test_a_damaged_one_is_refused(walks: Walks, damage: str, tmp_path: Path) -> 
         NoveltyReward.load(tmp_path / "novelty", walks(2), device="cpu")
 
 
+@pytest.mark.parametrize(("side", "fits"), [(8, True), (64, False)])
+def test_a_training_is_bounded_by_its_bytes(walks: Walks, side: int, fits: bool) -> None:
+    """As many windows of small frames are taken as of large ones are refused."""
+    options = NoveltyOptions("rnd", {"hidden": [4]}, batch_size=2**12, gradient_steps=2**7, memory=20)
+    venv = walks(1)
+    venv.observation_space = spaces.Box(-9, 9, (side * side,), np.float32)
+    if fits:
+        assert NoveltyReward(venv, options, device="cpu").options.batch_size == 2**12
+        return
+    with pytest.raises(InputError, match=r"524,288 windows of .* bytes are the most: lower one of them"):
+        NoveltyReward(venv, options, device="cpu")
+
+
 def test_nothing_of_it_is_pickled(walks: Walks) -> None:
     stands: Any = pickle.load(io.BytesIO(pickle.dumps(make(walks(1)))))
     with pytest.raises(InputError, match="keep it with its save"):
