@@ -1,4 +1,4 @@
-"""ARM: two antithetic samples for each noise."""
+"""ARM (augment-REINFORCE-merge): two antithetic samples for each noise."""
 
 from __future__ import annotations
 

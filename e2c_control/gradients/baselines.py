@@ -1,4 +1,4 @@
-"""Numbers to subtract from f in the score function that do not depend on the sample that they are used for."""
+"""Baselines: numbers subtracted from f in the score-function estimator, independent of the sample they are used for."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ MOST_PARAMETERS = 2  # of a law
 
 
 class Baseline(nn.Module, ABC):
-    """A baseline for each parameter of the law. Its statistics never hold the samples that it is used for."""
+    """A baseline for each parameter of the law. Its statistics never include the samples that it is used for."""
 
     least: ClassVar[int] = 1
-    """Samples in the smallest draw that it can be used for."""
+    """Smallest number of samples in a draw."""
 
     @abstractmethod
     def forward(self, draw: Draw, values: Tensor) -> Tensors:
-        """For each parameter a tensor that broadcasts with the values (S, *batch), constant."""
+        """Return a baseline for each parameter: a constant that broadcasts with the values (S, *batch)."""
 
     def observe(self, draw: Draw, values: Tensor) -> None:
-        """Take in the values of samples that have been used."""
+        """Update the statistics with the values of samples that have been used."""
 
 
 class NoBaseline(Baseline):
-    """Nothing."""
+    """No baseline."""
 
     def forward(self, draw: Draw, values: Tensor) -> Tensors:
         return (torch.zeros_like(values[:1]),) * len(draw.law.parameters)
 
 
 class Mean(Baseline):
-    """Mean of all values seen before; 0 at first."""
+    """Running mean of all values seen before; 0 at first."""
 
     mean: Tensor
     count: Tensor

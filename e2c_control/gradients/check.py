@@ -1,4 +1,4 @@
-"""Is an estimator unbiased? Without Monte Carlo where that can be, with a z-test where it cannot."""
+"""Check whether an estimator is unbiased: by enumeration or quadrature where possible, otherwise by a z-test."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from e2c_control.gradients.rloo import RLOO
 CHUNK = 20_000
 Z_LIMIT = 4.5
 WIDE = 50.0
-"""How much wider than its mean an estimator spreads before its spread counts for the tolerance, not its mean."""
+"""Ratio of root mean square to mean gradient above which the tolerance is relative to the root mean square."""
 
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """What `check_unbiased` found."""
+    """Result of `check_unbiased`."""
 
     method: Literal["enumeration", "quadrature", "z-test"]
     exact: Tensor | None  # (P,) gradient of E f, all parameters in a row; None where it is only estimated
@@ -56,7 +56,7 @@ def check_unbiased(
     of one or two coordinates; otherwise ``draws`` estimates and a z-test, |z| < 4.5 in every coordinate, against the
     exact gradient or, where there is none, as many estimates by RLOO.
 
-    A mean is not everything: a control variate that is of no use is unbiased, too. Look at `variance`.
+    A useless control variate is unbiased, too: look at `variance` as well.
 
     Args:
         estimator: with its parameters as they are; it is not changed.
@@ -69,7 +69,7 @@ def check_unbiased(
         generator: of the z-test.
 
     Raises:
-        InputError: f or the distribution is nothing that the estimator takes.
+        InputError: the estimator cannot take f or the distribution.
     """
     # A copy: what the estimator keeps for its next `update` must not be of these draws.
     law, estimator = law_of(distribution), copy.deepcopy(estimator)
@@ -77,7 +77,7 @@ def check_unbiased(
     if tolerance is None:
         tolerance = 1e-8 if law.constants[0].dtype == torch.float64 else 1e-4
     tolerance = number("tolerance", tolerance, least=0)
-    # On nodes like the estimator's own, so that what quadrature gets wrong where f jumps is no bias.
+    # On the same kind of nodes as the estimator, so that quadrature errors at jumps of f are not taken for bias.
     coarse = coordinates(estimator, distribution, n_samples) > 1
     truth = exact_gradient(f, distribution, estimator, n_samples if estimator.many_samples else 1, coarse=coarse)
     exact = None if truth is None else flat(truth[1], law.names)
@@ -86,7 +86,7 @@ def check_unbiased(
         mean, variance, points = found
         mean, variance = flat(mean, law.names), flat(variance, law.names)
         off, bias = (mean - exact).abs(), float((mean - exact).abs().max())
-        # Rounding of gradients that are large beside their mean is no bias.
+        # Rounding errors of gradients that are large beside their mean are not taken for bias.
         size = (variance + mean.square()).sqrt() / WIDE
         unbiased = bool((off <= tolerance * size.clamp_min(max(float(exact.abs().max()), 1.0))).all())
         return Check("quadrature" if points.smooth else "enumeration", exact, mean, bias, None, unbiased, variance)
@@ -115,7 +115,10 @@ def moments(
     draws: int,
     generator: torch.Generator | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Mean and variance (P,) of an estimator's gradient over so many independent estimates, all parameters in a row."""
+    """Return mean and variance (P,) of an estimator's gradient over `draws` independent estimates.
+
+    The P numbers are the gradients of all parameters, concatenated.
+    """
     law, left = law_of(distribution), whole("draws", draws, least=2)
     size = sum(parameter.numel() for parameter in law.constants)
     chunk = max(min(CHUNK, 2_000_000 // size), 1)

@@ -1,4 +1,4 @@
-"""Estimators side by side on a small problem: trained where they learn, measured, and written down with a plot."""
+"""Compare estimators on a small problem: train those that learn, measure all, and write a table and a plot."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from e2c_control.runs.versions import package_versions, source_commit
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What estimators are compared on, and how long.
+    """Settings of a comparison of estimators on one problem.
 
     Attributes:
         toy: name of the problem.
@@ -41,7 +41,10 @@ class Comparison:
     seed: int = 0
 
     def run(self, folder: Path) -> tuple[Toy, list[GradientStats]]:
-        """Train what learns, with its curves, measure all, and write comparison.json and .png; return toy and rows."""
+        """Train the estimators that learn, measure all, and write comparison.json and .png; return toy and rows.
+
+        Training curves are logged to TensorBoard in the folder.
+        """
         toy = make_toy(self.toy)
         generator = torch.Generator().manual_seed(self.seed)
         estimators = self._chosen(toy, generator)

@@ -13,7 +13,7 @@ from e2c_control.gradients.laws import Discrete
 
 
 class Concrete(Estimator):
-    """BIASED. g = d f(sigma_tau(z)) / d theta: f only ever sees soft samples, and its value is biased, too.
+    """BIASED. g = d f(sigma_tau(z)) / d theta: f is evaluated at soft samples only, so the value is biased, too.
 
     Takes Bernoulli and OneHotCategorical; f must be differentiable; one evaluation a sample. Maddison, Mnih and Teh,
     2017; Jang, Gu and Poole, 2017. The bias falls and the variance grows as tau goes to 0.

@@ -1,19 +1,24 @@
-"""What REBAR, RELAX and LAX share: a control variate c of a relaxed sample, and training it for least variance.
+"""The control variate c of a relaxed sample that REBAR, RELAX and LAX share, trained for least variance.
 
     g = (f(b) - c(z~)) s + dc(z)/d theta - dc(z~)/d theta,    b = H(z), z~ ~ p(z | b), s = d log p(b) / d theta
 
-Jacobians of z and z~ are known in closed form (see `laws`), so one gradient of c in its argument is all that is
-differentiated. With z = T(theta, u), T' its Jacobian, and dz~/d theta = r T' (r a diagonal),
+How it works: the score-function term (f - c) s has low variance where c is close to f. Averaged over b, z~ has the
+distribution of z, so that E[c(z~) s] = E[dc(z)/d theta - dc(z~)/d theta]: the last two terms add exactly what
+subtracting c took away, and g is unbiased for any c (Grathwohl et al. 2018, equation 8; for REBAR, Tucker et al. 2017,
+equation 7). In LAX, b itself is continuous and takes the place of z and z~ (equation 7).
+
+Jacobians of z and z~ are known in closed form (see `laws`), so only c is differentiated, once, in its argument. With
+z = T(theta, u), T' its Jacobian, and dz~/d theta = r T' (r a diagonal),
 
     g = (f(b) - c(z~)) s + T'' (c'(z) - r c'(z~))          (T'' the transpose of T')
 
-Training lowers E|g|^2, of which E g is no part that could be lowered, since g is unbiased:
+Training minimises E|g|^2: since g is unbiased, |E g|^2 is constant, so this minimises the variance.
 
     d E|g|^2 / d phi = E[2 w' dg/d phi],  w = g,
     w' g = (f - c(z~)) (w' s) + <T' w, c'(z)> - <r T' w, c'(z~)>
 
-so that training needs the derivative in phi of c weighted and of c along one direction, and never a Jacobian. Source:
-Grathwohl et al. 2018, section 3 and appendix; the products are derived here.
+so that training needs the derivative in phi of a weighted sum of c and of one directional derivative of c, and never a
+Jacobian. Source: Grathwohl et al. 2018, section 3 and appendix; the products are derived here.
 """
 
 from __future__ import annotations
@@ -31,19 +36,19 @@ from e2c_control.gradients.surrogate import SurrogateNetwork, Trace
 
 
 class Control(ABC):
-    """c at the points of one estimate."""
+    """The control variate c at the points of one estimate."""
 
     @abstractmethod
     def evaluate(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """c (S, *batch) and dc/dz at points (S, *code), both constant; nothing is deposited anywhere."""
+        """Return c (S, *batch) and dc/dz at points (S, *code), both constant; no `.grad` is written."""
 
     @abstractmethod
     def parameter_gradients(self, weight: Tensor, directions: Tensor, phi: Sequence[Tensor]) -> Sequence[Tensor]:
-        """d/d phi of sum(weight c) + sum(<directions, dc/dz>) at the points where it was evaluated, for phi in turn."""
+        """Return d/d phi of sum(weight c) + sum(<directions, dc/dz>) at the points of `evaluate`, for each phi."""
 
 
 class Differentiated(Control):
-    """Any function (S, *code) -> (S, *batch) by automatic differentiation, twice for phi."""
+    """Any function (S, *code) -> (S, *batch), by automatic differentiation; twice for phi."""
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         self.function = function
@@ -66,7 +71,7 @@ class Differentiated(Control):
 
 
 class ByHand(Control):
-    """A `SurrogateNetwork`, which knows its derivatives."""
+    """A `SurrogateNetwork`, whose derivatives are in closed form."""
 
     def __init__(self, network: SurrogateNetwork, law: Law, context: Tensor | None) -> None:
         self.network, self.law, self.context = network, law, context
@@ -84,7 +89,7 @@ class ByHand(Control):
 
 
 def network_control(network: nn.Module, law: Law, context: Tensor | None) -> Control:
-    """A network of rows (S, *batch, size) as a control variate of codes, the context held constant."""
+    """Return a network of rows (S, *batch, size) as a control variate of codes, the context held constant."""
     fixed = None if context is None else context.detach()
     if type(network) is SurrogateNetwork:  # a subclass may compute something else
         return ByHand(network, law, fixed)
@@ -92,7 +97,7 @@ def network_control(network: nn.Module, law: Law, context: Tensor | None) -> Con
 
 
 def network_function(network: nn.Module, law: Law, context: Tensor | None) -> Callable[[Tensor], Tensor]:
-    """The same as a function."""
+    """Return the network as a function of codes (S, *code) -> (S, *batch)."""
     if context is None:
         return lambda z: network(law.rows(z))
     return lambda z: network(law.rows(z), context)
@@ -100,7 +105,7 @@ def network_function(network: nn.Module, law: Law, context: Tensor | None) -> Ca
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """What `update` needs of the last estimate; all constant."""
+    """The last estimate, kept for `update`; all constant."""
 
     draw: Draw
     control: Control
@@ -110,7 +115,7 @@ class Kept:
 
 
 class ControlVariate(Estimator):
-    """An estimator with a control variate that is trained.
+    """An estimator with a trainable control variate.
 
     Unbiased whatever c is, trained or not.
     """
@@ -121,12 +126,12 @@ class ControlVariate(Estimator):
 
     @abstractmethod
     def control(self, law: Law, f: Function | None, context: Tensor | None) -> Control:
-        """c for one estimate."""
+        """Return the control variate c for one estimate."""
 
     def update(
         self, optimizer: torch.optim.Optimizer | None = None, *, direction: Sequence[Tensor] | None = None
     ) -> float:
-        """Lower the second moment of the gradient, per sample and element of the batch, then averaged.
+        """Lower the second moment of the gradient, averaged over samples and elements of the batch.
 
         Args:
             optimizer: of this estimator's parameters; takes one step. Without one, gradients are added to `.grad`.
@@ -159,14 +164,14 @@ class ControlVariate(Estimator):
     def finish(
         self, draw: Draw, values: Tensor, control: Control, scores: Tensors, gradients: Tensors, slope: Tensor | None
     ) -> Estimate:
-        """The estimate from gradients of every sample (S, *code), which are kept for `update`."""
+        """Return the estimate from the gradients of every sample (S, *code), and keep them for `update`."""
         self._last = Kept(draw, control, scores, gradients, slope)
         mean = tuple(mean_of_samples(gradient) for gradient in gradients)
         return Estimate(draw.law, draw.samples, surrogates(draw.law, mean_of_samples(values), mean))
 
 
 class RelaxedControl(ControlVariate):
-    """REBAR and RELAX: c of the relaxed sample, z~ drawn anew from p(z | b), independent of z."""
+    """REBAR and RELAX: c of the relaxed sample, z~ drawn from p(z | b) with noise independent of z's."""
 
     takes = (Discrete,)
     noises = ("u", "v")
@@ -189,7 +194,7 @@ class RelaxedControl(ControlVariate):
 
 
 def push(law: Law, code: Tensor, directions: Tensors) -> Tensor:
-    """T' times directions in the parameters, (S, *code)."""
+    """Return T' times directions in the parameters, (S, *code)."""
     if isinstance(law, Discrete):
         return law.push(directions[0])
     assert isinstance(law, Continuous)

@@ -1,4 +1,9 @@
-"""DisARM: ARM with its noise integrated out."""
+"""DisARM: ARM with its noise integrated out (Rao-Blackwellised).
+
+ARM's gradient (f(b) - f(b')) (u - 1/2) depends on u beyond what the pair (b, b') shows. Its conditional mean given the
+pair is in closed form: 0 where b_i = b'_i, and otherwise the factor below. So DisARM never has more variance than ARM,
+at the same cost of two evaluations (Dong, Mnih and Tucker, 2020, equation 5).
+"""
 
 from __future__ import annotations
 

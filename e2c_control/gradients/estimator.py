@@ -1,11 +1,11 @@
-"""The one interface of all estimators, and the two records that travel through it.
+"""The interface of all estimators, and the two records that it passes on: `Draw` and `Estimate`.
 
-    draw = estimator.draw(distribution, n_samples)      # noise and samples: keep them as long as you like
-    estimate = estimator.estimate(draw, values)         # values: f(draw.samples), from wherever f lives
-    estimate.surrogate.backward()                       # on into the network that made the distribution's parameters
+    draw = estimator.draw(distribution, n_samples)      # noise and samples, which may be stored
+    estimate = estimator.estimate(draw, values)         # values: f(draw.samples), computed anywhere
+    estimate.surrogate.backward()                       # into the network that computed the parameters
     estimator.update(optimizer)                         # the estimator's own parameters, and nothing else
 
-`estimator(f, distribution, n_samples)` is the first two of them. All estimators estimate the derivative of
+`estimator(f, distribution, n_samples)` does the first two. All estimators estimate the derivative of
 E[f(b)], b ~ p(b | theta), and add the direct derivative of f where f itself depends on something that is trained.
 """
 
@@ -33,7 +33,7 @@ INSTEAD = "RLOO, RELAX and ScoreFunction need values alone"
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """Samples, and the noise that they are made of. Store `noise` to build the same draw again."""
+    """Samples, and the noise that they are computed from. Store `noise` to build the same draw again."""
 
     law: Law
     samples: Tensor  # (S, *batch, *event), where f is to be evaluated
@@ -77,7 +77,7 @@ class Estimate:
 
 
 class Estimator(nn.Module, ABC):
-    """A method. A new one is a class in a file of its own, and a line in `registry.py`.
+    """A method that estimates gradients. To add one, write a class in a file of its own and a line in `registry.py`.
 
     Elements of a batch do not mix: the estimate of one is the same beside any others. The tools that check estimators
     put repetitions into the batch.
@@ -90,12 +90,12 @@ class Estimator(nn.Module, ABC):
     least: int = 1
     """Samples in the smallest draw."""
     multiple: ClassVar[int] = 1
-    """Samples come in groups of so many."""
+    """The number of samples is a multiple of this."""
     noises: ClassVar[tuple[str, ...]] = ("u",)
     sees_noise: ClassVar[bool] = False
-    """Whether an estimate depends on more of the noise than the samples show: enumerating samples is not enough."""
+    """Whether an estimate depends on the noise beyond the samples, so that enumerating samples is not enough."""
     many_samples: ClassVar[bool] = False
-    """Whether its objective is not E f but a bound made of several samples: not to be compared with the others."""
+    """Whether its objective is a multi-sample bound, not E f, and so not comparable with the others."""
     indices: bool = True
     """Whether f may take the indices of a `Categorical`."""
 
@@ -107,13 +107,13 @@ class Estimator(nn.Module, ABC):
         noise: NoiseLike | None = None,
         generator: torch.Generator | None = None,
     ) -> Draw:
-        """Samples to evaluate f at.
+        """Draw samples to evaluate f at.
 
         Args:
             distribution: Bernoulli, Categorical, OneHotCategorical, Normal, Gamma, or `Independent` of one, with
                 parameters attached to whatever is trained.
-            n_samples: S, evaluations of f; the least that the method can do with, unless given.
-            noise: noise of an earlier draw, or one's own: "u" (S, *code) alone or a mapping; what is missing is drawn.
+            n_samples: S, evaluations of f; by default the method's smallest number.
+            noise: noise of an earlier draw, or your own: "u" (S, *code) alone or a mapping; what is missing is drawn.
                 Uniform on [0, 1), for a Normal standard normal.
             generator: of the noise.
 
@@ -139,13 +139,13 @@ class Estimator(nn.Module, ABC):
     def estimate(
         self, draw: Draw, values: Tensor, *, f: Function | None = None, context: Tensor | None = None
     ) -> Estimate:
-        """The estimate, from the values of f at `draw.samples`.
+        """Estimate E f and its gradient from the values of f at `draw.samples`.
 
         Args:
             draw: of this estimator.
             values: (S, *batch). Where they carry a graph to what f depends on, its direct derivative is added.
             f: batched function (..., *event) -> (...), for methods that evaluate it at points of their own.
-            context: (*batch, size), what a learned baseline or surrogate may look at.
+            context: (*batch, size), input of a learned baseline or surrogate.
 
         Raises:
             InputError: values of the wrong shape, not finite, or without the gradient that the method needs.
@@ -195,33 +195,33 @@ class Estimator(nn.Module, ABC):
             direction: see `ControlVariate.update`; others have no use for it.
 
         Returns:
-            What the parameters lower, such as the second moment of the gradient; 0 where there is nothing to learn.
+            The loss that was lowered, such as the second moment of the gradient; 0 where there is nothing to learn.
         """
         return 0.0
 
     def evaluations(self, n_samples: int) -> int:
-        """Evaluations of f in one estimate, those at relaxed points or means among them."""
+        """Return the evaluations of f in one estimate, including those at relaxed points or means."""
         return n_samples
 
     @abstractmethod
     def combine(self, draw: Draw, values: Tensor, f: Function | None, context: Tensor | None) -> Estimate:
-        """The method itself: `estimate` without the checks."""
+        """Compute the estimate: the method itself, without the checks of `estimate`."""
 
     def from_relaxed(self, law: Discrete, relaxed: Tensor, noise: Mapping[str, Tensor]) -> Draw:
-        """A draw from z of a discrete law."""
+        """Return the draw of relaxed samples z (S, *code) of a discrete law."""
         code = law.hard(relaxed)
         return Draw(law, law.present(code), code, noise, relaxed)
 
     def from_code(self, law: Continuous, code: Tensor, noise: Mapping[str, Tensor]) -> Draw:
-        """A draw from the code of a continuous law's sample."""
+        """Return the draw of codes (S, *code) of a continuous law."""
         return Draw(law, law.present(code), code, noise)
 
     def objective(self, values: Tensor) -> Tensor:
-        """What the expectation is of, (*batch), from the values of S samples."""
+        """Return the objective (*batch) whose expectation is differentiated, from the values of S samples."""
         return values.mean(0)
 
     def check(self, distribution: Distribution) -> Law:
-        """The law of a distribution that this method can take.
+        """Return the law of a distribution, if this method can take it.
 
         Raises:
             InputError: it cannot.
@@ -249,11 +249,11 @@ class Estimator(nn.Module, ABC):
         return n_samples
 
     def _guarded(self, f: Function, points: Tensor) -> Tensor:
-        """f at points that need a gradient."""
+        """Evaluate f at points that need a gradient; InputError where f detaches them, as `numpy()` does."""
         try:
             return f(points)
         except (RuntimeError, TypeError) as error:
-            # What torch says when a tensor of a graph is taken out of it.
+            # torch's error for `numpy()` of a tensor that needs a gradient.
             if "numpy" not in str(error):
                 raise
             raise InputError(self._no_gradient()) from error
@@ -264,24 +264,24 @@ class Estimator(nn.Module, ABC):
     _last: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # What was kept for `update` belongs to one step, and may hang on a graph, which cannot be copied.
+        # What was kept for `update` belongs to one step, and may hold a graph, which cannot be copied.
         return {**super().__getstate__(), "_last": None}
 
 
 def surrogates(law: Law, values: Tensor, gradients: Tensors) -> Tensor:
-    """(*batch): numbers with the given values (*batch) and derivatives (*code) in the parameters."""
+    """Return a tensor (*batch) with the given values (*batch) and derivatives (*code) in the parameters."""
     return attach(values, law.event_dims, gradients, law.parameters)
 
 
 def module(name: str, value: object) -> nn.Module:
-    """The value, if it is a network; raises InputError if it is none."""
+    """Return the value if it is a network; raise InputError otherwise."""
     if not isinstance(value, nn.Module):
         raise InputError(f"{name} is {short(value)}: give a torch.nn.Module, such as a SurrogateNetwork.")
     return value
 
 
 def mean_of_samples(x: Tensor) -> Tensor:
-    """Mean over the first dimension; of one sample it is the sample, without an operation."""
+    """Return the mean over the first dimension; a single sample is squeezed, which costs no operation."""
     return x.squeeze(0) if len(x) == 1 else x.mean(0)
 
 

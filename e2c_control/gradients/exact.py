@@ -16,12 +16,12 @@ from e2c_control.gradients.score_function import ScoreFunction
 
 MOST_POINTS = 400_000
 PANEL, COARSE, FINE = 101, 161, 4001
-"""Nodes of the noise of a coordinate: of a panel where a bit does not jump; of one among others; of one alone."""
+"""Quadrature nodes of a coordinate's noise: in each panel of a discrete one; in one of several; in a single one."""
 
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """All the noise that a draw can have, as repetitions R in front of the batch.
+    """All values of a draw's noise, as R repetitions in front of the batch.
 
     Attributes:
         noise: by name, (S, R, *code), float64.
@@ -35,16 +35,16 @@ class Points:
 
 
 def coordinates(estimator: Estimator, distribution: Distribution, n_samples: int) -> int:
-    """Numbers of independent noise in an estimate of one element of the batch."""
+    """Count the independent noise variables in the estimate of one element of the batch."""
     return n_samples // estimator.multiple * len(estimator.noises) * law_of(distribution).size
 
 
 def all_points(
     estimator: Estimator, distribution: Distribution, n_samples: int, *, coarse: bool = False
 ) -> Points | None:
-    """Points that make the expectation of an estimate a sum; None where there are too many, or no grid is known.
+    """Return points that make the expectation of an estimate a sum; None if there are too many, or no grid is known.
 
-    A single continuous coordinate has a fine grid, unless it is to be coarse as those of several are.
+    A single continuous coordinate has a fine grid, unless `coarse`; several have coarse ones.
     """
     law = law_of(in_double(distribution))
     fine = estimator.sees_noise or not isinstance(law, Discrete)
@@ -60,7 +60,7 @@ def all_points(
 
 
 def _product(law: Law, axes: Mapping[str, Axis], rows: int, smooth: bool) -> Points | None:
-    """Every combination of nodes over samples, names of noise and coordinates of an event."""
+    """Return every combination of nodes over samples, kinds of noise and coordinates of an event."""
     around = len(law.batch_shape)
     event = law.shape[around:].numel()
     sizes = [len(axis.nodes) for axis in axes.values() for _ in range(rows * event)]
@@ -90,13 +90,13 @@ def _product(law: Law, axes: Mapping[str, Axis], rows: int, smooth: bool) -> Poi
 
 
 def repeat(distribution: Distribution, times: int) -> Distribution:
-    """The distribution with ``times`` repetitions in front of its batch, and with leaf parameters of its own."""
+    """Return the distribution with ``times`` repetitions in front of its batch, and new leaf parameters."""
     law = law_of(distribution)
     return law.new([p.expand(times, *p.shape).clone().requires_grad_() for p in law.constants])
 
 
 def in_double(distribution: Distribution) -> Distribution:
-    """The distribution in float64, where nothing that an estimator in float32 cuts off is cut off alike."""
+    """Return the distribution in float64, so that the reference does not share an estimator's float32 clamping."""
     law = law_of(distribution)
     return law.new([p.double() for p in law.constants])
 
@@ -109,12 +109,13 @@ def exact_gradient(
     *,
     coarse: bool = False,
 ) -> tuple[Tensor, dict[str, Tensor]] | None:
-    """E f (*batch) and its gradient by parameter, (*code) each, without Monte Carlo; None where that is too much.
+    """Return E f (*batch) and its gradient by parameter, (*code) each, without Monte Carlo; None if it costs too much.
 
-    sum_i w_i p(b_i | theta) / p(b_i) f(b_i), differentiated by torch through `log_prob`: enumeration for discrete laws,
-    quadrature for continuous ones. All of it in float64, but f sees samples of the distribution's own dtype. With an
-    estimator, the expectation is of its `objective` over ``n_samples`` samples, which differs from f for multi-sample
-    bounds alone. Where f jumps, quadrature is right to about 1 / 4001 of the jump, or to 1 / 161 with ``coarse``.
+    How it works: sum_i w_i p(b_i | theta) / p(b_i) f(b_i), differentiated through `log_prob`: enumeration for discrete
+    laws, quadrature for continuous ones. All of it in float64, but f sees samples of the distribution's own dtype. With
+    an estimator, the expectation is of its `objective` over ``n_samples`` samples, which differs from f for
+    multi-sample bounds alone. Where f jumps, the quadrature error is about 1 / 4001 of the jump, or 1 / 161 with
+    ``coarse``.
 
     Raises:
         InputError: f gives values of the wrong shape, or no estimator takes the distribution.
@@ -133,7 +134,7 @@ def exact_gradient(
         objective: Callable[[Tensor], Tensor] = plain.objective if estimator is None else estimator.objective
         target = objective(values)
     likelihood = law.log_prob(draw.code).sum(0)
-    # What the values have in common has no gradient, but large values would leave one of rounding.
+    # Subtracting the mean does not change the gradient, but keeps large values from leaving rounding errors.
     centre = (points.weights * target).sum(0)
     total = (points.weights * torch.exp(likelihood - likelihood.detach()) * (target - centre)).sum(0) + centre
     found = torch.autograd.grad(total.sum(), law.parameters)
@@ -142,19 +143,19 @@ def exact_gradient(
 
 
 def _project(law: Law, gradient: Tensor) -> Tensor:
-    """A gradient at logits along what normalised logits can do; others are as they are."""
+    """Project a gradient in logits onto directions that keep them normalised; return other gradients unchanged."""
     return law.pull(gradient) if isinstance(law, Discrete) else gradient
 
 
 def evaluate(estimator: Estimator, draw: Draw, f: Function) -> Tensor:
-    """Values of f at a draw, checked as `estimate` does."""
+    """Return the values of f at a draw, checked as in `estimate`."""
     values = f(draw.samples)
     estimator.estimate(draw, values, f=f)
     return values
 
 
 def weighted_mean(law: Law, weights: Tensor, gradients: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """sum_R w g for gradients (R, *code) and weights (R, *batch), float64."""
+    """Return sum_R w g for gradients (R, *code) and weights (R, *batch), float64."""
     lifted = weights.reshape(weights.shape + (1,) * law.event_dims)
     return {name: (lifted * gradient).sum(0) for name, gradient in gradients.items()}
 
@@ -162,9 +163,9 @@ def weighted_mean(law: Law, weights: Tensor, gradients: Mapping[str, Tensor]) ->
 def expectation(
     estimator: Estimator, f: Function, distribution: Distribution, n_samples: int
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], Points] | None:
-    """Mean and variance of an estimator's gradient, coordinate by coordinate, and the points that gave them.
+    """Return mean and variance of each coordinate of an estimator's gradient, and the points that they sum over.
 
-    None where there are too many points, or no grid is known.
+    None if there are too many points, or no grid is known.
 
     Raises:
         InputError: as `Estimator.draw` and `Estimator.estimate`.
@@ -182,6 +183,6 @@ def expectation(
 
 
 def flat(gradients: Mapping[str, Tensor], names: Sequence[str], batch_dims: int = 0) -> Tensor:
-    """All parameters' gradients side by side: dimensions from ``batch_dims`` on in one."""
+    """Concatenate all parameters' gradients, with the dimensions from ``batch_dims`` on flattened into one."""
     rows = (gradients[name] for name in names)
     return torch.cat([row.reshape(*row.shape[:batch_dims], -1) for row in rows], dim=-1)

@@ -1,4 +1,4 @@
-"""The picture of a comparison. Importing this loads matplotlib."""
+"""Plot a comparison of estimators. Importing this loads matplotlib."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from e2c_control.gradients.statistics import GradientStats
 
 
 def comparison(rows: Sequence[GradientStats], title: str) -> Image:
-    """Variance, bias, and variance times evaluations of f, a bar for each estimator; what is biased is orange.
+    """Plot variance, bias, and variance times evaluations of f, a bar for each estimator; biased ones are orange.
 
-    Bars of what is exactly 0 have no place on a logarithmic axis: they are left out.
+    A value of exactly 0 has no bar, because the axis is logarithmic.
     """
     figure = new_figure(1100, 130 + 26 * len(rows))
     panels = figure.subplots(1, 3, sharey=True)

@@ -26,7 +26,7 @@ class GeneralisedReparameterisation(Estimator):
     sees_noise: ClassVar[bool] = True
 
     def from_code(self, law: Continuous, code: Tensor, noise: Mapping[str, Tensor]) -> Draw:
-        # f's derivative is all that is asked of the samples: they are a leaf.
+        # Only f's derivative at the samples is needed: they are a leaf.
         return Draw(law, law.present(code).detach().clone().requires_grad_(), code, noise)
 
     def combine(self, draw: Draw, values: Tensor, f: Function | None, context: Tensor | None) -> Estimate:

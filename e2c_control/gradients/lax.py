@@ -1,4 +1,4 @@
-"""LAX: a network as the control variate of samples that move with their parameters."""
+"""LAX: a network as the control variate for reparameterisable samples."""
 
 from __future__ import annotations
 

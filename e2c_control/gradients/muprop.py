@@ -14,9 +14,9 @@ from e2c_control.gradients.estimator import Draw, Estimate, Estimator, Function,
 class MuProp(Estimator):
     """g = [f(b) - f(m) - f'(m)'(b - m)] d log p(b) / d theta + f'(m)' dm / d theta, m the mean of b.
 
-    Unbiased for any f. Takes every law; f is evaluated and differentiated at the mean once per estimate, which must
-    mean something there. Gu et al. 2016, equation 5. Strong where f is nearly linear, useless where b is a bit and
-    f'(m) says nothing.
+    Unbiased for any f. Takes every law; f is evaluated and differentiated once per estimate at the mean, where it must
+    be defined. Gu et al. 2016, equation 5. Strong where f is nearly linear, useless where b is a bit and f'(m) says
+    nothing.
     """
 
     differentiates: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""NVIL: a learned baseline."""
+"""NVIL (neural variational inference and learning): a learned baseline."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from e2c_control.gradients.estimator import Draw, Estimate, Estimator, Function,
 class NVIL(Estimator):
     """g = (f(b) - C(x) - c) d log p(b) / d theta, divided by max(1, sqrt(v)) where asked to normalise.
 
-    C is a network of the context x, trained by least squares in `update()`; c and v are moving averages of what C
-    leaves, which never hold the current sample. Unbiased, unless it normalises, which rescales it. Takes every law,
-    never differentiates f, costs one evaluation a sample. Mnih and Gregor, 2014, section 2.3.
+    C is a network of the context x, trained by least squares in `update()`; c and v are moving averages of the mean and
+    variance of C's residual, which never include the current sample. Unbiased, unless it normalises, which rescales it.
+    Takes every law, never differentiates f, costs one evaluation a sample. Mnih and Gregor, 2014, section 2.3.
 
     Args:
         network: C, (*batch, size) -> (*batch); without one, c is all there is.
@@ -53,7 +53,7 @@ class NVIL(Estimator):
     def update(
         self, optimizer: torch.optim.Optimizer | None = None, *, direction: Sequence[Tensor] | None = None
     ) -> float:
-        """Least squares for C, then the moving averages; returns the mean square of what C and c leave."""
+        """Fit C by least squares, then update the moving averages; return the mean squared residual of C and c."""
         if self._last is None:
             return 0.0
         values, context = self._last
@@ -72,7 +72,7 @@ class NVIL(Estimator):
         left = left.detach().double()
         weight = 1 - self.decay if self.count > 0 else 1.0
         self.count += 1
-        # Both moments with the same weights: the variance holds how far updates are apart, not within one update alone.
+        # Both moments have the same weights, so the variance includes that between updates, not only within one.
         step = left.mean() - self.mean
         self.mean += weight * step
         self.variance += weight * (left.var(unbiased=False) + (1 - weight) * step.square() - self.variance)

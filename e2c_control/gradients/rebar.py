@@ -1,4 +1,4 @@
-"""REBAR: the control variate is f itself at relaxed samples."""
+"""REBAR: f itself, at relaxed samples, is the control variate."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from e2c_control.gradients.laws import Discrete, Law
 
 
 class RelaxedFunction(nn.Module):
-    """eta f(sigma_tau(z)): f where the code is soft, (S, *code) -> (S, *batch).
+    """eta f(sigma_tau(z)), f at soft codes, (S, *code) -> (S, *batch).
 
     Args:
-        scale: eta at first.
-        temperature: tau at first; log tau is what is trained.
+        scale: initial eta.
+        temperature: initial tau; log tau is trained.
     """
 
     def __init__(self, scale: float, temperature: float) -> None:
@@ -28,7 +28,7 @@ class RelaxedFunction(nn.Module):
         self.log_temperature = nn.Parameter(torch.tensor(math.log(number("temperature", temperature, above=0))))
 
     def bind(self, estimator: Estimator, law: Law, f: Function | None) -> Function:
-        """The control variate for one f, (S, *code) -> (S, *batch)."""
+        """Return the control variate for one f, (S, *code) -> (S, *batch)."""
         name = type(estimator).__name__
         if f is None:
             raise InputError(f"{name} evaluates f at relaxed points: call it with f, or estimate(draw, values, f=f).")
@@ -52,8 +52,8 @@ class REBAR(RelaxedControl):
     differentiates f twice.
 
     Args:
-        scale: eta at first.
-        temperature: tau at first.
+        scale: initial eta.
+        temperature: initial tau.
     """
 
     differentiates: ClassVar[bool] = True

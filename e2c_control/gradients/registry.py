@@ -1,4 +1,4 @@
-"""All methods by name. A new one is a file and a line here, and joins the contract tests and the tables by itself."""
+"""All methods by name. A method listed here is in the contract tests and the tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from e2c_control.gradients.surrogate import SurrogateNetwork
 from e2c_control.registry import Registry
 
 Make = type[Estimator] | Callable[[Law, torch.Generator | None], Estimator]
-"""A class that needs no options, or a function of a law and of the generator that its networks are drawn from."""
+"""A class without required options, or a function of a law and of the generator for its networks' initial weights."""
 
 
 def _network(law: Law, generator: torch.Generator | None) -> SurrogateNetwork:
@@ -58,8 +58,8 @@ def make_estimator(
 
     Args:
         method: a name in `ESTIMATORS`, "my_package:Mine", a class or a function as the registry has them, or an
-            estimator, which is checked alone.
-        distribution: that it has to take.
+            estimator, which is only checked.
+        distribution: what the method has to take.
         generator: of the initial weights.
 
     Raises:
@@ -76,7 +76,7 @@ def make_estimator(
 
 
 def estimators_for(distribution: Distribution, generator: torch.Generator | None = None) -> dict[str, Estimator]:
-    """Every method that can take the distribution, by name."""
+    """Return every method that can take the distribution, by name."""
     found: dict[str, Estimator] = {}
     for name in ESTIMATORS:
         try:

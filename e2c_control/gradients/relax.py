@@ -1,4 +1,4 @@
-"""RELAX: the control variate is a network, so f may be a black box."""
+"""RELAX: a network of the relaxed sample is the control variate, so f may be a black box."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leave one out."""
+"""RLOO: REINFORCE with the leave-one-out baseline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The score function, with any baseline that does not look at its own sample."""
+"""The score-function (likelihood-ratio, REINFORCE) estimator, with a baseline independent of its own sample."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ScoreFunction(Estimator):
     """g = (f(b) - B) d log p(b) / d theta, the mean over samples.
 
     Unbiased. Takes every law, never differentiates f, costs one evaluation a sample. Glynn, 1990; REINFORCE
-    (Williams, 1992). Without a baseline its variance grows with the square of what f has in common everywhere.
+    (Williams, 1992). Without a baseline its variance grows with the square of a constant added to f.
 
     Args:
         baseline: B; none unless given. `update()` shows it the values of the last estimate.

@@ -1,4 +1,4 @@
-"""Bias, variance and cost of estimators, side by side."""
+"""Compare bias, variance and cost of estimators."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class GradientStats:
 
     name: str
     claims_unbiased: bool
-    n_samples: int  # in a draw
-    evaluations: int  # of f in an estimate, relaxed points and means among them
-    bias: float | None  # norm of mean - exact; None where the exact gradient is too much work
+    n_samples: int  # per draw
+    evaluations: int  # of f per estimate, including relaxed points and means
+    bias: float | None  # norm of mean - exact; None where the exact gradient costs too much
     z: float | None  # largest bias of a coordinate in standard errors
     variance: float  # of one estimate, summed
     cpu_microseconds: float  # of one estimate and its backward pass
 
     @property
     def variance_times_evaluations(self) -> float:
-        """Variance that a budget of one evaluation of f would leave: smaller is better."""
+        """Variance at a budget of one evaluation of f: smaller is better."""
         return self.variance * self.evaluations
 
     @property
@@ -57,7 +57,7 @@ def gradient_stats(
         f: batched, (..., *event) -> (...).
         distribution: any batch and event; gradients are taken at its parameters.
         n_samples: of a draw, for all or by name; the estimator's least unless given.
-        draws: independent estimates of which the statistics are.
+        draws: independent estimates that the statistics are taken over.
         generator: of the noise.
 
     Raises:
@@ -79,7 +79,7 @@ def gradient_stats(
         if exact is not None:
             off, error = mean - exact, (variance / draws).sqrt()
             bias = float(off.square().sum().sqrt())
-            # What rounding alone makes counts as no bias.
+            # Rounding errors are not taken for bias.
             z = float((off.abs() / (error + torch.finfo(law.constants[0].dtype).eps * (1 + exact.abs()))).max())
         spent, total = estimator.evaluations(n), float(variance.sum())
         rows.append(GradientStats(name, estimator.unbiased, n, spent, bias, z, total, costs[name]))
@@ -92,9 +92,9 @@ def _count(estimator: Estimator, name: str, n_samples: int | Mapping[str, int] |
 
 
 def step_of(estimator: Estimator, f: Function, distribution: Distribution, n_samples: int) -> Callable[[], None]:
-    """One estimate and its backward pass into leaf parameters, as a function to time.
+    """Return a function to time: one estimate and its backward pass into leaf parameters.
 
-    Its noise is its own: how often it is called depends on the machine, and must change nothing else.
+    It has a generator of its own: how often it is called depends on the machine, and must change nothing else.
     """
     law = law_of(distribution)
     leaves = [parameter.clone().requires_grad_() for parameter in law.constants]
@@ -111,9 +111,10 @@ def step_of(estimator: Estimator, f: Function, distribution: Distribution, n_sam
 def cpu_microseconds(
     steps: Mapping[str, Callable[[], object]], rounds: int = 15, least: float = 0.002
 ) -> dict[str, float]:
-    """Median CPU microseconds of calls that take turns, in rounds of at least so many seconds each.
+    """Return the median CPU microseconds of each call, over rounds of at least `least` seconds per call.
 
-    A busy machine slows all of a round alike: compare numbers of one call of this function with each other alone.
+    The calls take turns, since a busy machine slows all of a round alike: compare only numbers of one call of this
+    function.
     """
     times: dict[str, list[float]] = {name: [] for name in steps}
     for _ in range(rounds):
@@ -127,7 +128,7 @@ def cpu_microseconds(
 
 
 def stats_table(rows: Sequence[GradientStats]) -> list[tuple[str, ...]]:
-    """A heading and a line for each estimator, as text; what is biased by construction says so."""
+    """Return a heading and a line for each estimator, as text; estimators biased by construction are marked."""
     heading = ("estimator", "biased", "evaluations", "bias", "z", "variance", "CPU us", "var x eval", "var x CPU")
     return [heading, *(_line(row) for row in rows)]
 

@@ -1,4 +1,4 @@
-"""Straight-through estimators: hard samples forward, something smooth backward. Biased."""
+"""Straight-through estimators: hard samples forward, a smooth derivative backward. Biased."""
 
 from __future__ import annotations
 

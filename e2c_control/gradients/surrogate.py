@@ -1,4 +1,4 @@
-"""A small network for control variates, with its derivatives written out."""
+"""A small network for control variates, with derivatives in closed form."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from e2c_control.errors import InputError, whole
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """What a forward pass leaves behind; rows (N, ...), constant."""
+    """Intermediate results of a forward pass, kept for `parameter_gradients`; rows (N, ...), constant."""
 
     inputs: Tensor  # (N, size + context_size)
     hidden: list[Tensor]  # tanh of each layer
@@ -25,18 +25,16 @@ class Trace:
 
 
 class SurrogateNetwork(nn.Module):
-    """(..., size), and (..., context_size) if there is a context, to one number each, through tanh layers.
+    """Map codes (..., size), and a context (..., context_size) if there is one, to one number each, by tanh layers.
 
-    `RELAX` and `LAX` take any module of this signature, but this one differentiates itself, at a third of the cost. A
-    smooth one is the safe choice: the variance depends on its slope, which is trained, and that of a piecewise linear
-    network changes in jumps.
+    `RELAX` and `LAX` take any module of this signature, but the closed-form derivatives of this one cost a third. A
+    smooth network is the safe choice: the variance depends on its slope, which is trained, and the slope of a piecewise
+    linear network changes in jumps.
 
     Args:
-        size: numbers in the code of an event.
-        hidden: sizes of hidden layers.
-        context_size: numbers in a context.
+        size: numbers in the code of an event. hidden: sizes of hidden layers. context_size: numbers in a context.
         generator: of the weights, uniform within 1 / sqrt(inputs). The last layer starts at 0: training begins at
-            the score function, not at a random control variate, which can be far worse.
+            the plain score-function estimator, not at a random control variate, which can be far worse.
         dtype: of the weights.
     """
 
@@ -72,7 +70,7 @@ class SurrogateNetwork(nn.Module):
 
     @torch.no_grad()
     def value_and_slope(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor, Trace]:
-        """c (...), dc/dx (..., size), and what `parameter_gradients` needs.
+        """Return c (...), dc/dx (..., size), and the trace for `parameter_gradients`.
 
         a_k = W_k h_{k-1} + b_k,  h_k = tanh(a_k),  c = w' h + b,  d_K = w,  d_{k-1} = W_k' ((1 - h_k^2) d_k)
         """
@@ -97,7 +95,7 @@ class SurrogateNetwork(nn.Module):
 
     @torch.no_grad()
     def parameter_gradients(self, trace: Trace, weight: Tensor, directions: Tensor) -> list[Tensor]:
-        """d/d phi of sum(weight c) + sum(<directions, dc/dx>), in the order of `parameters()`.
+        """Return d/d phi of sum(weight c) + sum(<directions, dc/dx>), in the order of `parameters()`.
 
         Tangents t_0 = direction, t_k = (1 - h_k^2) W_k t_{k-1} make the sum weight' c + w' t_K; what follows is reverse
         differentiation of both sequences. With A_k, T_k the derivatives of the sum in a_k and in W_k t_{k-1},

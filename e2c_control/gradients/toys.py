@@ -1,4 +1,4 @@
-"""Small problems with exact gradients, on which estimators are compared."""
+"""Small problems with exact gradients, for comparing estimators."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from e2c_control.registry import Registry
 
 @dataclass(frozen=True, eq=False)
 class Toy:
-    """E f(b), b ~ distribution, small enough to be exact."""
+    """E f(b), b ~ distribution, small enough for an exact gradient."""
 
     text: str
     distribution: Distribution
@@ -25,7 +25,7 @@ class Toy:
 
 
 def bit(target: float = 0.499, probability: float = 0.5) -> Toy:
-    """E (b - t)^2 of one bit: the toy of REBAR (t = 0.45) and RELAX (t = 0.499)."""
+    """Return the toy E (b - t)^2 of one bit: the toy of REBAR (t = 0.45) and RELAX (t = 0.499)."""
     target, probability = number("target", target), number("probability", probability, above=0, below=1)
     logit = torch.tensor(math.log(probability / (1 - probability)), dtype=torch.float64)
     text = f"one bit, f = (b - {target:g})^2, p = {probability:g}"
@@ -33,7 +33,7 @@ def bit(target: float = 0.499, probability: float = 0.5) -> Toy:
 
 
 def bits(target: float = 0.499, count: int = 10) -> Toy:
-    """The mean of (b - t)^2 over bits that do not interact, each even."""
+    """Return the toy E of the mean of (b - t)^2 over independent bits with p = 0.5, which do not interact in f."""
     target, count = number("target", target), whole("count", count)
     distribution = Independent(Bernoulli(logits=torch.zeros(count, dtype=torch.float64)), 1)
     text = f"{count} bits, f = mean of (b - {target:g})^2, p = 0.5"
@@ -41,7 +41,7 @@ def bits(target: float = 0.499, count: int = 10) -> Toy:
 
 
 def interacting(seed: int = 3) -> Toy:
-    """Three bits that interact in pairs and all together, with random coefficients."""
+    """Return the toy of three bits that interact in pairs and all together, with random coefficients."""
     generator = torch.Generator().manual_seed(seed)
     line, pairs = (torch.randn(*s, generator=generator, dtype=torch.float64) for s in ((3,), (3, 3)))
     triple = torch.randn((), generator=generator, dtype=torch.float64)
@@ -54,7 +54,7 @@ def interacting(seed: int = 3) -> Toy:
 
 
 def choice(seed: int = 3) -> Toy:
-    """A choice among four: the square of what it weighs, and a linear part."""
+    """Return the toy of a categorical with four choices: a squared and a linear form, with random coefficients."""
     generator = torch.Generator().manual_seed(seed)
     weights, line, logits = torch.randn(3, 4, generator=generator, dtype=torch.float64)
 
@@ -65,14 +65,14 @@ def choice(seed: int = 3) -> Toy:
 
 
 def gaussian(loc: float = 0.7, scale: float = 1.3, constant: float = 5.0) -> Toy:
-    """E z^2 + c, z normal: the example of the talk."""
+    """Return the toy E z^2 + c of a normal z."""
     loc, scale, constant = number("loc", loc), number("scale", scale, above=0), number("constant", constant)
     mean, deviation = (torch.tensor(x, dtype=torch.float64) for x in (loc, scale))
     return Toy(f"a normal, f = z^2 + {constant:g}", Normal(mean, deviation), lambda z: z.square() + constant)
 
 
 def gamma(concentration: float = 2.0) -> Toy:
-    """E z^2, z gamma."""
+    """Return the toy E z^2 of a gamma z."""
     concentration = number("concentration", concentration, above=0)
     shape, rate = (torch.tensor(x, dtype=torch.float64) for x in (concentration, 1.0))
     return Toy(f"a gamma of concentration {concentration:g}, f = z^2", Gamma(shape, rate), torch.square)

@@ -1,4 +1,4 @@
-"""Training an estimator's own parameters at a fixed distribution, and watching a gradient's variance."""
+"""Train an estimator's own parameters at a fixed distribution, and monitor the variance of a gradient."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def train_estimator(
     generator: torch.Generator | None = None,
     watch: Watch | None = None,
 ) -> Estimator:
-    """Improve an estimator, and nothing else, for E f; the distribution stays where it is.
+    """Train an estimator's own parameters for E f; the distribution stays fixed.
 
     Args:
         estimator: is changed, and returned.
@@ -42,7 +42,7 @@ def train_estimator(
         watch: called after each step.
 
     Raises:
-        InputError: a number that is none, or out of range; or as `Estimator.draw` and `Estimator.estimate`.
+        InputError: a number is invalid or out of range; or as `Estimator.draw` and `Estimator.estimate`.
     """
     steps, learning_rate = whole("steps", steps, least=0), number("learning_rate", learning_rate, least=0)
     repetitions = whole("repetitions", repetitions, least=1 if watch is None else 2)  # one alone has no variance
@@ -60,7 +60,7 @@ def train_estimator(
 
 
 class GradientMonitor:
-    """Variance of a gradient over the steps of a training that moves slowly, from moving averages of its moments.
+    """Variance of a gradient over the steps of a slowly moving training, from moving averages of its moments.
 
     Args:
         decay: weight of the past.
@@ -73,7 +73,7 @@ class GradientMonitor:
 
     @torch.no_grad()
     def observe(self, gradients: Iterable[Tensor]) -> float:
-        """Take one step's gradients in, and give the variance, summed over all coordinates.
+        """Update the moments with one step's gradients; return the variance, summed over all coordinates.
 
         Log it as "gradient/variance" beside what `Estimator.update` returns, "surrogate/loss".
         """

@@ -1,4 +1,9 @@
-"""VIMCO: leave-one-out baselines for a bound that is made of many samples."""
+"""VIMCO: leave-one-out baselines for a multi-sample bound.
+
+How it works: the score-function signal of sample j is L - L_-j, the change of the bound when w_j is replaced by the
+mean of the other weights. L_-j does not depend on sample j, so subtracting it adds no bias (Mnih and Rezende, 2016,
+equations 7 to 11). Each sample is thus credited with its own contribution to the bound alone.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +46,7 @@ class VIMCO(Estimator):
         return Estimate(law, draw.samples, surrogates(law, bound, gradients))
 
     def left_out(self, values: Tensor) -> Tensor:
-        """L_-j for each j, (K, *batch), from log weights (K, *batch)."""
+        """Return L_-j for each j, (K, *batch), from log weights (K, *batch)."""
         count = len(values)
         own = torch.eye(count, dtype=torch.bool, device=values.device).reshape(count, count, *(1,) * (values.ndim - 1))
         others = values.unsqueeze(0).expand(count, *values.shape)

@@ -1,4 +1,4 @@
-"""What the estimators know about each distribution. A new one is a file and a line here."""
+"""Distributions known to the estimators. To add one, write a `Law` in a file of its own and register it in `LAWS`."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ LAWS: dict[type[Distribution], type[Law]] = {
 
 
 def law_of(distribution: Distribution) -> Law:
-    """The law of a distribution, or of an `Independent` of one, with any batch shape.
+    """Return the law of a distribution, or of an `Independent` of one, with any batch shape.
 
     Raises:
-        InputError: no law is known of it, or a parameter is none, such as NaN or a scale of 0.
+        InputError: the distribution has no law, or a parameter is invalid, such as NaN or a scale of 0.
     """
     base = distribution
     while isinstance(base, Independent):

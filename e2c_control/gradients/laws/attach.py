@@ -1,6 +1,11 @@
-"""Nodes of the graph with a given value and a given derivative. A second derivative is refused: it would be wrong.
+"""Autograd nodes with a given value and a given derivative.
 
-Given derivatives are constants, although they depend on the parameters. Differentiated again, they would count as 0.
+An estimator computes its gradient estimate g in closed form, outside autograd. `attach` puts it into the graph: forward
+returns the value unchanged, backward multiplies the incoming gradient with g and passes it on to the parameters, as if
+the value had derivative g. `follow` does the same for a sample and its derivatives with respect to several inputs.
+
+The given derivatives are constants, although they depend on the parameters. A second derivative would count them as 0
+and be wrong, so it raises InputError.
 """
 
 from __future__ import annotations
@@ -17,19 +22,22 @@ Tensors = tuple[Tensor, ...]
 
 
 def attach(values: Tensor, event_dims: int, gradients: Tensors, parameters: Tensors) -> Tensor:
-    """Values (*batch) as they are, with derivatives (*code) in the parameters added to their own."""
+    """Return values (*batch) unchanged; derivatives (*code) in the parameters are added to those of their own graph."""
     apply = cast(Callable[..., Tensor], _Attach.apply)
     return apply(values, event_dims, gradients, *parameters)
 
 
 def follow(value: Tensor, slopes: Sequence[Tensor] | None, paths: Sequence[Tensor]) -> Tensor:
-    """A constant value (S, *code) with slopes in paths, (*code) or (S, *code) each; without slopes, they are 1."""
+    """Return a constant value (S, *code) with given derivatives (`slopes`) in `paths`, each (*code) or (S, *code).
+
+    Without slopes, the derivatives are 1: the straight-through trick.
+    """
     apply = cast(Callable[..., Tensor], _Follow.apply)
     return apply(value, slopes, *paths)
 
 
 class _Attach(torch.autograd.Function):
-    """One node in place of the ten of `(score * (f - b)).sum()`."""
+    """A single node in place of about ten for `(score * (f - b)).sum()`."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, event_dims: int, gradients: Tensors, *parameters: Tensor) -> Tensor:
@@ -76,7 +84,7 @@ def _over_samples(x: Tensor, ndim: int) -> Tensor:
 
 
 def _once(outer: Tensor, parameters: Tensors) -> Tensor:
-    """Return the incoming gradient; under `create_graph`, a second derivative through it is refused."""
+    """Return the incoming gradient; under `create_graph`, make a second derivative through it raise InputError."""
     if not torch.is_grad_enabled():
         return outer
     apply = cast(Callable[..., Tensor], _Refused.apply)

@@ -14,7 +14,7 @@ from e2c_control.gradients.laws.quadrature import panels
 
 
 class BernoulliLaw(Discrete):
-    """Gradients are taken at the logits."""
+    """Bernoulli, with gradients in the logits."""
 
     names = ("logits",)
 
@@ -47,10 +47,10 @@ class BernoulliLaw(Discrete):
         return (relaxed > 0).to(relaxed.dtype)
 
     def conditional(self, code: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """z~ = s softplus(s logit(v) + softplus(s l)) with s = 2 b - 1, and dz~/dl = sigmoid(.) sigmoid(s l).
+        """Return z~ = s softplus(s logit(v) + softplus(s l)) with s = 2 b - 1, and dz~/dl = sigmoid(.) sigmoid(s l).
 
-        The same number as l + logit(v') of Grathwohl et al. (2018, appendix B), which is not finite in float32 once
-        the observed bit is unlikely: there, v' rounds to 0 or 1.
+        Equal to l + logit(v') of Grathwohl et al. (2018, appendix B), which is not finite in float32 once
+        the observed bit is unlikely, because v' rounds to 0 or 1.
         """
         sign = 2 * code - 1
         logits = sign * self.constants[0]

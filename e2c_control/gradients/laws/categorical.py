@@ -14,9 +14,9 @@ from e2c_control.gradients.laws.law import LOGIT_LIMIT, Axis, Discrete, Tensors,
 
 
 class CategoricalLaw(Discrete):
-    """Gradients are taken at the logits (..., K), along directions that normalised logits can move in.
+    """Categorical, with gradients in the logits (..., K), projected onto the directions that keep them normalised.
 
-    `OneHotCategorical` shows f one-hot vectors, `Categorical` indices.
+    f receives one-hot vectors from a `OneHotCategorical` and indices from a `Categorical`.
     """
 
     names = ("logits",)
@@ -31,7 +31,7 @@ class CategoricalLaw(Discrete):
 
     @cached_property
     def log_probs(self) -> Tensor:
-        """(*code): normalised, as torch's own logits are; those of a leaf need not be."""
+        """Normalised log probabilities (*code). torch normalises its own logits; logits of a leaf need not be."""
         return self.constants[0].log_softmax(-1)
 
     def _mean(self) -> Tensor:
@@ -65,11 +65,11 @@ class CategoricalLaw(Discrete):
         return torch.zeros_like(relaxed).scatter_(-1, relaxed.argmax(-1, keepdim=True), 1.0)
 
     def conditional(self, code: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """z~_b = G(v_b), z~_i = -logaddexp(-(log p_i + G(v_i)), -z~_b), slope sigmoid(z~_b - log p_i - G(v_i)).
+        """Return z~, with z~_b = G(v_b) and z~_i = -logaddexp(-(log p_i + G(v_i)), -z~_b), and its slope.
 
-        G(v) = -log(-log v). The same numbers as in Grathwohl et al. (2018, appendix B), without a quotient of
-        logarithms. The largest of K independent Gumbels around log p is a Gumbel around 0 whatever the winner, so the
-        winner's z~ does not depend on the logits.
+        The slope of z~_i is sigmoid(z~_b - log p_i - G(v_i)), that of z~_b is 0. G(v) = -log(-log v). Equal to the
+        formula of Grathwohl et al. (2018, appendix B), without its quotient of logarithms. The largest of K independent
+        Gumbels around log p is a Gumbel around 0 whichever wins, so the winner's z~ does not depend on the logits.
         """
         free = gumbel(noise)
         top = (free * code).sum(-1, keepdim=True)
@@ -104,5 +104,5 @@ class CategoricalLaw(Discrete):
 
 
 def gumbel(noise: Tensor) -> Tensor:
-    """Standard Gumbel noise from uniform noise."""
+    """Return standard Gumbel noise from uniform noise."""
     return -torch.log(-torch.log(open_unit(noise)))

@@ -1,7 +1,7 @@
 """Gamma samples: z = F^-1(u; concentration) / rate, with F the regularised incomplete gamma function.
 
-Their code is log z, in double precision: at a concentration of 0.01 it is -100 in the mean, and no
-float32 holds e^-100.
+Their code is log z, in double precision: at a concentration of 0.01 its mean is -100, and e^-100 underflows in
+float32.
 """
 
 from __future__ import annotations
@@ -19,11 +19,15 @@ from e2c_control.gradients.laws.quadrature import panels
 
 HALVINGS = 70
 SERIES = -40.0  # log z below which F is the first term of its series
-LARGE, FAR_TAIL = 150.0, 1e-8  # where the series of the slope is left to torch's
+LARGE, FAR_TAIL = 150.0, 1e-8  # beyond these, torch's derivative replaces the series
 
 
 class GammaLaw(Continuous):
-    """Gradients are taken at the concentration and the rate."""
+    """Gamma, with gradients in the concentration and the rate.
+
+    The pathwise derivative in the concentration is implicit: u = F(z; a) is held fixed, so differentiating both sides
+    gives dz/da = -(dF/da) / p(z; a), without inverting F (Figurnov et al. 2018). See `implicit_slope`.
+    """
 
     names = ("concentration", "rate")
 
@@ -43,7 +47,7 @@ class GammaLaw(Continuous):
         return weight / rate, -weight * concentration / rate.square()
 
     def present(self, code: Tensor) -> Tensor:
-        """exp(code), but not below the least normal number of the dtype, which 2 of 5 samples of Gamma(0.01) are."""
+        """Return exp(code), but at least the dtype's least normal number: 2 of 5 samples of Gamma(0.01) are smaller."""
         return code.exp().to(self.mean.dtype).clamp_min(torch.finfo(self.mean.dtype).tiny)
 
     def read(self, sample: Tensor) -> Tensor:
@@ -66,9 +70,9 @@ class GammaLaw(Continuous):
         return self._uniform(n_samples, generator)
 
     def draw_code(self, n_samples: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """By torch's rejection sampler, which is faster than the quantile of a noise; the noise is found afterwards.
+        """Sample by torch's rejection sampler, then compute the noise u = F(z): faster than the quantile of a noise.
 
-        log z(a) = log z(a + 1) + log(u) / a, u uniform (Marsaglia and Tsang, 2000): no sample is too small for it.
+        log z(a) = log z(a + 1) + log(u) / a, u uniform (Marsaglia and Tsang, 2000), which cannot underflow.
         """
         concentration, rate = self._doubles
         many = concentration.expand(n_samples, *concentration.shape)
@@ -84,21 +88,21 @@ class GammaLaw(Continuous):
         return log_quantile(open_unit(noise), concentration) - rate.log()
 
     def slopes(self, code: Tensor) -> Tensors:
-        """The first one implicit, -(dF / d concentration) / p (Figurnov et al. 2018)."""
+        """Return dz / d concentration = -(dF / d concentration) / p (Figurnov et al. 2018), and dz / d rate."""
         concentration, rate = self._doubles
         least = torch.finfo(self.mean.dtype).tiny
         sample = code.exp()
         shown = sample.clamp_min(least)
         slopes = implicit_slope(shown * rate, concentration) / rate, -shown / rate
-        # A sample that is shown as the least number stays there.
+        # A sample clamped to the least number does not move with the parameters.
         first, second = (slope.masked_fill(sample < least, 0.0).to(self.mean.dtype) for slope in slopes)
         return first, second
 
     def standardised(self, code: Tensor) -> tuple[Tensors, Tensors]:
-        """With z = exp(s e + m) / rate, m = digamma, s^2 = trigamma of the concentration (Ruiz et al. 2016, section 3).
+        """Standardise by z = exp(s e + m) / rate, m = digamma, s^2 = trigamma of the concentration.
 
-        h = z (e s' + m'), and the correction is d log p / d theta + (d log p / dz) h + d log |dz/de| / d theta. That
-        of the rate, a mere scale, is 0.
+        Ruiz et al. 2016, section 3: h = z (e s' + m'), and the correction is d log p / d theta + (d log p / dz) h + d
+        log |dz/de| / d theta. The correction of the rate, a mere scale, is 0.
         """
         concentration, rate = self._doubles
         first, second = torch.polygamma(1, concentration), torch.polygamma(2, concentration)
@@ -113,7 +117,7 @@ class GammaLaw(Continuous):
         return (slope, other), (correction, torch.zeros_like(correction))
 
     def attached(self, code: Tensor) -> Tensor:
-        """To first order: the slopes are constants, so a second derivative would leave theirs out."""
+        """Return z as a function of the parameters, to first order: the slopes are constants (see `attach`)."""
         return follow(self.present(code), self.slopes(code), self.parameters)
 
     def fine_axis(self, nodes: int) -> Axis:
@@ -122,9 +126,9 @@ class GammaLaw(Continuous):
 
 
 def log_quantile(noise: Tensor, concentration: Tensor) -> Tensor:
-    """log z with F(z; concentration) = noise, by halving: slower than rejection, but a function of the noise.
+    """Return log z with F(z; concentration) = noise, by bisection: slower than rejection, but a function of the noise.
 
-    F(z; a) < z^a / Gamma(a + 1) is where to begin, and for tiny z equality to rounding.
+    Bisection starts at F(z; a) < z^a / Gamma(a + 1), which for tiny z is an equality up to rounding.
     """
     concentration = concentration.expand_as(noise).double()
     noise = noise.double()
@@ -138,15 +142,16 @@ def log_quantile(noise: Tensor, concentration: Tensor) -> Tensor:
 
 
 def implicit_slope(sample: Tensor, concentration: Tensor) -> Tensor:
-    """dz / d concentration of a standard gamma sample at a fixed noise.
+    """Return dz / d concentration of a standard gamma sample at fixed noise.
 
-    torch's own is right to about four digits, which shows as a bias. Differentiating the series of the incomplete gamma
+    torch's own is accurate to about four digits, a measurable bias. Differentiating the series of the incomplete gamma
     function term by term,
 
         F = z^a e^-z / Gamma(a + 1) S,  S = sum_n z^n / (a + 1)_n
         dz/da = -(dF/da) / p = -(z / a) (S (log z - digamma(a + 1)) - sum_n z^n / (a + 1)_n sum_{k<=n} 1 / (a + k))
 
-    is right to rounding but cancels where 1 - F is tiny, and is long where z is large: there, torch's stands.
+    is accurate to rounding, but cancels where 1 - F is tiny and needs many terms where z is large: there, torch's
+    serves.
     """
     a, z = concentration.expand_as(sample).double(), sample.double()
     rough = torch._standard_gamma_grad(a, z)  # pyright: ignore

@@ -1,11 +1,12 @@
-"""A distribution as the estimators see it: parameters, noise, score, and how a sample moves with the parameters.
+"""A distribution as the estimators use it: parameters, noise, score function, and pathwise derivatives of samples.
 
-Every product with a Jacobian is written out, so that an estimator needs no second pass of automatic differentiation.
+Products with Jacobians are written in closed form, so that an estimator needs no second pass of automatic
+differentiation.
 
 Shapes: S samples; *batch* and *event* as torch.distributions has them; the *code* of a sample is the tensor that the
 formulas work with, its shape that of the parameters: 0 or 1 for a Bernoulli, one-hot for a categorical (whose
-`Categorical` form shows f an index instead), standard noise for a Normal, the logarithm of the sample for a Gamma: what
-no rounding of the sample takes anything away from. Values of f are (S, *batch).
+`Categorical` form gives f an index instead), standard noise for a Normal, the logarithm of the sample for a Gamma. So
+rounding of the sample loses nothing. Values of f are (S, *batch).
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ from torch.distributions import Distribution, Independent
 Tensors = tuple[Tensor, ...]
 
 LOGIT_LIMIT = 1e4
-"""Farther out, a logit counts as this: probabilities are 0 and 1 there in any dtype, and relaxed samples are finite."""
+"""Logits are clamped to this magnitude: probabilities are 0 and 1 there in any dtype, and relaxed samples finite."""
 
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """Nodes of the noise of one coordinate, and their weights, which sum to 1: an expectation as a finite sum.
+    """Quadrature nodes of the noise of one coordinate, with weights that sum to 1: an expectation as a finite sum.
 
     Attributes:
-        nodes: (Q, *code) noise; a categorical coordinate is a whole vector of it.
+        nodes: (Q, *code) noise; for a categorical coordinate, a whole vector of noise.
         weights: (Q, *base batch shape of the distribution).
     """
 
@@ -40,7 +41,7 @@ class Axis:
 
 
 class Law(ABC):
-    """A `torch.distributions` object, taken apart.
+    """The parts of a `torch.distributions` object that estimators need.
 
     Args:
         distribution: as the user gave it.
@@ -48,7 +49,7 @@ class Law(ABC):
     """
 
     names: tuple[str, ...]
-    """Of the parameters at which gradients are taken."""
+    """Names of the parameters in which gradients are taken."""
     noise_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def __init__(self, distribution: Distribution, base: Distribution) -> None:
@@ -61,19 +62,19 @@ class Law(ABC):
 
     @abstractmethod
     def _parameters(self, base: Distribution) -> Tensors:
-        """Parameters (*code), attached to the graph that made them."""
+        """Return the parameters (*code), attached to their graph."""
 
     @abstractmethod
     def score(self, code: Tensor) -> Tensors:
-        """d log p(code) / d parameter for each parameter, (S, *code), constant."""
+        """Return the score d log p(code) / d parameter for each parameter, (S, *code), constant."""
 
     def limited(self, parameter: Tensor) -> Tensor:
-        """A parameter that the formulas can be evaluated at."""
+        """Return the parameter, clamped to where the formulas are finite."""
         return parameter
 
     @cached_property
     def mean(self) -> Tensor:
-        """Mean of what f is shown, in the shape of a code (*code); constant."""
+        """Mean of a sample as f receives it, in the shape of a code (*code); constant."""
         return self._mean()
 
     @abstractmethod
@@ -81,49 +82,49 @@ class Law(ABC):
 
     @abstractmethod
     def pull_mean(self, weight: Tensor) -> Tensors:
-        """weight' d mean / d parameter for each parameter; weight (*code)."""
+        """Return weight' d mean / d parameter for each parameter; weight (*code)."""
 
     @abstractmethod
     def new(self, parameters: Sequence[Tensor]) -> Distribution:
-        """A distribution like the user's with other parameters (..., *code), `Independent` included."""
+        """Return the user's kind of distribution, `Independent` included, with other parameters (..., *code)."""
 
     @abstractmethod
     def draw_noise(self, n_samples: int, generator: torch.Generator | None) -> Tensor:
-        """Noise (S, *code) that makes samples."""
+        """Draw the noise (S, *code) that samples are computed from."""
 
     @abstractmethod
     def fine_axis(self, nodes: int) -> Axis | None:
-        """Quadrature over the noise of a coordinate, for what depends on the noise smoothly; None where there is none.
+        """Return a quadrature over the noise of a coordinate, for smooth functions of the noise; None if there is none.
 
-        A coordinate of a Bernoulli is cut where a sample, or its antithetic twin, jumps.
+        That of a Bernoulli is split at the jumps of a sample and of its antithetic twin.
         """
 
     def second_axis(self, nodes: int) -> Axis | None:
-        """Quadrature over the noise of the conditional sampler."""
+        """Return a quadrature over the noise of the conditional sampler; None if there is none."""
         return None
 
     @abstractmethod
     def present(self, code: Tensor) -> Tensor:
-        """A sample as f is shown it, (S, *batch, *event)."""
+        """Return the sample of a code as f receives it, (S, *batch, *event)."""
 
     @abstractmethod
     def read(self, sample: Tensor) -> Tensor:
-        """The code (S, *code) of a sample (S, *batch, *event): `present` the other way."""
+        """Return the code (S, *code) of a sample (S, *batch, *event): the inverse of `present`."""
 
     def log_prob(self, code: Tensor) -> Tensor:
-        """log p of the samples of a code, (S, *batch), as a function of the parameters."""
+        """Return log p of the samples of a code, (S, *batch), as a function of the parameters."""
         return self.distribution.log_prob(self.present(code))
 
     def sum_event(self, x: Tensor) -> Tensor:
-        """Sum of (S, *code) over the event, (S, *batch)."""
+        """Return the sum of x (S, *code) over the event, (S, *batch)."""
         return x.flatten(-self.event_dims).sum(-1) if self.event_dims else x
 
     def lift(self, values: Tensor) -> Tensor:
-        """Values (S, *batch), ready to be multiplied with (S, *code)."""
+        """Reshape values (S, *batch) so that they broadcast with codes (S, *code)."""
         return values.to(self.constants[0].dtype).reshape(values.shape + (1,) * self.event_dims)
 
     def rows(self, code: Tensor) -> Tensor:
-        """(S, *code) with the event in one dimension, (S, *batch, size)."""
+        """Flatten the event of a code (S, *code) into one dimension, (S, *batch, size)."""
         return code.flatten(-self.event_dims) if self.event_dims else code.unsqueeze(-1)
 
     @property
@@ -151,83 +152,83 @@ class Discrete(Law):
 
     @abstractmethod
     def relaxed(self, noise: Tensor) -> Tensor:
-        """z (S, *code), constant, from uniform noise (S, *code)."""
+        """Return relaxed samples z (S, *code), constant, from uniform noise (S, *code)."""
 
     @abstractmethod
     def hard(self, relaxed: Tensor) -> Tensor:
-        """The code of z."""
+        """Return the discrete code of z: the hard threshold or argmax H(z)."""
 
     @abstractmethod
     def conditional(self, code: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """A sample of z given the code, from uniform noise, and its slope in what z is linear in; both constant.
+        """Return a sample z~ of z given the code, from uniform noise, and its slope; both constant.
 
-        Finite for any logit and any noise, and its hard image is always the code. d z~ / d logits is the slope (a
-        diagonal) times d z / d logits.
+        z~ ~ p(z | b) is finite for any logit and noise, and H(z~) is always the code. d z~ / d logits is the slope (a
+        diagonal) times d z / d logits. REBAR and RELAX need both: see `control_variate`.
         """
 
     @abstractmethod
     def soften(self, relaxed: Tensor, temperature: Tensor | float) -> Tensor:
-        """The code that z nearly is: a logistic function or softmax of z over the temperature; keeps the graph of z."""
+        """Return the soft code: the sigmoid or softmax of z / temperature; keeps the graph of z."""
 
     @abstractmethod
     def attached(self, relaxed: Tensor) -> Tensor:
-        """z once more, as a function of the parameters."""
+        """Return z (S, *code), attached to the graph of the parameters."""
 
     @abstractmethod
     def attached_mean(self) -> Tensor:
-        """Mean of the code as a function of the parameters, (*code)."""
+        """Return the mean of the code as a function of the parameters, (*code)."""
 
     @abstractmethod
     def pull(self, weight: Tensor) -> Tensor:
-        """weight' dz / d logits; weight (S, *code)."""
+        """Return weight' dz / d logits; weight (S, *code)."""
 
     @abstractmethod
     def push(self, direction: Tensor) -> Tensor:
-        """dz / d logits times a direction (S, *code)."""
+        """Return dz / d logits times a direction (S, *code)."""
 
     @abstractmethod
     def outcomes(self) -> Axis:
-        """One noise for each outcome of a coordinate, with its probability: enumeration."""
+        """Return one noise for each outcome of a coordinate, with its probability, for enumeration."""
 
     def draw_noise(self, n_samples: int, generator: torch.Generator | None) -> Tensor:
         return self._uniform(n_samples, generator)
 
 
 class Continuous(Law):
-    """A law whose sample z moves with its parameters."""
+    """A law whose samples are differentiable in its parameters."""
 
     def draw_code(self, n_samples: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """Fresh noise (S, *code) and the code of the sample that it makes."""
+        """Draw noise (S, *code); return it with the code of its sample."""
         noise = self.draw_noise(n_samples, generator)
         return noise, self.code(noise)
 
     @abstractmethod
     def code(self, noise: Tensor) -> Tensor:
-        """The code (S, *code) of the sample that noise makes, constant."""
+        """Return the code (S, *code) of the sample that the noise gives, constant."""
 
     def sample(self, noise: Tensor) -> Tensor:
-        """z (S, *batch, *event) from noise, constant."""
+        """Return the samples z (S, *batch, *event) that the noise gives, constant."""
         return self.present(self.code(noise))
 
     @abstractmethod
     def slopes(self, code: Tensor) -> Tensors:
-        """dz / d parameter at fixed noise for each parameter, (S, *code), constant."""
+        """Return dz / d parameter at fixed noise for each parameter, (S, *code), constant."""
 
     @abstractmethod
     def standardised(self, code: Tensor) -> tuple[Tensors, Tensors]:
-        """Slopes and corrections of generalised reparameterisation, see there."""
+        """Return slopes h and corrections for each parameter, (S, *code): see `GeneralisedReparameterisation`."""
 
     @abstractmethod
     def attached(self, code: Tensor) -> Tensor:
-        """z as a function of the parameters."""
+        """Return z (S, *batch, *event), attached to the graph of the parameters."""
 
 
 def open_unit(noise: Tensor) -> Tensor:
-    """Noise kept inside (0, 1): `torch.rand` can return 0. The noise is clamped, never a parameter."""
+    """Clamp uniform noise into the open interval (0, 1): `torch.rand` can return 0."""
     kind = torch.finfo(noise.dtype)
     return noise.clamp(kind.tiny, 1 - kind.eps / 2)
 
 
 def logistic(noise: Tensor) -> Tensor:
-    """Standard logistic noise, finite, from uniform noise: 0 counts as half a step of `torch.rand`'s grid."""
+    """Return standard logistic noise, finite, from uniform noise: 0 counts as half a step of `torch.rand`'s grid."""
     return torch.logit(noise, torch.finfo(noise.dtype).eps / 2)

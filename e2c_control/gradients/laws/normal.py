@@ -14,7 +14,7 @@ from e2c_control.gradients.laws.quadrature import normal_grid
 
 
 class NormalLaw(Continuous):
-    """Gradients are taken at the mean and the standard deviation."""
+    """Normal, with gradients in the mean and the standard deviation."""
 
     names = ("loc", "scale")
     noise_range = (-math.inf, math.inf)
@@ -61,7 +61,7 @@ class NormalLaw(Continuous):
         return torch.ones_like(code), code
 
     def standardised(self, code: Tensor) -> tuple[Tensors, Tensors]:
-        """Standardising leaves nothing of the parameters in the noise: no correction."""
+        """Return the slopes and zero corrections: the standardised noise does not depend on the parameters."""
         return self.slopes(code), (torch.zeros_like(code), torch.zeros_like(code))
 
     def attached(self, code: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Nodes and weights that turn expectations over noise into sums."""
+"""Quadrature rules for expectations over noise."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def double_exponential(nodes: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Nodes in (0, 1) and weights (Q,), of the dtype and device of ``like``; made for float64.
+    """Return nodes in (0, 1) and weights (Q,), of the dtype and device of ``like``; tuned for float64.
 
     Takahasi and Mori, 1974: the trapezoidal rule after u = 1 / (1 + exp(-pi sinh t)). Integrands may be infinite at
     either end, as logits and logarithms of uniform noise are.
@@ -22,7 +22,7 @@ def double_exponential(nodes: int, like: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def panels(edges: Tensor, nodes: int) -> tuple[Tensor, Tensor]:
-    """Nodes and weights (P Q, ...) on (0, 1), cut at the edges (P + 1, ...), which rise from 0 to 1."""
+    """Return nodes and weights (P Q, ...) on (0, 1), split into panels at edges (P + 1, ...) that rise from 0 to 1."""
     u, weights = double_exponential(nodes, edges)
     u, weights = (x.reshape(-1, *(1,) * (edges.ndim - 1)) for x in (u, weights))
     low, width = edges[:-1, None], edges.diff(dim=0)[:, None]
@@ -30,7 +30,10 @@ def panels(edges: Tensor, nodes: int) -> tuple[Tensor, Tensor]:
 
 
 def normal_grid(nodes: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Nodes and weights (Q,) of a standard normal: the trapezoidal rule, exact to rounding for what grows slowly."""
+    """Return nodes and weights (Q,) of a standard normal, by the trapezoidal rule.
+
+    Exact to rounding for integrands that grow slowly.
+    """
     z = torch.linspace(-11, 11, nodes, dtype=torch.float64, device=like.device)
     weights = (-z.square() / 2).exp()
     return z.to(like.dtype), (weights / weights.sum()).to(like.dtype)
