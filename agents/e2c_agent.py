@@ -18,7 +18,7 @@ from e2c_control.agents.goals import EpisodeGoals, GoalEnv
 from e2c_control.agents.learning import AfterStep, Callback, LearningOptions, collect_and_train, later_seed
 from e2c_control.agents.planning import PlanningOptions
 from e2c_control.agents.replanning import Rows, replan_each
-from e2c_control.agents.world import EnvSource, world_of
+from e2c_control.data.source import EnvLike, EnvSource
 from e2c_control.errors import InputError, of_class, whole
 from e2c_control.measures import encode_means
 from e2c_control.models.embedding import Embedding
@@ -27,7 +27,7 @@ from e2c_control.objectives.recipes import Make, make_recipe
 from e2c_control.planners import MPC, Belief, Dynamics, Plan
 from e2c_control.planners.mpc import Replan
 from e2c_control.runs.stateful import Groups, State
-from e2c_control.training.presets import EPISODE_LENGTH, RECIPE, check_steps_scale, default_embedding
+from e2c_control.training.presets import EPISODE_LENGTH, RECIPE, check_steps_scale, default_embedding, default_starts
 from e2c_control.training.run import resolve_device
 
 
@@ -84,7 +84,7 @@ class E2CAgent(EmbeddedAgent):
     @classmethod
     def create(
         cls,
-        env: EnvSource,
+        env: EnvLike,
         recipe: str | Make | Recipe = RECIPE,
         *,
         latent_dim: int | None = None,
@@ -115,12 +115,13 @@ class E2CAgent(EmbeddedAgent):
         seed = whole("seed", seed, least=0, most=2**32 - 1)
         check_steps_scale("steps_scale", steps_scale)
         resolve_device(device)
-        world = world_of(env, frame_stack)
-        length = whole("episode_length", EPISODE_LENGTH[world.starts] if episode_length is None else episode_length)
+        world = EnvSource.of(env, frame_stack)
+        usual = EPISODE_LENGTH[default_starts(world.native)]
+        length = whole("episode_length", usual if episode_length is None else episode_length)
         if latent_dim is not None and isinstance(recipe, Recipe):
             raise InputError("latent_dim belongs to a recipe given by name: this one has sizes of its own.")
         if not isinstance(recipe, Recipe):
-            recipe = make_recipe(recipe, default_embedding(world.name, world.frame_shape, latent_dim, task=world.task))
+            recipe = make_recipe(recipe, default_embedding(world.frame_shape, latent_dim, world.task))
         if options is None and world.task is not None:
             options = PlanningOptions.for_task(world.task)
         kept = None if folder is None else Path(folder)

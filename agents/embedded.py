@@ -15,7 +15,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
 from e2c_control.agents.learning import AfterStep, Callback, LearningOptions, Stopped, as_callback, device_of
-from e2c_control.agents.world import EnvSource, World, world_of
+from e2c_control.data.source import EnvLike, EnvSource
 from e2c_control.errors import InputError, of_class, whole
 from e2c_control.models.embedding import Embedding, EmbeddingConfig
 from e2c_control.runs.own import followed, sign
@@ -53,7 +53,7 @@ class EmbeddedAgent:
         self.seed = whole("seed", seed, least=0)
         self.num_timesteps = 0
         self.logger = Logger(None, [])
-        self._world: World | None = None
+        self._world: EnvSource | None = None
         self._learning: LearningOptions | None = None
 
     def get_env(self) -> VecEnv | None:
@@ -68,7 +68,7 @@ class EmbeddedAgent:
         self.logger = logger
 
     @classmethod
-    def _untrained(cls, world: World, options: Any, learning: LearningOptions, seed: int) -> Self:
+    def _untrained(cls, world: EnvSource, options: Any, learning: LearningOptions, seed: int) -> Self:
         """An agent with the fresh weights of its recipe, and a world to learn in."""
         weights = torch.Generator().manual_seed(seed)
         embedding = Embedding(learning.recipe.embedding, world.observation_shape, world.action_dim, weights)
@@ -101,7 +101,7 @@ class EmbeddedAgent:
     def load(
         cls,
         path: Path | str,
-        env: EnvSource | None = None,
+        env: EnvLike | None = None,
         device: torch.device | str = "cpu",
         trust: Sequence[str] = (),
     ) -> Self:
@@ -130,8 +130,8 @@ class EmbeddedAgent:
             agent._learning = learning
             agent._restore_own(tensors, meta)
         if env is not None:
-            world = world_of(env)
-            agent._settle(world if world.observation_shape == shape else world_of(env, meta["frame_stack"]), path)
+            world = EnvSource.of(env)
+            agent._settle(world if world.observation_shape == shape else EnvSource.of(env, meta["frame_stack"]), path)
         return agent
 
     def _own_state(self) -> State:
@@ -148,7 +148,7 @@ class EmbeddedAgent:
             self.logger.record(name, value)
         self.logger.dump(self.num_timesteps)
 
-    def _settle(self, world: World, path: Path | str) -> None:
+    def _settle(self, world: EnvSource, path: Path | str) -> None:
         """Learn in that world from now on; `InputError` if what the agent at `path` sees or does is not of it."""
         embedding = self.embedding
         known, shown = (embedding.observation_shape, embedding.action_dim), (world.observation_shape, world.action_dim)
@@ -159,7 +159,7 @@ class EmbeddedAgent:
             )
         self._world = world
 
-    def _where(self) -> tuple[World, LearningOptions]:
+    def _where(self) -> tuple[EnvSource, LearningOptions]:
         if self._world is None or self._learning is None:
             raise InputError(
                 f"This agent has no environment to learn in: make it with {type(self).__name__}.create(env)."

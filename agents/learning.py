@@ -17,9 +17,9 @@ from gymnasium.vector import VectorEnv, VectorWrapper
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
 from tqdm import tqdm
 
-from e2c_control.agents.world import World
 from e2c_control.data import Transitions, collect
 from e2c_control.data.policy import Policy
+from e2c_control.data.source import EnvSource
 from e2c_control.data.stepper import Starts
 from e2c_control.errors import InputError, check_fields, flag, one_of, whole
 from e2c_control.measures import measure_map
@@ -28,7 +28,7 @@ from e2c_control.objectives.recipe import Recipe
 from e2c_control.runs import progress as bars
 from e2c_control.runs.config import to_json
 from e2c_control.runs.limits import AT_ONCE
-from e2c_control.training.presets import default_environments
+from e2c_control.training.presets import default_environments, default_starts
 from e2c_control.training.run import TrainConfig, start_run, train
 
 AfterStep = Callable[[dict[str, Any]], bool]
@@ -121,7 +121,7 @@ def as_callback(callback: Callback) -> BaseCallback:
 
 
 def collect_and_train(
-    world: World,
+    world: EnvSource,
     options: LearningOptions,
     timesteps: int,
     seed: int,
@@ -132,7 +132,9 @@ def collect_and_train(
     """An embedding of `timesteps` random transitions, and map/... on episodes held out of them."""
     with work_folder(options) as folder:
         path = first_free(folder / "dataset")
-        transitions = gather(world, options, path, timesteps, seed, after_step, progress, starts=world.starts)
+        transitions = gather(
+            world, options, path, timesteps, seed, after_step, progress, starts=default_starts(world.native)
+        )
         after_collection()
         return train_on(world, options, transitions, folder, seed, progress)
 
@@ -145,7 +147,7 @@ def work_folder(options: LearningOptions) -> Generator[Path]:
 
 
 def train_on(
-    world: World, options: LearningOptions, transitions: Transitions, folder: Path, seed: int, progress: bool
+    world: EnvSource, options: LearningOptions, transitions: Transitions, folder: Path, seed: int, progress: bool
 ) -> tuple[Embedding, dict[str, float]]:
     """An embedding of transitions, and map/... on episodes held out of them."""
     config = TrainConfig(transitions.path, world.name, options.recipe, seed=seed, device=options.device)
@@ -163,7 +165,7 @@ def first_free(path: Path) -> Path:
 
 
 def gather(
-    world: World,
+    world: EnvSource,
     options: LearningOptions,
     path: Path,
     timesteps: int,

@@ -121,7 +121,7 @@ def measure(
         assert data.n_transitions == transitions
         visits = Visits(pump())
         visits.add(np.array(data.states))
-        recipe = make_recipe("unfold", default_embedding(ENVIRONMENT, data.card.frame_shape)).scaled(steps_scale)
+        recipe = make_recipe("unfold", default_embedding(data.card.frame_shape, task=TASK)).scaled(steps_scale)
         config = TrainConfig(data.path, ENVIRONMENT, recipe, seed, device="cpu", threads=1)
         embedding = train(RunFolder.create(folder / "runs", ENVIRONMENT, config, "loop"), config)
         trained = time.process_time()

@@ -83,7 +83,7 @@ def train(data: Transitions, seed: int, scale: Scale) -> Embedding:
 
     What begins a map anew is judged by numbers of worlds that were seen as a whole, which a corner does not reach.
     """
-    recipe = make_recipe("unfold", default_embedding(ENVIRONMENT, data.card.frame_shape)).scaled(scale.training)
+    recipe = make_recipe("unfold", default_embedding(data.card.frame_shape, task=TASK)).scaled(scale.training)
     recipe = replace(recipe, phases=(replace(recipe.phases[0], retry=None),))
     trainer = Trainer(recipe, data, np.arange(data.n_episodes), seed=seed, device=torch.device("cpu"))
     while not trainer.finished:

@@ -63,7 +63,9 @@ def planar_embedding(run: Path | None, seed: int, quick: bool) -> Embedding:
         data = Path(folder) / "data"
         environments = make_vector_env(ENVIRONMENT, 100, frame_stack=1)
         collect(environments, data, 1000 if quick else TRANSITIONS, EPISODE, starts="sampled", seed=seed)
-        recipe = make_recipe("unfold", default_embedding(ENVIRONMENT, (40, 40, 1))).scaled(0.02 if quick else 1.0)
+        recipe = make_recipe("unfold", default_embedding((40, 40, 1), task=make_task(ENVIRONMENT))).scaled(
+            0.02 if quick else 1.0
+        )
         config = TrainConfig(data, ENVIRONMENT, recipe, seed, device="cpu", threads=1)
         return train(start_run(Path(folder), config), config, progress=not quick).eval()
 

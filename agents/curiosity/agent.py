@@ -26,10 +26,10 @@ from e2c_control.agents.learning import (
     train_on,
     work_folder,
 )
-from e2c_control.agents.world import EnvSource, World, world_of
 from e2c_control.data import Transitions
 from e2c_control.data.card import NAME, DatasetCard
 from e2c_control.data.shards import Shard, join_shards
+from e2c_control.data.source import EnvLike, EnvSource
 from e2c_control.data.transitions import stack_frames
 from e2c_control.errors import InputError, of_class, whole
 from e2c_control.measures import encode_means
@@ -99,7 +99,7 @@ class PlannedCuriosity(EmbeddedAgent):
     @classmethod
     def create(
         cls,
-        env: EnvSource,
+        env: EnvLike,
         recipe: str | Make | Recipe = RECIPE,
         *,
         frame_stack: int | None = None,
@@ -128,9 +128,9 @@ class PlannedCuriosity(EmbeddedAgent):
         seed, episode_length = whole("seed", seed, least=0, most=2**32 - 1), whole("episode_length", episode_length)
         check_steps_scale("steps_scale", steps_scale)
         resolve_device(device)
-        world = world_of(env, frame_stack)
+        world = EnvSource.of(env, frame_stack)
         if not isinstance(recipe, Recipe):
-            recipe = _for_plans(make_recipe(recipe, default_embedding(world.name, world.frame_shape, task=world.task)))
+            recipe = _for_plans(make_recipe(recipe, default_embedding(world.frame_shape, task=world.task)))
         kept = None if folder is None else Path(folder)
         learning = LearningOptions(recipe.scaled(steps_scale), episode_length, device, kept)
         return cls._untrained(world, options, learning, seed)
@@ -212,7 +212,7 @@ class PlannedCuriosity(EmbeddedAgent):
             self._gathered = Shard(from_json(DatasetCard, meta["more"]["card"]), **arrays)
             _check_shapes(self._gathered)
 
-    def _settle(self, world: World, path: Path | str) -> None:
+    def _settle(self, world: EnvSource, path: Path | str) -> None:
         """Also refuse another of this project's worlds, which may look alike: what was gathered is never mixed."""
         super()._settle(world, path)
         gathered = self._gathered

@@ -14,10 +14,9 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
-from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize, unwrap_vec_wrapper
 
 from e2c_control.agents.algorithms import AlgorithmState
-from e2c_control.agents.free_energy.environments import EnvSource, Nowhere, vectors_of
 from e2c_control.agents.free_energy.learners import (
     POLICIES,
     SIGHTS,
@@ -26,6 +25,7 @@ from e2c_control.agents.free_energy.learners import (
     is_image,
     settings_of,
 )
+from e2c_control.agents.free_energy.nowhere import Nowhere
 from e2c_control.agents.free_energy.randomness import own_randomness
 from e2c_control.agents.free_energy.sight import SightCallback
 from e2c_control.agents.learning import (
@@ -42,6 +42,7 @@ from e2c_control.agents.novelty.novelty import WHITENED_LIMIT
 from e2c_control.agents.novelty.scaling import Moments
 from e2c_control.agents.policy_gradient import PolicyGradient
 from e2c_control.agents.spaces import SPACES, check_fit, spaces_from, spaces_to
+from e2c_control.data.source import EnvLike, vec_env_of
 from e2c_control.errors import InputError, whole
 from e2c_control.registry import names_from
 from e2c_control.runs.own import followed, sign
@@ -136,7 +137,7 @@ class FreeEnergyAgent:
 
     def __init__(
         self,
-        env: EnvSource,
+        env: EnvLike,
         policy: str | type[BaseAlgorithm] = "ppo",
         novelty: NoveltyOptions | None = None,
         *,
@@ -167,7 +168,9 @@ class FreeEnergyAgent:
         }
         device = device_of(device)
         name = str(self.options.policy)
-        venv = vectors_of(env, n_envs, environments_at_once(name))
+        venv = vec_env_of(env, n_envs, environments_at_once(name))
+        if unwrap_vec_wrapper(venv, NoveltyReward) is not None:
+            raise InputError("These environments pay for novelty already: give them without NoveltyReward.")
         kind = algorithm_of(name, cast(Any, venv.action_space))
         self.reward = NoveltyReward(
             venv,
@@ -282,7 +285,7 @@ class FreeEnergyAgent:
     def load(
         cls,
         path: str | Path,
-        env: EnvSource | None = None,
+        env: EnvLike | None = None,
         device: torch.device | str = "auto",
         trust: Sequence[str] = (),
     ) -> Self:
@@ -307,7 +310,7 @@ class FreeEnergyAgent:
                 venv: VecEnv = Nowhere(count, *known)
             else:
                 with names_from(None):  # the user's own words
-                    venv = vectors_of(env, None, count)
+                    venv = vec_env_of(env, None, count)
                 check_fit(venv, known, count, path)
             agent = cls(
                 venv,

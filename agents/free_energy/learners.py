@@ -16,7 +16,6 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, FlattenExtractor
 
-from e2c_control.agents.free_energy.environments import smallest_side
 from e2c_control.agents.free_energy.sight import WhitenedImages
 from e2c_control.agents.novelty import NoveltyReplayBuffer, NoveltyReward
 from e2c_control.agents.policy_gradient import LAX, RELAX, PolicyGradient
@@ -132,3 +131,8 @@ def _usual(kind: type[BaseAlgorithm], source: NoveltyReward) -> dict[str, Any]:
         "policy_kwargs": {"net_arch": [64, 64]},
     }
     return {**shared, "n_epochs": 4} if issubclass(kind, PPO) else {**shared, "n_episodes": None}
+
+
+def smallest_side(space: spaces.Space[Any]) -> int:
+    """Of an image space, in pixels, whichever way its channels stand."""
+    return int(np.sort(np.array(space.shape))[-2])

@@ -107,7 +107,7 @@ def make_cell(
     """
     found = WORLDS.find(world)
     frame_shape = found.task(found.environment).system.frame_shape
-    made = make_recipe(recipe, default_embedding(found.environment, frame_shape)).scaled(steps_scale)
+    made = make_recipe(recipe, default_embedding(frame_shape, task=found.task(found.environment))).scaled(steps_scale)
     return Cell(replace(found, transitions=transitions or found.transitions), made, seed, problems, precision)
 
 

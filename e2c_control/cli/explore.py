@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from e2c_control.agents.exploration import Coverage, Gathering
     from e2c_control.data.card import DatasetCard
-    from e2c_control.envs.system import System
+    from e2c_control.data.source import EnvSource
+    from e2c_control.envs import Task
     from e2c_control.runs.folder import RunFolder
 
 PICTURES = 20
@@ -108,7 +109,7 @@ class Explore:
         """Resume a run: what its config names outside its folder is believed if this user wrote it, or names it."""
         from e2c_control.agents.free_energy import FreeEnergyOptions
         from e2c_control.agents.novelty import NoveltyOptions
-        from e2c_control.data.environments import check_file_arguments, import_named, named_in_a_file
+        from e2c_control.data.specs import check_file_arguments, import_named, named_in_a_file
         from e2c_control.runs.checkpoint import latest
 
         if self.device is not None:
@@ -137,6 +138,7 @@ class Explore:
         from e2c_control.agents import FreeEnergyAgent
         from e2c_control.agents.exploration import Curves, Gathering, Progress, Recorder
         from e2c_control.agents.novelty import NoveltyOptions
+        from e2c_control.data.specs import own_id
         from e2c_control.data.writer import check_writable
         from e2c_control.runs.checkpoint import latest
         from e2c_control.runs.folder import RunFolder
@@ -151,7 +153,9 @@ class Explore:
         novelty = NoveltyOptions(self.model, remedy=self.remedy, limit=self.limit)
         if old is None:
             check_writable(out, self.overwrite)
-        worlds, card = self._worlds(env)
+        worlds, source = self._worlds(env)
+        # A resumed run makes it without its module, which is imported already; the dataset names it in full.
+        card = replace(source.card(worlds, self.seed), environment=own_id(self.env or env))
         recorder = Recorder(worlds, card.frame_shape[-1], card.state_dim is not None)
         newest = None if old is None else latest(old.checkpoints)
         if newest is None:
@@ -167,7 +171,7 @@ class Explore:
             say("Exploring", f"{env} for {self.steps:,} steps; curves: tensorboard --logdir {quoted(self.runs)}")
             session.begin(agent.num_timesteps, self.steps, " steps", progress=True)
             agent.set_logger(Logger(str(run.path), [Curves(run, session.logger)]))
-            watching = [*self._watching(env, gathering, agent.num_timesteps), Progress(session.bar)]
+            watching = [*self._watching(source.task, gathering, agent.num_timesteps), Progress(session.bar)]
             ended = gathering.explore(session, agent, recorder, self.steps, self.checkpoint_every, watching)
             worlds.close()
             if not gathering.folders:
@@ -187,12 +191,12 @@ class Explore:
             raise ended
         suggest(f"e2c train --dataset {quoted(out)}")
 
-    def _watching(self, env: str, gathering: Gathering, steps: int) -> list[BaseCallback]:
+    def _watching(self, task: Task | None, gathering: Gathering, steps: int) -> list[BaseCallback]:
         """What draws pictures; coverage counts what was seen in the steps before as well."""
         from e2c_control.agents.exploration import MostNovel
 
         found: list[BaseCallback] = [MostNovel(gathering.card.frame_shape[-1], self._between_pictures)]
-        if (coverage := self._coverage(env, gathering.card)) is not None:
+        if (coverage := self._coverage(task, gathering.card)) is not None:
             for part in gathering.parts_before(steps):
                 coverage.see_all(part)
             found.append(coverage)
@@ -202,48 +206,27 @@ class Explore:
     def _between_pictures(self) -> int:
         return max(self.steps // PICTURES, 1)
 
-    def _worlds(self, env: str) -> tuple[VecEnv, DatasetCard]:
-        """The environments, and what a dataset of them holds."""
-        from stable_baselines3.common.env_util import make_vec_env
+    def _worlds(self, env: str) -> tuple[VecEnv, EnvSource]:
+        """The environments, and what they are made of."""
+        from functools import partial
 
-        from e2c_control.data import make_image_env, make_vector_env
-        from e2c_control.data.card import DatasetCard
-        from e2c_control.data.environments import check_arguments, environment_identity, is_native
+        from e2c_control.data import make_image_env
+        from e2c_control.data.source import EnvSource, vec_env_of
+        from e2c_control.data.specs import check_arguments
 
         arguments = parse_arguments(self.env_args)
         check_arguments(env, arguments)
         looks: dict[str, Any] = {"image_size": self.image_size, **arguments}
-        single = make_vector_env(env, 1, frame_stack=1, **looks)
-        name, kwargs = environment_identity(single)
-        shape: Any = single.single_observation_space.shape
-        single.close()
-        worlds = make_vec_env(lambda: make_image_env(env, self.frame_stack, **looks), self.n_envs, seed=self.seed)
-        worlds.reset()
-        state = worlds.reset_infos[0].get("state")
-        card = DatasetCard(
-            # A resumed run makes it without its module, which is imported already; the dataset names it in full.
-            environment=name if is_native(env) or self.env is None else self.env,
-            environment_kwargs=kwargs,
-            frame_shape=shape,
-            action_dim=int((worlds.action_space.shape or (0,))[0]),
-            state_dim=None if state is None else len(state),
-            frame_stack=int((worlds.observation_space.shape or (0,))[-1]) // int(shape[-1]),
-            seed=self.seed,
-        )
-        return worlds, card
+        source = EnvSource.of(env, self.frame_stack, **looks)
+        return vec_env_of(partial(make_image_env, env, self.frame_stack, **looks), self.n_envs, seed=self.seed), source
 
-    def _coverage(self, env: str, card: DatasetCard) -> Coverage | None:
-        """What watches the states, where they are known to be of one of this project's systems."""
+    def _coverage(self, task: Task | None, card: DatasetCard) -> Coverage | None:
+        """What watches the states, where they are known to be of a task's system."""
         import numpy as np
 
         from e2c_control.agents.exploration import Coverage
-        from e2c_control.data import make_image_env
-        from e2c_control.data.environments import is_native
 
-        if not is_native(env) or card.state_dim is None or card.state_dim < 2:
+        if task is None or card.state_dim is None or card.state_dim < 2:
             return None
-        arguments: Any = parse_arguments(self.env_args)
-        task: Any = make_image_env(env, **arguments).get_wrapper_attr("task")
-        system: System = task.system
-        states = system.sample_states(2_000, np.random.default_rng(0))[:, :2]
-        return Coverage(states.min(0), states.max(0), system.state_names, self._between_pictures)
+        states = task.system.sample_states(2_000, np.random.default_rng(0))[:, :2]
+        return Coverage(states.min(0), states.max(0), task.system.state_names, self._between_pictures)

@@ -15,6 +15,7 @@ from e2c_control.runs.limits import MOST_THREADS
 from e2c_control.training.presets import RECIPE, check_steps_scale
 
 if TYPE_CHECKING:
+    from e2c_control.data.card import DatasetCard
     from e2c_control.objectives.recipe import Recipe
     from e2c_control.runs.folder import RunFolder
     from e2c_control.training.distributed import Job
@@ -185,7 +186,7 @@ class Train:
                 self,
                 dataset=dataset.path.resolve(),
                 environment=card.environment,
-                recipe=self._recipe(card.environment, card.frame_shape),
+                recipe=self._recipe(card),
                 device=self.device or "auto",
             )
         return start_run(self.runs, change(config, self._settings()), self.name, job=job)
@@ -209,12 +210,13 @@ class Train:
         ]
         return [text.removeprefix(part) for text in full if text.startswith(part)]
 
-    def _recipe(self, environment: str, frame_shape: tuple[int, int, int]) -> Recipe:
+    def _recipe(self, card: DatasetCard) -> Recipe:
+        from e2c_control.evaluation.trained import own_task
         from e2c_control.objectives.recipes import make_recipe
         from e2c_control.runs.settings import change
         from e2c_control.training.presets import default_embedding
 
-        embedding = default_embedding(environment, frame_shape, self.latent_dim)
+        embedding = default_embedding(card.frame_shape, self.latent_dim, own_task(card))
         # Set before the recipe is made as well: how long its phases are depends on the number of latents.
         embedding = change(embedding, self._settings("recipe.embedding."))
         recipe = make_recipe(self.recipe, replace(embedding, network=self.network or embedding.network))

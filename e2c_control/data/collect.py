@@ -12,8 +12,9 @@ from tqdm import tqdm
 
 from e2c_control.data.card import DatasetCard
 from e2c_control.data.controls import check_unit_actions
-from e2c_control.data.environments import environment_identity, own_frame_stack, task_of
+from e2c_control.data.environments import task_of
 from e2c_control.data.policy import Policy
+from e2c_control.data.source import environment_identity, own_frame_stack
 from e2c_control.data.stepper import Mask, Starts, Step, Stepper, Vectors
 from e2c_control.data.transitions import Transitions
 from e2c_control.data.unfinished import Unfinished

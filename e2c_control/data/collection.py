@@ -15,15 +15,10 @@ import numpy as np
 from e2c_control.data.arguments import naming, parse_arguments
 from e2c_control.data.card import NAME
 from e2c_control.data.collect import collect_into
-from e2c_control.data.environments import (
-    check_arguments,
-    check_file_arguments,
-    find_spec,
-    is_native,
-    make_vector_env,
-)
 from e2c_control.data.policy import UniformPolicy
 from e2c_control.data.shards import Shard, append_shard
+from e2c_control.data.source import EnvSource
+from e2c_control.data.specs import check_arguments, check_file_arguments, find_spec
 from e2c_control.data.transitions import Transitions
 from e2c_control.data.unfinished import PARTS, Unfinished, is_kept, unfinished_folder
 from e2c_control.data.writer import TransitionsWriter
@@ -238,19 +233,15 @@ class Collection:
         assert self.env is not None
         arguments = parse_arguments(self.env_args)
         check_arguments(self.env, arguments)
-        native = is_native(find_spec(self.env))
+        colours = None if self.colours == "auto" else self.colours == "grey"
+        looks = {"image_size": self.image_size, "grayscale": colours}
+        source = EnvSource.of(self.env, self.frame_stack, **looks, **arguments)
+        native = source.native
         starts = default_starts(native) if self.starts == "auto" else self.starts
         length = EPISODE_LENGTH[starts] if self.episode_length is None else self.episode_length
         n_envs = default_environments(native, self._wanted, length) if self.n_envs is None else self.n_envs
-        vector_env = make_vector_env(
-            self.env,
-            growing.request.get("n_envs", n_envs),  # which the default number of a resumed one need not be
-            frame_stack=1,
-            image_size=self.image_size,
-            grayscale=None if self.colours == "auto" else self.colours == "grey",
-            **arguments,
-        )
-        action_dim = (vector_env.single_action_space.shape or (0,))[0]
+        # A resumed one need not have the default number.
+        vector_env = source.vectors(growing.request.get("n_envs", n_envs))
         try:
             collect_into(
                 growing,
@@ -258,9 +249,9 @@ class Collection:
                 self._wanted,
                 length,
                 starts=starts,
-                policy=UniformPolicy(action_dim, corner_share=self.corner_share),
+                policy=UniformPolicy(source.action_dim, corner_share=self.corner_share),
                 seed=self.seed,
-                frame_stack=self.frame_stack,
+                frame_stack=source.frame_stack,
                 progress=progress,
             )
         finally:

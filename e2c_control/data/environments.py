@@ -1,58 +1,37 @@
 """Any Gymnasium environment as one that shows image observations and takes actions in [-1, 1].
 
-Three kinds are told apart: those that have a task, which do all of it themselves; environments whose
-observation is an image, in any layout that is beyond doubt (`image_layout`); and environments that render, whose
-picture becomes their observation through Gymnasium's wrappers.
+Three kinds are told apart: native ones, which have a task and do all of it themselves; environments whose observation
+is an image, in any layout that is beyond doubt (`image_layout`); and environments that render, whose picture becomes
+their observation through Gymnasium's wrappers.
 """
 
-import difflib
-import importlib
-import json
 import os
 import warnings
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from functools import partial
-from reprlib import repr as short
 from typing import Any, cast
 
 import gymnasium
 import numpy as np
-from gymnasium import error, spaces, wrappers
+from gymnasium import spaces, wrappers
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv, VectorEnv, VectorWrapper
+from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv, VectorEnv
 from numpy.typing import NDArray
 
 from e2c_control.data.controls import with_unit_actions
 from e2c_control.data.foreign import Foreign, StateSize, in_a_sentence
 from e2c_control.data.layouts import Layout, has_pictures, image_layout
 from e2c_control.data.pictures import grey, resized
+from e2c_control.data.specs import check_arguments, find_spec, own_id
 from e2c_control.data.transitions import stack_frames
-from e2c_control.envs.registry import is_task
 from e2c_control.errors import InputError, InputWarning, whole
-from e2c_control.registry import is_trusted, look_here_for
 
 ImageEnv = gymnasium.Env[Any, Any]
 
 _RENDERED_SIZE = 64
-_UNCHANGING = ("PassiveEnvChecker", "OrderEnforcing", "Monitor")
 _MOST_ENVS = 1 << 16
 _MOST_PIXELS = 1 << 12
-_OTHER_OPTION = "give {0} itself, not among the arguments of the environment"
-# Names that mean something else than an argument of the environment, and what to do instead.
-_OPTIONS = {
-    "num_envs": _OTHER_OPTION.format("n_envs"),
-    "n_envs": _OTHER_OPTION.format("n_envs"),
-    "frame_stack": _OTHER_OPTION.format("frame_stack"),
-    "image_size": _OTHER_OPTION.format("image_size"),
-    "grayscale": "give the colours themselves, not among the arguments of the environment",
-    "seed": _OTHER_OPTION.format("seed"),
-    "processes": "leave it out",
-    "vectorization_mode": "leave it out",
-    "render_mode": "leave it out, what cannot be seen otherwise is rendered in any case",
-}
-# What `gymnasium.make_vec` notes among the arguments, and what is the observer's choice and not the environment's.
-_NOT_KWARGS = ("num_envs", "vectorization_mode", "max_episode_steps", "frame_stack", "render_mode")
 
 
 def make_image_env(
@@ -79,9 +58,6 @@ def make_image_env(
     spec = find_spec(env_id)
     _check_looks(frame_stack, image_size)
     check_arguments(env_id, kwargs, allowed=("render_mode",))
-    if is_native(spec):
-        _refuse_resizing(env_id, image_size, grayscale)
-        return _make(spec, env_id, {"frame_stack": frame_stack, **kwargs})
     env = _shown(spec, env_id, frame_stack, image_size, grayscale, kwargs, StateSize())
     _tell_if_rendered(env, env_id)
     return env
@@ -114,24 +90,23 @@ def make_vector_env(
     _check_looks(frame_stack, image_size)
     check_arguments(env_id, kwargs, allowed=("render_mode",))
     vector_env: VectorEnv[Any, Any, Any]
-    if is_native(spec):
-        _refuse_resizing(env_id, image_size, grayscale)
+    # The spec travels: another process need not have registered it.
+    maker = partial(_shown, deepcopy(spec), env_id, frame_stack, image_size, grayscale, dict(kwargs), StateSize())
+    trial = maker()  # a mistake shows here, not inside another process
+    _tell_if_rendered(trial, env_id)
+    if processes:
+        trial.reset()  # so that they all know what a state is
+    trial.close()
+    if task_of(trial) is not None and spec.vector_entry_point is not None:
+        given: dict[str, Any] = kwargs if frame_stack is None else {"frame_stack": frame_stack, **kwargs}
         with in_a_sentence(_cannot_be_made(env_id, kwargs)):
-            vector_env = gymnasium.make_vec(spec, n_envs, "vector_entry_point", frame_stack=frame_stack, **kwargs)
-        if not spec.id.startswith("E2C/") and vector_env.unwrapped.spec is not None:
-            vector_env.unwrapped.spec.id = env_id  # with the module that registers it
+            vector_env = gymnasium.make_vec(spec, n_envs, "vector_entry_point", **given)
+        vector_env.unwrapped.spec.id = own_id(env_id)  # pyright: ignore[reportOptionalMemberAccess]
     else:
-        # The spec travels: another process need not have registered it.
-        maker = partial(_shown, deepcopy(spec), env_id, frame_stack, image_size, grayscale, dict(kwargs), StateSize())
-        trial = maker()  # a mistake shows here, not inside another process
-        _tell_if_rendered(trial, env_id)
-        if processes:
-            trial.reset()  # so that they all know what a state is
-        trial.close()
         vector_env = AsyncVectorEnv([maker] * n_envs) if processes else SyncVectorEnv([maker] * n_envs)
         looks = {"image_size": image_size, "grayscale": grayscale}
         spec.kwargs = {**{name: look for name, look in looks.items() if look is not None}, **kwargs}
-        spec.id = env_id
+        spec.id = own_id(env_id)
         vector_env.spec = spec
     if seed is not None:
         vector_env.reset(seed=seed)
@@ -139,150 +114,12 @@ def make_vector_env(
     return vector_env
 
 
-def check_arguments(env_id: str, names: Iterable[str], allowed: Container[str] = ()) -> None:
-    """Raise `InputError` for an argument of an environment that is an option of something else.
-
-    Args:
-        env_id: whose arguments.
-        names: of the arguments that a user gave.
-        allowed: options that may be among them.
-    """
-    for name in names:
-        if name in _OPTIONS and name not in allowed:
-            raise InputError(f"{env_id} cannot take {name!r} as an argument: {_OPTIONS[name]}.")
-
-
-def find_spec(env_id: str) -> EnvSpec:
-    """The registered `EnvSpec` of "Id" or "module:Id"; `InputError` if there is none."""
-    if not isinstance(env_id, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(f"{short(env_id)} is no id: give 'Id' or 'module:Id', and an object to the agent itself.")
-    module, _, name = env_id.rpartition(":")
-    if module:
-        look_here_for(module)
-        with in_a_sentence(f"{env_id} cannot be made, the import of {module} fails"):
-            try:
-                importlib.import_module(module)
-            except ModuleNotFoundError as missing:
-                if not missing.name or not f"{module}.".startswith(f"{missing.name}."):
-                    raise  # it is there, and what it imports is not
-                raise InputError(
-                    f"Unknown environment {env_id!r}: {missing}, install it or check its name."
-                ) from missing
-    try:
-        return gymnasium.spec(name)
-    except error.Error as unknown:
-        close = difflib.get_close_matches(name, gymnasium.registry, n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]!r}?" if close else "`gymnasium.pprint_registry()` lists what there is."
-        raise InputError(f"Unknown environment {env_id!r} (another package's is 'module:Id'): {hint}") from unknown
-
-
-def named_in_a_file(environment: str, option: str = "--env") -> str:
-    """Return the id under which an environment can be made that a file names, without importing anything.
-
-    "module:Id" stands for code of another package, and a file may come from anywhere. So that module is not imported:
-    what it registers must be known already, because the user named it.
-
-    Args:
-        environment: "Id" or "module:Id", as a dataset's card or an exploration's config has it.
-        option: by which the user can name it.
-
-    Raises:
-        InputError: it is not registered.
-    """
-    module, _, name = environment.rpartition(":")
-    import_trusted(environment)
-    if module and name not in gymnasium.registry:
-        raise InputError(
-            f"{short(environment)} is named in a folder, and opening a folder imports no code of other packages: if "
-            f"you trust that module, name it with {option} {short(environment)[1:-1]}, or add --trust "
-            f"{module.partition('.')[0]}."
-        )
-    return name
-
-
-def import_trusted(environment: str) -> None:
-    """Import the module of the "module:Id" that a file names, if the user trusts it: see `registry.trusting`."""
-    module = environment.rpartition(":")[0]
-    if module and is_trusted(module):
-        find_spec(environment)
-
-
-def import_named(env: str, environment: str, folder: object) -> None:
-    """Import the module of the environment that the user names, if it is the one that a folder was made in.
-
-    Args:
-        env: "Id" or "module:Id", from the user.
-        environment: the same from the folder.
-        folder: for the sentence.
-
-    Raises:
-        InputError: it is another environment, or there is none of that name.
-    """
-    if env.rpartition(":")[2] != environment.rpartition(":")[2]:
-        raise InputError(f"{folder} is of {short(environment)}, not of {env}: leave out --env, or name that one.")
-    find_spec(env)
-
-
-def check_file_arguments(environment: str, kwargs: Mapping[str, Any]) -> None:
-    """Refuse arguments of an environment that a file gives and that may be paths, or names of code, as "module:Name".
-
-    Raises:
-        InputError: one holds a text that looks like that.
-    """
-    for name, value in kwargs.items():
-        if isinstance(value, str) and (value.startswith((".", "~")) or any(mark in value for mark in "/\\\0:")):
-            raise InputError(
-                f"{short(environment)} gets {name}={short(value)} from a folder, which may lead out of it: make "
-                "the environment in Python, where you name the path or the code yourself."
-            )
-
-
-def environment_identity(vector_env: VectorEnv[Any, Any, Any]) -> tuple[str, dict[str, Any]]:
-    """Id and arguments with which `make_vector_env` makes these environments again.
-
-    Those with wrappers of the user's cannot be made again: their name, "Wrapper-Id", is no id.
-    """
-    spec, inner = vector_env.unwrapped.spec, cast(Any, vector_env.unwrapped)
-    around = user_wrappers(vector_env)
-    if isinstance(inner, SyncVectorEnv):
-        around += user_wrappers(inner.envs[0])
-        inner = inner.envs[0].unwrapped
-        spec = inner.spec if spec is None and is_native(inner.spec) else spec
-    if spec is None or around:
-        own_name = type(inner).__name__ if spec is None else spec.id.rpartition("/")[2]
-        return "-".join([*around, own_name]), {}
-    known = gymnasium.registry.get(spec.id.rpartition(":")[2])
-    registered = {} if known is None else known.kwargs
-    given = {name: value for name, value in spec.kwargs.items() if repr(value) != repr(registered.get(name))}
-    return spec.id, {
-        name: value if _is_plain(value) else repr(value) for name, value in given.items() if name not in _NOT_KWARGS
-    }
-
-
-def own_frame_stack(vector_env: VectorEnv[Any, Any, Any]) -> int:
-    """How many frames an environment shows when nobody asks for a number; 1 for those that are not this project's."""
-    name, kwargs = environment_identity(vector_env)
-    if not is_native(name):
-        return 1
-    own, single = (make_image_env(name, stack, **kwargs).observation_space.shape for stack in (None, 1))
-    return cast(tuple[int, ...], own)[-1] // cast(tuple[int, ...], single)[-1]
-
-
-def is_native(environment: str | EnvSpec | None) -> bool:
-    """Whether an environment has a task: then it starts at sampled states and stacks frames by itself.
-
-    So it is with all of this project's, and with what a user's module registers by `e2c_control.envs.register_task`.
-
-    Args:
-        environment: spec, or id, with or without the module that registers it. An id that nobody registered yet has
-            none.
-    """
-    spec = gymnasium.registry.get(environment.rpartition(":")[2]) if isinstance(environment, str) else environment
-    return spec is not None and is_task(spec)
-
-
 def task_of(env: Any) -> Any:
-    """The task behind an environment, or behind the first one of a vector; none if it is not of a task's kind."""
+    """Return the task behind an environment, or behind the first one of a vector; none if it has none.
+
+    What has one is *native*: it starts at sampled states, knows goals and scores, and stacks frames by itself. This is
+    the only place that knows, and a task of the user's own counts as this project's do.
+    """
     inner = env.unwrapped
     if isinstance(inner, SyncVectorEnv):
         return task_of(inner.envs[0])
@@ -290,27 +127,11 @@ def task_of(env: Any) -> Any:
     return task if hasattr(task, "system") else None
 
 
-def user_wrappers(env: Any) -> list[str]:
-    """Names of the wrappers that a user put around an environment or a vector, outermost first.
-
-    What `gymnasium.make` adds by itself changes nothing, nor does stable-baselines3's Monitor, nor what is put around
-    environments here.
-    """
-    found = list[str]()
-    while isinstance(env, gymnasium.Wrapper | VectorWrapper) and not isinstance(env, ImageView):
-        kind = cast(Any, type(env))
-        if kind.__name__ not in _UNCHANGING and not kind.__module__.startswith("e2c_control."):
-            found.append(kind.__name__)
-        env = cast(Any, env).env
-    return found
-
-
-def _is_plain(value: Any) -> bool:
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError):
-        return False
-    return True
+def task_behind(env_id: str, **kwargs: Any) -> Any:
+    """Return the task of an environment id, made with these arguments, or none; `InputError` if it cannot be made."""
+    env = _make(find_spec(env_id), env_id, kwargs)
+    env.close()
+    return task_of(env)
 
 
 def _cannot_be_made(env_id: str, kwargs: Mapping[str, Any]) -> str:
@@ -332,8 +153,16 @@ def _shown(
     kwargs: Mapping[str, Any],
     state_size: StateSize,
 ) -> ImageEnv:
-    """Somebody else's environment, made to show images and to take actions in [-1, 1]."""
-    env = with_unit_actions(Foreign(_make_foreign(spec, env_id, kwargs), env_id, state_size), env_id)
+    """Make an environment; one without a task is made to show images and to take actions in [-1, 1]."""
+    made = _make(spec, env_id, kwargs)
+    if (task := task_of(made)) is not None:
+        if image_size is not None or grayscale is not None:
+            raise InputError(f"{env_id} draws its own small images: leave out image_size and grayscale.")
+        if frame_stack in (None, task.frame_stack):
+            return made
+        made.close()
+        return _make(spec, env_id, {**kwargs, "frame_stack": frame_stack})
+    env = with_unit_actions(Foreign(_rendering(made, spec, env_id, kwargs), env_id, state_size), env_id)
     layout = image_layout(env.observation_space)
     rendered = layout is None
     if layout is None:
@@ -373,9 +202,8 @@ def drawn_shape(env: Any) -> tuple[int, int]:
     return height, width
 
 
-def _make_foreign(spec: EnvSpec, env_id: str, kwargs: Mapping[str, Any]) -> ImageEnv:
-    """Make it as it is, or so that it renders arrays when it shows no image and nobody said how to render."""
-    env = _make(spec, env_id, kwargs)
+def _rendering(env: ImageEnv, spec: EnvSpec, env_id: str, kwargs: Mapping[str, Any]) -> ImageEnv:
+    """Leave it as it is, or make one that renders arrays when it shows no image and nobody said how to render."""
     if image_layout(env.observation_space) is not None or env.render_mode is not None:
         return env
     modes = env.metadata.get("render_modes", ())
@@ -455,8 +283,3 @@ def _check_looks(frame_stack: int | None, image_size: int | None) -> None:
         whole("frame_stack", frame_stack)
     if image_size is not None:
         whole("image_size", image_size, most=_MOST_PIXELS)
-
-
-def _refuse_resizing(env_id: str, *looks: object) -> None:
-    if any(look is not None for look in looks):
-        raise InputError(f"{env_id} draws its own small images: leave out image_size and grayscale.")

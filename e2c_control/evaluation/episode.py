@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2c_control.agents import E2CAgent
-from e2c_control.data import make_image_env
-from e2c_control.data.card import DatasetCard
 from e2c_control.data.environments import drawn_shape
 from e2c_control.data.pictures import as_frame, read_picture
 from e2c_control.envs import Problem, Task
 from e2c_control.envs.viewer import Viewer
 from e2c_control.errors import InputError
 from e2c_control.evaluation import drive
+from e2c_control.evaluation.trained import TrainedRun
 from e2c_control.measures import encode_means
 from e2c_control.planners.mpc import Replan, summarise
 
@@ -76,12 +75,12 @@ def drive_task(agent: E2CAgent, task: Task, problem: Problem, seed: int) -> Epis
     )
 
 
-def drive_foreign(agent: E2CAgent, card: DatasetCard, goal: Image | None, steps: int, seed: int) -> Episode:
+def drive_foreign(agent: E2CAgent, trained: TrainedRun, goal: Image | None, steps: int, seed: int) -> Episode:
     """Drive any environment from a reset to a goal frame (H, W, C); without one, to where random actions led."""
-    env: Any = make_image_env(card.environment, _stack(agent, card), **card.environment_kwargs)
-    channels = card.frame_shape[2]
+    env: Any = trained.make_env()
+    channels, stack = trained.card.frame_shape[2], trained.frame_stack
     goal = _wander(agent, env, steps, seed)[..., -channels:] if goal is None else goal
-    agent.set_goal(np.tile(goal, (1, 1, _stack(agent, card))))
+    agent.set_goal(np.tile(goal, (1, 1, stack)))
     observation, _ = env.reset(seed=seed)
     seen, world, rewards = [observation], [_large(env, observation)], list[float]()
     plans, replans, state = list[Array](), list[Replan](), None
@@ -101,7 +100,7 @@ def drive_foreign(agent: E2CAgent, card: DatasetCard, goal: Image | None, steps:
         seen=np.stack(seen)[..., -channels:],
         goal=goal,
         latents=encode_means(agent.embedding, np.stack(seen)),
-        goal_latent=encode_means(agent.embedding, np.tile(goal, (1, 1, _stack(agent, card)))[None])[0],
+        goal_latent=encode_means(agent.embedding, np.tile(goal, (1, 1, stack))[None])[0],
         plans=plans,
         replans=replans,
         rewards=np.asarray(rewards),
@@ -109,16 +108,16 @@ def drive_foreign(agent: E2CAgent, card: DatasetCard, goal: Image | None, steps:
     )
 
 
-def read_goal(path: Path, card: DatasetCard) -> Image:
-    """A picture as a frame (H, W, C) of a dataset's environment, on the way that its own pictures take.
+def read_goal(path: Path, trained: TrainedRun) -> Image:
+    """A picture as a frame (H, W, C) of a run's environment, on the way that its own pictures take.
 
     Raises:
         InputError: there is none, or it has other proportions than frames, and than what the environment draws.
     """
-    picture, (height, width, channels) = read_picture(path), card.frame_shape
+    picture, (height, width, channels) = read_picture(path), trained.card.frame_shape
     if channels not in (1, 3):
         raise InputError(f"Frames have {channels} channels, more than a picture: set the goal in Python (set_goal).")
-    env = make_image_env(card.environment, 1, **card.environment_kwargs)
+    env = trained.make_env(1)
     sizes = {(height, width), drawn_shape(env)}
     env.close()
     if not any(picture.shape[0] * w == picture.shape[1] * h for h, w in sizes):
@@ -126,11 +125,7 @@ def read_goal(path: Path, card: DatasetCard) -> Image:
         raise InputError(
             f"{path} is {picture.shape[1]} x {picture.shape[0]} pixels: give a picture of the proportions {known}."
         )
-    return as_frame(picture, card.frame_shape)
-
-
-def _stack(agent: E2CAgent, card: DatasetCard) -> int:
-    return agent.embedding.observation_shape[2] // card.frame_shape[2]
+    return as_frame(picture, trained.card.frame_shape)
 
 
 def _wander(agent: E2CAgent, env: Any, steps: int, seed: int) -> Image:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +95,7 @@ def picture_foreign(
     trained: TrainedRun, goal: Image | None, steps: int, seed: int, planning: Mapping[str, Any] | None = None
 ) -> PicturedDrive:
     """Drive any environment to a goal frame (H, W, C), or to where random actions led, and draw it."""
-    card = replace(trained.card, environment=trained.environment)
-    episode = drive_foreign(trained.agent(None, seed, planning), card, goal, steps, seed)
+    episode = drive_foreign(trained.agent(None, seed, planning), trained, goal, steps, seed)
     plot = driven_path(
         _journey(episode, episode.latents, episode.goal_latent, None),
         episode.latents,

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
+
+import gymnasium
 
 from e2c_control.agents import E2CAgent, FrameFilter, PlanningOptions
 from e2c_control.data import Transitions
 from e2c_control.data.card import NAME, DatasetCard, read_card
-from e2c_control.data.environments import (
-    check_file_arguments,
-    import_named,
-    import_trusted,
-    is_native,
-    named_in_a_file,
-)
-from e2c_control.envs import Task, make_task, task_ids
+from e2c_control.data.environments import ImageEnv, make_image_env, task_behind
+from e2c_control.data.specs import check_file_arguments, import_named, import_trusted, named_in_a_file
+from e2c_control.envs import Task, task_ids
 from e2c_control.envs.system import System
 from e2c_control.errors import InputError, InputWarning
 from e2c_control.models.embedding import Embedding
@@ -89,16 +88,20 @@ class TrainedRun:
         """Frames in an observation."""
         return self.embedding.observation_shape[2] // self.card.frame_shape[2]
 
-    @property
+    @cached_property
     def native(self) -> bool:
-        """Whether the environment is one of this project's, with goals to score by."""
-        return is_native(named_in_a_file(self.card.environment))
+        """Whether the environment has a task, with goals to score by; `InputError` if it is one that nobody named."""
+        return task_behind(named_in_a_file(self.card.environment)) is not None
 
     @property
     def environment(self) -> str:
         """Id under which the environment can be made; `InputError` if it is another package's that nobody named."""
         check_file_arguments(self.card.environment, self.card.environment_kwargs)
         return named_in_a_file(self.card.environment)
+
+    def make_env(self, frame_stack: int | None = None) -> ImageEnv:
+        """Make the environment, with as many frames in an observation as the agent sees, or another number."""
+        return make_image_env(self.environment, frame_stack or self.frame_stack, **self.card.environment_kwargs)
 
     def task(self, other: str | None = None) -> Task:
         """The task that it was trained on, or another one that looks and moves like it.
@@ -107,7 +110,7 @@ class TrainedRun:
             InputError: there is no such task, or its images or its motion are others.
         """
         known = {name: value for name, value in self.card.environment_kwargs.items() if name != "goal"}
-        own = _made(self.folder.path, environment_name(self.card), {**known, "frame_stack": self.frame_stack})
+        own = replace(self._made(known), frame_stack=self.frame_stack)
         if other is None:
             return own
         task = self._made_alike(other, own, known)
@@ -120,13 +123,20 @@ class TrainedRun:
             )
         return task
 
+    def _made(self, arguments: Mapping[str, Any]) -> Task:
+        """The task with the arguments that the run's card has."""
+        name = self.environment
+        try:
+            return _task(name, **arguments)
+        except InputError as error:
+            raise InputError(f"{self.folder.path / NAME} is damaged, {error} Restore the run's own files.") from error
+
     def _made_alike(self, name: str, own: Task, known: Mapping[str, Any]) -> Task:
         """A task, where it is of the same system made with the same physics."""
-        task = make_task(name, frame_stack=self.frame_stack)
-        if type(task.system) is not type(own.system):
-            return task
-        physics = {option: value for option, value in known.items() if option not in OF_A_TASK}
-        return make_task(name, frame_stack=self.frame_stack, **physics)
+        task = _task(name)
+        if type(task.system) is type(own.system):
+            task = _task(name, **{option: value for option, value in known.items() if option not in OF_A_TASK})
+        return replace(task, frame_stack=self.frame_stack)
 
     def _differ(self, name: str, own: Task, known: Mapping[str, Any]) -> bool:
         try:
@@ -159,15 +169,11 @@ class TrainedRun:
         return FrameFilter.measured(self.embedding, transitions, held_out)
 
 
-def _made(folder: Path, name: str, arguments: Mapping[str, Any]) -> Task:
-    """The task with the arguments that a folder's card has."""
-    try:
-        return make_task(name, **arguments)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"{folder / NAME} is damaged, {name} cannot be made with its arguments ({error}): restore the run's own "
-            "files."
-        ) from error
+def _task(name: str, **arguments: Any) -> Task:
+    """The task of an environment id; `InputError` if there is none."""
+    if (task := task_behind(name, **arguments)) is None:
+        raise InputError(f"{name} has no task, and no goals to score by: choose one of {', '.join(task_ids())}.")
+    return task
 
 
 def differences(own: System, other: System) -> list[str]:
@@ -191,6 +197,8 @@ def environment_name(card: DatasetCard) -> str:
 
 
 def own_task(card: DatasetCard) -> Task | None:
-    """The task behind a dataset, if it is one of this project's."""
+    """The task behind a dataset; none if its environment has none, or cannot be made here."""
     import_trusted(card.environment)
-    return make_task(environment_name(card)) if is_native(card.environment) else None
+    name = environment_name(card)
+    with suppress(InputError):
+        return task_behind(name) if name in gymnasium.registry else None

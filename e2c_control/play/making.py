@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from e2c_control.data import make_image_env
 from e2c_control.envs import Task
 from e2c_control.errors import InputError
 from e2c_control.evaluation.picturing import sample_views
@@ -49,7 +48,7 @@ def task_session(
 def foreign_session(trained: TrainedRun, seed: int = 0, planning: Mapping[str, Any] | None = None) -> Session:
     """Return a session in a run's environment that is not one of this project's, known by what random actions show."""
     agent, card = trained.agent(None, seed, planning), trained.card
-    env = make_image_env(trained.environment, trained.frame_stack, **card.environment_kwargs)
+    env = trained.make_env()
     known = Known.by_wandering(env, card.frame_shape[2], KNOWN, seed)
     return Session(agent, GymWorld(card.environment, env, known, seed), seed=seed)
 

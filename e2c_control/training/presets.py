@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from e2c_control.errors import number, whole
 
 if TYPE_CHECKING:  # the command line's help shows these numbers, and must not wait for torch
     from e2c_control.data.stepper import Starts
+    from e2c_control.envs import Task
     from e2c_control.models.embedding import EmbeddingConfig
 
 POOLED_SIDE = 24
@@ -60,30 +61,25 @@ def check_steps_scale(name: str, factor: float) -> None:
 
 
 def default_embedding(
-    environment: str, frame_shape: tuple[int, int, int], latent_dim: int | None = None, *, task: Any = None
+    frame_shape: tuple[int, int, int], latent_dim: int | None = None, task: Task | None = None
 ) -> EmbeddingConfig:
     """What to train on an environment.
 
-    Each side of an image is pooled to `POOLED_SIDE`, but what moves is never smaller than two pixels. This project's
-    environments tell by their task how small that is, and how many latents they need; others get three, room for what
-    turns and for its rate.
+    Each side of an image is pooled to `POOLED_SIDE`, but what moves is never smaller than two pixels. A task tells how
+    small that is, and how many latents it needs; other environments get three, room for what turns and for its rate.
 
     Args:
-        environment: Gymnasium id.
         frame_shape: (H, W, C) of its frames.
         latent_dim: instead of the default.
-        task: behind the environment, where its id does not say.
+        task: behind the environment, if it has one.
     """
-    from e2c_control.data.environments import is_native, make_image_env
     from e2c_control.models.embedding import EmbeddingConfig
 
     if latent_dim is not None:
         whole("latent_dim", latent_dim)
     rows, columns = (-(-side // POOLED_SIDE) for side in frame_shape[:2])
     suits = LATENT_DIM
-    if task is None and is_native(environment):
-        task = make_image_env(environment.rpartition(":")[2]).get_wrapper_attr("task")
     if task is not None:
-        most, suits = max(int(task.system.detail) // 2, 1), int(task.latent_dim)
+        most, suits = max(int(task.system.detail) // 2, 1), task.latent_dim
         rows, columns = min(rows, most), min(columns, most)
     return EmbeddingConfig(latent_dim=latent_dim or suits, pool=rows if rows == columns else (rows, columns))

@@ -16,14 +16,15 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from e2c_control.agents import E2CAgent
 from e2c_control.agents.learning import LearningOptions, gather
-from e2c_control.agents.world import world_of
 from e2c_control.data import Transitions, make_image_env, make_vector_env
+from e2c_control.data.source import EnvSource
 from e2c_control.envs import make_task
 from e2c_control.envs.env import TaskEnv
 from e2c_control.envs.pendulum import Pendulum
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import EmbeddingConfig
 from e2c_control.objectives.recipes import make_recipe
+from e2c_control.training.presets import default_starts
 
 
 class Invert(gym.ObservationWrapper):
@@ -67,9 +68,9 @@ def planar() -> Any:
 
 
 def collected(env: Any, path: Path, transitions: int = 60) -> Transitions:
-    world = world_of(env)
+    world = EnvSource.of(env)
     options = LearningOptions(make_recipe("unfold", EmbeddingConfig()), 10)
-    return gather(world, options, path, transitions, 0, lambda _: True, False, starts=world.starts)
+    return gather(world, options, path, transitions, 0, lambda _: True, False, starts=default_starts(world.native))
 
 
 def step_length(made: Transitions) -> float:
@@ -131,7 +132,7 @@ def test_wrappers_of_vectors(tmp_path: Path) -> None:
     "env", [planar, lambda: Monitor(planar()), lambda: DummyVecEnv([planar, lambda: Monitor(planar())])]
 )
 def test_what_changes_nothing_is_no_wrapper(env: Callable[[], Any]) -> None:
-    world = world_of(env())
+    world = EnvSource.of(env())
     assert world.name == "E2C/Planar-v0"
     assert world.vectors(7).num_envs == 7, "made again, many at once"
 
@@ -205,12 +206,12 @@ def test_frames_that_are_joined_already(make: Callable[[], Any], tmp_path: Path)
 
 
 def test_native_frames(tmp_path: Path) -> None:
-    assert world_of(gym.make("E2C/PendulumBalance-v0"), 3).observation_shape == (48, 48, 3)
-    assert world_of(gym.make("E2C/PendulumBalance-v0", frame_stack=4)).frame_stack == 4
-    own = world_of(gym.make("E2C/PendulumBalance-v0"), 3).own()
+    assert EnvSource.of(gym.make("E2C/PendulumBalance-v0"), 3).observation_shape == (48, 48, 3)
+    assert EnvSource.of(gym.make("E2C/PendulumBalance-v0", frame_stack=4)).frame_stack == 4
+    own = EnvSource.of(gym.make("E2C/PendulumBalance-v0"), 3).own()
     assert own.observation_space.shape == (48, 48, 3)
     with pytest.raises(InputError, match="shows 2 frames"):
-        world_of(Invert(gym.make("E2C/PendulumBalance-v0")), 3)
+        EnvSource.of(Invert(gym.make("E2C/PendulumBalance-v0")), 3)
 
 
 # A task of one's own

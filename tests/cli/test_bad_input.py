@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from e2c_control.data.transitions import Transitions
+from e2c_control.envs import make_task
+from e2c_control.evaluation.trained import own_task
 from e2c_control.objectives.recipes import make_recipe
 from e2c_control.runs.folder import RunFolder
 from e2c_control.training.presets import default_embedding
@@ -259,7 +261,7 @@ def test_options_of_plan(
 
 
 def test_runs_that_cannot_be_used_yet(planar: Path, rendered: Path, tmp_path: Path, refused: Refused) -> None:
-    recipe = make_recipe("unfold", default_embedding("E2C/Planar-v0", (40, 40, 1)))
+    recipe = make_recipe("unfold", default_embedding((40, 40, 1), task=make_task("E2C/Planar-v0")))
     run = RunFolder.create(tmp_path, "E2C/Planar-v0", TrainConfig(planar, "E2C/Planar-v0", recipe), "new")
     for command in ("plan", "evaluate"):
         assert f"e2c train --resume {run.path}" in refused(command, "--run", run.path)
@@ -283,7 +285,7 @@ def test_non_finite_loss_keeps_the_last_checkpoint(
     planar: Path, tmp_path: Path, refused: Refused, fingerprint: Fingerprint
 ) -> None:
     card = Transitions.open(planar).card
-    recipe = make_recipe("unfold", default_embedding(card.environment, card.frame_shape)).scaled(0.01)
+    recipe = make_recipe("unfold", default_embedding(card.frame_shape, task=own_task(card))).scaled(0.01)
     good = replace(recipe.phases[0], retry=None)
     bad = replace(good, name="wild", learning_rate=1e30)
     recipe = replace(recipe, phases=(good, bad))

@@ -20,6 +20,7 @@ from e2c_control.cli import main
 from e2c_control.cli.evaluate import Evaluate
 from e2c_control.cli.novelty import Novelty
 from e2c_control.data import Transitions
+from e2c_control.envs import make_task
 from e2c_control.errors import InputError, quoted
 from e2c_control.runs.folder import RunFolder
 from e2c_control.training.run import TrainConfig
@@ -158,7 +159,9 @@ def quick_config(dataset: Path) -> TrainConfig:
     from e2c_control.objectives.recipes import make_recipe
     from e2c_control.training.presets import default_embedding
 
-    return TrainConfig(dataset, "E2C/Planar-v0", make_recipe("unfold", default_embedding("E2C/Planar-v0", (40, 40, 1))))
+    return TrainConfig(
+        dataset, "E2C/Planar-v0", make_recipe("unfold", default_embedding((40, 40, 1), task=make_task("E2C/Planar-v0")))
+    )
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])

@@ -145,12 +145,12 @@ def sought(folder: Path, **options: Any) -> Seen:
 
 def learning(folder: Path, /, **changes: Any) -> Seen:
     from e2c_control.agents.learning import collect_and_train
-    from e2c_control.agents.world import world_of
+    from e2c_control.data.source import EnvSource
 
     given: dict[str, Any] = {"recipe": recipe(), "episode_length": 9, **changes}
     if "folder" in given:
         given["folder"] = folder / given["folder"]
-    world = world_of("E2C/Planar-v0", None)
+    world = EnvSource.of("E2C/Planar-v0", None)
     made, _ = collect_and_train(world, LearningOptions(**given), 24, 0, lambda _: True, lambda: None, False)
     return {"weights": print_of(made), "names": sorted(path.name for path in folder.glob("*"))}
 

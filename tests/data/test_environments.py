@@ -4,17 +4,23 @@ import signal
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
-from gymnasium.envs.registration import EnvSpec
 
-from e2c_control.data import make_image_env, make_vector_env
-from e2c_control.data.environments import check_arguments, environment_identity, is_native
-from e2c_control.envs import task_ids
+from e2c_control.data import collect, make_image_env, make_vector_env
+from e2c_control.data.environments import task_behind
+from e2c_control.data.source import EnvSource, environment_identity
+from e2c_control.data.specs import check_arguments
+from e2c_control.envs import make_task, task_ids
+from e2c_control.envs.env import TaskEnv
+from e2c_control.envs.vector_env import TaskVectorEnv
 from e2c_control.errors import InputError
 
 
@@ -103,21 +109,35 @@ def test_own_environments_are_native_batches(env_id: str) -> None:
         make_image_env(env_id, image_size=32)
 
 
-@pytest.mark.parametrize(
-    ("environment", "native"),
-    [
-        *((env_id, True) for env_id in task_ids()),
-        *((gymnasium.spec(env_id), True) for env_id in task_ids()),
-        ("e2c_control.envs:E2C/Planar-v0", True),
-        ("Pendulum-v1", False),
-        (gymnasium.spec("Pendulum-v1"), False),
-        ("E2CLike/Planar-v0", False),
-        ("somebody.elses:NotE2C/Planar-v0", False),
-        (None, False),
-    ],
-)
-def test_whose_environment_it_is(environment: str | EnvSpec | None, native: bool) -> None:
-    assert is_native(environment) is native
+@pytest.mark.parametrize("environment", [*task_ids(), "e2c_control.envs:E2C/Planar-v0"])
+def test_an_environment_with_a_task_is_native(environment: str) -> None:
+    assert task_behind(environment).id == environment.rpartition(":")[2]
+
+
+@pytest.fixture(params=["as this project's are", "by a function"])
+def own_id(request: pytest.FixtureRequest) -> Iterator[str]:
+    """An id of somebody else's that has a task."""
+    task = replace(make_task("E2C/Planar-v0"), id="Own/World-v0", latent_dim=4)
+    vectors: Any = {"vector_entry_point": TaskVectorEnv, "kwargs": {"task": task}}
+    as_ours = request.param.startswith("as")
+    entry: Any = TaskEnv if as_ours else lambda frame_stack=None: TaskEnv(task, frame_stack=frame_stack)
+    gymnasium.register("Own/World-v0", entry_point=entry, **(vectors if as_ours else {}))
+    yield "Own/World-v0"
+    del gymnasium.registry["Own/World-v0"]
+
+
+def test_a_task_of_ones_own_is_native(own_id: str, tmp_path: Path) -> None:
+    assert task_behind(own_id).latent_dim == 4
+    assert task_behind("Pendulum-v1") is None
+    source = EnvSource.of(own_id, 2)
+    assert (source.name, source.frame_stack, source.native) == (own_id, 2, True)
+    assert source.task is not None
+    assert source.task.frame_stack == 2
+    made = collect(source.vectors(4), tmp_path / "data", 48, 6, starts="sampled")
+    ours = collect(make_vector_env("E2C/Planar-v0", 4, 1), tmp_path / "ours", 48, 6, starts="sampled")
+    assert np.array_equal(made.frames, ours.frames)
+    assert (made.card.environment, made.card.environment_kwargs) == (own_id, {})
+    assert made.card.frame_stack == 1, "what the environment shows by itself"
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_single_frames_are_seen_as_in_a_stack() -> None:
 @pytest.mark.parametrize("network", ["mlp", "conv"])
 def test_frames_of_any_proportions_are_embedded(shape: tuple[int, int, int], network: Literal["mlp", "conv"]) -> None:
     """Each side is pooled for itself, to 24 pixels at most, and none to less than there is."""
-    config = replace(default_embedding("Wide-v0", shape), network=network, encoder_hidden=(8,), decoder_hidden=(8,))
+    config = replace(default_embedding(shape), network=network, encoder_hidden=(8,), decoder_hidden=(8,))
     config = from_json(EmbeddingConfig, to_json(config))
     embedding = Embedding(config, shape, 1, torch.Generator().manual_seed(0))
     if network == "mlp":

@@ -16,6 +16,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from e2c_control.data import Transitions
+from e2c_control.data.environments import task_behind
 from e2c_control.envs import make_task
 from e2c_control.envs.env import TaskEnv
 from e2c_control.envs.pendulum import Pendulum
@@ -255,10 +256,11 @@ def test_devices() -> None:
     ],
 )
 def test_presets(environment: str, shape: tuple[int, int, int], latents: int, pooled: int) -> None:
-    config = default_embedding(environment, shape)
+    task = task_behind(environment) if "E2C" in environment else None
+    config = default_embedding(shape, task=task)
     assert config.latent_dim == latents
     assert shape[0] // config.pool == pooled
-    assert default_embedding(environment, shape, 7).latent_dim == 7
+    assert default_embedding(shape, 7, task).latent_dim == 7
 
 
 @pytest.mark.parametrize(("detail", "pooled"), [(1.0, 48), (3.9, 48), (4.0, 24), (40.0, 24)])
@@ -268,7 +270,7 @@ def test_presets_of_a_new_task(monkeypatch: pytest.MonkeyPatch, detail: float, p
     monkeypatch.setattr(Pendulum, "detail", detail)
     gymnasium.register("E2C/Own-v0", entry_point=TaskEnv, kwargs={"task": task})
     try:
-        config = default_embedding("E2C/Own-v0", (48, 48, 1))
+        config = default_embedding((48, 48, 1), task=task_behind("E2C/Own-v0"))
     finally:
         del gymnasium.registry["E2C/Own-v0"]
     assert (config.latent_dim, 48 // config.pool) == (5, pooled)

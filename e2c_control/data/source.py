@@ -1,0 +1,343 @@
+"""An environment, in any of the ways that users have one, as whatever takes one needs it.
+
+Imports stable-baselines3 only when a vector of it is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, cast
+
+import gymnasium
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.vector import SyncVectorEnv, VectorEnv, VectorWrapper
+from gymnasium.wrappers import FrameStackObservation
+
+from e2c_control.data.card import DatasetCard
+from e2c_control.data.controls import check_unit_actions
+from e2c_control.data.environments import ImageEnv, ImageView, make_image_env, make_vector_env, stacked, task_of
+from e2c_control.data.foreign import in_a_sentence
+from e2c_control.data.specs import find_spec
+from e2c_control.envs import Task
+from e2c_control.envs.env import TaskEnv
+from e2c_control.envs.vector_env import TaskVectorEnv
+from e2c_control.errors import InputError, whole
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+
+Vectors = VectorEnv[Any, Any, Any]
+EnvLike: TypeAlias = "str | Task | gymnasium.Env[Any, Any] | Callable[[], gymnasium.Env[Any, Any]] | Vectors | VecEnv"
+"""A Gymnasium id ("Id" or "module:Id"), a task, an environment or a function that makes one, or a vector of them."""
+
+_UNCHANGING = ("PassiveEnvChecker", "OrderEnforcing", "Monitor")
+# What `gymnasium.make_vec` notes among the arguments, and what is the observer's choice and not the environment's.
+_NOT_KWARGS = ("num_envs", "vectorization_mode", "max_episode_steps", "frame_stack", "render_mode")
+# What an environment is made with and a dataset does not depend on.
+_NOT_PHYSICS = ("frame_stack", "render_mode", "goal", "num_envs")
+
+
+@dataclass(frozen=True, eq=False)
+class EnvSource:
+    """An environment that shows images and takes actions in [-1, 1], as a source of transitions.
+
+    Attributes:
+        name: Gymnasium id, or the class of an environment that has none.
+        frame_shape: (H, W, C) of a single frame.
+        frame_stack: frames in an observation.
+        action_dim: m.
+        task: the task behind it, if it has one.
+        vectors: make so many environments that show single frames.
+        own: the environments that the user gave, as stable-baselines3 sees them.
+    """
+
+    name: str
+    frame_shape: tuple[int, int, int]
+    frame_stack: int
+    action_dim: int
+    task: Task | None
+    vectors: Callable[[int], Vectors]
+    own: Callable[[], VecEnv]
+
+    @classmethod
+    def of(cls, env: EnvLike, frame_stack: int | None = None, **arguments: Any) -> EnvSource:
+        """Return the source behind whatever a user gives.
+
+        An id, a task, or a native environment with nothing around it, is made anew and collected from as single
+        frames, many at once. Any other environment is used as it is, with all its wrappers: what it shows counts as one
+        frame, of which `frame_stack` are joined. A function is called for each environment.
+
+        Args:
+            env: the environment.
+            frame_stack: frames in an observation; default: what the environment shows by itself.
+            arguments: of `make_image_env`, for an id.
+
+        Raises:
+            InputError: unknown, nothing that shows images and takes actions in [-1, 1], or it stacks frames by itself,
+                other than `frame_stack`.
+        """
+        frame_stack = None if frame_stack is None else whole("frame_stack", frame_stack)
+        if isinstance(env, str):
+            return _from_id(env, frame_stack, arguments)
+        if arguments:
+            raise InputError(f"Arguments ({', '.join(arguments)}) belong to an id: make the environment with them.")
+        if isinstance(env, Task):
+            return _from_task(env, frame_stack)
+        if isinstance(env, gymnasium.Env):
+            own = cast(ImageEnv, env)
+            return _from_envs([own], lambda: _dummy([lambda: own]), frame_stack)
+        if isinstance(env, VectorEnv):
+            return _as_it_is(cast(Vectors, env), frame_stack, _no_vec_env)
+        if _is_dummy(env):
+            return _from_envs(env.envs, lambda: env, frame_stack)
+        if callable(env):
+            return _from_function(env, frame_stack)
+        raise InputError(f"Cannot collect from a {type(env).__name__}: give an id, an environment or a DummyVecEnv.")
+
+    @property
+    def observation_shape(self) -> tuple[int, int, int]:
+        """(H, W, stack * C)."""
+        height, width, channels = self.frame_shape
+        return height, width, channels * self.frame_stack
+
+    @property
+    def native(self) -> bool:
+        """Whether there is a task behind it, so that it can start anywhere."""
+        return self.task is not None
+
+    def card(self, vec_env: VecEnv, seed: int) -> DatasetCard:
+        """Describe what a dataset of it holds, from the first reset of its environments."""
+        single = self.vectors(1)
+        name, kwargs = environment_identity(single)
+        single.close()
+        vec_env.reset()
+        state = vec_env.reset_infos[0].get("state")
+        size = None if state is None else len(state)
+        return DatasetCard(name, kwargs, self.frame_shape, self.action_dim, size, self.frame_stack, seed)
+
+
+def vec_env_of(env: EnvLike, n_envs: int | None, usual: int = 1, seed: int | None = None) -> VecEnv:
+    """Return a vector of stable-baselines3 of whatever a user gives, which need not show images.
+
+    Args:
+        env: anything but a Gymnasium vector.
+        n_envs: how many; must be what a given environment or vector has.
+        usual: how many where that was left open.
+        seed: of environments that are made here.
+
+    Raises:
+        InputError: nothing that environments can be made of, or not as many.
+    """
+    from stable_baselines3.common.env_util import make_vec_env
+    from stable_baselines3.common.monitor import Monitor
+
+    n_envs = None if n_envs is None else whole("n_envs", n_envs)
+    given = cast(Any, env)
+    if _is_vec_env(given) or isinstance(given, gymnasium.Env):
+        venv: VecEnv = given if _is_vec_env(given) else _dummy([lambda: Monitor(cast(Any, env))])
+        if n_envs not in (None, venv.num_envs):
+            raise InputError(f"{venv.num_envs} environments were given and {n_envs} asked for: give an id, or as many.")
+        return venv
+    if isinstance(env, str):
+        find_spec(env)
+    elif not callable(env) and not isinstance(env, Task):
+        raise InputError(
+            f"An environment is an id, an environment, a vector or a function, not a {type(env).__name__}."
+        )
+    with in_a_sentence(f"{env if isinstance(env, str) else 'The environment'} cannot be made"):
+        return make_vec_env(partial(TaskEnv, env) if isinstance(env, Task) else cast(Any, env), n_envs or usual, seed)
+
+
+def environment_identity(vector_env: Vectors) -> tuple[str, dict[str, Any]]:
+    """Return the id and the arguments with which `make_vector_env` makes these environments again.
+
+    Those with wrappers of the user's cannot be made again: their name, "Wrapper-Id", is no id.
+    """
+    spec, inner = vector_env.unwrapped.spec, cast(Any, vector_env.unwrapped)
+    around = user_wrappers(vector_env)
+    if isinstance(inner, SyncVectorEnv):
+        around += user_wrappers(inner.envs[0])
+        inner = inner.envs[0].unwrapped
+        spec = inner.spec if spec is None and task_of(inner) is not None else spec
+    if spec is None or around:
+        own_name = type(inner).__name__ if spec is None else spec.id.rpartition("/")[2]
+        return "-".join([*around, own_name]), {}
+    entry = gymnasium.registry.get(spec.id.rpartition(":")[2])
+    registered = {} if entry is None else entry.kwargs
+    return spec.id, {
+        name: value if _is_plain(value) else repr(value)
+        for name, value in spec.kwargs.items()
+        if name not in _NOT_KWARGS and not isinstance(value, Task) and repr(value) != repr(registered.get(name))
+    }
+
+
+def own_frame_stack(vector_env: Vectors) -> int:
+    """Return how many frames a native environment shows when nobody asks for a number; 1 for any other."""
+    name, kwargs = environment_identity(vector_env)
+    if task_of(vector_env) is None or name.rpartition(":")[2] not in gymnasium.registry:
+        return 1
+    return cast(Task, task_of(make_image_env(name, **kwargs))).frame_stack
+
+
+def user_wrappers(env: Any) -> list[str]:
+    """Return the names of the wrappers that a user put around an environment or a vector, outermost first.
+
+    What `gymnasium.make` adds by itself changes nothing, nor does stable-baselines3's Monitor, nor what is put around
+    environments here.
+    """
+    found = list[str]()
+    while isinstance(env, gymnasium.Wrapper | VectorWrapper) and not isinstance(env, ImageView):
+        kind = cast(Any, type(env))
+        if kind.__name__ not in _UNCHANGING and not kind.__module__.startswith("e2c_control."):
+            found.append(kind.__name__)
+        env = cast(Any, env).env
+    return found
+
+
+class _Kept(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """A user's environment in a vector of ours, which must not close it."""
+
+    def close(self) -> None:
+        pass
+
+
+def _from_id(env_id: str, frame_stack: int | None, arguments: dict[str, Any]) -> EnvSource:
+    vectors = partial(make_vector_env, env_id, frame_stack=1, **arguments)
+    single, shown = vectors(1), make_image_env(env_id, frame_stack, **arguments)
+    source = _as_it_is(single, None, _no_vec_env)
+    single.close()
+    stack = cast(tuple[int, ...], shown.observation_space.shape)[-1] // source.frame_shape[-1]
+    own = partial(_dummy, [lambda: shown])
+    return replace(source, frame_stack=stack, task=task_of(shown), vectors=vectors, own=own)
+
+
+def _from_task(
+    task: Task, frame_stack: int | None, spec: EnvSpec | None = None, own: Callable[[], VecEnv] | None = None
+) -> EnvSource:
+    """Make as many environments of a task as are asked for.
+
+    Args:
+        task: this project's, or the user's own.
+        frame_stack: instead of the task's.
+        spec: of the id that the task stands behind, with what a dataset depends on.
+        own: the environments that the user gave; others stand in their place if they show something else.
+    """
+    task = task if frame_stack is None else replace(task, frame_stack=frame_stack)
+
+    def vectors(count: int) -> Vectors:
+        made = TaskVectorEnv(replace(task, frame_stack=1), count)
+        made.spec = spec
+        return made
+
+    def given() -> VecEnv:
+        if own is not None and (venv := own()).observation_space.shape == task.observation_shape:
+            return venv
+        return _dummy([partial(TaskEnv, task)])
+
+    name = TaskEnv.__name__ if spec is None else spec.id
+    shape, controls = task.system.frame_shape, task.system.control_size
+    return EnvSource(name, shape, task.frame_stack, controls, task, vectors, given)
+
+
+def _from_envs(
+    envs: Sequence[gymnasium.Env[Any, Any]], own: Callable[[], VecEnv], frame_stack: int | None
+) -> EnvSource:
+    if all(map(_is_task, envs)):
+        made = [None if env.spec is None else (env.spec.id, _physics(env.spec)) for env in envs]
+        if len(envs) == 1 or (made[0] is not None and all(other == made[0] for other in made)):
+            first = cast(TaskEnv, envs[0].unwrapped)
+            spec = None if first.spec is None else replace(first.spec, kwargs=_physics(first.spec))
+            return _from_task(first.task, frame_stack, spec, own)
+    return _as_it_is(SyncVectorEnv([partial(_Kept, env) for env in envs]), frame_stack, own)
+
+
+def _is_task(env: gymnasium.Env[Any, Any]) -> bool:
+    """Whether it is a task with nothing around it, of which others can be made."""
+    return type(env.unwrapped) is TaskEnv and not user_wrappers(env)
+
+
+def _physics(spec: EnvSpec) -> dict[str, Any]:
+    return {name: value for name, value in spec.kwargs.items() if name not in _NOT_PHYSICS}
+
+
+def _from_function(make: Callable[[], gymnasium.Env[Any, Any]], frame_stack: int | None) -> EnvSource:
+    with in_a_sentence("The environment cannot be made"):
+        trial = make()
+    if not isinstance(trial, gymnasium.Env):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(f"The function made a {type(trial).__name__}: give one that makes a Gymnasium environment.")
+    source = _from_envs([trial], lambda: _dummy([make]), frame_stack)
+
+    def vectors(count: int) -> Vectors:
+        return SyncVectorEnv([make] * count)
+
+    return source if _is_task(trial) else replace(source, vectors=vectors)
+
+
+def _as_it_is(env: Vectors, frame_stack: int | None, own: Callable[[], VecEnv]) -> EnvSource:
+    space = cast(Any, env.single_observation_space)
+    if space.shape is None or len(space.shape) != 3 or space.dtype != np.uint8:
+        raise InputError(
+            f"The environment shows {space} instead of uint8 (H, W, C): make it with make_image_env, or wrap it."
+        )
+    box = cast(Any, env.single_action_space)
+    check_unit_actions("The environment", box)
+    shows = _frames_shown(env)
+    if shows > 1 and frame_stack not in (None, shows):
+        raise InputError(
+            f"The environment shows {shows} frames in an observation already, and frame_stack is {frame_stack}: leave "
+            "it out, or make the environment show one."
+        )
+    stack = frame_stack if frame_stack is not None and shows == 1 else 1
+    name, shape, controls = environment_identity(env)[0], space.shape, box.shape[0]
+    return EnvSource(name, shape, stack, controls, task_of(env), lambda _: env, partial(_stacking, own, stack))
+
+
+def _frames_shown(env: Any) -> int:
+    """Return how many frames an environment, or one of a vector, joins by itself, as far as one can see."""
+    if isinstance(env, VectorEnv):
+        inner: Any = cast(Any, env).unwrapped
+        env = inner.envs[0] if isinstance(inner, SyncVectorEnv) else inner
+    while isinstance(env, gymnasium.Wrapper):
+        if isinstance(env, FrameStackObservation):
+            return int(cast(Any, env).stack_size)
+        env = cast(Any, env).env
+    task = task_of(env)
+    return 1 if task is None else int(task.frame_stack)
+
+
+def _stacking(own: Callable[[], VecEnv], stack: int) -> VecEnv:
+    given: Any = own()
+    return given if stack == 1 else _dummy([partial(stacked, env, stack) for env in given.envs])
+
+
+def _dummy(makers: Sequence[Callable[[], ImageEnv]]) -> VecEnv:
+    from stable_baselines3.common.vec_env import DummyVecEnv
+
+    return DummyVecEnv(list(makers))
+
+
+def _is_vec_env(env: object) -> TypeGuard[VecEnv]:
+    module = sys.modules.get("stable_baselines3.common.vec_env")  # whoever has one has imported it
+    return module is not None and isinstance(env, module.VecEnv)
+
+
+def _is_dummy(env: object) -> TypeGuard[DummyVecEnv]:
+    module = sys.modules.get("stable_baselines3.common.vec_env")
+    return module is not None and isinstance(env, module.DummyVecEnv)
+
+
+def _no_vec_env() -> VecEnv:
+    raise InputError("A Gymnasium vector has no stable-baselines3 face: make the agent from an id to use callbacks.")
+
+
+def _is_plain(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        return False
+    return True
