@@ -110,7 +110,7 @@ class Plan:
         steps = STEPS if self.steps is None else whole("--steps", self.steps)
         if self.steps is not None:
             planning["episode_steps"] = steps
-        goal = None if self.goal is None else read_goal(self.goal, trained)
+        goal = None if self.goal is None else read_goal(self.goal, trained.make_env(1))
         chosen = "what random actions led to farthest from the start; choose another with --goal picture.png"
         say("Goal", chosen if self.goal is None else self.goal)
         driven = picture_foreign(trained, goal, steps, self.seed, planning)

@@ -108,24 +108,22 @@ def drive_foreign(agent: E2CAgent, trained: TrainedRun, goal: Image | None, step
     )
 
 
-def read_goal(path: Path, trained: TrainedRun) -> Image:
-    """A picture as a frame (H, W, C) of a run's environment, on the way that its own pictures take.
+def read_goal(path: Path, env: Any) -> Image:
+    """A picture as a frame (H, W, C) of an environment of `make_image_env` that shows single frames, on the way that its own pictures take.
 
     Raises:
         InputError: there is none, or it has other proportions than frames, and than what the environment draws.
     """
-    picture, (height, width, channels) = read_picture(path), trained.card.frame_shape
+    picture, (height, width, channels) = read_picture(path), env.observation_space.shape
     if channels not in (1, 3):
         raise InputError(f"Frames have {channels} channels, more than a picture: set the goal in Python (set_goal).")
-    env = trained.make_env(1)
     sizes = {(height, width), drawn_shape(env)}
-    env.close()
     if not any(picture.shape[0] * w == picture.shape[1] * h for h, w in sizes):
         known = " or ".join(f"{w} x {h}" for h, w in sorted(sizes))
         raise InputError(
             f"{path} is {picture.shape[1]} x {picture.shape[0]} pixels: give a picture of the proportions {known}."
         )
-    return as_frame(picture, trained.card.frame_shape)
+    return as_frame(picture, (height, width, channels))
 
 
 def _wander(agent: E2CAgent, env: Any, steps: int, seed: int) -> Image:

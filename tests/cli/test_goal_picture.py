@@ -7,20 +7,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from e2c_control.data import DatasetCard, make_image_env
+from e2c_control.data import make_image_env
 from e2c_control.errors import InputError
 from e2c_control.evaluation.episode import read_goal
 
 
-def world(env_id: str, **looks: Any) -> tuple[DatasetCard, np.ndarray, np.ndarray]:
-    """Its card, what it drew after some steps, and what was seen of that."""
+def world(env_id: str, **looks: Any) -> tuple[Any, np.ndarray, np.ndarray]:
+    """One of it, what it drew after some steps, and what was seen of that."""
     env: Any = make_image_env(env_id, 1, **looks)
     env.reset(seed=3)
     for _ in range(5):
         seen = env.step(np.ones(env.action_space.shape, np.float32))[0]
     drawn = np.asarray(env.render(), np.uint8)
-    env.close()
-    return DatasetCard(env_id, looks, seen.shape, 1), drawn, seen
+    return env, drawn, seen
 
 
 WORLDS: list[tuple[str, dict[str, Any]]] = [
@@ -38,29 +37,29 @@ def seen_world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_a_world_draws_is_what_is_seen_of_it(seen_world: Any, tmp_path: Path) -> None:
-    card, drawn, seen = seen_world
+    env, drawn, seen = seen_world
     path = tmp_path / "goal.png"
     for picture in (Image.fromarray(drawn), Image.fromarray(drawn).convert("RGBA")):
         picture.save(path)
-        assert (read_goal(path, card) == seen).all(), "in colours, whatever the world is seen in"
+        assert (read_goal(path, env) == seen).all(), "in colours, whatever the world is seen in"
     Image.fromarray(seen[..., 0] if seen.shape[2] == 1 else seen).save(path)
-    assert (read_goal(path, card) == seen).all(), "a frame itself"
+    assert (read_goal(path, env) == seen).all(), "a frame itself"
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.5, 2])
 def test_a_world_drawn_at_another_size(seen_world: Any, factor: float, tmp_path: Path) -> None:
-    card, drawn, seen = seen_world
+    env, drawn, seen = seen_world
     height, width = (round(factor * side) for side in drawn.shape[:2])
     Image.fromarray(drawn).resize((width, height), Image.Resampling.BOX).save(tmp_path / "goal.png")
-    difference = read_goal(tmp_path / "goal.png", card).astype(float) - seen
+    difference = read_goal(tmp_path / "goal.png", env).astype(float) - seen
     assert np.abs(difference).mean() < 2
 
 
 def test_sixteen_bits_are_scaled(seen_world: Any, tmp_path: Path) -> None:
-    card, _, seen = seen_world
+    env, _, seen = seen_world
     frame = seen[..., 0]
     Image.fromarray(257 * frame.astype(np.uint16)).save(tmp_path / "goal.png")
-    assert (read_goal(tmp_path / "goal.png", card) == frame[..., None]).all()
+    assert (read_goal(tmp_path / "goal.png", env) == frame[..., None]).all()
 
 
 def _seethrough(path: Path) -> None:
@@ -98,4 +97,4 @@ def test_pictures_that_cannot_be_goals(
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     make(tmp_path / "goal.png")
     with pytest.raises(InputError, match=sentence):
-        read_goal(tmp_path / "goal.png", DatasetCard("Pendulum-v1", {}, (64, 64, 1), 1))
+        read_goal(tmp_path / "goal.png", make_image_env("Pendulum-v1", 1))
