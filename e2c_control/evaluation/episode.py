@@ -109,7 +109,11 @@ def drive_foreign(agent: E2CAgent, trained: TrainedRun, goal: Image | None, step
 
 
 def read_goal(path: Path, env: Any) -> Image:
-    """A picture as a frame (H, W, C) of an environment of `make_image_env` that shows single frames, on the way that its own pictures take.
+    """A picture as a frame (H, W, C) of an environment, on the way that its own pictures take.
+
+    Args:
+        path: the picture.
+        env: made by `make_image_env`, showing single frames.
 
     Raises:
         InputError: there is none, or it has other proportions than frames, and than what the environment draws.
