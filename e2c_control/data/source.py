@@ -134,12 +134,9 @@ def vec_env_of(env: EnvLike, n_envs: int | None, usual: int = 1, seed: int | Non
         InputError: nothing that environments can be made of, or not as many.
     """
     from stable_baselines3.common.env_util import make_vec_env
-    from stable_baselines3.common.monitor import Monitor
 
     n_envs = None if n_envs is None else whole("n_envs", n_envs)
-    given = cast(Any, env)
-    if _is_vec_env(given) or isinstance(given, gymnasium.Env):
-        venv: VecEnv = given if _is_vec_env(given) else _dummy([lambda: Monitor(cast(Any, env))])
+    if (venv := _given_vec_env(env)) is not None:
         if n_envs not in (None, venv.num_envs):
             raise InputError(f"{venv.num_envs} environments were given and {n_envs} asked for: give an id, or as many.")
         return venv
@@ -319,6 +316,15 @@ def _dummy(makers: Sequence[Callable[[], ImageEnv]]) -> VecEnv:
     from stable_baselines3.common.vec_env import DummyVecEnv
 
     return DummyVecEnv(list(makers))
+
+
+def _given_vec_env(env: Any) -> VecEnv | None:
+    """Return a vector as it is, one environment as a vector, and none for what environments are yet to be made of."""
+    from stable_baselines3.common.monitor import Monitor
+
+    if isinstance(env, gymnasium.Env):
+        return _dummy([lambda: Monitor(cast(Any, env))])
+    return env if _is_vec_env(env) else None
 
 
 def _is_vec_env(env: object) -> TypeGuard[VecEnv]:
