@@ -1,7 +1,9 @@
 """Options of planning: every planner drives, and only options that mean something to it are taken."""
 
+import json
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from e2c_control.errors import InputError
 from e2c_control.evaluation import drive
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
-from e2c_control.planners import ILQR, PLANNERS
+from e2c_control.planners import ICEM, ILQR, LQR, PLANNERS, Planner, Starts
 from e2c_control.runs.limits import LIMITS
 from e2c_control.runs.typed_json import from_json, to_json
 
@@ -62,6 +64,31 @@ def test_an_option_is_taken_or_refused(name: str, option: str) -> None:
     else:
         with pytest.raises(InputError, match=f"{option} means nothing to the planner '{name}'"):
             PlanningOptions(**given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("planner", [ILQR(starts=Starts(2, 1, 0), step_sizes=(1.0, 0.5)), ICEM(color=1.0), LQR()])
+def test_a_planner_that_is_given_is_the_one_that_plans_and_is_saved(planner: Planner) -> None:
+    options = PlanningOptions(planner=planner)
+    assert options.make_planner() == planner
+    assert options.planner in PLANNERS
+    assert from_json(PlanningOptions, json.loads(json.dumps(to_json(options)))) == options
+    named = PlanningOptions(planner=type(planner), settings=options.settings)
+    assert named == options
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"planner": ICEM(), "settings": {"color": 1.0}}, "beside a planner that has its own"),
+        ({"planner": ICEM(), "samples": 20}, "samples is given twice"),
+        ({"settings": {"step_sizes": "x"}}, "settings cannot be used, step_sizes"),
+        ({"settings": {"iterations": 10**9}}, r"settings.iterations is 1000000000: give a whole number from 0 to"),
+        ({"settings": 3}, "settings is 3: give a mapping"),
+    ],
+)
+def test_settings_that_are_none(given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        PlanningOptions(**given)
 
 
 @pytest.mark.parametrize("count", range(1, 8))
