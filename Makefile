@@ -21,9 +21,9 @@ slow: $(READY)
 	$(BIN)/pytest -m slow
 
 campaign: $(READY)
-	$(BIN)/python experiments/campaign_damage.py
-	$(BIN)/python experiments/campaign_kills.py
-	$(BIN)/python experiments/campaign_memory.py
+	$(BIN)/python -m experiments.campaigns.damage
+	$(BIN)/python -m experiments.campaigns.kills
+	$(BIN)/python -m experiments.campaigns.memory
 
 check: lint types wheel
 

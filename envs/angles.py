@@ -6,5 +6,5 @@ from e2c_control.envs.system import FloatArray
 
 
 def wrap(angle: FloatArray, half_turn: float | FloatArray = math.pi) -> FloatArray:
-    """The same angle in [-pi, pi); with another ``half_turn`` h, in [-h, h)."""
+    """Return the same angle in [-pi, pi); with another ``half_turn`` h, in [-h, h)."""
     return (angle + half_turn) % (2 * half_turn) - half_turn

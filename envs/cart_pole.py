@@ -115,14 +115,14 @@ class CartPole(System):
         return frames[..., None]
 
     def sample_states(self, n: int, rng: np.random.Generator) -> FloatArray:
-        """All velocities, all places in the picture, and the angles from which a pole can be saved: within 36 degrees.
+        """Draw velocities, places in the picture, and angles from which a pole can be saved: within 36 degrees.
 
         The peers meant these angles too, but drew from half of them, and their own starts lie outside.
         """
         return rng.uniform(-SAMPLED, SAMPLED, size=(n, 4))
 
     def features(self, states: FloatArray) -> FloatArray:
-        """Cosine and sine of the angle, and rate, place and speed as fractions of their ranges."""
+        """Return cosine and sine of the angle, and rate, place and speed as fractions of their ranges."""
         angle, rate, place, speed = states.T
         return np.stack((np.cos(angle), np.sin(angle), rate / MAX_RATE, place / TRACK, speed / MAX_SPEED), axis=1)
 
@@ -138,7 +138,7 @@ class CartPole(System):
 
 
 def accelerations(angle: FloatArray, rate: FloatArray, force: FloatArray) -> FloatArray:
-    """Of the angle and of the cart, ``(2, N)``; `CartPole` has the equations."""
+    """Return the accelerations of angle and cart, ``(2, N)``; `CartPole` has the equations."""
     m, l, g = POLE_MASS, HALF_LENGTH, GRAVITY  # noqa: E741
     sine, cosine = np.sin(angle), np.cos(angle)
     h = force + m * l * rate**2 * sine

@@ -12,7 +12,7 @@ from e2c_control.envs.task import Task
 
 
 def upright(states: FloatArray, goals: FloatArray) -> BoolArray:
-    """Within 18 degrees of the goal's angle, wherever the cart is."""
+    """Return which states are within 18 degrees of the goal's angle, wherever the cart is."""
     return np.asarray(np.abs(wrap(states[:, 0] - goals[:, 0])) <= GOAL_ANGLE)
 
 

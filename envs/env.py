@@ -84,7 +84,7 @@ class TaskEnv(Face, gymnasium.Env[Frames, NDArray[np.float32]]):  # pyright: ign
         return self._observation(), float(outcome.rewards[0]), False, bool(outcome.truncations[0]), self._info()
 
     def render(self) -> Frames | None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """A large picture ``(480, 480, 3)`` of the true state in mode "rgb_array"; None otherwise."""
+        """Return a large picture ``(480, 480, 3)`` of the true state in mode "rgb_array"; None otherwise."""
         if self.render_mode == "rgb_array":
             return self._viewer.picture(self._episodes.scene(0))
         self._show()

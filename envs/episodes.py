@@ -91,11 +91,11 @@ class Episodes:
         return self.task.in_goal(self.states, self.goals)
 
     def info(self) -> dict[str, Any]:
-        """What the environments tell beside the observations: ``state``, ``goal`` (N, n), ``is_success`` (N,)."""
+        """Return what comes beside the observations: ``state`` and ``goal`` (N, n), ``is_success`` (N,)."""
         return {"state": self.states.copy(), "goal": self.goals.copy(), "is_success": self.is_success}
 
     def scene(self, row: int) -> Sequence[Shape]:
-        """Shapes that show one episode to a human."""
+        """Return shapes that show one episode to a human."""
         return self.task.system.scene(self.states[row], self.goals[row], self.controls[row])
 
     @property

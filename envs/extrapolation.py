@@ -14,7 +14,7 @@ MIDPOINTS = np.array([12, 10, 8, 6, 4, 2])  # how many steps of the midpoint rul
 
 
 def extrapolate(derivative: Derivative, states: FloatArray, seconds: FloatArray, sub_steps: int) -> FloatArray:
-    """States ``(..., N)`` after ``seconds`` (N,).
+    """Return states ``(..., N)`` after ``seconds`` (N,).
 
     The method of Gragg, Bulirsch and Stoer, of order 12 with its six columns (Hairer, Nørsett and Wanner, Solving
     Ordinary Differential Equations I, II.9): what the midpoint rule gives for 2 to 12 steps, extrapolated to infinitely

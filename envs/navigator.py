@@ -25,7 +25,7 @@ class Navigator:
 
 @lru_cache(maxsize=8)
 def free_positions(system: Planar) -> FloatArray:
-    """The integer positions where an agent can land, ``(P, 2)``."""
+    """Return the integer positions where an agent can land, ``(P, 2)``."""
     grid = np.arange(np.ceil(AGENT_RADIUS), SIZE - AGENT_RADIUS)
     positions = np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2)
     return positions[~system.blocked(positions)]
@@ -33,7 +33,7 @@ def free_positions(system: Planar) -> FloatArray:
 
 @lru_cache(maxsize=64)
 def steps_to_goal(system: Planar, goal: tuple[float, float]) -> FloatArray:
-    """Fewest steps from each free position into the region of a goal, ``(P,)``; infinite where there is no way.
+    """Return the fewest steps from each free position to a goal's region, ``(P,)``; infinite where there is no way.
 
     Breadth-first search, backwards from the goal region.
     """

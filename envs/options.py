@@ -24,7 +24,7 @@ def check_options(options: Mapping[str, Any]) -> None:
 
 
 def given_states(task: Task, value: Any, num_envs: int, name: str) -> FloatArray:
-    """A state ``(n,)`` for all environments, or ``(num_envs, n)`` with one for each, as ``(num_envs, n)``."""
+    """Return states ``(num_envs, n)`` from one ``(n,)`` for all environments, or one for each."""
     size = task.system.state_size
     try:
         states = np.asarray(value, np.float64)
@@ -45,7 +45,7 @@ def given_states(task: Task, value: Any, num_envs: int, name: str) -> FloatArray
 
 
 def given_goals(task: Task, value: Any, num_envs: int) -> FloatArray:
-    """Goals ``(num_envs, n)`` from an index into the task's goals, one index for each environment, or goal states."""
+    """Return goals ``(num_envs, n)`` from an index into the task's goals, an index for each environment, or states."""
     if not _are_indices(value, num_envs):
         return given_states(task, value, num_envs, "goal")
     index = np.broadcast_to(np.asarray(value), (num_envs,))
@@ -55,7 +55,7 @@ def given_goals(task: Task, value: Any, num_envs: int) -> FloatArray:
 
 
 def given_mask(value: Any, num_envs: int) -> np.ndarray[Any, np.dtype[np.intp]]:
-    """Indices of the environments to reset, from a Boolean mask ``(num_envs,)`` or None for all of them."""
+    """Return indices of the environments to reset, from a Boolean mask ``(num_envs,)`` or None for all of them."""
     if value is None:
         return np.arange(num_envs)
     mask = np.asarray(value)

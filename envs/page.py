@@ -36,4 +36,5 @@ def _numbers(values: FloatArray) -> str:
 
 
 def _first_line(thing: object) -> str:
-    return (inspect.getdoc(thing) or "as its in_goal says").splitlines()[0].rstrip(".")
+    line = (inspect.getdoc(thing) or "as in_goal says").splitlines()[0]
+    return line.removeprefix("Return which states are ").rstrip(".")

@@ -95,7 +95,7 @@ class Pendulum(System):
         return rng.uniform(self.state_low, self.state_high, size=(n, 2))
 
     def features(self, states: FloatArray) -> FloatArray:
-        """Cosine and sine of the angle, and the rate as a fraction of its range."""
+        """Return cosine and sine of the angle, and the rate as a fraction of its range."""
         angle, rate = states[:, 0], states[:, 1]
         return np.stack((np.cos(angle), np.sin(angle), rate / self.max_rate), axis=1)
 

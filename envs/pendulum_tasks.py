@@ -12,12 +12,12 @@ from e2c_control.envs.task import Controller, Task
 
 
 def upright(states: FloatArray, goals: FloatArray) -> BoolArray:
-    """Within 30 degrees of the goal's angle, at any rate."""
+    """Return which states are within 30 degrees of the goal's angle, at any rate."""
     return np.asarray(np.abs(wrap(states[:, 0] - goals[:, 0])) <= GOAL_ANGLE)
 
 
 def hold(states: FloatArray) -> FloatArray:
-    """Torque ``(N,)`` that cancels gravity and pulls the rod upright, critically damped at 10 rad/s."""
+    """Return torques ``(N,)`` that cancel gravity and pull the rod upright, critically damped at 10 rad/s."""
     angle, rate = states[:, 0], states[:, 1]
     return GRAVITY_TORQUE * np.sin(angle) + INERTIA * (100 * angle + 20 * rate)
 

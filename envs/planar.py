@@ -100,13 +100,13 @@ class Planar(System):
         return np.where(self.in_wall(pushed)[:, None], moved, pushed)
 
     def blocked(self, states: FloatArray) -> BoolArray:
-        """Where the agent cannot land, ``(N,)``."""
+        """Return where the agent cannot land, ``(N,)``."""
         offset = np.asarray(self.obstacles)[None] - states[:, None]
         inside = np.all((offset > -AGENT_RADIUS) & (offset <= AGENT_RADIUS), axis=2)
         return np.any(inside, axis=1) | self.in_wall(states)
 
     def in_wall(self, states: FloatArray) -> BoolArray:
-        """Where the agent's box overlaps a wall, ``(N,)``."""
+        """Return where the agent's box overlaps a wall, ``(N,)``."""
         walls = np.asarray(self.walls, np.float64).reshape(-1, 2, 2)
         above, below = walls[:, 0] - AGENT_RADIUS, walls[:, 1] + AGENT_RADIUS
         overlap = np.all((states[:, None] > above) & (states[:, None] < below), axis=2)
@@ -176,5 +176,5 @@ def _move_arrow(start: Point, control: FloatArray) -> Sequence[Shape]:
 
 
 def near(states: FloatArray, goals: FloatArray) -> BoolArray:
-    """Within two pixels of the goal."""
+    """Return which states are within two pixels of the goal."""
     return np.asarray(np.linalg.norm(states - goals, axis=1) <= GOAL_RADIUS)

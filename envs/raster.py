@@ -19,7 +19,7 @@ def draw_lines(
     length: float,
     width: float,
 ) -> None:
-    """White lines with square ends, one into each image of ``canvas`` (N, H, W), which must be contiguous.
+    """Draw white lines with square ends, one into each image of ``canvas`` (N, H, W), which must be contiguous.
 
     A line starts at ``(x, y)``, pixels to the right and down from the image's corner, each one number or ``(N,)``, and
     runs ``length`` pixels in the direction ``angle`` (N,), rad, clockwise from up. What is brighter already stays.

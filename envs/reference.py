@@ -9,7 +9,7 @@ from e2c_control.envs.task import Controller, Problem, Task
 
 
 def drive(task: Task, controller: Controller, problems: Sequence[Problem], seed: int = 0) -> FloatArray:
-    """States ``(H + 1, P, n)`` of a controller on P problems for one horizon, starts first."""
+    """Return the states ``(H + 1, P, n)`` of a controller on P problems for one horizon, starts first."""
     rng = np.random.default_rng(seed)
     states = np.stack([problem.start for problem in problems])
     goals = np.stack([problem.goal for problem in problems])
@@ -21,7 +21,7 @@ def drive(task: Task, controller: Controller, problems: Sequence[Problem], seed:
 
 
 def time_in_goal(task: Task, states: FloatArray, problems: Sequence[Problem]) -> FloatArray:
-    """Score of each problem, ``(P,)``: share of the states after a step that are in the goal region.
+    """Return the score of each problem, ``(P,)``: the share of the states after a step that are in the goal region.
 
     States are ``(H + 1, P, n)``; the first ones, the starts, do not count.
     """
@@ -31,7 +31,7 @@ def time_in_goal(task: Task, states: FloatArray, problems: Sequence[Problem]) ->
 
 
 def reference_scores(task: Task, problems: Sequence[Problem] | None = None, seed: int = 0) -> FloatArray:
-    """Time in goal of the best reference controller for each problem, ``(P,)``, from 0 to 1.
+    """Return the time in goal of the best reference controller for each problem, ``(P,)``, from 0 to 1.
 
     It is a lower bound of what is possible, and on the published tasks equal to the best published figure.
     """

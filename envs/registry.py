@@ -29,7 +29,7 @@ ENTRY_POINT = "e2c_control.envs.env:TaskEnv"
 
 
 def task_ids() -> tuple[str, ...]:
-    """Ids of all environments."""
+    """Return the ids of all environments."""
     return tuple(TASKS)
 
 
@@ -40,7 +40,7 @@ def make_task(
     horizon: int | None = None,
     **options: float,
 ) -> Task:
-    """The task behind an environment id: ``make_task("E2C/Planar-v0", noise=0.5, horizon=60)``.
+    """Return the task behind an environment id: ``make_task("E2C/Planar-v0", noise=0.5, horizon=60)``.
 
     Args:
         task: one of `task_ids`; an id that `register_task` made known; "my_package:world", a function of your own, or

@@ -16,7 +16,7 @@ def integrate(
     seconds: float | FloatArray,
     sub_steps: int,
 ) -> tuple[FloatArray, FloatArray]:
-    """Position and velocity, each ``(..., N)``, after ``seconds`` (one number, or ``(N,)``).
+    """Return position and velocity, each ``(..., N)``, after ``seconds`` (one number, or ``(N,)``).
 
     The classical method of fourth order, with equal sub-steps.
     """

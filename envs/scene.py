@@ -51,12 +51,12 @@ Shape: TypeAlias = Disc | Polygon | Path
 
 
 def rectangle(top: float, left: float, bottom: float, right: float, colour: Colour) -> Polygon:
-    """An upright rectangle."""
+    """Return an upright rectangle."""
     return Polygon(((left, top), (right, top), (right, bottom), (left, bottom)), colour)
 
 
 def arrow_head(tip: Point, direction: Point, size: float, colour: Colour) -> Polygon:
-    """A triangle whose tip is at ``tip`` and points along the unit vector ``direction``."""
+    """Return a triangle whose tip is at ``tip`` and points along the unit vector ``direction``."""
     (x, y), (dx, dy) = tip, direction
     back_x, back_y = x - size * dx, y - size * dy
     half = 0.6 * size
@@ -64,18 +64,18 @@ def arrow_head(tip: Point, direction: Point, size: float, colour: Colour) -> Pol
 
 
 def on_circle(middle: Point, angle: float, radius: float) -> Point:
-    """The point of a circle at ``angle``, rad, clockwise from up."""
+    """Return the point of a circle at ``angle``, rad, clockwise from up."""
     return middle[0] + radius * math.sin(angle), middle[1] - radius * math.cos(angle)
 
 
 def sector(middle: Point, angle: float, half_angle: float, radius: float, colour: Colour) -> Polygon:
-    """A slice of a disc, within ``half_angle`` of ``angle``, both rad."""
+    """Return a slice of a disc, within ``half_angle`` of ``angle``, both rad."""
     edge = (on_circle(middle, angle + half_angle * part / 20, radius) for part in range(-20, 21))
     return Polygon((middle, *edge), colour)
 
 
 def torque_arrow(middle: Point, effort: float, radius: float, width: float = 0.012) -> tuple[Shape, ...]:
-    """An arc around a motor, a third of a turn at full torque (``effort`` 1), counter-clockwise where positive."""
+    """Return an arc around a motor, a third of a turn at full torque (``effort`` 1), counter-clockwise if positive."""
     if abs(effort) < 0.02:
         return ()
     sweep = -effort * 2 * math.pi / 3

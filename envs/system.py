@@ -18,7 +18,7 @@ Frames: TypeAlias = NDArray[np.uint8]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class System(ABC):
-    """What moves, what it is moved with, and what a camera sees of it.
+    """A controlled system: its state, its controls, and what a camera sees of it.
 
     States are ``(N, n)`` float64, controls ``(N, m)`` float64, frames ``(N, H, W, C)`` uint8. Every row is treated
     alone: a batch gives the same bits as its rows one by one. Nothing is kept between calls.
@@ -74,36 +74,36 @@ class System(ABC):
 
     @abstractmethod
     def advance(self, states: FloatArray, controls: FloatArray, disturbances: FloatArray | None) -> FloatArray:
-        """One step under given disturbances ``(N, n)``, or under none; see `step`."""
+        """Take one step under given disturbances ``(N, n)``, or under none; see `step`."""
 
     @abstractmethod
     def render(self, states: FloatArray) -> Frames:
-        """What the camera sees, ``(N, H, W, C)``."""
+        """Return what the camera sees, ``(N, H, W, C)``."""
 
     @abstractmethod
     def sample_states(self, n: int, rng: np.random.Generator) -> FloatArray:
-        """States spread over all that the system can do, ``(n, state_size)``."""
+        """Draw states spread over all that the system can do, ``(n, state_size)``."""
 
     @abstractmethod
     def features(self, states: FloatArray) -> FloatArray:
-        """Coordinates ``(N, f)`` in which Euclidean distance makes sense: an angle as its cosine and sine."""
+        """Return coordinates ``(N, f)`` in which Euclidean distance makes sense: an angle as its cosine and sine."""
 
     @abstractmethod
     def scene(self, state: FloatArray, goal: FloatArray, control: FloatArray) -> Sequence[Shape]:
-        """Shapes that show one state ``(n,)``, its goal and the control ``(m,)`` that led to it to a human."""
+        """Return shapes that show a human one state ``(n,)``, its goal and the control ``(m,)`` that led to it."""
 
     def contains(self, states: FloatArray) -> BoolArray:
-        """Which states ``(N, n)`` can occur, ``(N,)``."""
+        """Return which states ``(N, n)`` can occur, ``(N,)``."""
         return np.asarray(np.all((states >= self.state_low) & (states <= self.state_high), axis=-1))
 
     def disturbances(self, rngs: Sequence[np.random.Generator]) -> FloatArray | None:
-        """One draw of the process noise for each generator, ``(N, n)``; None when the system has none."""
+        """Draw the process noise, one row from each generator, ``(N, n)``; None when the system has none."""
         if self.noise == 0:
             return None
         return self.noise * np.stack([rng.standard_normal(self.state_size) for rng in rngs])
 
     def step(self, states: FloatArray, controls: FloatArray, rng: np.random.Generator | None = None) -> FloatArray:
-        """Next states ``(N, n)`` under controls ``(N, m)``, which are clipped to the limits first.
+        """Return the next states ``(N, n)`` under controls ``(N, m)``, which are clipped to the limits first.
 
         A system without noise needs no ``rng``.
         """

@@ -23,7 +23,7 @@ class Controller(Protocol):
     """A hand-made controller that sees the true state."""
 
     def __call__(self, states: FloatArray, goals: FloatArray, step: int, rng: np.random.Generator) -> FloatArray:
-        """Controls ``(N, m)`` for states and goals ``(N, n)`` after ``step`` steps of an episode."""
+        """Return controls ``(N, m)`` for states and goals ``(N, n)`` after ``step`` steps of an episode."""
         ...
 
 
@@ -31,7 +31,7 @@ class GoalTest(Protocol):
     """Membership in the goal region."""
 
     def __call__(self, states: FloatArray, goals: FloatArray) -> BoolArray:
-        """Which states ``(N, n)`` are in the region of their goals ``(N, n)``: ``(N,)``."""
+        """Return which states ``(N, n)`` are in the region of their goals ``(N, n)``: ``(N,)``."""
         ...
 
 
@@ -93,15 +93,15 @@ class Task:
         return self.r * self.system.control_limit**2
 
     def sample_starts(self, n: int, rng: np.random.Generator) -> FloatArray:
-        """Start states ``(n, state_size)``."""
+        """Draw start states ``(n, state_size)``."""
         return rng.uniform(self.start_low, self.start_high, size=(n, self.system.state_size))
 
     def observe_at_rest(self, states: FloatArray) -> Frames:
-        """Observations ``(N, H, W, frame_stack * C)`` of a system that stands still: one frame, repeated."""
+        """Return observations ``(N, H, W, frame_stack * C)`` of a system that stands still: one frame, repeated."""
         return np.tile(self.system.render(states), (1, 1, 1, self.frame_stack))
 
     def evaluation_problems(self, seed: int = PROTOCOL_SEED, n: int = PROTOCOL_PROBLEMS) -> tuple[Problem, ...]:
-        """The protocol's list of problems, the same for every model; tune on other seeds, from 100 up.
+        """Return the protocol's list of problems, the same for every model; tune on other seeds, from 100 up.
 
         The published evaluations of PCC and PC3 draw it from NumPy's global generator, seeded with 2020: a start, then
         the index of a goal. The legacy generator is therefore part of the protocol.

@@ -112,7 +112,7 @@ class ThreeLink(System):
         return rng.uniform(self.state_low, self.state_high, size=(n, 6))
 
     def features(self, states: FloatArray) -> FloatArray:
-        """Cosines and sines of the three links' angles from upright, and the rates as fractions of their range."""
+        """Return cosines and sines of the links' angles from upright, and the rates as fractions of their range."""
         angles, rates = leaning(states.T), states[:, 1::2].T
         return np.concatenate((np.cos(angles), np.sin(angles), rates / MAX_RATE)).T
 
@@ -133,10 +133,10 @@ class ThreeLink(System):
 
 
 def leaning(states: FloatArray) -> FloatArray:
-    """Angles of the links themselves from upright, rad, ``(3, ...)``, of states ``(6, ...)``; the third within 2 pi."""
+    """Return the links' own angles from upright, rad, ``(3, ...)``, of states ``(6, ...)``; the third within 2 pi."""
     return np.cumsum(states[::2], axis=0)
 
 
 def stands(states: FloatArray) -> BoolArray:
-    """Which of the states ``(N, 6)`` have all three links within 30 degrees of upright, at any rates."""
+    """Return which states ``(N, 6)`` have all three links within 30 degrees of upright, at any rates."""
     return np.asarray(np.all(np.abs(leaning(states.T)) <= GOAL_ANGLE, axis=0))

@@ -24,7 +24,7 @@ WEIGHTS = (GRAVITY * (_LEVER + 2 * MASS * LENGTH), GRAVITY * (_LEVER + MASS * LE
 
 
 def accelerations(angles: FloatArray, rates: FloatArray, torques: FloatArray) -> FloatArray:
-    """phi'' ``(3, ...)``, rad/s^2, at angles and rates ``(3, ...)`` under torques Q ``(3, ...)`` on the rods, N m.
+    """Return phi'', rad/s^2, at angles and rates under torques Q on the rods, N m, all ``(3, ...)``.
 
     By the factors L diag(d) L' of the mass matrix, from the last rod to the first.
     """
@@ -44,7 +44,7 @@ def accelerations(angles: FloatArray, rates: FloatArray, torques: FloatArray) ->
 
 
 def torques_for(angles: FloatArray, rates: FloatArray, wanted: FloatArray) -> FloatArray:
-    """Torques Q ``(3, ...)`` on the rods that accelerate them as wanted, rad/s^2; all else as in `accelerations`."""
+    """Return torques Q ``(3, ...)`` on the rods that accelerate them as wanted, rad/s^2; else as `accelerations`."""
     load, (c12, c13, c23) = _load(angles, rates)
     h12, h13, h23 = c12 - RIDGE, c13, c23 - RIDGE
     a1, a2, a3 = wanted
@@ -58,13 +58,13 @@ def torques_for(angles: FloatArray, rates: FloatArray, wanted: FloatArray) -> Fl
 
 
 def on_rods(torques: FloatArray) -> FloatArray:
-    """Torques of the joints ``(3, ...)`` as torques on the rods."""
+    """Return torques of the joints ``(3, ...)`` as torques on the rods."""
     first, second, third = torques
     return np.stack((first - second, second - third, third))
 
 
 def in_joints(torques: FloatArray) -> FloatArray:
-    """The inverse of `on_rods`."""
+    """Return torques on the rods as torques of the joints: the inverse of `on_rods`."""
     first, second, third = torques
     return np.stack((first + second + third, second + third, third))
 

@@ -15,7 +15,7 @@ START = np.array([math.radians(171), 0.0, math.radians(117), 0.0, math.radians(5
 
 
 def upright(states: FloatArray, goals: FloatArray) -> BoolArray:
-    """All three links within 30 degrees of the goal's, at any rates."""
+    """Return which states are within 30 degrees of the goal in all three links, at any rates."""
     return np.asarray(np.all(np.abs(wrap(leaning(states.T) - leaning(goals.T))) <= GOAL_ANGLE, axis=0))
 
 
@@ -68,7 +68,7 @@ class FoldAndRise:
 class Rehearsed:
     """Torques that were found beforehand, since the start is always the same, and then another controller.
 
-    `experiments/three_link_race.py` searches for them.
+    `experiments/control/three_link_race.py` searches for them.
 
     Attributes:
         torques: of the three joints, N m, ``(3, T)``.

@@ -104,7 +104,7 @@ class TaskVectorEnv(  # pyright: ignore[reportIncompatibleVariableOverride]
         return self._episodes.frames.copy(), outcome.rewards, terminations, self._done.copy(), self._info()
 
     def render(self) -> tuple[Frames, ...] | None:
-        """A large picture ``(480, 480, 3)`` of each environment in mode "rgb_array"; None otherwise."""
+        """Return a large picture ``(480, 480, 3)`` of each environment in mode "rgb_array"; None otherwise."""
         if self.render_mode is None:
             return None
         return tuple(self._viewer.picture(self._episodes.scene(row)) for row in range(self.num_envs))

@@ -34,7 +34,7 @@ class Viewer:
         self._clock: Clock | None = None
 
     def picture(self, scene: Sequence[Shape]) -> Frames:
-        """The scene as an image ``(480, 480, 3)``."""
+        """Return the scene as an image ``(480, 480, 3)``."""
         from pygame import surfarray
 
         pixels: Frames = surfarray.array3d(paint(scene))
@@ -64,7 +64,7 @@ class Viewer:
 
 
 def paint(scene: Sequence[Shape]) -> "Surface":
-    """The scene on a surface of 480 x 480 pixels, with a frame around it."""
+    """Paint the scene on a surface of 480 x 480 pixels, with a frame around it."""
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     import pygame
 

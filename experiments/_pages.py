@@ -12,13 +12,13 @@ from typing import Any
 from e2c_control.runs.atomic import replace_text
 
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "experiments" / "results"
 README, PAGE = ROOT / "README.md", ROOT / "experiments" / "RESULTS.md"
 
 
 def load(name: str) -> dict[str, Any] | None:
-    """A result file, if it was written."""
-    path = RESULTS / f"{name}.json"
+    """A result file, `area/name`, if it was written."""
+    area, _, stem = name.partition("/")
+    path = ROOT / "experiments" / area / "results" / f"{stem}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 

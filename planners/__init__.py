@@ -19,9 +19,10 @@ from e2c_control.planners.lowered import LowerableDynamics, Lowered
 from e2c_control.planners.lqr import AffinePolicy, lqr
 from e2c_control.planners.lqr_planner import LQR
 from e2c_control.planners.more_costs import ControlRateCost, FunctionCost, ObstacleCost, RememberControl, SumCost
-from e2c_control.planners.mpc import MPC, Planner, Replan
+from e2c_control.planners.mpc import MPC, Replan
 from e2c_control.planners.mppi import MPPI
 from e2c_control.planners.plan import Limits, Plan, StopReason
+from e2c_control.planners.planner import CheckedPlanner, Planner, PlanningProblem
 from e2c_control.planners.registry import PLANNERS, make_planner
 from e2c_control.planners.starts import Starts
 
@@ -40,6 +41,7 @@ __all__ = [
     "PLANNERS",
     "AffinePolicy",
     "Belief",
+    "CheckedPlanner",
     "ControlRateCost",
     "Cost",
     "DisagreementCost",
@@ -58,6 +60,7 @@ __all__ = [
     "ObstacleCost",
     "Plan",
     "Planner",
+    "PlanningProblem",
     "QuadraticCost",
     "RememberControl",
     "Replan",

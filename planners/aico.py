@@ -11,14 +11,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from e2c_control.errors import check_fields, number, whole
 from e2c_control.planners.checks import Array, Bools, Ints
-from e2c_control.planners.costs import Cost, Expansion, SmoothCost, expanded, finite_cost
+from e2c_control.planners.costs import Expansion, SmoothCost, expanded, finite_cost
 from e2c_control.planners.dynamics import Dynamics, NoisyDynamics
-from e2c_control.planners.ilqr import checked_problem, smooth
 from e2c_control.planners.plan import Limits, Plan, StopReason
+from e2c_control.planners.planner import CheckedPlanner, PlanningProblem
 
 if TYPE_CHECKING:
     from e2c_control.planners.engine import Engine
@@ -41,13 +40,13 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class AICO:
+class AICO(CheckedPlanner):
     """Options of the planner, which is called like a function.
 
     The belief over states is not a trajectory that the dynamics can follow when there is process noise, so it only
     says where to linearise next; what is executed, compared and returned is the rollout of the controller, clipped to
     the limits. A sweep that makes it worse is taken back and damped. As the noise goes to zero, a linear problem is
-    solved as by LQR, in one sweep.
+    solved as by LQR, in one sweep. The search starts at the warm start, or at zeros.
     """
 
     iterations: int = 20
@@ -59,32 +58,13 @@ class AICO:
         check_fields(self, whole, "iterations", least=0)
         check_fields(self, number, "tolerance", "process_noise", least=0)
 
-    def __call__(
-        self,
-        dynamics: Dynamics,
-        cost: Cost,
-        initial_states: ArrayLike,
-        horizon: int,
-        limits: Limits,
-        warm_start: Plan | None = None,
-        rng: np.random.Generator | None = None,
-    ) -> Plan:
-        """Plan N problems, from initial states (N, n), over ``horizon`` steps, starting from the warm start or zeros.
-
-        Arguments and errors are those of ``ILQR``; gains and residual belong to the trajectory that is returned.
-        """
+    def plan(self, problem: PlanningProblem, rng: np.random.Generator) -> Plan:
         from e2c_control.planners.engine import engine_for
         from e2c_control.planners.quadratic_search import begin_search  # loads numba: not before
 
-        z0, horizon = checked_problem(dynamics, cost, initial_states, horizon, limits, warm_start)
-        known = smooth("AICO", cost)
-        start = (
-            Plan.guess(np.zeros((len(z0), 1, dynamics.control_dim)), z0.shape[1]) if warm_start is None else warm_start
-        )
-        u = start.shift(horizon, steps=0).controls
-        with np.errstate(all="ignore"):  # a sweep that diverges is taken back, and no reason to warn
-            controls, progress = self._improve(engine_for(dynamics), known, z0, limits.clip(u), limits)
-            plan = begin_search(dynamics, known, z0, controls[:, None], limits).best(self.tolerance)
+        dynamics, cost, z0, limits = problem.dynamics, problem.smooth_cost("AICO"), problem.states, problem.limits
+        controls, progress = self._improve(engine_for(dynamics), cost, z0, problem.start(), limits)
+        plan = begin_search(dynamics, cost, z0, controls[:, None], limits).best(self.tolerance)
         final = plan.failed | (plan.stop_reason == StopReason.CONVERGED)
         reason = np.where(final, plan.stop_reason, progress.reason)
         return replace(
@@ -160,7 +140,13 @@ class Progress:
 
 
 def backward_sweep(A: Array, B: Array, d: Array, C: Array, cost: Expansion, damping: Array) -> Sweep:
-    """V̄ = (I + V C)⁻¹ V, v̄ = (I + V C)⁻¹ v; then V = Q + A'V̄A - F'G⁻¹F with G = R + B'V̄B and F = S + B'V̄A.
+    """Return the messages of one sweep from the last time to the first, and the policies that they make.
+
+    A message is what the future says about a state x: the probability exp(-(½ x'V x + v'x)) of success from there on,
+    where the controls are summed out as Gaussian noise. To pass it back through one step it is first spread by the
+    process noise C, which makes a sharp demand a soft one, V̄ = (I + V C)⁻¹ V, v̄ = (I + V C)⁻¹ v, and then pulled back
+    through the dynamics as in the Riccati recursion: V = Q + A'V̄A - F'G⁻¹F with G = R + B'V̄B and F = S + B'V̄A.
+    With C = 0 it is that recursion.
 
     The controller that is executed minimises ½ u'Ru + the cost-to-go with V in the place of V̄. ``damping`` (N,) adds
     as many times ½ x'|diag V|x at each time, so that it is a number without units.
@@ -194,7 +180,7 @@ def _damped(V: Array, damping: Array) -> Array:
 def _stage_policy(
     V: Array, v: Array, A: Array, B: Array, d: Array, r: Array, R: Array, S: Array
 ) -> tuple[Array, Array, Array, Array, Bools]:
-    """K = -G⁻¹F, k = -G⁻¹(r + B'w) with w = v + V d; these, F, w, and where G is positive definite."""
+    """Return K = -G⁻¹F and k = -G⁻¹(r + B'w) with w = v + V d; also F, w, and where G is positive definite."""
     w = v + _times(V, d)
     G, F = R + _transposed(B) @ V @ B, S + _transposed(B) @ V @ A
     right = np.concatenate((F, (r + _times(_transposed(B), w))[..., None]), axis=2)
@@ -207,7 +193,7 @@ def _stage_policy(
 
 
 def belief(A: Array, B: Array, d: Array, C: Array, sweep: Sweep, u: Array, limits: Limits) -> tuple[Array, Array]:
-    """The most probable deviations (N, T + 1, n) and controls (N, T, m): x' = (I + C V)⁻¹ (A x + B du + d - C v)."""
+    """Return the most probable deviations (N, T + 1, n) and controls: x' = (I + C V)⁻¹ (A x + B du + d - C v)."""
     N, T, n, _ = B.shape
     x, controls = np.zeros((N, T + 1, n)), np.empty_like(u)
     for t in range(T):

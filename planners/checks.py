@@ -13,7 +13,7 @@ Ints: TypeAlias = NDArray[np.int64]
 
 
 def real(name: str, value: ArrayLike, shape: tuple[int | None, ...], *, finite: bool = True) -> Array:
-    """``value`` as a contiguous float64 array of ``shape`` (``None``: any length there).
+    """Return ``value`` as a contiguous float64 array of ``shape`` (``None``: any length there).
 
     Raises InputError, naming the thing, when the shape differs or a number is not finite.
     """
@@ -35,7 +35,7 @@ def real(name: str, value: ArrayLike, shape: tuple[int | None, ...], *, finite: 
 
 
 def weight(name: str, value: ArrayLike, size: int | None = None) -> Array:
-    """``value`` as a symmetric positive semidefinite matrix (size, size), or an InputError."""
+    """Return ``value`` as a symmetric positive semidefinite matrix (size, size); any other raises InputError."""
     matrix = real(name, value, (size, size))
     if matrix.shape[0] != matrix.shape[1] or matrix.shape[0] == 0:
         raise InputError(f"{name} must be a square matrix, but has shape {matrix.shape}.")
@@ -48,6 +48,6 @@ def weight(name: str, value: ArrayLike, size: int | None = None) -> Array:
 
 
 def in_float32(values: Array) -> bool:
-    """Whether all values are numbers of float32, so that what computed them has rounded them to its precision."""
+    """Return whether all values are float32's numbers: then what computed them has rounded them to that precision."""
     with np.errstate(over="ignore"):
         return bool(((values == values.astype(np.float32)) | np.isnan(values)).all())

@@ -46,7 +46,7 @@ def _unless_full(save: Callable[..., None]) -> Callable[..., None]:
 
 
 def compiled(kernel: Kernel) -> Kernel:
-    """Decorator: scalar loops over float64 arrays, compiled at their first call.
+    """Decorate scalar loops over float64 arrays: compile them at their first call.
 
     The machine code is kept on disk, so that only the first run on a machine waits for it. No parallel=True: its
     threads were measured to slow torch down in the same process, and gained nothing here.
@@ -55,7 +55,7 @@ def compiled(kernel: Kernel) -> Kernel:
 
 
 def inlined(kernel: Kernel) -> Kernel:
-    """The same, and copied into each kernel that calls it, so that sizes known there unroll the loops here."""
+    """Decorate likewise, and copy into each kernel that calls it, so that sizes known there unroll the loops here."""
     return _machine_code(kernel, inline="always")
 
 

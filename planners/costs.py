@@ -23,6 +23,15 @@ class Expansion:
     R: Array  # (b, T, m, m)
     S: Array  # (b, T, m, n)
 
+    @classmethod
+    def of_stages(cls, slope: Array, bend: Array, horizon: int, state_dim: int) -> "Expansion":
+        """Return that of stage costs alone, from their gradients (b T, n + m) and Hessians (b T, n + m, n + m)."""
+        n, size = state_dim, slope.shape[-1]
+        g, H = slope.reshape(-1, horizon, size), bend.reshape(-1, horizon, size, size)
+        q, Q = np.zeros((len(g), horizon + 1, n)), np.zeros((len(g), horizon + 1, n, n))
+        q[:, :-1], Q[:, :-1] = g[..., :n], H[..., :n, :n]
+        return cls(q, g[..., n:], Q, H[..., n:, n:], H[..., n:, :n])
+
 
 @runtime_checkable
 class Cost(Protocol):
@@ -33,7 +42,7 @@ class Cost(Protocol):
     """
 
     def value(self, states: Array, controls: Array, problems: Ints) -> Array:
-        """Cost (b,) of trajectories (b, T + 1, n) with controls (b, T, m) that belong to ``problems`` (b,)."""
+        """Return costs (b,) of trajectories (b, T + 1, n) with controls (b, T, m) that belong to ``problems`` (b,)."""
         ...
 
     def check(self, problems: int, state_dim: int, control_dim: int) -> None:
@@ -45,7 +54,7 @@ class SmoothCost(Cost, Protocol):
     """A cost with derivatives, as iLQR and AICO need it."""
 
     def expand(self, states: Array, controls: Array, problems: Ints) -> Expansion:
-        """Gradients and Hessians along trajectories (b, T + 1, n) with controls (b, T, m)."""
+        """Return gradients and Hessians along trajectories (b, T + 1, n) with controls (b, T, m)."""
         ...
 
 

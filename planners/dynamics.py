@@ -36,15 +36,15 @@ class Dynamics(Protocol):
     def control_dim(self) -> int: ...
 
     def step(self, states: Array, controls: Array) -> Array:
-        """States (b, n) and controls (b, m) to the next states (b, n)."""
+        """Return the next states (b, n) from states (b, n) and controls (b, m)."""
         ...
 
     def rollout(self, initial_states: Array, controls: Array) -> Array:
-        """Initial states (b, n) and control sequences (b, T, m) to trajectories (b, T + 1, n)."""
+        """Return trajectories (b, T + 1, n) from initial states (b, n) and control sequences (b, T, m)."""
         ...
 
     def linearize(self, states: Array, controls: Array) -> Linearization:
-        """Local models at states (b, n) and controls (b, m): A (b, n, n), B (b, n, m), o (b, n)."""
+        """Return local models at states (b, n) and controls (b, m): A (b, n, n), B (b, n, m), o (b, n)."""
         ...
 
 
@@ -53,12 +53,12 @@ class NoisyDynamics(Dynamics, Protocol):
     """Dynamics that also know the covariance of their own error, z' ~ N(f(z, u), C)."""
 
     def noise_covariance(self, states: Array, controls: Array) -> Array:
-        """C (b, n, n) at states (b, n) and controls (b, m)."""
+        """Return C (b, n, n) at states (b, n) and controls (b, m)."""
         ...
 
 
 def rollout_by_steps(step: Callable[[Array, Array], Array], initial_states: Array, controls: Array) -> Array:
-    """Trajectories (b, T + 1, n) by T calls of ``step``, each for the whole batch."""
+    """Return trajectories (b, T + 1, n), by T calls of ``step``, each for the whole batch."""
     b, horizon, _ = controls.shape
     states = np.empty((b, horizon + 1, initial_states.shape[1]))
     states[:, 0] = initial_states
@@ -79,17 +79,10 @@ class LinearDynamics:
         n = np.shape(A)[0] if np.ndim(A) else 0
         self.A = real("A of LinearDynamics", A, (n, n))
         self.B = real("B of LinearDynamics", B, (n, None))
+        self.state_dim, self.control_dim = self.B.shape
         self.o = real("o of LinearDynamics", np.zeros(n) if o is None else o, (n,))
         covariance = np.zeros((n, n)) if noise_covariance is None else noise_covariance
         self.covariance = real("noise_covariance of LinearDynamics", covariance, (n, n))
-
-    @property
-    def state_dim(self) -> int:
-        return self.B.shape[0]
-
-    @property
-    def control_dim(self) -> int:
-        return self.B.shape[1]
 
     def step(self, states: Array, controls: Array) -> Array:
         return states @ self.A.T + controls @ self.B.T + self.o
@@ -125,19 +118,10 @@ class FunctionDynamics:
         lowered: Lowered | None = None,
     ) -> None:
         self._step = step
-        self._state_dim = whole("state_dim", state_dim)
-        self._control_dim = whole("control_dim", control_dim)
+        self.state_dim, self.control_dim = whole("state_dim", state_dim), whole("control_dim", control_dim)
         self._difference = None if difference is None else number("difference", difference, above=0)
         self._coarse = False  # whether the last local model came from a step in float32: where the next one begins
         self._lowered = lowered
-
-    @property
-    def state_dim(self) -> int:
-        return self._state_dim
-
-    @property
-    def control_dim(self) -> int:
-        return self._control_dim
 
     def step(self, states: Array, controls: Array) -> Array:
         after = np.asarray(self._step(states.copy(), controls.copy()))  # which it may write into
@@ -165,12 +149,12 @@ class FunctionDynamics:
         # The width that was really stepped: adding and subtracting rounds.
         stepped = np.einsum("bii->bi", around[:, :size] - around[:, size : 2 * size])
         jacobian = ((after[:, :size] - after[:, size : 2 * size]) / stepped[:, :, None]).transpose(0, 2, 1)
-        A, B = jacobian[:, :, : self._state_dim], jacobian[:, :, self._state_dim :]
+        A, B = jacobian[:, :, : self.state_dim], jacobian[:, :, self.state_dim :]
         return Linearization(A, B, after[:, -1] - np.einsum("bij,bj->bi", jacobian, point))
 
     def _around(self, point: Array, coarse: bool) -> tuple[Array, Array]:
         """Points (b, 2 (n + m) + 1, n + m) on both sides of ``point`` (b, n + m) and at it, and the states after."""
-        n, size = self._state_dim, point.shape[1]
+        n, size = self.state_dim, point.shape[1]
         precision = float(np.finfo(np.float32 if coarse else np.float64).eps)
         width = (self._difference or precision ** (1 / 3)) * np.maximum(1.0, np.abs(point))
         offsets = width[:, None, :] * np.eye(size)  # (b, n + m, n + m): one coordinate moved in each row

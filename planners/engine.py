@@ -26,11 +26,11 @@ class Engine:
         self.dynamics = dynamics
 
     def waves(self, step_sizes: Sequence[float]) -> list[Array]:
-        """The step sizes in the groups that are best rolled out together."""
+        """Return the step sizes in the groups that are best rolled out together."""
         return [np.array(step_sizes)]
 
     def rollout(self, initial_states: Array, controls: Array) -> Array:
-        """Trajectories (b, T + 1, n) from states (b, n) under controls (b, T, m)."""
+        """Return trajectories (b, T + 1, n) from states (b, n) under controls (b, T, m)."""
         states = np.array(self.dynamics.rollout(initial_states, controls), dtype=np.float64)
         shape = (len(controls), controls.shape[1] + 1, initial_states.shape[1])
         if states.shape != shape:
@@ -38,7 +38,7 @@ class Engine:
         return states
 
     def linearize(self, states: Array, controls: Array) -> tuple[Array, Array]:
-        """A (b, T, n, n) and B (b, T, n, m) along trajectories (b, T + 1, n) with controls (b, T, m)."""
+        """Return A (b, T, n, n) and B (b, T, n, m) along trajectories (b, T + 1, n) with controls (b, T, m)."""
         (b, horizon, m), n = controls.shape, states.shape[2]
         model = self.dynamics.linearize(states[:, :-1].reshape(-1, n), controls.reshape(-1, m))
         A = real("A of the dynamics' linearize", model.A, (b * horizon, n, n), finite=False)
@@ -48,7 +48,7 @@ class Engine:
     def closed_loop(
         self, states: Array, controls: Array, K: Array, k: Array, sizes: Array, limits: Limits
     ) -> tuple[Array, Array]:
-        """Rollouts of u = clip(ū + a k + K (z - z̄)) for r trajectories and all step sizes a.
+        """Roll out u = clip(ū + a k + K (z - z̄)) for r trajectories and all step sizes a.
 
         Arguments: z̄ ``states`` (r, T + 1, n), ū ``controls`` (r, T, m), ``K`` (r, T, m, n), ``k`` (r, T, m), ``sizes``
         (a,). Returns states (r, a, T + 1, n) and controls (r, a, T, m).
@@ -91,7 +91,7 @@ class CompiledEngine(Engine):
         return A, B
 
     def linearize_into(self, rows: Ints, states: Array, controls: Array, A: Array, B: Array) -> None:
-        """``linearize`` for the named rows alone, written into A and B."""
+        """Write the local models of the named rows alone into A and B."""
         if self._derivatives is None:
             A[rows], B[rows] = super().linearize(states[rows], controls[rows])
         else:
@@ -107,7 +107,7 @@ class CompiledEngine(Engine):
 
 
 def engine_for(dynamics: Dynamics) -> Engine:
-    """The compiled engine where numba is installed and the dynamics lower, else the NumPy engine."""
+    """Return the compiled engine where numba is installed and the dynamics lower, else the NumPy engine."""
     lowered = dynamics.lower() if pointer is not None and isinstance(dynamics, LowerableDynamics) else None
     return Engine(dynamics) if lowered is None else CompiledEngine(dynamics, lowered)
 

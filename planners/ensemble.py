@@ -20,11 +20,11 @@ class EnsembleDynamics(Dynamics, Protocol):
     """Dynamics that offer several predictions."""
 
     def predictions(self, states: Array, controls: Array) -> Array:
-        """Next states (E, b, n), one set by each member, from states (b, n) and controls (b, m)."""
+        """Return next states (E, b, n), one set by each member, from states (b, n) and controls (b, m)."""
         ...
 
     def local_models(self, states: Array, controls: Array) -> list[Linearization]:
-        """The local model of each member."""
+        """Return the local model of each member."""
         ...
 
 
@@ -36,15 +36,8 @@ class Ensemble:
         if len(sizes) != 1:
             raise InputError(f"An ensemble needs members of one size, but has the sizes {sorted(sizes)}.")
         self.members = tuple(members)
+        self.state_dim, self.control_dim = self.members[0].state_dim, self.members[0].control_dim
         self._last: tuple[Array, Array, list[Linearization]] | None = None
-
-    @property
-    def state_dim(self) -> int:
-        return self.members[0].state_dim
-
-    @property
-    def control_dim(self) -> int:
-        return self.members[0].control_dim
 
     def predictions(self, states: Array, controls: Array) -> Array:
         return np.stack([member.step(states, controls) for member in self.members])
@@ -88,7 +81,7 @@ class DisagreementCost(SmoothCost):
         return self.height * (spread**2).sum(axis=(2, 3)).mean(axis=0)
 
     def expand(self, states: Array, controls: Array, problems: Ints) -> Expansion:
-        (b, horizon, m), n = controls.shape, states.shape[2]
+        (_, horizon, m), n = controls.shape, states.shape[2]
         z, u = states[:, :-1].reshape(-1, n), controls.reshape(-1, m)
         models = self.dynamics.local_models(z, u)
         after = np.stack(
@@ -98,11 +91,8 @@ class DisagreementCost(SmoothCost):
         jacobians = np.stack([np.concatenate((model.A, model.B), axis=2) for model in models])
         J = jacobians - jacobians.mean(axis=0)
         scale = 2 * self.height / len(J)
-        g = (scale * np.einsum("ebij,ebi->bj", J, e)).reshape(b, horizon, n + m)
-        H = (scale * np.einsum("ebij,ebik->bjk", J, J)).reshape(b, horizon, n + m, n + m)
-        q, Q = np.zeros((b, horizon + 1, n)), np.zeros((b, horizon + 1, n, n))
-        q[:, :-1], Q[:, :-1] = g[..., :n], H[..., :n, :n]
-        return Expansion(q, g[..., n:], Q, H[..., n:, n:], H[..., n:, :n])
+        slope, bend = scale * np.einsum("ebij,ebi->bj", J, e), scale * np.einsum("ebij,ebik->bjk", J, J)
+        return Expansion.of_stages(slope, bend, horizon, n)
 
     def _spread(self, states: Array, controls: Array) -> Array:
         """Each member's distance from the mean, (E, b, T, n)."""

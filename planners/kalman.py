@@ -23,7 +23,7 @@ class Belief:
 
     @classmethod
     def of(cls, mean: ArrayLike, variance: ArrayLike) -> "Belief":
-        """From means (N, n) and variances (N, n), as an encoder gives them."""
+        """Return the beliefs of means (N, n) and variances (N, n), as an encoder gives them."""
         means = real("the mean", mean, (None, None))
         spread = real("the variance", variance, means.shape)
         return cls(means, spread[:, :, None] * np.eye(means.shape[1]))
@@ -32,7 +32,7 @@ class Belief:
 def predict(
     belief: Belief, controls: ArrayLike, dynamics: Dynamics, noise_covariance: ArrayLike | None = None
 ) -> Belief:
-    """N(f(mu, u), A S A' + C): where the belief goes under controls (N, m).
+    """Return N(f(mu, u), A S A' + C), where the belief goes under controls (N, m).
 
     C is ``noise_covariance`` (n, n) where it is given, else what the dynamics know of it, else zero.
     """
@@ -48,7 +48,7 @@ def predict(
 
 
 def update(predicted: Belief, encoded: Belief) -> Belief:
-    """Both in one: K = S (S + E)⁻¹, mean mu + K (mu_E - mu), covariance (I - K) S (I - K)' + K E K'.
+    """Return both in one: K = S (S + E)⁻¹, mean mu + K (mu_E - mu), covariance (I - K) S (I - K)' + K E K'.
 
     The covariance in that form (Bucy and Joseph 1968) stays symmetric and positive semidefinite. Where the encoded
     belief is not finite, the prediction stands.

@@ -25,9 +25,9 @@ PIVOT, STATIONARY = 1e-13, 1e-13  # relative rounding errors of a Cholesky pivot
 
 @inlined
 def factor_free(H: Array, free: Bools, L: Array) -> bool:
-    """Cholesky factor of H restricted to the free rows and columns, LL' = H_ff; the others become those of I.
+    """Write the Cholesky factor of H on the free rows and columns, LL' = H_ff; the others become those of I.
 
-    False when H_ff is not positive definite beyond rounding.
+    Return False when H_ff is not positive definite beyond rounding.
     """
     for i in range(H.shape[0]):
         for j in range(i + 1):
@@ -47,7 +47,7 @@ def factor_free(H: Array, free: Bools, L: Array) -> bool:
 
 @inlined
 def invert_factor(L: Array, free: Bools, J: Array) -> None:
-    """J = L⁻¹ on the free rows, zero elsewhere; its upper triangle is not touched."""
+    """Write J = L⁻¹ on the free rows, zero elsewhere; its upper triangle is not touched."""
     for i in range(L.shape[0]):
         J[i, i] = 1.0 / L[i, i] if free[i] else 0.0
         for j in range(i):
@@ -59,7 +59,7 @@ def invert_factor(L: Array, free: Bools, J: Array) -> None:
 
 @inlined
 def solve_factored(L: Array, x: Array) -> None:
-    """x ← (LL')⁻¹ x."""
+    """Put (LL')⁻¹ x in the place of x."""
     m = x.shape[0]
     for i in range(m):
         for j in range(i):
@@ -88,7 +88,7 @@ def free_set(H: Array, g: Array, low: Array, high: Array, x: Array, free: Bools,
 
 @compiled
 def projected_step(H: Array, low: Array, high: Array, w: Array, p: Array, x: Array, s: Array) -> bool:
-    """x ← clip(x + a p) with the first a = 1, ½, ... whose decrease w's + ½ s'Hs is a tenth of the slope's promise."""
+    """Move x to clip(x + a p) with the first a = 1, ½, ... that gains a tenth of the slope's promise, w's + ½ s'Hs."""
     a = 1.0
     for _ in range(HALVINGS):
         slope, curvature = 0.0, 0.0
@@ -108,10 +108,15 @@ def projected_step(H: Array, low: Array, high: Array, w: Array, p: Array, x: Arr
 
 @compiled
 def box_qp(H: Array, g: Array, low: Array, high: Array, x: Array, free: Bools, L: Array, work: Array) -> bool:
-    """min_x ½ x'Hx + g'x with low <= x <= high, by projected Newton steps (Tassa, Mansard, Todorov 2014, III.B).
+    """Minimise ½ x'Hx + g'x within low <= x <= high, by projected Newton steps (Tassa, Mansard, Todorov 2014, III.B).
 
-    Writes x, the coordinates that are free at it, and the Cholesky factor L of H_ff. ``work`` is (3, m). False, with
-    nothing usable written, when H is not positive definite.
+    Start at the unconstrained minimum -H⁻¹g, clipped: if nothing was cut off, that is the answer. Else, repeatedly:
+    hold the coordinates that lie on a limit and are pushed against it by the gradient w = H x + g, solve for the others
+    as if they had no limits, and go there along the clipped line as far as the value falls. At the minimum, w is zero
+    in the free coordinates.
+
+    Writes x, the coordinates that are free at it, and the Cholesky factor L of H_ff, from which the feedback follows.
+    ``work`` is (3, m). Returns False, with nothing usable written, when H is not positive definite.
     """
     m = g.shape[0]
     for i in range(m):
@@ -170,14 +175,23 @@ class Policy(NamedTuple):
 
 
 def blank_policy(b: int, horizon: int, n: int, m: int) -> Policy:
-    """A policy to write into: no feedback, no step."""
+    """Return a policy to write into: no feedback, no step."""
     K, k, V, v = (b, horizon, m, n), (b, horizon, m), (b, horizon + 1, n, n), (b, horizon + 1, n)
     return Policy(np.zeros(K), np.zeros(k), np.zeros(V), np.zeros(v), np.zeros((b, 3)))
 
 
 @cache
 def backward_pass(fixed_n: int, m: int) -> Callable[..., None]:
-    """``backward`` compiled for m controls and so many states, or for any number of them where ``fixed_n`` is 0.
+    """Return ``backward`` compiled for m controls and so many states, or any number of them where ``fixed_n`` is 0.
+
+    For each row, from the last time to the first (`riccati.riccati_step` is the same to read, without mu and limits):
+
+    1. Put the dynamics into the value of the next stage: Q_u, Q_uu, Q_uz and what else the Bellman equation needs.
+    2. Add the regularisation mu to H = Q_uu, and to Q_uz, as if the next value bent more sharply.
+    3. Factor H = LL'. If it is not positive definite, raise mu and begin the row again from the last time.
+    4. k = -H⁻¹Q_u. Where that leaves the limits, k is the minimum within them instead: the box QP.
+    5. K = -H⁻¹Q_uz, on the controls that are free; one that a limit holds does not respond to the state.
+    6. V and v: the value of this policy, which is not the minimum's where mu or a limit moved it.
 
     A stage is worked out in homogeneous coordinates, where the linear terms are one more column: W = V [A B d] with v
     added to its last column, and G = [A B]'W holds all that the Bellman equation needs to know about the next stage.
@@ -362,7 +376,7 @@ def backward_pass(fixed_n: int, m: int) -> Callable[..., None]:
 
 
 def backward(rows: Ints, local: Local, mu: Array, growth: Array, policy: Policy, done: Bools) -> None:
-    """Backward passes of the named rows; where one fails, its mu (b,) rises until one succeeds or mu is at its most.
+    """Do the backward passes of the named rows; where one fails, its mu (b,) rises until one succeeds, or to its most.
 
     At each stage k = argmin ½ k'Hk + Q_u'k within the limits, and K is the same on the free set; V and v follow. With
     mu = 0 and no limits this is the Riccati recursion of affine LQR. ``growth`` (b,) is the schedule's state. ``done``
@@ -375,7 +389,7 @@ def backward(rows: Ints, local: Local, mu: Array, growth: Array, policy: Policy,
 
 @compiled
 def affine_rollout(A: Array, B: Array, o: Array, K: Array, k: Array, states: Array, controls: Array) -> None:
-    """u = K z + k, z' = A z + B u + o from states[:, 0], for all rows; writes states (b, T + 1, n), controls."""
+    """Roll out u = K z + k, z' = A z + B u + o from states[:, 0], all rows; write states (b, T + 1, n), controls."""
     n = states.shape[2]
     for b in range(controls.shape[0]):
         for t in range(controls.shape[1]):

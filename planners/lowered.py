@@ -33,5 +33,5 @@ class LowerableDynamics(Protocol):
     """Dynamics that the compiled engine can run without leaving machine code."""
 
     def lower(self) -> Lowered | None:
-        """The kernels, or None where these dynamics have none after all."""
+        """Return the kernels, or None where these dynamics have none after all."""
         ...

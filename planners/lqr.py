@@ -1,4 +1,4 @@
-"""Finite-horizon linear quadratic regulation, time-varying and affine."""
+"""Finite-horizon linear quadratic regulation, time-varying and affine; `riccati.py` has the recursion to read."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ class AffinePolicy:
     c: Array  # (N,)
 
     def rollout(self, model: Linearization, initial_states: ArrayLike) -> tuple[Array, Array]:
-        """States (N, T + 1, n) and controls (N, T, m) of this policy in ``model`` from initial states (N, n)."""
+        """Return states (N, T + 1, n) and controls (N, T, m) of this policy in ``model`` from initial states (N, n)."""
         n_problems, horizon, m, n = self.K.shape
         from e2c_control.planners import kernels
 
@@ -40,7 +40,7 @@ class AffinePolicy:
 
 
 def lqr(model: Linearization, cost: Expansion) -> AffinePolicy:
-    """The policy that minimises ``cost`` subject to z_{t+1} = A_t z_t + B_t u_t + o_t, for N problems and no limits.
+    """Return the policy that minimises ``cost`` under z_{t+1} = A_t z_t + B_t u_t + o_t, for N problems and no limits.
 
     Arguments: ``model`` with A (N, T, n, n), B (N, T, n, m), o (N, T, n); ``cost``, an expansion around zero, with
     b = N rows. Cost: one Riccati recursion. Raises InputError when the shapes disagree, or when no unique minimum

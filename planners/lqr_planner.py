@@ -11,14 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from e2c_control.planners.checks import Array, Ints
-from e2c_control.planners.costs import Cost
-from e2c_control.planners.dynamics import Dynamics
-from e2c_control.planners.ilqr import ILQR, checked_problem, smooth
-from e2c_control.planners.plan import Limits, Plan
-from e2c_control.planners.starts import Starts
+from e2c_control.planners.ilqr import ILQR
+from e2c_control.planners.plan import Plan
+from e2c_control.planners.planner import CheckedPlanner, PlanningProblem
 
 if TYPE_CHECKING:
     from e2c_control.planners.kernels import Local
@@ -28,41 +25,26 @@ OPTIONS = ILQR(iterations=1, step_sizes=(1.0,))
 
 
 @dataclass(frozen=True)
-class LQR:
+class LQR(CheckedPlanner):
     """The planner to beat: exact on linear dynamics, within limits too, and the first step of iLQR on all others.
 
     The dynamics are linearised along the warm start, or along the trajectory of the allowed control nearest to zero.
     Where the solution would cost more in the dynamics than what it started from, it is not taken.
     """
 
-    def __call__(
-        self,
-        dynamics: Dynamics,
-        cost: Cost,
-        initial_states: ArrayLike,
-        horizon: int,
-        limits: Limits,
-        warm_start: Plan | None = None,
-        rng: np.random.Generator | None = None,
-    ) -> Plan:
-        """Plan N problems, from initial states (N, n), over ``horizon`` steps; see ``ILQR``."""
+    def plan(self, problem: PlanningProblem, rng: np.random.Generator) -> Plan:
         from e2c_control.planners.quadratic_search import begin_search  # loads numba: not before
 
-        states, horizon = checked_problem(dynamics, cost, initial_states, horizon, limits, warm_start)
-        known = smooth("LQR", cost)
-        starts = Starts(zeros=0 if warm_start is not None else 1, uniform=0, extreme=0)
-        rng = np.random.default_rng(0) if rng is None else rng
-        controls = starts.controls(len(states), horizon, limits, warm_start, rng)
-        with np.errstate(all="ignore"):  # what diverges is not taken, and no reason to warn
-            search = begin_search(dynamics, known, states, controls, limits)
-            search.linearize()
-            search.backward(OPTIONS.tolerance)
-            if search.active.any():
-                before = search.states.copy(), search.controls.copy(), search.active
-                search.line_search(OPTIONS.step_sizes, OPTIONS.armijo)
-                at_limit = ((search.controls == limits.low) | (search.controls == limits.high)).any(axis=(1, 2))
-                _within_limits(search, *before[:2], np.flatnonzero(before[2] & (at_limit | ~search.moved)))
-            return search.best(OPTIONS.tolerance)
+        cost, limits = problem.smooth_cost("LQR"), problem.limits
+        search = begin_search(problem.dynamics, cost, problem.states, problem.start()[:, None], limits)
+        search.linearize()
+        search.backward(OPTIONS.tolerance)
+        if search.active.any():
+            before = search.states.copy(), search.controls.copy(), search.active
+            search.line_search(OPTIONS.step_sizes, OPTIONS.armijo)
+            at_limit = ((search.controls == limits.low) | (search.controls == limits.high)).any(axis=(1, 2))
+            _within_limits(search, *before[:2], np.flatnonzero(before[2] & (at_limit | ~search.moved)))
+        return search.best(OPTIONS.tolerance)
 
 
 def _within_limits(search: Search, states: Array, controls: Array, rows: Ints) -> None:
@@ -95,7 +77,7 @@ def _within_limits(search: Search, states: Array, controls: Array, rows: Ints) -
 
 
 def condensed(local: Local) -> tuple[Array, Array, Array]:
-    """LQ problems as ½ u'H u + g'u in the controls of all times, with states dz_t = G_t u.
+    """Write LQ problems as ½ u'H u + g'u in the controls of all times, with states dz_t = G_t u.
 
     Returns G (b, T + 1, n, T m), H (b, T m, T m) and g (b, T m).
     """

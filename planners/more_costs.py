@@ -68,17 +68,15 @@ class FunctionCost(SmoothCost):
         )
 
     def expand(self, states: Array, controls: Array, problems: Ints) -> Expansion:
-        (b, horizon, m), n = controls.shape, states.shape[2]
+        b, horizon, n = *controls.shape[:2], states.shape[2]
         point = np.concatenate((states[:, :-1], controls), axis=2).reshape(b * horizon, -1)
         slope, bend = self._differences(
             lambda x, p: self._stage(x[:, :n], x[:, n:], p), point, np.repeat(problems, horizon)
         )
-        g, H = slope.reshape(b, horizon, n + m), bend.reshape(b, horizon, n + m, n + m)
-        q, Q = np.zeros((b, horizon + 1, n)), np.zeros((b, horizon + 1, n, n))
-        q[:, :-1], Q[:, :-1] = g[..., :n], H[..., :n, :n]
+        local = Expansion.of_stages(slope, bend, horizon, n)
         if self._final is not None:
-            q[:, -1], Q[:, -1] = self._differences(self._final, states[:, -1], problems)
-        return Expansion(q, g[..., n:], Q, H[..., n:, n:], H[..., n:, :n])
+            local.q[:, -1], local.Q[:, -1] = self._differences(self._final, states[:, -1], problems)
+        return local
 
     def _differences(self, f: Callable[[Array, Ints], Array], x: Array, problems: Ints) -> tuple[Array, Array]:
         """Gradients (b, k) and convexified Hessians (b, k, k) of f at x (b, k)."""
@@ -113,7 +111,7 @@ def _one_each(name: str, costs: ArrayLike, rows: int) -> Array:
 
 
 def convex(H: Array) -> Array:
-    """The nearest symmetric positive semidefinite matrices to H (..., k, k); those that are not finite stay."""
+    """Return the symmetric positive semidefinite matrices nearest to H (..., k, k); those not finite stay."""
     finite = np.isfinite(H).all(axis=(-1, -2), keepdims=True)
     values, vectors = np.linalg.eigh(np.where(finite, (H + H.swapaxes(-1, -2)) / 2, 0.0))
     return np.where(finite, (vectors * np.maximum(values, 0.0)[..., None, :]) @ vectors.swapaxes(-1, -2), H)
@@ -159,15 +157,8 @@ class RememberControl:
     """Dynamics whose state is (z, the control before), (n + m), so that a cost can weigh how fast controls change."""
 
     def __init__(self, dynamics: Dynamics) -> None:
-        self.dynamics = dynamics
-
-    @property
-    def state_dim(self) -> int:
-        return self.dynamics.state_dim + self.dynamics.control_dim
-
-    @property
-    def control_dim(self) -> int:
-        return self.dynamics.control_dim
+        self.dynamics, self.control_dim = dynamics, dynamics.control_dim
+        self.state_dim = dynamics.state_dim + dynamics.control_dim
 
     def step(self, states: Array, controls: Array) -> Array:
         return np.concatenate((self.dynamics.step(states[:, : -self.control_dim], controls), controls), axis=1)

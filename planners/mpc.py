@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,21 +12,7 @@ from e2c_control.planners.checks import Array, Bools, Ints, real
 from e2c_control.planners.costs import Cost, finite_cost
 from e2c_control.planners.dynamics import Dynamics
 from e2c_control.planners.plan import Limits, Plan, StopReason
-
-
-class Planner(Protocol):
-    """What makes a plan: ILQR, and whatever else has its signature."""
-
-    def __call__(
-        self,
-        dynamics: Dynamics,
-        cost: Cost,
-        initial_states: ArrayLike,
-        horizon: int,
-        limits: Limits,
-        warm_start: Plan | None = None,
-        rng: np.random.Generator | None = None,
-    ) -> Plan: ...
+from e2c_control.planners.planner import Planner
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +29,7 @@ class Replan:
     model_gap: Array | None = None  # (N,), where the planner reports it
 
     def scalars(self) -> dict[str, float]:
-        """Means over the problems, the time of one, and the number of fallbacks, as TensorBoard shows them."""
+        """Return means over the problems, the time of one, and the number of fallbacks, as TensorBoard shows them."""
         sound = self.cost[np.isfinite(self.cost)]
         gap = {} if self.model_gap is None else {"plan/model_gap": float(self.model_gap.mean())}
         return gap | {
@@ -59,7 +44,7 @@ class Replan:
 
 
 def summarise(replans: Sequence[Replan]) -> dict[str, float]:
-    """The scalars of many replans: means, but the median of the time, which the first one spends compiling, and the
+    """Return the scalars of many replans: means, but the median of the time, since the first one compiles, and the
     number of all fallbacks. A cost that is not finite is left out."""
     rows = [replan.scalars() for replan in replans]
     columns = {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}
@@ -105,7 +90,8 @@ class MPC:
         plan = self.planner(self.dynamics, self.cost, states, horizon, self.limits, warm, rng)
         failed, reasons = plan.failed | ~np.isfinite(plan.controls).all(axis=(1, 2)), plan.stop_reason
         if failed.any():
-            plan = self._fall_back(plan, np.flatnonzero(failed), states, warm)
+            with np.errstate(all="ignore"):
+                plan = self._fall_back(plan, np.flatnonzero(failed), states, warm)
         at_limit = (plan.controls == self.limits.low) | (plan.controls == self.limits.high)
         share, seconds = at_limit.mean(axis=(1, 2)), time.process_time() - begun
         return plan, Replan(
@@ -127,17 +113,12 @@ class MPC:
         controls = np.broadcast_to(self.limits.clip(np.zeros(plan.controls.shape[-1:])), plan.controls.shape).copy()
         if warm is not None:
             controls = warm.controls
-        mixed = {name: getattr(plan, name).copy() for name in ("states", "controls", "cost", "cost_history")}
-        mixed |= {name: getattr(plan, name).copy() for name in ("iterations", "stop_reason", "optimality_residual")}
-        with np.errstate(all="ignore"):
-            predicted = self.dynamics.rollout(states[rows], controls[rows])
-            cost = finite_cost(self.cost, predicted, controls[rows], rows)
+        predicted = self.dynamics.rollout(states[rows], controls[rows])
+        mixed = {name: part.copy() for name, part in plan.parts()}
         mixed["states"][rows], mixed["controls"][rows] = predicted, controls[rows]
-        mixed["cost"][rows] = cost
+        mixed["cost"][rows] = finite_cost(self.cost, predicted, controls[rows], rows)
         mixed["cost_history"][rows] = mixed["cost"][rows, None]
-        mixed["stop_reason"][rows] = StopReason.FALLBACK
-        mixed["iterations"][rows], mixed["optimality_residual"][rows] = 0, np.inf
-        gains = None if plan.gains is None else plan.gains.copy()
-        if gains is not None:
-            gains[rows] = 0.0
-        return replace(plan, gains=gains, **mixed)
+        fixed = {"stop_reason": StopReason.FALLBACK, "iterations": 0, "optimality_residual": np.inf, "gains": 0.0}
+        for name in fixed.keys() & mixed.keys():
+            mixed[name][rows] = fixed[name]
+        return replace(plan, **mixed)

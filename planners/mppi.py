@@ -6,20 +6,18 @@ Source: Williams et al., "Information theoretic MPC for model-based reinforcemen
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from e2c_control.errors import check_fields, number, whole
 from e2c_control.planners.checks import Array
-from e2c_control.planners.costs import Cost
-from e2c_control.planners.dynamics import Dynamics
-from e2c_control.planners.plan import Limits, Plan
+from e2c_control.planners.plan import Plan
+from e2c_control.planners.planner import CheckedPlanner, PlanningProblem
 from e2c_control.planners.sampling import Population
 
 TENTH = 0.411  # standard deviation of the lowest tenth of a standard normal variable
 
 
 @dataclass(frozen=True)
-class MPPI:
+class MPPI(CheckedPlanner):
     """Options of the planner, which is called like a function; a cost needs no derivatives.
 
     Each iteration perturbs the nominal sequence with normal noise, clips to the limits, and takes the mean of all
@@ -39,19 +37,8 @@ class MPPI:
         check_fields(self, whole, "samples")
         check_fields(self, number, "deviation", "temperature", above=0)
 
-    def __call__(
-        self,
-        dynamics: Dynamics,
-        cost: Cost,
-        initial_states: ArrayLike,
-        horizon: int,
-        limits: Limits,
-        warm_start: Plan | None = None,
-        rng: np.random.Generator | None = None,
-    ) -> Plan:
-        """Plan N problems, from initial states (N, n), over ``horizon`` steps; see ``ILQR``."""
-        rng = np.random.default_rng(0) if rng is None else rng
-        search = Population.begin(dynamics, cost, initial_states, horizon, limits, warm_start)
+    def plan(self, problem: PlanningProblem, rng: np.random.Generator) -> Plan:
+        search, limits = Population.begin(problem), problem.limits
         nominal = search.mean
         for _ in range(self.iterations):
             noise = self.deviation * search.width * rng.standard_normal((self.samples, *nominal.shape[1:]))

@@ -20,7 +20,7 @@ def optimality_residual(
     hessians: tuple[Numbers, Numbers],
     epsilon: float,
 ) -> Numbers:
-    """max(0, G - E) / |J| of N plans, the share of its cost that a plan is expected to leave on the table.
+    """Return max(0, G - E) / |J| of N plans: the share of its cost by which a plan could still be improved.
 
     G is what a full Newton step within the limits promises to gain: the minimum of the quadratic model around the
     plan, solved stage by stage (Tassa, Mansard, Todorov 2014) without regularisation, or with the least that makes its

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -50,17 +50,17 @@ class Limits:
 
     @classmethod
     def symmetric(cls, bound: ArrayLike, control_dim: int | None = None) -> Limits:
-        """-bound <= u <= bound, from an array (m,) or from one number and ``control_dim``."""
+        """Return -bound <= u <= bound, of an array (m,) or of one number and ``control_dim``."""
         high = np.broadcast_to(np.asarray(bound, dtype=np.float64), np.shape(bound) or (control_dim or 1,))
         return cls(-high, high)
 
     @classmethod
     def none(cls, control_dim: int) -> Limits:
-        """No limits."""
+        """Return limits that exclude nothing."""
         return cls.symmetric(np.inf, control_dim)
 
     def clip(self, controls: Array) -> Array:
-        """Controls (..., m) moved to the nearest allowed ones."""
+        """Return controls (..., m), moved to the nearest allowed ones."""
         return np.minimum(np.maximum(controls, self.low), self.high)
 
 
@@ -94,10 +94,14 @@ class PlanOf(Generic[Numbers, Wholes]):
         """The stop reasons by name."""
         return [StopReason(int(reason)) for reason in self.stop_reason]
 
+    def parts(self) -> list[tuple[str, Any]]:
+        """Return each field that there is, by its name."""
+        return [(part.name, value) for part in fields(self) if (value := getattr(self, part.name)) is not None]
+
     def select(self, problems: Sequence[int] | Ints | Bools) -> Self:
         """Return the plan of some of the problems."""
-        rows, parts = np.asarray(problems), {part.name: getattr(self, part.name) for part in fields(self)}
-        return replace(self, **{name: part[rows] for name, part in parts.items() if part is not None})
+        rows = np.asarray(problems)
+        return replace(self, **{name: part[rows] for name, part in self.parts()})
 
     def shift(self, horizon: int | None = None, steps: int = 1) -> Self:
         """Return what is left of this plan after ``steps`` steps, to start from over ``horizon`` steps (default: T).

@@ -1,7 +1,9 @@
 """The search in machine code from end to end: dynamics that lower, and a quadratic cost.
 
 A small problem's iteration takes a few microseconds, much less than the NumPy calls that would drive it. What is done
-is what ``Search`` does.
+is what ``Search`` does, which is the one to read: `linearize` expands dynamics and cost along each trajectory, the
+backward pass is the same kernel, and `line_search` rolls out one step size after another, computes the cost on the way,
+and breaks off where it already exceeds what the trajectory had. Costs are sums of squares here, so that is final.
 """
 
 from dataclasses import dataclass, field
@@ -48,7 +50,7 @@ class Trajectories(NamedTuple):
 
 @compiled
 def expand(rows: Ints, weights: Weights, path: Trajectories, local: Local) -> None:
-    """q = 2 Q (z - g), r = 2 R u and the limits of du along the named rows; rows that are not finite stop."""
+    """Write q = 2 Q (z - g), r = 2 R u and the limits of du along the named rows; rows that are not finite stop."""
     g, Q, R, P, low, high = weights
     horizon, m = path.controls.shape[1], path.controls.shape[2]
     n, states, controls = g.shape[1], path.states, path.controls
@@ -188,7 +190,7 @@ class QuadraticSearch(Search):
 def begin_search(
     dynamics: Dynamics, cost: SmoothCost, initial_states: Array, controls: Array, limits: Limits
 ) -> Search:
-    """The fastest search that dynamics and cost allow, with the start controls (N, S, T, m) rolled out."""
+    """Return the fastest search that dynamics and cost allow, with start controls (N, S, T, m) rolled out."""
     engine = engine_for(dynamics)
     compiled = isinstance(engine, CompiledEngine) and type(cost) is QuadraticCost
     return (QuadraticSearch if compiled else Search).begin(engine, cost, initial_states, controls, limits)

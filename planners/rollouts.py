@@ -10,7 +10,7 @@ from e2c_control.planners.lowered import Kernel
 
 @compiled
 def open_loop(step: Kernel, parameters: Array, sizes: Ints, controls: Array, states: Array) -> None:
-    """z' = f(z, u) from states[:, 0]; writes states (b, T + 1, n) from controls (b, T, m)."""
+    """Roll out z' = f(z, u) from states[:, 0] under controls (b, T, m); write states (b, T + 1, n)."""
     for b in range(controls.shape[0]):
         for t in range(controls.shape[1]):
             step(parameters, sizes, states[b, t], controls[b, t], states[b, t + 1])
@@ -20,7 +20,7 @@ def open_loop(step: Kernel, parameters: Array, sizes: Ints, controls: Array, sta
 def local_models(
     derivatives: Kernel, parameters: Array, sizes: Ints, rows: Ints, states: Array, controls: Array, A: Array, B: Array
 ) -> None:
-    """A (b, T, n, n) and B (b, T, n, m) along the named rows of states (b, T + 1, n) and controls (b, T, m)."""
+    """Write A (b, T, n, n) and B (b, T, n, m) along the named rows of states (b, T + 1, n) and controls (b, T, m)."""
     for b in rows:
         for t in range(controls.shape[1]):
             derivatives(parameters, sizes, states[b, t], controls[b, t], A[b, t], B[b, t])
@@ -41,7 +41,7 @@ def closed_loop(
     z: Array,
     u: Array,
 ) -> None:
-    """u_t = clip(ū_t + a k_t + K_t (z_t - z̄_t)), z_{t+1} = f(z_t, u_t) for each trajectory and each step size a."""
+    """Roll out u = clip(ū + a k + K (z - z̄)), z' = f(z, u) for each trajectory and each step size a; write z and u."""
     horizon, m, n = K.shape[1], K.shape[2], K.shape[3]
     for r in range(K.shape[0]):
         for a in range(step_sizes.shape[0]):

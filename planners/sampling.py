@@ -4,14 +4,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, check_fields, number, whole
 from e2c_control.planners.checks import Array, Ints
-from e2c_control.planners.costs import Cost, finite_cost
-from e2c_control.planners.dynamics import Dynamics
-from e2c_control.planners.ilqr import checked_problem
-from e2c_control.planners.plan import Limits, Plan, StopReason
+from e2c_control.planners.costs import finite_cost
+from e2c_control.planners.plan import Plan, StopReason
+from e2c_control.planners.planner import CheckedPlanner, PlanningProblem
 
 if TYPE_CHECKING:
     from e2c_control.planners.engine import Engine
@@ -22,9 +20,7 @@ class Population:
     """A sampling search over N problems: who is asked, what was best so far, and the history of that."""
 
     engine: "Engine"
-    cost: Cost
-    limits: Limits
-    initial_states: Array  # (N, n)
+    problem: PlanningProblem
     mean: Array  # (N, T, m), where the sampling begins
     width: Array  # (m,), half the allowed range of each control
     best_controls: Array  # (N, T, m)
@@ -32,40 +28,33 @@ class Population:
     history: list[Array]  # of best_cost
 
     @classmethod
-    def begin(
-        cls,
-        dynamics: Dynamics,
-        cost: Cost,
-        initial_states: ArrayLike,
-        horizon: int,
-        limits: Limits,
-        warm_start: Plan | None,
-    ) -> "Population":
-        """Start at the warm start, padded or cut to ``horizon``, or at the allowed control nearest to zero."""
+    def begin(cls, problem: PlanningProblem) -> "Population":
+        """Start at the warm start, or at the allowed control nearest to zero."""
         from e2c_control.planners.engine import engine_for  # loads numba: not before
 
-        states, horizon = checked_problem(dynamics, cost, initial_states, horizon, limits, warm_start)
+        limits, mean, nothing = problem.limits, problem.start(), np.full(len(problem.states), np.inf)
         open_side = ~np.isfinite(limits.low) | ~np.isfinite(limits.high)
         if open_side.any():
             raise InputError(
                 f"Control {int(np.argmax(open_side))} has no limit on some side, and a sampling planner draws from the "
                 "range between the limits: give finite ones."
             )
-        zeros = limits.clip(np.zeros((len(states), horizon, dynamics.control_dim)))
-        mean = zeros if warm_start is None else limits.clip(warm_start.shift(horizon, steps=0).controls)
-        nothing, width = np.full(len(states), np.inf), (limits.high - limits.low) / 2
-        search = cls(engine_for(dynamics), cost, limits, states, mean, width, mean.copy(), nothing, [])
+        width = (limits.high - limits.low) / 2
+        search = cls(engine_for(problem.dynamics), problem, mean, width, mean.copy(), nothing, [])
         search.evaluate(mean[:, None])
         return search
 
+    def draw(self, mean: Array, deviation: Array, noise: Array) -> Array:
+        """Return candidates (N, P, T, m) around the mean (N, T, m), from noise (P, T, m) that all problems share."""
+        return self.problem.limits.clip(mean[:, None] + deviation[:, None] * noise)
+
     def evaluate(self, controls: Array) -> Array:
-        """Costs (N, P) of candidates (N, P, T, m), which must obey the limits; the best one is remembered."""
+        """Return costs (N, P) of candidates (N, P, T, m), which must obey the limits; remember the best one."""
         n_problems, size = controls.shape[:2]
         problems = np.repeat(np.arange(len(controls)), size)
         rows = controls.reshape(n_problems * size, *controls.shape[2:])
-        with np.errstate(all="ignore"):  # a candidate that diverges is discarded, and no reason to warn
-            states = self.engine.rollout(self.initial_states[problems], rows)
-            value = finite_cost(self.cost, states, rows, problems).reshape(n_problems, size)
+        states = self.engine.rollout(self.problem.states[problems], rows)
+        value = finite_cost(self.problem.cost, states, rows, problems).reshape(n_problems, size)
         first, at = value.argmin(axis=1), np.arange(len(controls))
         better = value[at, first] < self.best_cost
         self.best_cost = np.where(better, value[at, first], self.best_cost)
@@ -74,9 +63,8 @@ class Population:
         return value
 
     def plan(self, iterations: int) -> Plan:
-        """The best sequence of each problem, whatever it was sampled from."""
-        with np.errstate(all="ignore"):
-            states = self.engine.rollout(self.initial_states, self.best_controls)
+        """Return the best sequence of each problem, whatever it was sampled from."""
+        states = self.engine.rollout(self.problem.states, self.best_controls)
         count, failed = len(states), ~np.isfinite(self.best_cost)
         reason: Ints = np.where(failed, StopReason.NON_FINITE, StopReason.ITERATIONS).astype(np.int64)
         return Plan(
@@ -92,8 +80,34 @@ class Population:
         )
 
 
-def elites(controls: Array, value: Array, size: int) -> tuple[Array, Array]:
-    """The ``size`` cheapest candidates (N, size, T, m) of each problem, in order, and their costs (N, size)."""
-    order = np.argsort(value, axis=1, kind="stable")[:, :size]
-    at = np.arange(len(value))[:, None]
-    return controls[at, order], value[at, order]
+@dataclass(frozen=True)
+class CrossEntropy(CheckedPlanner):
+    """Options that CEM and iCEM share, and how they move towards the best candidates."""
+
+    iterations: int = 5
+    samples: int = 200
+    elites: int = 20
+    deviation: float = 0.5  # at the start, in halves of the allowed range
+    momentum: float = 0.1  # share of the old mean and deviation that is kept
+
+    def __post_init__(self) -> None:
+        check_fields(self, whole, "iterations", least=0)
+        check_fields(self, whole, "samples")
+        check_fields(self, whole, "elites", most=self.samples)
+        check_fields(self, number, "deviation", above=0)
+        check_fields(self, number, "momentum", least=0, below=1)
+
+    def begin(self, problem: PlanningProblem) -> tuple[Population, Array, Array]:
+        """Return the search, and the mean and deviation (N, T, m) of its first candidates."""
+        search = Population.begin(problem)
+        return search, search.mean, np.broadcast_to(self.deviation * search.width, search.mean.shape)
+
+    def select(self, controls: Array, value: Array) -> Array:
+        """Return the cheapest candidates (N, elites, T, m) of each problem, in order of their costs (N, P)."""
+        order = np.argsort(value, axis=1, kind="stable")[:, : self.elites]
+        return controls[np.arange(len(value))[:, None], order]
+
+    def refit(self, best: Array, mean: Array, deviation: Array) -> tuple[Array, Array]:
+        """Return mean and deviation (N, T, m), moved towards those of the best candidates (N, elites, T, m)."""
+        old, new = self.momentum, 1 - self.momentum
+        return old * mean + new * best.mean(axis=1), old * deviation + new * best.std(axis=1)

@@ -88,7 +88,7 @@ class Search:
         self.moved[rows] = False
 
     def backward(self, tolerance: float) -> None:
-        """A policy for each active row; stop those whose residual is within the tolerance, or that have no policy."""
+        """Find a policy for each active row; stop those whose residual is within the tolerance, or that have none."""
         # Regularisation makes the promised gain small, so that it says nothing about convergence: first without.
         damped = np.flatnonzero(self.active & (self.mu > 0.0))
         if len(damped):
@@ -160,7 +160,7 @@ class Search:
         self.reason[stuck[self.mu[stuck] > most]] = StopReason.REGULARISATION
 
     def best(self, tolerance: float) -> Plan:
-        """The cheapest trajectory of each problem, with gains and residual there; the residual says what converged."""
+        """Return the cheapest trajectory of each problem, with gains and residual there, which says what converged."""
         starts = len(self.problems) // (int(self.problems[-1]) + 1)
         value = self.value.reshape(-1, starts)
         rows = np.arange(len(value)) * starts + value.argmin(axis=1)

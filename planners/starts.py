@@ -6,7 +6,8 @@ import numpy as np
 
 from e2c_control.errors import InputError, check_fields, whole
 from e2c_control.planners.checks import Array
-from e2c_control.planners.plan import Limits, Plan
+from e2c_control.planners.plan import Limits
+from e2c_control.planners.planner import PlanningProblem
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,9 @@ class Starts:
     def __post_init__(self) -> None:
         check_fields(self, whole, "zeros", "uniform", "extreme", least=0)
 
-    def controls(
-        self, n_problems: int, horizon: int, limits: Limits, warm_start: Plan | None, rng: np.random.Generator
-    ) -> Array:
-        """Start controls (N, S, T, m) within the limits; the warm start, padded or cut to T, comes first."""
-        m = len(limits.low)
+    def controls(self, problem: PlanningProblem, rng: np.random.Generator) -> Array:
+        """Return start controls (N, S, T, m) within the limits; the warm start, padded or cut to T, comes first."""
+        limits, horizon, m = problem.limits, problem.horizon, len(problem.limits.low)
         low, high = bounded(limits)
         zeros = np.broadcast_to(limits.clip(np.zeros(m)), (self.zeros, horizon, m))
         uniform = rng.uniform(low, high, (self.uniform, horizon, m))
@@ -36,17 +35,16 @@ class Starts:
         late = np.arange(horizon) >= rng.integers(0, horizon, (self.extreme, 1))
         extreme = np.take_along_axis(corners, late[:, :, None].astype(np.int64), axis=1)
         shared = np.concatenate((zeros, uniform, extreme))
-        rows = np.broadcast_to(shared, (n_problems, *shared.shape))
-        if warm_start is not None:
-            warm = limits.clip(warm_start.shift(horizon, steps=0).controls)
-            rows = np.concatenate((warm[:, None], rows), axis=1)
+        rows = np.broadcast_to(shared, (len(problem.states), *shared.shape))
+        if problem.warm_start is not None:
+            rows = np.concatenate((problem.start()[:, None], rows), axis=1)
         if rows.shape[1] == 0:
             raise InputError("There is nothing to start from: ask for at least one start, or give a warm start.")
         return rows.copy()
 
 
 def bounded(limits: Limits) -> tuple[Array, Array]:
-    """The limits with each open side closed at ±1, or 1 beyond the other side where that is further."""
+    """Return low and high with open sides closed at ±1, or 1 beyond the other side where that is further."""
     low = np.where(np.isfinite(limits.low), limits.low, np.minimum(-1.0, limits.high - 1.0))
     high = np.where(np.isfinite(limits.high), limits.high, np.maximum(1.0, low + 1.0))
     return low, high

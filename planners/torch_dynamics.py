@@ -47,7 +47,7 @@ class TorchDynamics:
     ) -> None:
         owner = getattr(step, "__self__", step)
         self._step, self._module = step, owner if isinstance(owner, nn.Module) else None
-        self._state_dim, self._control_dim = whole("state_dim", state_dim), whole("control_dim", control_dim)
+        self.state_dim, self.control_dim = whole("state_dim", state_dim), whole("control_dim", control_dim)
         try:
             self._blank = torch.empty(0, device=device, dtype=dtype or torch.float64)
         except (RuntimeError, AssertionError, TypeError) as error:
@@ -61,14 +61,6 @@ class TorchDynamics:
                     f"{name} is {wanted}, but the module's weights have {own}: leave it out, or use .to()."
                 )
 
-    @property
-    def state_dim(self) -> int:
-        return self._state_dim
-
-    @property
-    def control_dim(self) -> int:
-        return self._control_dim
-
     def step(self, states: Array, controls: Array) -> Array:
         with self._evaluating(), torch.no_grad():
             return as_array(next_states(self._step, *self._tensors(states, controls)))
@@ -80,7 +72,7 @@ class TorchDynamics:
     def linearize(self, states: Array, controls: Array) -> Linearization:
         with self._evaluating():
             after, A, B = jacobians(self._step, *self._tensors(states, controls))
-        model, n = as_array(torch.cat((A, B, after.unsqueeze(-1)), 2)), self._state_dim
+        model, n = as_array(torch.cat((A, B, after.unsqueeze(-1)), 2)), self.state_dim
         A, B = np.ascontiguousarray(model[..., :n]), np.ascontiguousarray(model[..., n:-1])
         drift = model[..., -1] - np.einsum("bij,bj->bi", A, states) - np.einsum("bij,bj->bi", B, controls)
         return Linearization(A, B, drift)
@@ -97,7 +89,7 @@ class TorchDynamics:
 
     @contextmanager
     def _evaluating(self) -> Generator[None]:
-        """Without dropout and batch statistics, whatever the module is doing otherwise."""
+        """Switch off dropout and batch statistics for a while, whatever the module is doing otherwise."""
         parts = () if self._module is None else self._module.modules()
         training = [part for part in parts if part.training]
         for part in training:

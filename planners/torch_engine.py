@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from reprlib import repr as short
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor
@@ -59,17 +59,10 @@ class TorchPlan(PlanOf[Tensor, Tensor]):
 
     def numpy(self) -> Plan:
         """Return the same plan as NumPy arrays, without gradients."""
-        return Plan(
-            as_array(self.states),
-            as_array(self.controls),
-            None if self.gains is None else as_array(self.gains),
-            as_array(self.cost),
-            as_array(self.cost_history),
-            self.iterations.cpu().numpy(),
-            self.stop_reason.cpu().numpy(),
-            as_array(self.optimality_residual),
-            as_array(self.regularisation),
-        )
+        parts: dict[str, Any] = {"gains": None}
+        for name, part in self.parts():
+            parts[name] = as_array(part) if part.is_floating_point() else part.cpu().numpy()
+        return Plan(**parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +195,11 @@ class TorchILQR:
 def attach_gradients(
     step: TorchStep, cost: TorchCost, initial_states: Tensor, controls: Tensor, low: Tensor, high: Tensor
 ) -> Tensor:
-    """Controls (N, T, m) with the derivative of the optimum: du = -H_ff⁻¹ d(dJ/du)_f on the free set f.
+    """Return controls (N, T, m) with the derivative of the optimum: du = -H_ff⁻¹ d(dJ/du)_f on the free set f.
+
+    At the optimum the free part of the gradient g(u, p) = dJ/du is zero for every parameter p of dynamics and cost.
+    Derive that by p: H du/dp + dg/dp = 0, so du/dp = -H⁻¹ dg/dp, whatever iterations have led to u. In code, g stays a
+    node of the graph, H and u are numbers, and -H⁻¹g is added to u: its value is nearly zero, its derivative is du/dp.
 
     This is one Newton step, which near the optimum also squares what error the iterations have left; where it would
     not help, only its derivative is taken. H is the Hessian of the whole rolled-out cost, T m square: meant for plans
@@ -284,7 +281,7 @@ def _backward(local: _Local, mu: Tensor, low: Tensor, high: Tensor) -> tuple[Ten
 
 
 def box_qp(H: Tensor, g: Tensor, low: Tensor, high: Tensor, iterations: int = 20) -> tuple[Tensor, Tensor]:
-    """min ½ x'Hx + g'x with low <= x <= high for N problems of m numbers: x (N, m) and what is free there (N, m) bool.
+    """Minimise ½ x'Hx + g'x within low <= x <= high (N, m); return x (N, m) and which numbers are free there (N, m).
 
     Projected Newton steps (Tassa, Mansard, Todorov 2014), each the best of several lengths for each problem.
     """

@@ -2,7 +2,7 @@
 
 In a still scene all that tells states apart may be a few pixels that move. Convolutions that are fed plain brightness
 answer to the scene, which is always the same, and PPO learns too little of the rest in the steps that curiosity has
-(`experiments/agents_walls.py`).
+(`experiments/agents/walls.py`).
 """
 
 from __future__ import annotations

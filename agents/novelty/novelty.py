@@ -26,7 +26,7 @@ from e2c_control.runs.typed_json import fields_from
 WHITENED_LIMIT, IMAGE_LIMIT = 5.0, 50.0
 """Whitened numbers are cut off here, vectors as in random network distillation. Something small that moves is in each
 pixel of an image at a share p of the time, and is then about 1 / sqrt(p) deviations from usual: cut off sooner, what
-was often seen looks as new as what never was (`experiments/agents_walls.py`)."""
+was often seen looks as new as what never was (`experiments/agents/walls.py`)."""
 
 MOST_DRAWN_BYTES = 1 << 30
 """Of the windows of one training, which are all in memory at once."""

@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "experiments" / "campaign_damage.py"
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.skipif(
-    not SCRIPT.exists(), reason="the experiments are part of a checkout, not of the installed package"
+    not (ROOT / "experiments").is_dir(), reason="the experiments are part of a checkout, not of the installed package"
 )
 
 
 @pytest.mark.slow
 def test_a_draw_of_damaged_folders(tmp_path: Path) -> None:
     seed = f"{datetime.now(UTC):%Y%m%d}"
-    command = [sys.executable, str(SCRIPT), "--seed", seed, "--cases", "60", "--out", str(tmp_path / "rows.json")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    out = str(tmp_path / "rows.json")
+    command = [sys.executable, "-m", "experiments.campaigns.damage", "--seed", seed, "--cases", "60", "--out", out]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
     print(f"seed {seed}")  # shown where the test fails, to draw the same again
     assert done.returncode == 0, done.stdout + done.stderr

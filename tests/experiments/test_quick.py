@@ -1,33 +1,45 @@
 """Every experiment runs in its quick mode, and none of them writes a result then."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-SCRIPTS = sorted(path for path in EXPERIMENTS.glob("*.py") if not path.name.startswith("_"))
-ARGUMENTS = {"control.py": ["planar"]}
+ROOT = Path(__file__).parents[2]
+EXPERIMENTS = ROOT / "experiments"
+SCRIPTS = sorted(path for path in EXPERIMENTS.glob("*/*.py") if not path.name.startswith("_"))
+ARGUMENTS = {"suites": ["planar"]}
 
 pytestmark = pytest.mark.skipif(
     not SCRIPTS, reason="the experiments are part of a checkout, not of the installed package"
 )
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def module(script: Path) -> str:
+    return ".".join(script.relative_to(ROOT).with_suffix("").parts)
+
+
+def results() -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in EXPERIMENTS.glob("*/results/*")}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=module)
 def test_quick_mode_runs_and_writes_nothing(script: Path, tmp_path: Path) -> None:
-    before = {path: path.stat().st_mtime_ns for path in (EXPERIMENTS / "results").glob("*")}
-    command = [sys.executable, str(script), *ARGUMENTS.get(script.name, []), "--quick"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    before = results()
+    command = [sys.executable, "-m", module(script), *ARGUMENTS.get(script.stem, []), "--quick"]
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
     assert not list(tmp_path.iterdir())
-    assert before == {path: path.stat().st_mtime_ns for path in (EXPERIMENTS / "results").glob("*")}
+    assert before == results()
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("script", SCRIPTS, ids=module)
 def test_the_docstring_says_how_to_run_it(script: Path) -> None:
     text = script.read_text(encoding="utf-8")
-    assert f"python experiments/{script.name}" in text
+    assert f"python -m {module(script)}" in text
     assert "--quick" in text

@@ -1,23 +1,22 @@
 """Result files grow row by row, and what they hold is not measured again."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.skipif(
-    not EXPERIMENTS.exists(), reason="the experiments are part of a checkout, not of the installed package"
+    not (ROOT / "experiments").is_dir(), reason="the experiments are part of a checkout, not of the installed package"
 )
 
 
 def test_only_what_is_missing_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupted in its third row, the file has two; another process's row that came meanwhile is kept."""
-    monkeypatch.setattr(sys, "path", [str(EXPERIMENTS), *sys.path])
-    from _rows import measure_missing, stored
+    monkeypatch.syspath_prepend(str(ROOT))
+    from experiments._rows import measure_missing, stored
 
     path, measured = tmp_path / "rows.json", list[int]()
 

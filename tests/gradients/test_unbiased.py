@@ -63,7 +63,7 @@ def test_one_bit_without_chance(logit, temperature):
 
 
 def test_the_talks_gaussian_has_the_four_variances_of_the_talk():
-    """F = z^2 + c: variances in closed form, found by quadrature. See also experiments/gradients_gaussian.py."""
+    """F = z^2 + c: variances in closed form, found by quadrature. See also experiments/gradients/gaussian.py."""
     mu, sigma, c = 0.7, 1.3, 5.0
     distribution = Normal(double(mu), double(sigma))
     reparameterised = check_unbiased(Reparameterisation(), lambda z: z.square() + c, distribution)

@@ -1,5 +1,7 @@
 """What every planner must do, whatever its method: one signature, one record, the limits, and clear errors."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from e2c_control.planners import (
     MPC,
     MPPI,
     PLANNERS,
+    CheckedPlanner,
     Cost,
     FunctionDynamics,
     Limits,
@@ -168,6 +171,26 @@ def test_it_does_not_matter_what_bad_samples_pay(name, bound):
     assert (plans[0].cost <= plans[0].cost_history[:, 0]).all()
 
 
+class Coast(CheckedPlanner):
+    """A planner of a user's own: it does nothing, or what it did."""
+
+    def plan(self, problem, rng):
+        guess = Plan.guess(problem.start(), problem.states.shape[1])
+        states = problem.dynamics.rollout(problem.states, guess.controls)
+        return replace(guess, states=states, cost=problem.cost.value(states, guess.controls, np.arange(len(states))))
+
+
+def test_a_planner_of_ones_own_gets_what_has_been_checked():
+    with pytest.raises(InputError, match="limits are for 1 controls"):
+        Coast()(MODEL, COST, STATES, 4, Limits.none(1))
+    plan, record = MPC(Coast(), MODEL, COST, 4, LIMITS).replan(STATES.tolist())
+    assert not record.fallback.any()
+    np.testing.assert_array_equal(plan.controls, np.zeros((3, 4, 2)))
+    warm = Plan.guess(np.full((3, 2, 2), 9.0), 2)
+    again = Coast()(MODEL, COST, STATES, 4, LIMITS, warm)
+    np.testing.assert_array_equal(again.controls, np.broadcast_to(LIMITS.high, (3, 4, 2)))
+
+
 def test_lqr_is_exact_on_a_linear_problem_and_stays_within_limits_on_others(pendulum, pendulum_cost):
     free = Limits.none(2)
     once, often = LQR()(MODEL, COST, STATES, 9, free), make_planner("ilqr")(MODEL, COST, STATES, 9, free)
@@ -200,7 +223,7 @@ def test_lqr_reaches_a_goal_that_limits_keep_far():
         (lambda: make_planner("cem", speed=3), "'cem' has no option 'speed': it takes iterations"),
         (lambda: make_planner("cem", samples=50, elitez=3), r"no option 'elitez' \(did you mean 'elites'\?\)"),
         (lambda: make_planner("ilqr", step_sizes=0.5), "step_sizes is 0.5: give several numbers"),
-        (lambda: make_planner("ilqr", starts=3), r"starts is 3: give Starts"),
+        (lambda: make_planner("ilqr", starts=3), "starts is 3: give one of class Starts"),
         (lambda: make_planner("lqr", iterations=3), "'lqr' has no option 'iterations': it takes none"),
         (lambda: CEM(samples=10, elites=11), "elites is 11: give a whole number from 1 to 10"),
         (lambda: CEM(deviation=0.0), "deviation is 0.0: give a number above 0"),

@@ -6,6 +6,7 @@ from scipy.linalg import solve_discrete_are
 
 from e2c_control.errors import InputError
 from e2c_control.planners import Expansion, Linearization, lqr
+from e2c_control.planners.riccati import Stage, riccati_step
 
 
 def dense_solution(model, cost, z0, b):
@@ -43,6 +44,21 @@ def test_equals_the_dense_solution_of_the_optimality_system(linear_quadratic, n,
         dense_states, dense_controls = dense_solution(model, cost, z0, b)
         np.testing.assert_allclose(states[b], dense_states, rtol=0, atol=1e-9)
         np.testing.assert_allclose(controls[b], dense_controls, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (2, 2), (3, 1), (9, 3)])  # unrolled, padded, and of any size
+def test_the_kernel_does_what_the_readable_step_does(linear_quadratic, n, m):
+    model, cost, _ = linear_quadratic(seed=10 + n, n=n, m=m)
+    policy = lqr(model, cost)
+    for b in range(len(model.A)):
+        V, v, c = cost.Q[b, -1], cost.q[b, -1], 0.0
+        for t in reversed(range(model.A.shape[1])):
+            dynamics, weights = (model.A, model.B, model.o), (cost.q, cost.r, cost.Q, cost.R, cost.S)
+            stage = Stage(*(part[b, t] for part in (*dynamics, *weights)))
+            K, k, V, v, c = riccati_step(stage, V, v, c)
+            for found, wanted in ((policy.K, K), (policy.k, k), (policy.P, V), (policy.p, v)):
+                np.testing.assert_allclose(found[b, t], wanted, rtol=1e-9, atol=1e-9)
+        assert policy.c[b] == pytest.approx(c, rel=1e-9)
 
 
 def test_cost_to_go_is_the_cost_that_is_paid(linear_quadratic):

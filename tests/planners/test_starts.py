@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from e2c_control.planners import ILQR, MPC, FunctionDynamics, Limits, Plan, QuadraticCost, Starts
+from e2c_control.planners import (
+    ILQR,
+    MPC,
+    FunctionDynamics,
+    Limits,
+    LinearDynamics,
+    Plan,
+    PlanningProblem,
+    QuadraticCost,
+    Starts,
+)
 
 LIMITS = Limits(np.array([-0.5, 0.2]), np.array([2.0, 1.0]))
 RNG = np.random.default_rng(0)
@@ -11,7 +21,9 @@ WARM = Plan.guess(RNG.normal(size=(3, 8, 2)), 2)
 
 
 def test_the_kinds_of_starts_come_one_after_another():
-    starts = Starts(zeros=1, uniform=4, extreme=5).controls(3, 8, LIMITS, WARM, np.random.default_rng(1))
+    model, cost = LinearDynamics(np.eye(2), np.eye(2)), QuadraticCost(np.zeros(2), np.eye(2), np.eye(2))
+    problem = PlanningProblem(model, cost, np.zeros((3, 2)), 8, LIMITS, WARM)
+    starts = Starts(zeros=1, uniform=4, extreme=5).controls(problem, np.random.default_rng(1))
     assert starts.shape == (3, 11, 8, 2)
     warm, zeros, uniform, extreme = np.split(starts, [1, 2, 6], axis=1)
     np.testing.assert_array_equal(warm[:, 0], LIMITS.clip(WARM.controls))
@@ -26,7 +38,8 @@ def test_the_kinds_of_starts_come_one_after_another():
 @pytest.mark.parametrize(("low", "high"), [(-np.inf, np.inf), (3.0, np.inf), (-np.inf, -3.0)])
 def test_an_open_side_is_closed_for_random_starts(low, high):
     limits = Limits(np.array([low]), np.array([high]))
-    starts = Starts(1, 3, 3).controls(1, 5, limits, None, RNG)
+    model, cost = LinearDynamics([[1.0]], [[1.0]]), QuadraticCost([0.0], [[1.0]], [[1.0]])
+    starts = Starts(1, 3, 3).controls(PlanningProblem(model, cost, np.zeros((1, 1)), 5, limits, None), RNG)
     assert np.isfinite(starts).all()
     np.testing.assert_array_equal(limits.clip(starts), starts)
 

@@ -1,0 +1,290 @@
+"""Kills: commands that are killed at random instants, again and again, and in the end are as if they never had been.
+
+Each case begins a command, kills it with SIGKILL after a random time, and goes on as a user would (with --resume, or by
+the same command again), until it has been killed as often as the case says and may finish. Then the files are compared
+with those of a command that was never stopped: datasets, weights, curves and scores to the bit, no step twice in
+metrics.jsonl nor in TensorBoard, no file that does not belong there. Processes are forked from one that has imported
+all that they need, so that most kills come in the middle of work.
+
+    python -m experiments.campaigns.kills           # writes results/kills.json, case by case
+    python -m experiments.campaigns.kills --draw 7  # one case of each command by this seed, writes nothing
+    python -m experiments.campaigns.kills --quick   # one case of one command, writes nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import e2c_control.agents.exploration
+import e2c_control.autoencoders.novelty_run
+import e2c_control.benchmark.report
+import e2c_control.training.watch  # noqa: F401, what the forked processes need
+from e2c_control.cli import main as e2c
+from e2c_control.runs.checkpoint import load_checkpoint
+from e2c_control.runs.versions import package_versions, source_commit
+from experiments import _rows
+
+RESULT = Path(__file__).parent / "results" / "kills.json"
+CASES = {"collect": 12, "train": 10, "novelty": 10, "explore": 5, "benchmark": 4}
+"""How many of each command, each with a seed of its own and with 2 to 5 kills."""
+
+SHARE = 0.5
+"""Of the seconds that the uninterrupted command took: within that a kill comes."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command as the campaign runs it, in a folder of its own as the working directory.
+
+    Attributes:
+        begin: its arguments.
+        run: what it makes, below the folder; once that is there, `resume` goes on.
+        resume: arguments to go on with, or none where the same command goes on.
+    """
+
+    begin: str
+    run: str
+    resume: str = ""
+
+
+COMMANDS = {
+    "collect": Command(
+        "collect --env E2C/Planar-v0 --out data --transitions 30000",
+        ".data.unfinished/config.json",
+        "collect --resume data",
+    ),
+    "train": Command(
+        "train --dataset ../planar --runs runs --name a --steps-scale 0.04 --log-every 4 --measure-every 30 "
+        "--checkpoint-every 10",
+        "runs/Planar-v0/a",
+        "train --resume runs/Planar-v0/a",
+    ),
+    "novelty": Command(
+        "novelty --warm-epochs 20 --epochs 8 --ascent-steps 5 --hidden 64 --count 200 --cycles 6 --picture-every 3 "
+        "--runs runs --name a",
+        "runs/novelty/a",
+        "novelty --resume runs/novelty/a",
+    ),
+    "explore": Command(
+        "explore --env E2C/PendulumPump-v0 --steps 2000 --n-envs 4 --checkpoint-every 900 --seed 1 --out data "
+        "--runs runs --name a",
+        "runs/PendulumPump-v0/a",
+        "explore --resume runs/PendulumPump-v0/a",
+    ),
+    "benchmark": Command(
+        "benchmark --worlds planar --seeds 0 --transitions 600 --steps-scale 0.02 --out bench", "bench"
+    ),
+}
+
+
+def started(arguments: str, folder: Path) -> int:
+    """Fork a process that runs a command in the folder; returns its id."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 70
+    try:
+        os.chdir(folder)
+        os.setsid()
+        (folder / "tmp").mkdir(exist_ok=True)
+        os.environ["TMPDIR"] = tempfile.tempdir = str(folder / "tmp")
+        for number in (1, 2):
+            os.dup2(os.open(folder / "said", os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+        code = e2c(arguments.split())
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def ended(pid: int, seconds: float) -> int | None:
+    """The exit status of the process, or None if it is still at work after so long."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return status
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(0.002)
+
+
+def run_whole(command: Command, folder: Path) -> float:
+    """Run a command that nobody stops; returns the seconds that it took."""
+    folder.mkdir()
+    begun = time.monotonic()
+    status = ended(started(command.begin, folder), 600)
+    assert status == 0, (folder / "said").read_text()
+    return time.monotonic() - begun
+
+
+def run_killed(command: Command, folder: Path, seconds: float, rng: random.Random) -> int:
+    """Run a command that is killed 2 to 5 times at random instants; returns how often it was."""
+    folder.mkdir()
+    kills, wanted = 0, rng.randint(2, 5)
+    arguments = command.begin
+    while True:
+        pid = started(arguments, folder)
+        status = ended(pid, rng.uniform(0, SHARE * seconds) if kills < wanted else 600)
+        if status is None:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            kills += 1
+        else:
+            assert status == 0, (folder / "said").read_text()
+            return kills
+        arguments = command.begin
+        if command.resume and (folder / command.run).exists():
+            arguments = command.resume
+        elif (folder / "data" / "dataset.json").exists() and command.begin.startswith("collect"):
+            return kills  # it was done: what was killed was only its last word
+
+
+def content(folder: Path) -> dict[str, Any]:
+    """All that must be equal: each file by its bytes, or by what it says where it says the time."""
+    found: dict[str, Any] = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.is_dir() or name == "said":
+            continue
+        if path.name.startswith("events.out.tfevents"):
+            found[str(path.parent.relative_to(folder) / "events")] = events(path.parent)
+        elif path.name == "metrics.jsonl":
+            found[name] = [untimed(json.loads(line)) for line in path.read_text().splitlines()]
+        elif path.name == "checkpoint.json":
+            checkpoint = load_checkpoint(path.parent)
+            found[name] = [untimed(checkpoint.meta), weights(checkpoint.tensors)]
+        elif path.suffix == ".json" and "cells" in path.parts:
+            row = json.loads(path.read_text())["row"]
+            found[name] = {key: value for key, value in row.items() if key in ("tasks", "measures", "seed")}
+        elif path.suffix in (".npy", ".lock") or path.name == "dataset.json":
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        else:
+            found[name] = "is there"
+    return found
+
+
+def timed(tag: str) -> bool:
+    """Whether a number says how busy the machine was, or, in what stable-baselines3 keeps of an episode, the time."""
+    return tag.startswith("time/") or tag == "t"
+
+
+def untimed(value: Any) -> Any:
+    """Without what is `timed`."""
+    if isinstance(value, Mapping):
+        return {tag: untimed(item) for tag, item in value.items() if not timed(tag)}
+    return [untimed(item) for item in value] if isinstance(value, list) else value
+
+
+def weights(tensors: Mapping[str, Mapping[str, torch.Tensor]]) -> int:
+    """A checksum of all tensors by their names."""
+    total = 0
+    for group in sorted(tensors):
+        for name in sorted(tensors[group]):
+            total = zlib.crc32(tensors[group][name].numpy().tobytes(), total)
+    return total
+
+
+def events(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """Scalars of TensorBoard as it shows them: steps and values, times aside."""
+    shown = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+    tags = [tag for tag in shown.Tags()["scalars"] if not timed(tag)]
+    return {tag: [(event.step, event.value) for event in shown.Scalars(tag)] for tag in tags}
+
+
+def check(whole: Mapping[str, Any], killed: Mapping[str, Any]) -> list[str]:
+    """What differs, by the name of the file."""
+    return [name for name in sorted({*whole, *killed}) if whole.get(name) != killed.get(name)]
+
+
+def measured(root: Path) -> Callable[..., dict[str, Any]]:
+    """What runs a case in ``root``; a command's uninterrupted run is made once."""
+    known: dict[str, tuple[float, dict[str, Any]]] = {}
+
+    def measure(command: str, seed: int) -> dict[str, Any]:
+        if command not in known:
+            seconds = run_whole(COMMANDS[command], root / command)
+            known[command] = seconds, content(root / command)
+        seconds, whole = known[command]
+        folder = root / f"{command}-{seed}"
+        kills = run_killed(COMMANDS[command], folder, seconds, random.Random(f"{command} {seed}"))
+        differing = check(whole, content(folder))
+        row = {"command": command, "seed": seed, "kills": kills, "differing": differing}
+        if not differing:
+            shutil.rmtree(folder)
+        return row
+
+    return measure
+
+
+def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Counts by command."""
+    counts: dict[str, dict[str, int]] = {}
+    for row in rows:
+        count = counts.setdefault(row["command"], {"cases": 0, "kills": 0, "differing": 0})
+        count["cases"] += 1
+        count["kills"] += row["kills"]
+        count["differing"] += bool(row["differing"])
+    return counts
+
+
+def result(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the file holds."""
+    about = {"commit": source_commit(), "versions": package_versions()}
+    return {"rows": list(rows), "summary": summary(rows), **about}
+
+
+def told(row: Mapping[str, Any]) -> str:
+    differing = ", ".join(row["differing"]) or "equal"
+    return f"{row['command']:<10} seed {row['seed']:>3}: {row['kills']} kills, {differing}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one case of one command, writes nothing")
+    parser.add_argument("--draw", type=int, help="seed of one case of each command, writes nothing")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    root = Path(tempfile.mkdtemp(prefix="kills-"))
+    measure = measured(root)
+    if options.quick or options.draw is not None:
+        wanted = [{"command": name, "seed": options.draw or 0} for name in (["collect"] if options.quick else COMMANDS)]
+    else:
+        wanted = [{"command": name, "seed": seed} for name, count in CASES.items() for seed in range(count)]
+    data = "collect --env E2C/Planar-v0 --out planar --transitions 600"
+    assert ended(started(data, root), 600) == 0  # what is trained on
+    if options.quick or options.draw is not None:
+        rows: list[dict[str, Any]] = []
+        for case in wanted:
+            rows.append(measure(**case))
+            print(told(rows[-1]), flush=True)
+    else:
+        rows = _rows.measure_missing(RESULT, wanted, measure, result, told)
+    print(json.dumps(summary(rows)))
+    if any(row["differing"] for row in rows):
+        print(f"The folders of the cases that differ are in {root}")
+        return 1
+    shutil.rmtree(root)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,170 @@
+"""Can a good model be told from a bad one by images alone, and how well?
+
+For every run that `suites` left in its work folder: the score of practice drives (`e2c choose`: other problems than
+the protocol's, and nothing but how much the camera shows of the goal's image), beside the protocol's score, and the
+measures of the map that need no true state either, which `suites` stored. Then for each world, over all its runs:
+the rank correlation of each with the protocol's score, and the score that one may expect of the best of three runs by
+it, over all threes, between a choice at random and a choice by the protocol's score itself. (The three-link arm has one
+start only: its practice is the drive of the protocol, judged by the camera.)
+
+    python -m experiments.control.model_choice --work runs/experiments  # goes on where it was; writes .json and .png
+    python -m experiments.control.model_choice --quick                  # seconds, writes nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e2c_control.benchmark.cell import make_cell, run_cell
+from e2c_control.benchmark.worlds import WORLDS
+from e2c_control.envs.task import PROTOCOL_SEED
+from e2c_control.evaluation.choosing import choose
+from e2c_control.figures import save_png
+from e2c_control.figures.canvas import BLUE, INK, dress, new_figure, to_image
+from e2c_control.measures.ranks import spearman
+from e2c_control.runs.atomic import replace_text
+from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.tables import table
+from experiments.control.suites import SUITES
+
+RESULTS = Path(__file__).parent / "results"
+
+OUT = RESULTS / "model_choice.json"
+BY = {
+    "practice drives, by images": ("practice", 1),
+    "steps between frames against distance": ("map/step_rank", 1),
+    "prediction error, 1 step": ("map/prediction_error_1", -1),
+    "prediction error, 10 steps": ("map/prediction_error_10", -1),
+    "next-image loss": ("map/next_state_loss", -1),
+}
+"""What one might choose by: the name in a row, and which sign is better."""
+
+Array = NDArray[np.float64]
+
+
+def known_scores(suite: str) -> dict[int, Mapping[str, Any]]:
+    """Rows of `suites` by seed, on the protocol's problems; those of before the measures were kept do not count."""
+    path = RESULTS / f"suites_{suite}.json"
+    content = json.loads(path.read_text()) if path.exists() else {"problems": PROTOCOL_SEED, "rows": []}
+    told = {row["seed"]: row for row in content["rows"] if "measures" in row}
+    return told if content["problems"] == PROTOCOL_SEED else {}
+
+
+def measure_runs(work: Path, rows: list[dict[str, Any]], out: Path) -> None:
+    """Add a row for every run and task that has none yet, and write each at once."""
+    done = {(row["suite"], row["task"], row["seed"]) for row in rows}
+    for suite, (world, recipe) in SUITES.items():
+        for seed, known in sorted(known_scores(suite).items()):
+            run = work / Path(WORLDS[world].environment).name / f"{world}-{recipe}-{seed}"
+            for task in WORLDS[world].tasks if (run / "checkpoints").is_dir() else ():
+                if (suite, task, seed) in done:
+                    continue
+                (tried,) = choose([run], task=task, problems=10)
+                numbers = {name: known["measures"][name] for name, _ in BY.values() if name.startswith("map/")}
+                score = 100 * float(np.mean(known["tasks"][task]["scores"]))
+                about = {"world": world, "suite": suite, "recipe": recipe, "task": task, "seed": seed}
+                rows.append({**about, "score": score, "practice": float(tried.alike.mean()), **numbers})
+                write(out, rows)
+                print(suite, task, seed, f"{score:.1f} % in the goal, {tried.alike.mean():.1%} like it", flush=True)
+
+
+def best_of_three(scores: Array, by: Array) -> float:
+    """Score of the run chosen by `by` out of three, mean over all threes; ties share."""
+    values = [
+        scores[list(three)][by[list(three)] == by[list(three)].max()].mean()
+        for three in combinations(range(len(scores)), 3)
+    ]
+    return float(np.mean(values))
+
+
+def judge(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """For each task: how each number ranks its runs."""
+    found: dict[str, Any] = {}
+    for task in dict.fromkeys(row["task"] for row in rows):
+        own = [row for row in rows if row["task"] == task]
+        scores = np.array([row["score"] for row in own])
+        if len(own) < 4 or np.ptp(scores) == 0:
+            continue
+        by = {label: sign * np.array([row[name] for row in own]) for label, (name, sign) in BY.items()}
+        found[task] = {
+            "runs": len(own),
+            "recipes": len({row["recipe"] for row in own}),
+            "chosen at random": float(scores.mean()),
+            "chosen by the score": best_of_three(scores, scores),
+            "by": {
+                label: {
+                    "rank_correlation": spearman(values, scores),
+                    "best_of_three": best_of_three(scores, values),
+                }
+                for label, values in by.items()
+            },
+        }
+    return found
+
+
+def write(out: Path, rows: list[dict[str, Any]]) -> None:
+    """All that is known so far."""
+    about = {"commit": source_commit(), "versions": package_versions()}
+    replace_text(out, json.dumps({"rows": rows, "summary": judge(rows), **about}, indent=1) + "\n")
+
+
+def draw(rows: list[dict[str, Any]], out: Path) -> None:
+    """Practice against the protocol's score, a panel a task."""
+    tasks = list(judge(rows))
+    figure = new_figure(330 * max(len(tasks), 1), 330)
+    for i, task in enumerate(tasks):
+        axes = figure.add_subplot(1, len(tasks), i + 1)
+        for default in (False, True):
+            own = [row for row in rows if row["task"] == task and (row["recipe"] == "unfold") == default]
+            pairs = np.array([(100 * row["practice"], row["score"]) for row in own]).reshape(-1, 2)
+            label = "the default" if default else "other recipes"
+            axes.scatter(pairs[:, 0], pairs[:, 1], s=22, color=BLUE if default else INK, label=label, alpha=0.8)
+        name = task.removeprefix("E2C/").removesuffix("-v0")
+        dress(axes, name, "practice: like the goal, %", "" if i else "protocol: time in goal, %")
+        axes.set_xlim(0, 100)
+        axes.set_ylim(-3, 103)
+    if tasks:
+        figure.axes[0].legend(frameon=False, fontsize=8)
+    save_png(to_image(figure), out)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, nargs="+", default=[Path("runs/experiments")], help="of control.py")
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--quick", action="store_true", help="seconds, to see it work; writes nothing")
+    options = parser.parse_args()
+    if options.quick:
+        with TemporaryDirectory() as folder:
+            cell = make_cell("planar", "unfold", 100, 100, transitions=2_000, steps_scale=0.02)
+            run_cell(cell, Path(folder))
+            (tried,) = choose([Path(folder) / "Planar-v0" / cell.name], problems=2)
+            print(f"{cell.name}: {tried.alike.mean():.1%} like the goal")
+        return
+    rows: list[dict[str, Any]] = json.loads(options.out.read_text())["rows"] if options.out.exists() else []
+    for work in options.work:
+        measure_runs(work, rows, options.out)
+    write(options.out, rows)
+    draw(rows, options.out.with_suffix(".png"))
+    for task, found in judge(rows).items():
+        lines = [
+            (label, f"{one['rank_correlation']:.2f}", f"{one['best_of_three']:.1f}")
+            for label, one in found["by"].items()
+        ]
+        print(f"\n{task}, {found['runs']} runs of {found['recipes']} recipes")
+        ends = [("at random", "", f"{found['chosen at random']:.1f}")]
+        ends.append(("by the score itself", "", f"{found['chosen by the score']:.1f}"))
+        print(table([("chosen by", "rank correlation", "best of three, %"), *lines, *ends]))
+
+
+if __name__ == "__main__":
+    main()

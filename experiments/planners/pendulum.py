@@ -1,0 +1,61 @@
+"""Plans on the true pendulum, as a picture: paths in the phase plane, cost while planning, controls at their limits.
+
+The swing-up of the planners' benchmark: a rod of Gymnasium's pendulum, at most a torque of 2, steps of 0.05 s, 100 of
+them. The motor is too weak to lift it, so the plans pump. iLQR plans from states all over the plane at once, each from
+six control sequences, with the simulator itself as the model.
+
+    python -m experiments.planners.pendulum          # writes results/pendulum.png
+    python -m experiments.planners.pendulum --quick  # writes nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
+
+import numpy as np
+
+from e2c_control.figures import phase_plane, save_png
+from e2c_control.planners import ILQR, FunctionDynamics, Limits, Plan, QuadraticCost, Starts
+
+RESULT = Path(__file__).parent / "results" / "pendulum.png"
+SECONDS, HORIZON, SEED = 0.05, 100, 0
+STARTS = np.array(
+    [[np.pi, 0.0], [-np.pi, 2.0], [-2.0, 0.0], [2.2, 3.0], [-1.0, -4.0], [1.1, -0.5], [0.6, 5.0], [-2.6, 6.0]]
+)
+
+
+def step(states: np.ndarray, controls: np.ndarray) -> np.ndarray:
+    """Angle from upright in rad, not wrapped, and speed in rad/s, half-implicit Euler."""
+    speed = states[:, 1] + SECONDS * (15 * np.sin(states[:, 0]) + 3 * controls[:, 0])
+    return np.stack((states[:, 0] + SECONDS * speed, speed), axis=1)
+
+
+def plans(iterations: int) -> tuple[Plan, Limits]:
+    """From all of `STARTS`."""
+    cost = QuadraticCost(np.zeros(2), np.diag([0.05, 0.005]), [[0.005]], np.diag([50.0, 5.0]))
+    planner, limits = ILQR(iterations=iterations, starts=Starts(1, 3, 2)), Limits.symmetric(2.0, 1)
+    rng = np.random.default_rng(SEED)
+    return planner(FunctionDynamics(step, 2, 1), cost, STARTS, HORIZON, limits, rng=rng), limits
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a few iterations; writes nothing")
+    options = parser.parse_args()
+    begun = time.process_time()
+    plan, limits = plans(3 if options.quick else 300)
+    print(f"{len(plan)} plans in {time.process_time() - begun:.2f} CPU-s:")
+    for start, cost, iterations, reason in zip(STARTS, plan.cost, plan.iterations, plan.reasons, strict=True):
+        print(f"from {start.round(2)}: cost {cost:.4f} after {iterations} iterations, {reason.name.lower()}")
+    image = phase_plane(plan, limits, seconds=SECONDS, title="iLQR swings a pendulum up that it cannot lift")
+    if not options.quick:
+        save_png(image, RESULT)
+
+
+if __name__ == "__main__":
+    main()
