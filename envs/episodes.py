@@ -21,7 +21,7 @@ Generators: TypeAlias = Sequence[np.random.Generator]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step of N environments leads to, each ``(N,)``."""
+    """Result of a step of N environments, each ``(N,)``."""
 
     rewards: FloatArray
     truncations: BoolArray

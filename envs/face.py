@@ -1,4 +1,4 @@
-"""What the two Gymnasium faces of a task have in common."""
+"""The common part of a task's two Gymnasium faces."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ class Face:
 
     @property
     def spec(self) -> EnvSpec | None:
-        """What `gymnasium.make` and `gymnasium.make_vec` note about what they made."""
+        """The note of `gymnasium.make` or `gymnasium.make_vec` about how they made this."""
         return self._spec
 
     @spec.setter

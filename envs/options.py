@@ -1,4 +1,4 @@
-"""What a user may ask of a reset, checked and spread over the environments."""
+"""Options of a reset, checked and spread over the environments."""
 
 from collections.abc import Mapping
 from typing import Any

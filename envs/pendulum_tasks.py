@@ -63,7 +63,7 @@ def _task(
     planning_horizon: int,
     references: tuple[Controller, ...],
 ) -> Task:
-    """What the three have in common: they start at rest, and end upright."""
+    """Make one of the three, which start at rest and end upright."""
     low, high = start_degrees
     return Task(
         id=task_id,

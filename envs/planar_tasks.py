@@ -42,7 +42,7 @@ def _task(
     planning_horizon: int,
     reference: Controller,
 ) -> Task:
-    """What the two have in common: they start in a square, and end near a goal."""
+    """Make one of the two, which start in a square and end near a goal."""
     low, high = start
     return Task(
         id=task_id,

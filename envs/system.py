@@ -70,7 +70,7 @@ class System(ABC):
     @property
     @abstractmethod
     def frames_per_second(self) -> int:
-        """How many steps make a second on screen."""
+        """Steps that make a second on screen."""
 
     @abstractmethod
     def advance(self, states: FloatArray, controls: FloatArray, disturbances: FloatArray | None) -> FloatArray:

@@ -13,7 +13,7 @@ PROTOCOL_SEED, PROTOCOL_PROBLEMS = 2020, 10
 
 
 class Problem(NamedTuple):
-    """Where an evaluation episode starts and where it should go, each ``(n,)``."""
+    """Start and goal of an evaluation episode, each ``(n,)``."""
 
     start: FloatArray
     goal: FloatArray

@@ -109,7 +109,7 @@ REFERENCES = (
 
 
 def _task(task_id: str, system: ThreeLink) -> Task:
-    """What the two have in common: all but the picture."""
+    """Make one of the two, which differ in their picture alone."""
     return Task(
         id=task_id,
         system=system,

@@ -28,7 +28,7 @@ SINGULAR = 1e-13  # smallest eigenvalue, relative to the largest, that is no rou
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """What one backward sweep tells, in deviations from the trajectory that it was linearised along."""
+    """The result of one backward sweep, in deviations from the trajectory that it was linearised along."""
 
     K: Array  # (N, T, m, n), of the controller that is executed
     k: Array  # (N, T, m)
@@ -116,7 +116,7 @@ class AICO(CheckedPlanner):
 
 @dataclass(eq=False)
 class Progress:
-    """How far each of N problems has come."""
+    """Progress of each of N problems: its damping, its sweeps, and why it stopped."""
 
     reason: Ints  # (N,), values of StopReason; ITERATIONS while at work
     sweeps: Ints  # (N,)

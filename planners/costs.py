@@ -1,4 +1,4 @@
-"""What a planner minimises: a value for each trajectory of a batch, and its quadratic expansion along trajectories."""
+"""Costs: a value for each trajectory of a batch, and its quadratic expansion along trajectories."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable

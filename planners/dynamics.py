@@ -1,4 +1,4 @@
-"""What a planner knows about a system: one step, a rollout, and a local linear model, all batched float64 NumPy.
+"""Dynamics, as planners know a system: one step, a rollout, and a local linear model, all batched float64 NumPy.
 
 A learned latent model, the true simulator and a linear system are interchangeable here, so that the error of a planner
 and the error of a model can be told apart.

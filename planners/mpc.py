@@ -17,7 +17,7 @@ from e2c_control.planners.planner import Planner
 
 @dataclass(frozen=True, eq=False)
 class Replan:
-    """What happened in one replan of N problems."""
+    """Record of one replan of N problems."""
 
     stop_reason: Ints  # (N,), of the planner, before any fallback
     fallback: Bools  # (N,), where a safe plan took the place of a failed one

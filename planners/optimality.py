@@ -1,4 +1,4 @@
-"""How far a plan is from optimal: one number without units, by which every planner says whether it has converged."""
+"""Distance of a plan from the optimum: one number without units, which says whether a planner has converged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a planner returns, and the limits that it keeps."""
+"""Plans, which every planner returns, and the limits that they keep."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Plan(PlanOf[Array, Ints]):
 
     @property
     def failed(self) -> Bools:
-        """Where no finite trajectory was found, (N,)."""
+        """Problems without a finite trajectory, (N,) bool."""
         return ~np.isfinite(self.cost)
 
     @classmethod

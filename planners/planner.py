@@ -1,4 +1,4 @@
-"""What every planner is: one signature, and what stands behind it, checked once."""
+"""The contract of planners: one signature, one record, and the checks behind them, done once."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from e2c_control.planners.plan import Limits, Plan
 
 
 class Planner(Protocol):
-    """What makes a plan: ILQR, and whatever else has its signature."""
+    """The signature of a planner, which makes plans: ILQR, or any function like it."""
 
     def __call__(
         self,

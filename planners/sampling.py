@@ -1,4 +1,4 @@
-"""What the sampling planners share: populations of control sequences, their costs, and the plan of the best one."""
+"""Shared by planners that sample: populations of control sequences, their costs, and the plan of the best one."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

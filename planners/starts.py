@@ -1,4 +1,4 @@
-"""Where a planner starts its search: a cost with several valleys is searched from several control sequences at once."""
+"""Starts of a search: a cost with several valleys is searched from several control sequences at once."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from e2c_control.planners.planner import PlanningProblem
 
 @dataclass(frozen=True)
 class Starts:
-    """How many control sequences of each kind a planner starts from, besides the warm start where one is given.
+    """Numbers of control sequences of each kind that a planner starts from, besides a warm start.
 
     The random ones are drawn once and shared by all problems of a call, so that the plan of a problem does not depend
     on the problems beside it.

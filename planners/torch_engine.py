@@ -40,12 +40,12 @@ class TorchPlan(PlanOf[Tensor, Tensor]):
 
     @property
     def converged(self) -> Tensor:
-        """Where the optimality residual is within the tolerance, (N,) bool."""
+        """Problems whose optimality residual is within the tolerance, (N,) bool."""
         return self.stop_reason == StopReason.CONVERGED
 
     @property
     def failed(self) -> Tensor:
-        """Where no finite trajectory was found, (N,) bool."""
+        """Problems without a finite trajectory, (N,) bool."""
         return ~torch.isfinite(self.cost)
 
     @classmethod

@@ -171,6 +171,10 @@ PLANNING: dict[str, Any] = {
     "iterations": [Row("plan", 0), Refused(3, "iterations", {"planner": "lqr"})],
     "starts": Refused(3, "starts", {"planner": "cem"}),
     "samples": [Row("plan", 9, beside={"planner": "cem"}), Refused(9, "samples")],
+    "settings": [
+        Row("plan", {"temperature": 10.0}, beside={"planner": "mppi"}),
+        Refused({"temperatur": 1.0}, "no option 'temperatur'", {"planner": "mppi"}),
+    ],
     "linearization": Row("plan", "model"),
     "disagreement": Row("plan", 100.0),
     "frame_filter": Row("plan", FrameFilter((1.0, 1.0), (0.1, 0.1))),
