@@ -179,7 +179,6 @@ PLANNING: dict[str, Any] = {
     "disagreement": Row("plan", 100.0),
     "frame_filter": Row("plan", FrameFilter((1.0, 1.0), (0.1, 0.1))),
     "episode_steps": Row("plan", 2),
-    "settings": [Row("plan", {"iterations": 1}), Refused({"depth": 3}, "no option 'depth'")],
 }
 
 THINGS = [
