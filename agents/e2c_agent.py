@@ -20,6 +20,7 @@ from e2c_control.agents.planning import PlanningOptions
 from e2c_control.agents.replanning import Rows, replan_each
 from e2c_control.data.source import EnvLike, EnvSource
 from e2c_control.errors import InputError, of_class, whole
+from e2c_control.fields import Count, ListSeed, checked
 from e2c_control.measures import encode_means
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
@@ -27,7 +28,7 @@ from e2c_control.objectives.recipes import Make, make_recipe
 from e2c_control.planners import MPC, Belief, Dynamics, Plan
 from e2c_control.planners.mpc import Replan
 from e2c_control.runs.stateful import Groups, State
-from e2c_control.training.presets import EPISODE_LENGTH, RECIPE, check_steps_scale, default_embedding, default_starts
+from e2c_control.training.presets import EPISODE_LENGTH, RECIPE, StepsScale, default_embedding, default_starts
 from e2c_control.training.run import resolve_device
 
 
@@ -82,19 +83,20 @@ class E2CAgent(EmbeddedAgent):
         self._forget_plans()
 
     @classmethod
+    @checked
     def create(
         cls,
         env: EnvLike,
         recipe: str | Make | Recipe = RECIPE,
         *,
-        latent_dim: int | None = None,
-        frame_stack: int | None = None,
-        steps_scale: float = 1.0,
-        episode_length: int | None = None,
+        latent_dim: Count | None = None,
+        frame_stack: Count | None = None,
+        steps_scale: StepsScale = 1.0,
+        episode_length: Count | None = None,
         device: Literal["auto", "cpu", "cuda"] = "auto",
         folder: Path | str | None = None,
         options: PlanningOptions | None = None,
-        seed: int = 0,
+        seed: ListSeed = 0,
     ) -> Self:
         """An agent that has learnt nothing yet: call `learn`.
 
@@ -112,12 +114,9 @@ class E2CAgent(EmbeddedAgent):
             options: how to plan; default: what the environment's task says.
             seed: of everything.
         """
-        seed = whole("seed", seed, least=0, most=2**32 - 1)
-        check_steps_scale("steps_scale", steps_scale)
         resolve_device(device)
         world = EnvSource.of(env, frame_stack)
-        usual = EPISODE_LENGTH[default_starts(world.native)]
-        length = whole("episode_length", usual if episode_length is None else episode_length)
+        length = EPISODE_LENGTH[default_starts(world.native)] if episode_length is None else episode_length
         if latent_dim is not None and isinstance(recipe, Recipe):
             raise InputError("latent_dim belongs to a recipe given by name: this one has sizes of its own.")
         if not isinstance(recipe, Recipe):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from e2c_control.data import Transitions, stack_frames
 from e2c_control.errors import InputError
+from e2c_control.fields import NotNegative, check
 from e2c_control.measures import encode_means
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
@@ -39,13 +40,13 @@ class FrameFilter:
         InputError: a variance is negative or not finite, or their numbers differ.
     """
 
-    frame_variance: tuple[float, ...]
-    process_variance: tuple[float, ...]
+    frame_variance: tuple[NotNegative, ...]
+    process_variance: tuple[NotNegative, ...]
 
     def __post_init__(self) -> None:
-        both = np.array([*self.frame_variance, *self.process_variance])
-        if len(self.frame_variance) != len(self.process_variance) or not (np.isfinite(both) & (both >= 0)).all():
-            raise InputError("A filter needs two variances for each latent dimension, finite and not negative.")
+        check(self)
+        if len(self.frame_variance) != len(self.process_variance):
+            raise InputError("A filter needs two variances for each latent dimension.")
 
     @classmethod
     def measured(cls, embedding: Embedding, transitions: Transitions, episodes: NDArray[np.int64]) -> Self:

@@ -21,13 +21,13 @@ from e2c_control.data import Transitions, collect
 from e2c_control.data.policy import Policy
 from e2c_control.data.source import EnvSource
 from e2c_control.data.stepper import Starts
-from e2c_control.errors import InputError, check_fields, flag, one_of, whole
+from e2c_control.errors import InputError, flag
+from e2c_control.fields import AtOnce, check
 from e2c_control.measures import measure_map
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.runs import progress as bars
 from e2c_control.runs.config import to_json
-from e2c_control.runs.limits import AT_ONCE
 from e2c_control.training.presets import default_environments, default_starts
 from e2c_control.training.run import TrainConfig, start_run, train
 
@@ -47,13 +47,12 @@ class LearningOptions:
     """
 
     recipe: Recipe
-    episode_length: int
+    episode_length: AtOnce
     device: Literal["auto", "cpu", "cuda"] = "auto"
     folder: Path | None = None
 
     def __post_init__(self) -> None:
-        check_fields(self, whole, "episode_length", most=AT_ONCE.most)
-        one_of("device", self.device, ("auto", "cpu", "cuda"))
+        check(self)
 
 
 class Stopped(BaseException):

@@ -6,14 +6,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from inspect import signature
 from reprlib import repr as short
-from typing import Any, Literal, cast, get_type_hints
+from typing import Annotated, Any, Literal, cast, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 from e2c_control.agents.filtering import FrameFilter
 from e2c_control.envs import Task
-from e2c_control.errors import InputError, check_fields, number, one_of, only_options, whole
+from e2c_control.errors import InputError, number, only_options, whole
+from e2c_control.fields import (
+    MOST_AT_ONCE,
+    AtOnce,
+    AtOnceOrZero,
+    Count,
+    NotNegative,
+    PlanLength,
+    Through,
+    TwoOrMoreAtOnce,
+    check,
+)
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
 from e2c_control.planners import (
@@ -30,7 +41,6 @@ from e2c_control.planners import (
     SumCost,
     make_planner,
 )
-from e2c_control.runs.limits import AT_ONCE, LENGTH
 from e2c_control.runs.typed_json import from_json, to_json
 
 Array = NDArray[np.float64]
@@ -51,6 +61,14 @@ def takes(planner: str | Callable[..., Any]) -> tuple[str, ...]:
     known = signature(found).parameters if isinstance(found, type) else ()
     options = tuple(name for name in ("iterations", "starts", "samples") if name in known)
     return options if "samples" in options else (*options, "linearization")
+
+
+def action_weights(name: str, value: object) -> tuple[float, ...]:
+    """Return weights of the actions, given as one number or several."""
+    given = np.atleast_1d(np.asarray(value, object))
+    if given.ndim != 1 or not len(given):
+        raise InputError(f"{name} is {value!r}: give a number for all actions, or one for each.")
+    return tuple(number(name, weight, least=0) for weight in given.tolist())
 
 
 @dataclass(frozen=True)
@@ -81,33 +99,22 @@ class PlanningOptions:
         InputError: an option is not one that the planner takes, or out of its range.
     """
 
-    horizon: int = 10
-    state_weight: float = 10.0
-    action_weight: tuple[float, ...] = (1.0,)
+    horizon: PlanLength = 10
+    state_weight: NotNegative = 10.0
+    action_weight: Annotated[tuple[float, ...], Through(action_weights)] = (1.0,)
     planner: str | Callable[..., Any] = "ilqr"
-    iterations: int | None = None
-    starts: int | None = None
-    samples: int | None = None
+    iterations: AtOnceOrZero | None = None
+    starts: AtOnce | None = None
+    samples: TwoOrMoreAtOnce | None = None
     linearization: Literal["model", "jacobian"] | None = None
-    disagreement: float = 0.0
+    disagreement: NotNegative = 0.0
     frame_filter: FrameFilter | None = None
-    episode_steps: int | None = None
+    episode_steps: Count | None = None
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
         self._name_planner()
-        # No more than what is read from a file may have: what is saved is loaded again.
-        check_fields(self, whole, "horizon", most=LENGTH.most)
-        check_fields(self, whole, "starts", most=AT_ONCE.most)
-        check_fields(self, whole, "iterations", least=0, most=AT_ONCE.most)
-        check_fields(self, whole, "samples", least=2, most=AT_ONCE.most)
-        check_fields(self, whole, "episode_steps")
-        check_fields(self, number, "state_weight", "disagreement", least=0)
-        check_fields(self, _weights, "action_weight")
-        if self.linearization is not None:
-            one_of("linearization", self.linearization, ("model", "jacobian"))
-        if not isinstance(cast(object, self.frame_filter), FrameFilter | None):
-            raise InputError(f"frame_filter is a {type(self.frame_filter).__name__}: give a FrameFilter.")
+        check(self)
         self.make_planner()
 
     @classmethod
@@ -189,7 +196,7 @@ class PlanningOptions:
 
 def _typed(planner: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a planner's dataclass, as they are after a file."""
-    kinds = get_type_hints(planner)
+    kinds = get_type_hints(planner, include_extras=True)
     try:
         return {name: from_json(kinds[name], to_json(value), name) for name, value in settings.items()}
     except (TypeError, ValueError) as error:
@@ -204,18 +211,10 @@ def _check_counts(place: str, value: object) -> None:
         for name, item in cast(Mapping[str, object], value).items():
             _check_counts(f"{place}.{name}", item)
     elif isinstance(value, int) and not isinstance(value, bool):
-        whole(place, value, least=0, most=int(AT_ONCE.most))
+        whole(place, value, least=0, most=MOST_AT_ONCE)
 
 
 def _starts(count: int) -> Starts:
     """So many starts beside the last plan: zeros, then as many random ones as extreme ones, or one more."""
     drawn = count - 1
     return Starts(zeros=1, uniform=-(-drawn // 2), extreme=drawn // 2)
-
-
-def _weights(name: str, value: object) -> tuple[float, ...]:
-    """Weights of the actions, given as one number or several."""
-    given = np.atleast_1d(np.asarray(value, object))
-    if given.ndim != 1 or not len(given):
-        raise InputError(f"{name} is {value!r}: give a number for all actions, or one for each.")
-    return tuple(number(name, weight, least=0) for weight in given.tolist())

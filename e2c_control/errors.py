@@ -5,7 +5,7 @@ import math
 import operator
 import os
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Real
 from pathlib import Path
 from reprlib import repr as short
@@ -13,16 +13,40 @@ from typing import Any, SupportsIndex, TypeVar, cast
 
 Kind = TypeVar("Kind")
 
+LARGEST_COUNT = 2**31 - 1
+
 
 class InputError(ValueError):
     """One sentence that names the thing and the remedy; the command line prints it without a traceback, exit code 2."""
+
+
+class Unfit(InputError):
+    """A value that what it is for cannot have.
+
+    Args:
+        place: what has it: "--steps", "Phase.steps", "recipe.phases[0].steps".
+        found: the value, as text.
+        wanted: what belongs there.
+    """
+
+    def __init__(self, place: str, found: str, wanted: str) -> None:
+        super().__init__(place, found, wanted)  # all three, or the error could not be sent between processes
+        self.place, self.found, self.wanted = place or "its content", found, wanted
+
+    def __str__(self) -> str:
+        return f"{self.place} is {self.found}: give {self.wanted}."
+
+    @property
+    def in_file(self) -> str:
+        """The mistake as a clause, for a file, which one restores rather than gives other values."""
+        return f"{self.place} is {self.found}, where {self.wanted} belongs"
 
 
 class InputWarning(UserWarning):
     """One sentence about something that a user gave and that is used otherwise than expected, or may be a mistake."""
 
 
-def whole(name: str, value: object, least: int = 1, most: int | None = None) -> int:
+def whole(name: str, value: object, least: int | None = 1, most: int | None = None) -> int:
     """Return ``value`` as an int, if it is a whole number from ``least`` to ``most``.
 
     NumPy's integers and floats without a fraction are whole numbers; bools and texts are none.
@@ -31,9 +55,12 @@ def whole(name: str, value: object, least: int = 1, most: int | None = None) -> 
         InputError: it is none, or outside; the sentence begins with ``name``.
     """
     number = _integer(value)
-    if number is None or number < least or (most is not None and number > most):
-        wanted = f"of {least} or more" if most is None else f"from {least} to {most}"
-        raise InputError(f"{name} is {short(value)}: give a whole number {wanted}.")
+    too_large = number is not None and most is not None and number > most
+    if number is None or too_large or (least is not None and number < least):
+        wanted = "a whole number" + ("" if least is None else f" of {least} or more")
+        if most is not None and (too_large or most != LARGEST_COUNT):
+            wanted = f"a whole number from {least} to {most}"
+        raise Unfit(name, short(value), wanted)
     return number
 
 
@@ -45,30 +72,32 @@ def number(
     most: float | None = None,
     above: float | None = None,
     below: float | None = None,
+    infinite: bool = False,
 ) -> float:
     """Return ``value`` as a float, if it is a finite number within the bounds: ``above`` and ``below`` exclude theirs.
 
-    NumPy's numbers are numbers; bools, texts, NaN and the infinities are none.
+    NumPy's numbers are numbers; bools, texts, NaN and, unless ``infinite``, the infinities are none.
 
     Raises:
         InputError: it is none, or outside; the sentence begins with ``name``.
     """
-    found = _finite(value)
+    found = _real(value)
     if (
         found is None
+        or not (math.isfinite(found) or infinite)
         or (least is not None and found < least)
         or (most is not None and found > most)
         or (above is not None and found <= above)
         or (below is not None and found >= below)
     ):
-        raise InputError(f"{name} is {short(value)}: give a {_wanted(least, most, above, below)}.")
+        raise Unfit(name, short(value), f"a {_wanted(least, most, above, below)}")
     return found
 
 
-def numbers(name: str, values: object, **limits: float) -> tuple[float, ...]:
+def numbers(name: str, values: object, **limits: Any) -> tuple[float, ...]:
     """Return ``values`` as a tuple of floats, if it is a sequence of at least one number, each within the limits."""
     if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise InputError(f"{name} is {short(values)}: give several numbers, such as (1.0, 0.5).")
+        raise Unfit(name, short(values), "several numbers, such as (1.0, 0.5)")
     found = tuple(number(f"{name}[{i}]", value, **limits) for i, value in enumerate(cast(Iterable[object], values)))
     if not found:
         raise InputError(f"{name} is empty: give at least one number.")
@@ -78,7 +107,7 @@ def numbers(name: str, values: object, **limits: float) -> tuple[float, ...]:
 def flag(name: str, value: object) -> bool:
     """Return ``value`` as a bool, if it is True or False, also NumPy's; numbers and texts raise InputError."""
     if type(value).__name__ not in ("bool", "bool_"):
-        raise InputError(f"{name} is {short(value)}: give True or False.")
+        raise Unfit(name, short(value), "True or False")
     return bool(value)
 
 
@@ -90,14 +119,14 @@ def one_of(kind: str, value: object, choices: Iterable[str]) -> str:
     """
     known = list(choices)
     if not isinstance(value, str) or value not in known:
-        raise InputError(f"There is no {kind} {short(value)}{near_miss(value, known)}: choose {_listed(known)}.")
+        raise InputError(f"There is no {kind} {short(value)}{near_miss(value, known)}: choose {listed(known)}.")
     return value
 
 
 def of_class(name: str, value: object, kind: type[Kind]) -> Kind:
     """Return ``value``, if it is of that class; anything else raises InputError."""
     if not isinstance(value, kind):
-        raise InputError(f"{name} is {short(value)}: give one of class {kind.__name__}.")
+        raise Unfit(name, short(value), f"one of class {kind.__name__}")
     return value
 
 
@@ -129,6 +158,11 @@ def near_miss(value: object, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
+def listed(names: Sequence[str]) -> str:
+    """Return "a or b", or "one of a, b, c"."""
+    return " or ".join(names) if len(names) <= 2 else f"one of {', '.join(names)}"
+
+
 def check_fields(options: object, check: Callable[..., object], *names: str, **limits: Any) -> None:
     """Put what ``check(name, value, **limits)`` returns into the named fields of a dataclass, frozen or not.
 
@@ -141,10 +175,6 @@ def check_fields(options: object, check: Callable[..., object], *names: str, **l
             object.__setattr__(options, name, check(name, value, **limits))
 
 
-def _listed(names: list[str]) -> str:
-    return " or ".join(names) if len(names) <= 2 else f"one of {', '.join(names)}"
-
-
 def _wanted(least: float | None, most: float | None, above: float | None, below: float | None) -> str:
     if least is not None and most is None and below is None:
         return f"number of {least:,.9g} or more"
@@ -155,14 +185,14 @@ def _wanted(least: float | None, most: float | None, above: float | None, below:
     return f"number {' and '.join(given)}" if given else "finite number"
 
 
-def _finite(value: object) -> float | None:
+def _real(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, Real):
         return None
     try:
         found = float(value)
     except OverflowError:
         return None
-    return found if math.isfinite(found) else None
+    return None if math.isnan(found) else found
 
 
 def _integer(value: object) -> int | None:

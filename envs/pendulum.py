@@ -11,7 +11,7 @@ from e2c_control.envs.raster import draw_lines
 from e2c_control.envs.runge_kutta import integrate
 from e2c_control.envs.scene import BODY, GOAL_AREA, STONE, Disc, Path, Shape, on_circle, sector, torque_arrow
 from e2c_control.envs.system import FloatArray, Frames, System
-from e2c_control.errors import check_fields, number
+from e2c_control.fields import Positive
 
 MASS, LENGTH, GRAVITY = 0.1, 0.5, 9.81  # kg, m, m/s^2
 GRAVITY_TORQUE = MASS * GRAVITY * LENGTH  # N m, with the rod horizontal
@@ -38,12 +38,8 @@ class Pendulum(System):
     have half this lever). Classical Runge-Kutta with four sub-steps in 0.02 s; the rate is clipped after the step.
     """
 
-    torque_limit: float = 0.65
-    max_rate: float = PROTOCOL_RATE
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_fields(self, number, "torque_limit", "max_rate", above=0)
+    torque_limit: Positive = 0.65
+    max_rate: Positive = PROTOCOL_RATE
 
     @property
     def control_limit(self) -> FloatArray:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2c_control.envs.scene import Shape
-from e2c_control.errors import InputError, check_fields, number
+from e2c_control.errors import InputError
+from e2c_control.fields import NotNegative, check
 
 FloatArray: TypeAlias = NDArray[np.float64]
 BoolArray: TypeAlias = NDArray[np.bool_]
@@ -27,10 +28,10 @@ class System(ABC):
         noise: standard deviation of the process noise, ``noise * N(0, 1)`` added to the whole state after a step.
     """
 
-    noise: float = 0.0
+    noise: NotNegative = 0.0
 
     def __post_init__(self) -> None:
-        check_fields(self, number, "noise", least=0)
+        check(self)
 
     @property
     @abstractmethod

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from e2c_control.envs.system import BoolArray, FloatArray, Frames, System
-from e2c_control.errors import check_fields, whole
+from e2c_control.fields import Count, check
 
 PROTOCOL_SEED, PROTOCOL_PROBLEMS = 2020, 10
 """The published list of problems: what it is drawn with, and how many they are."""
@@ -68,18 +68,18 @@ class Task:
     start_high: FloatArray
     goals: FloatArray
     in_goal: GoalTest
-    horizon: int
-    planning_horizon: int
+    horizon: Count
+    planning_horizon: Count
     q: float
     r: float
-    frame_stack: int
-    latent_dim: int
+    frame_stack: Count
+    latent_dim: Count
     references: tuple[Controller, ...]
     goal_radius: float | None = None
     about: str = ""
 
     def __post_init__(self) -> None:
-        check_fields(self, whole, "horizon", "planning_horizon", "frame_stack", "latent_dim")
+        check(self)
 
     @property
     def observation_shape(self) -> tuple[int, int, int]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from e2c_control.envs.raster import draw_lines
 from e2c_control.envs.scene import BODY, GOAL_AREA, STONE, Disc, Path, Point, Shape, on_circle, sector, torque_arrow
 from e2c_control.envs.system import BoolArray, FloatArray, Frames, System
 from e2c_control.envs.three_link_motion import accelerations, on_rods
-from e2c_control.errors import check_fields, whole
+from e2c_control.fields import Bounds
 
 SHORT_STEP, LONG_STEP, SUB_STEPS = 0.02, 0.05, 4  # s
 TORQUE_LIMIT, MAX_RATE = 1.0, math.pi / 2  # N m, rad/s
@@ -47,11 +48,7 @@ class ThreeLink(System):
         frame_size: pixels per side of the camera image; the arm grows with it.
     """
 
-    frame_size: int = SIZE
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_fields(self, whole, "frame_size", least=16)
+    frame_size: Annotated[int, Bounds(16)] = SIZE
 
     @property
     def control_limit(self) -> FloatArray:

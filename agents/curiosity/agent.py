@@ -32,6 +32,7 @@ from e2c_control.data.shards import Shard, join_shards
 from e2c_control.data.source import EnvLike, EnvSource
 from e2c_control.data.transitions import stack_frames
 from e2c_control.errors import InputError, of_class, whole
+from e2c_control.fields import Count, ListSeed, checked
 from e2c_control.measures import encode_means
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
@@ -40,7 +41,7 @@ from e2c_control.objectives.recipes import Make, make_recipe
 from e2c_control.planners import MPC, Cost, DisagreementCost, Dynamics, Ensemble, Limits, Plan
 from e2c_control.runs.stateful import Groups, State
 from e2c_control.runs.typed_json import from_json
-from e2c_control.training.presets import RECIPE, check_steps_scale, default_embedding
+from e2c_control.training.presets import RECIPE, StepsScale, default_embedding
 from e2c_control.training.run import resolve_device
 
 Array = NDArray[np.float64]
@@ -97,18 +98,19 @@ class PlannedCuriosity(EmbeddedAgent):
         return self._options
 
     @classmethod
+    @checked
     def create(
         cls,
         env: EnvLike,
         recipe: str | Make | Recipe = RECIPE,
         *,
-        frame_stack: int | None = None,
-        steps_scale: float = 1.0,
-        episode_length: int = 60,
+        frame_stack: Count | None = None,
+        steps_scale: StepsScale = 1.0,
+        episode_length: Count = 60,
         device: Literal["auto", "cpu", "cuda"] = "auto",
         folder: Path | str | None = None,
         options: CuriosityOptions | None = None,
-        seed: int = 0,
+        seed: ListSeed = 0,
     ) -> Self:
         """An agent that has learnt nothing yet: call `learn` several times.
 
@@ -125,8 +127,6 @@ class PlannedCuriosity(EmbeddedAgent):
             options: how to seek.
             seed: of everything.
         """
-        seed, episode_length = whole("seed", seed, least=0, most=2**32 - 1), whole("episode_length", episode_length)
-        check_steps_scale("steps_scale", steps_scale)
         resolve_device(device)
         world = EnvSource.of(env, frame_stack)
         if not isinstance(recipe, Recipe):

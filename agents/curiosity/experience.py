@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from e2c_control.errors import InputError
+from e2c_control.fields import Positive, check
 
 Array = NDArray[np.float64]
 
@@ -29,13 +29,12 @@ class Experience:
         InputError: the spacing is not positive and finite.
     """
 
-    spacing: float
+    spacing: Positive
     known: Array
     blocked: Array
 
     def __post_init__(self) -> None:
-        if not 0 < self.spacing < np.inf:
-            raise InputError(f"The spacing of known latents is {self.spacing}: give a positive, finite number.")
+        check(self)
 
     @classmethod
     def empty(cls, spacing: float, latent_dim: int) -> Experience:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from e2c_control.agents.planning import PlanningOptions, takes
-from e2c_control.errors import InputError, check_fields, number, one_of, whole
+from e2c_control.errors import InputError
+from e2c_control.fields import AtOnce, AtOnceOrZero, Named, PlanLength, Positive, check
 from e2c_control.planners import PLANNERS
 
 
@@ -30,21 +31,18 @@ class CuriosityOptions:
     """
 
     seek: Literal["novelty", "disagreement"] = "novelty"
-    horizon: int = 12
-    planner: str | Callable[..., Any] = "icem"
-    iterations: int = 3
-    samples: int = 60
-    spacing: float | None = None
-    reach: float = 4.0
+    horizon: PlanLength = 12
+    planner: Annotated[str | Callable[..., Any], Named(PLANNERS)] = "icem"
+    iterations: AtOnceOrZero = 3
+    samples: AtOnce = 60
+    spacing: Positive | None = None
+    reach: Positive = 4.0
 
     def __post_init__(self) -> None:
-        one_of("way to seek", self.seek, ("novelty", "disagreement"))
-        object.__setattr__(self, "planner", PLANNERS.name_of(self.planner))
+        check(self)
         if "samples" not in takes(self.planner):
             sampling = ", ".join(name for name in PLANNERS if "samples" in takes(name))
             raise InputError(f"The planner {self.planner!r} cannot seek, it does not sample: choose one of {sampling}.")
-        check_fields(self, number, "spacing", "reach", above=0)
-        check_fields(self, whole, "horizon")
         self.planning.make_planner()
 
     @property

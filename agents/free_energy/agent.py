@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Annotated, Any, Self, cast
 
 import numpy as np
 import torch
@@ -44,6 +44,7 @@ from e2c_control.agents.policy_gradient import PolicyGradient
 from e2c_control.agents.spaces import SPACES, check_fit, spaces_from, spaces_to
 from e2c_control.data.source import EnvLike, vec_env_of
 from e2c_control.errors import InputError, whole
+from e2c_control.fields import Named, Through, check
 from e2c_control.registry import names_from
 from e2c_control.runs.own import followed, sign
 from e2c_control.runs.stateful import Part, State, gather, loading, put_back, save
@@ -71,18 +72,14 @@ class FreeEnergyOptions:
             and mappings of them.
     """
 
-    policy: str | type[BaseAlgorithm] = "ppo"
-    sight: str | type[BaseFeaturesExtractor] = "whitened"
+    policy: Annotated[str | type[BaseAlgorithm], Named(POLICIES)] = "ppo"
+    sight: Annotated[str | type[BaseFeaturesExtractor], Named(SIGHTS)] = "whitened"
     novelty: NoveltyOptions = field(default_factory=NoveltyOptions)
     weights: Weights = field(default_factory=lambda: Weights(extrinsic=0.0))
-    policy_options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    policy_options: Annotated[Mapping[str, Any], Through(savable)] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "policy", POLICIES.name_of(self.policy))
-        object.__setattr__(self, "sight", SIGHTS.name_of(self.sight))
-        if not isinstance(cast(Any, self.novelty), NoveltyOptions):
-            raise InputError(f"novelty is a {type(self.novelty).__name__}: give NoveltyOptions, or none.")
-        object.__setattr__(self, "policy_options", savable("policy_options", self.policy_options))
+        check(self)
 
 
 META: Mapping[str, Any] = {

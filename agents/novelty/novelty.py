@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -18,8 +18,8 @@ from e2c_control.agents.novelty.model import NoveltyModel
 from e2c_control.agents.novelty.registry import MODELS, REMEDIES, make_model
 from e2c_control.agents.novelty.scaling import Moments, deviation
 from e2c_control.agents.novelty.windows import Layout, Windows
-from e2c_control.errors import InputError, check_fields, flag, number, whole
-from e2c_control.runs.limits import LARGEST_COUNT
+from e2c_control.errors import InputError
+from e2c_control.fields import Count, Named, Positive, ShareBelowOne, Through, check
 from e2c_control.runs.stateful import Groups, Part, State, gather, put_back
 from e2c_control.runs.typed_json import fields_from
 
@@ -57,33 +57,25 @@ class NoveltyOptions:
         running: whether the frames' statistics go on after `NoveltyReward.warm_up`; without a warm-up they must.
     """
 
-    model: str | type[NoveltyModel] = "recurrent"
-    settings: Settings = field(default_factory=dict[str, Any])
-    remedy: str | type[NoveltyModel] | None = None
-    remedy_settings: Settings = field(default_factory=dict[str, Any])
-    window: int | None = None
-    learning_rate: float = 1e-3
-    batch_size: int = 256
-    gradient_steps: int = 8
-    train_every: int = 512
-    memory: int = 20_000
-    gamma: float = 0.99
+    model: Annotated[str | type[NoveltyModel], Named(MODELS)] = "recurrent"
+    settings: Annotated[Settings, Through(savable)] = field(default_factory=dict[str, Any])
+    remedy: Annotated[str | type[NoveltyModel], Named(REMEDIES)] | None = None
+    remedy_settings: Annotated[Settings, Through(savable)] = field(default_factory=dict[str, Any])
+    window: Count | None = None
+    learning_rate: Positive = 1e-3
+    batch_size: Count = 256
+    gradient_steps: Count = 8
+    train_every: Count = 512
+    memory: Count = 20_000
+    gamma: ShareBelowOne = 0.99
     episodic: bool = False
-    recall: int | None = 4_000
+    recall: Count | None = 4_000
     normalise: bool = True
-    limit: float | None = None
+    limit: Positive | None = None
     running: bool = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "model", MODELS.name_of(self.model))
-        if self.remedy is not None:
-            object.__setattr__(self, "remedy", REMEDIES.name_of(self.remedy))
-        counts = ("window", "batch_size", "gradient_steps", "train_every", "memory")
-        check_fields(self, whole, *counts, *(["recall"] if self.recall is not None else []), most=LARGEST_COUNT)
-        check_fields(self, number, "learning_rate", "limit", above=0)
-        check_fields(self, number, "gamma", least=0, below=1)
-        check_fields(self, flag, "episodic", "normalise", "running")
-        check_fields(self, savable, "settings", "remedy_settings")
+        check(self)
         if self.remedy is None and self.remedy_settings:
             raise InputError("remedy_settings are of a remedy, and there is none: choose one, or leave them out.")
 

@@ -49,7 +49,7 @@ class ReconstructionError(NoveltyModel):
             shape if network == "conv" else (prod(shape),),
             code or min(16, prod(shape)),
             networks="image" if network == "conv" else "vector",
-            kind=network,
+            kind="conv" if network == "conv" else "mlp",
             hidden=tuple(hidden),
             options={**self.preset, **options},
         )

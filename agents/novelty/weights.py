@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from e2c_control.errors import number, one_of
+from e2c_control.fields import NotNegative, check
 
 Objective = Literal["maximise", "minimise"]
 
@@ -23,14 +23,12 @@ class Weights:
         objective: maximise, or minimise for an agent that avoids what it does not know.
     """
 
-    intrinsic: float = 1.0
-    extrinsic: float = 1.0
+    intrinsic: NotNegative = 1.0
+    extrinsic: NotNegative = 1.0
     objective: Objective = "maximise"
 
     def __post_init__(self) -> None:
-        one_of("objective", self.objective, get_args(Objective))
-        for part in ("intrinsic", "extrinsic"):
-            object.__setattr__(self, part, number(f"{part}_weight", getattr(self, part), least=0))
+        check(self, lambda name: name if name == "objective" else f"{name}_weight")
 
     def reward(self, extrinsic: NDArray[Any], bonus: NDArray[np.float64]) -> NDArray[np.float32]:
         """Both parts together, of any shape."""

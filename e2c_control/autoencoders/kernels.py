@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from e2c_control.errors import check_fields, number, numbers
+from e2c_control.fields import Positive, Several, check
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Of the published mixture (Tolstikhin et al. 2018, and the authors' code)."""
@@ -35,11 +35,11 @@ class InverseMultiquadratic:
         scales: s.
     """
 
-    base: float
-    scales: tuple[float, ...] = SCALES
+    base: Positive
+    scales: Several[Positive] = SCALES
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
     def __call__(self, squared: Tensor) -> Tensor:
         return sum((c / (c + squared) for c in self._constants()), start=torch.zeros_like(squared))
@@ -66,11 +66,11 @@ class Gaussian:
         scales: s.
     """
 
-    base: float
-    scales: tuple[float, ...] = (1.0,)
+    base: Positive
+    scales: Several[Positive] = (1.0,)
 
     def __post_init__(self) -> None:
-        _check(self)
+        check(self)
 
     def __call__(self, squared: Tensor) -> Tensor:
         return sum(
@@ -85,8 +85,3 @@ class Gaussian:
             total += k.sum()
             slope.add_(k, alpha=rate)
         return total, slope
-
-
-def _check(kernel: InverseMultiquadratic | Gaussian) -> None:
-    check_fields(kernel, number, "base", above=0)
-    check_fields(kernel, numbers, "scales", above=0)

@@ -28,7 +28,8 @@ from torch import Tensor
 from e2c_control.autoencoders.autoencoder import AutoEncoder, lengths
 from e2c_control.autoencoders.sampling import fit_codes
 from e2c_control.autoencoders.training import AutoEncoderTrainer, TrainingOptions
-from e2c_control.errors import InputError, check_fields, number, one_of, whole
+from e2c_control.errors import InputError, whole
+from e2c_control.fields import Count, CountOrZero, NotNegative, NotNegativeOrInfinite, Positive, ShareAboveZero, check
 from e2c_control.runs.stateful import Groups, State, gather, put_back
 
 
@@ -48,24 +49,19 @@ class SearchOptions:
         gain: the most that a sample is amplified by: what is nearly silent has no shape to speak of.
     """
 
-    share: float = 0.025
-    warm_epochs: int = 150
-    epochs: int = 50
-    ascent_steps: int = 30
-    step_size: float = 0.1
+    share: ShareAboveZero = 0.025
+    warm_epochs: CountOrZero = 150
+    epochs: Count = 50
+    ascent_steps: CountOrZero = 30
+    step_size: Positive = 0.1
     start: Literal["data", "fitted"] = "fitted"
-    floor: float = 1.0
-    ceiling: float = 1.0
-    gain: float = 10.0
+    floor: NotNegative = 1.0
+    ceiling: NotNegativeOrInfinite = 1.0
+    gain: NotNegative = 10.0
 
     def __post_init__(self) -> None:
-        check_fields(self, number, "share", above=0, most=1)
-        check_fields(self, whole, "warm_epochs", "ascent_steps", least=0)
-        check_fields(self, whole, "epochs")
-        check_fields(self, number, "step_size", above=0)
-        one_of("start of codes", self.start, ("data", "fitted"))
-        check_fields(self, number, "floor", "gain", least=0)
-        if not self.floor <= self.ceiling:
+        check(self)
+        if self.ceiling < self.floor:
             raise InputError(f"ceiling is {self.ceiling}: give a multiple of the amplitude, {self.floor} or more.")
 
 

@@ -18,6 +18,7 @@ from e2c_control.autoencoders.toys import waves
 from e2c_control.autoencoders.training import TrainingOptions
 from e2c_control.data.npy import map_npy
 from e2c_control.errors import InputError
+from e2c_control.fields import Count, check
 from e2c_control.models.pixels import unit_pixels
 from e2c_control.runs.checkpoint import latest
 from e2c_control.runs.folder import RunFolder
@@ -42,12 +43,15 @@ class NoveltyConfig:
     """
 
     data: str
-    count: int
+    count: Count
     model: AutoEncoderConfig
     search: SearchOptions
     training: TrainingOptions
-    cycles: int
-    picture_every: int = 1
+    cycles: Count
+    picture_every: Count = 1
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 def new_config(

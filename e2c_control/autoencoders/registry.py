@@ -6,13 +6,14 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
 
 from e2c_control.autoencoders.autoencoder import AutoEncoder
 from e2c_control.autoencoders.networks import Networks
-from e2c_control.errors import InputError, check_fields, flag, one_of, only_options, whole
+from e2c_control.errors import InputError, only_options
+from e2c_control.fields import Count, Named, check
 from e2c_control.registry import Registry
 from e2c_control.runs.stateful import State, gather, loading, put_back, save
 from e2c_control.runs.typed_json import from_json
@@ -53,26 +54,20 @@ class AutoEncoderConfig:
         options: of the method, by name.
     """
 
-    method: str | type[AutoEncoder]
-    data_shape: tuple[int, ...]
-    code: int
-    networks: str | Callable[..., Networks] = "vector"
-    hidden: tuple[int, ...] = (128,)
+    method: Annotated[str | type[AutoEncoder], Named(METHODS)]
+    data_shape: tuple[Count, ...]
+    code: Count
+    networks: Annotated[str | Callable[..., Networks], Named(NETWORKS)] = "vector"
+    hidden: tuple[Count, ...] = (128,)
     gaussian: bool = False
     output: str = "linear"
-    kind: str = "mlp"
+    kind: Literal["mlp", "conv"] = "mlp"
     options: Mapping[str, float | int | bool | str] = field(default_factory=dict[str, float | int | bool | str])
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "method", METHODS.name_of(self.method))
-        object.__setattr__(self, "networks", NETWORKS.name_of(self.networks))
-        one_of("kind of networks for images", self.kind, ("mlp", "conv"))
+        check(self)
         if self.kind != "mlp" and self.networks != "image":
             raise InputError(f"kind is {self.kind!r}, which only networks for images have: leave it out.")
-        check_fields(self, whole, "code")
-        check_fields(self, flag, "gaussian")
-        for name in ("data_shape", "hidden"):
-            object.__setattr__(self, name, tuple(whole(f"a size in {name}", size) for size in getattr(self, name)))
         known = [*inspect.signature(METHODS.find(self.method)).parameters][1:]
         only_options(f"The auto-encoder {self.method!r}", self.options, known)
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from e2c_control.autoencoders.autoencoder import AutoEncoder, Loss
-from e2c_control.errors import InputError, check_fields, number, whole
+from e2c_control.errors import InputError
+from e2c_control.fields import Count, NotNegative, Positive, Seed, check
 from e2c_control.runs.stateful import Groups, Part, State, gather, loading, put_back, save
 
 
@@ -29,18 +30,15 @@ class TrainingOptions:
         seed: of batches and noise.
     """
 
-    batch_size: int = 500
-    learning_rate: float = 2e-3
-    epochs: int = 400
-    decay_after: float | None = 0.75
-    weight_decay: float = 0.0
-    seed: int = 0
+    batch_size: Count = 500
+    learning_rate: Positive = 2e-3
+    epochs: Count = 400
+    decay_after: NotNegative | None = 0.75
+    weight_decay: NotNegative = 0.0
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        check_fields(self, whole, "batch_size", "epochs")
-        check_fields(self, number, "learning_rate", above=0)
-        check_fields(self, number, "decay_after", "weight_decay", least=0)
-        check_fields(self, whole, "seed", least=0)
+        check(self)
 
 
 class AutoEncoderTrainer:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, get_args
+from typing import Any
 
 from e2c_control.agents import E2CAgent, PlanningOptions
 from e2c_control.benchmark.outcome import Driven, portraits, scored, see
@@ -17,8 +17,8 @@ from e2c_control.benchmark.worlds import WORLDS, World
 from e2c_control.data import Transitions, UniformPolicy, collect, make_vector_env
 from e2c_control.envs import Task
 from e2c_control.envs.task import PROTOCOL_SEED
-from e2c_control.errors import check_fields, one_of, whole
 from e2c_control.evaluation import drive
+from e2c_control.fields import ListSeed, check
 from e2c_control.measures import measure
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
@@ -49,13 +49,12 @@ class Cell:
 
     world: World
     recipe: Recipe
-    seed: int
-    problems: int = PROTOCOL_SEED
+    seed: ListSeed
+    problems: ListSeed = PROTOCOL_SEED
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
-        check_fields(self, whole, "seed", "problems", least=0, most=2**32 - 1)
-        one_of("precision", self.precision, get_args(Precision))
+        check(self)
 
     @property
     def name(self) -> str:

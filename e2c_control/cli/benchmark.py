@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from e2c_control.cli.console import check_seed, say
+from e2c_control.cli.console import say
 from e2c_control.envs.task import PROTOCOL_SEED
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError
+from e2c_control.fields import Count, ListSeed, Several
 from e2c_control.parallel.jobs import check_workers, run_jobs
 from e2c_control.tables import table
-from e2c_control.training.presets import RECIPE, check_steps_scale
+from e2c_control.training.presets import RECIPE, StepsScale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,14 +52,14 @@ class Benchmark:
         out: folder of the cells, the trained runs and the report.
     """
 
-    worlds: tuple[str, ...] = ("planar",)
-    recipes: tuple[str, ...] = (RECIPE,)
-    seeds: tuple[int, ...] = tuple(range(10))
-    problems: int = PROTOCOL_SEED
-    transitions: int | None = None
-    steps_scale: float = 1.0
+    worlds: Several[str] = ("planar",)
+    recipes: Several[str] = (RECIPE,)
+    seeds: Several[ListSeed] = tuple(range(10))
+    problems: ListSeed = PROTOCOL_SEED
+    transitions: Count | None = None
+    steps_scale: StepsScale = 1.0
     precision: Literal["float32", "bfloat16"] = "float32"
-    jobs: int = 1
+    jobs: Count = 1
     ray: str | None = None
     out: Path = Path("benchmark")
 
@@ -100,14 +101,7 @@ class Benchmark:
         return self.out / "cells"
 
     def _cells(self) -> list[Cell]:
-        if not (self.worlds and self.recipes and self.seeds):
-            raise InputError("There is nothing to run: give at least one of --worlds, --recipes and --seeds.")
         check_workers(self.jobs, self.ray)
-        for seed in (*self.seeds, self.problems):
-            check_seed(seed)
-        check_steps_scale("--steps-scale", self.steps_scale)
-        if self.transitions is not None:
-            whole("--transitions", self.transitions)
         from e2c_control.benchmark.cell import make_cell
 
         make = partial(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from e2c_control.cli.console import MOST_PROBLEMS, check_seed, suggest
+from e2c_control.cli.console import Problems, suggest
 from e2c_control.cli.planning import Planning
-from e2c_control.errors import quoted, whole
+from e2c_control.errors import quoted
+from e2c_control.fields import ListSeed
 from e2c_control.tables import table
 
 
@@ -30,14 +31,12 @@ class Choose:
 
     run: tuple[Path, ...]
     task: str | None = None
-    seed: int = 100
-    problems: int = 20
+    seed: ListSeed = 100
+    problems: Problems = 20
     planning: Planning = field(default_factory=Planning)
 
     def __call__(self) -> None:
         """Drive all of them, print the table, best first, and say what to do next."""
-        check_seed(self.seed)
-        whole("--problems", self.problems, most=MOST_PROBLEMS)
         planning = self.planning.changes()
         from e2c_control.evaluation.choosing import choose
 

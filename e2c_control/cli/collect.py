@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from e2c_control.cli.console import check_seed, filled, say, suggest
+from e2c_control.cli.console import filled, say, suggest
 from e2c_control.data.collection import Collection
-from e2c_control.errors import InputError, quoted, whole
+from e2c_control.errors import InputError, quoted
 
 if TYPE_CHECKING:
     from e2c_control.data.transitions import Transitions
@@ -42,10 +42,6 @@ class Collect(Collection):
 
     def __call__(self) -> None:
         """Collect, and say what to do with it."""
-        check_seed(self.seed)
-        for name in ("transitions", "episode_length"):
-            if getattr(self, name) is not None:
-                whole(f"--{name.replace('_', '-')}", getattr(self, name))
         if self.resume is not None:
             began = Collection.unfinished(self.resume, env=self.env, transitions=self.transitions)
             dataset = began.collect(self.resume, overwrite=self.overwrite, resume=True, going_on=_going_on)

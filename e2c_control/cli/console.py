@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError
+from e2c_control.fields import Bounds, Through
 from e2c_control.tables import table
 
 if TYPE_CHECKING:
@@ -14,10 +16,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LARGEST_SEED = 2**32 - 1
-"""What NumPy's legacy generator takes, which the published lists of problems are drawn from."""
-
 MOST_PROBLEMS = 10_000
+Problems = Annotated[int, Bounds(1, MOST_PROBLEMS)]
+
+
+def folder_name(option: str, name: str) -> str:
+    """Return the name of a folder to be made in another one, or raise InputError."""
+    if name in ("", "..") or Path(name).name != name or "\\" in name:
+        raise InputError(f"{option} {name!r} is no name of a folder: leave out '/', '\\' and '..'.")
+    return name
+
+
+FolderName = Annotated[str, Through(folder_name)]
 
 
 def say(label: str, text: object = "") -> None:
@@ -62,8 +72,3 @@ def nothing_here(options: object, *names: str) -> None:
     for name in names:
         if getattr(options, name) is not None:
             raise InputError(f"--{name.replace('_', '-')} means nothing in this environment: leave it out.")
-
-
-def check_seed(seed: int) -> None:
-    """Refuse a seed that some generator would refuse later."""
-    whole("--seed", seed, least=0, most=LARGEST_SEED)

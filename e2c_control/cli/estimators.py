@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from e2c_control.cli.console import check_seed, say
-from e2c_control.errors import whole
+from e2c_control.cli.console import say
+from e2c_control.fields import Bounds, Count, CountOrZero, ListSeed
 from e2c_control.tables import table
-
-MOST_DRAWS = 10_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +33,14 @@ class Estimators:
 
     toy: str = "bit"
     method: tuple[str, ...] | None = None
-    samples: int | None = None
-    draws: int = 50_000
-    train_steps: int = 1500
-    seed: int = 0
+    samples: Count | None = None
+    draws: Annotated[int, Bounds(2, 10_000_000)] = 50_000
+    train_steps: CountOrZero = 1500
+    seed: ListSeed = 0
     out: Path = Path("runs/estimators")
 
     def __call__(self) -> None:
         """Train what learns, measure all, print and write the table."""
-        check_seed(self.seed)
-        whole("--draws", self.draws, least=2, most=MOST_DRAWS)
-        whole("--train-steps", self.train_steps, least=0)
-        if self.samples is not None:
-            whole("--samples", self.samples)
         from e2c_control.gradients import stats_table
         from e2c_control.gradients.comparing import Comparison
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from e2c_control.cli.console import MOST_PROBLEMS, check_seed, say, suggest
+from e2c_control.cli.console import Problems, say, suggest
 from e2c_control.cli.planning import Planning
 from e2c_control.envs.task import PROTOCOL_PROBLEMS, PROTOCOL_SEED
-from e2c_control.errors import InputError, quoted, whole
+from e2c_control.errors import InputError, quoted
+from e2c_control.fields import ListSeed, Several
 from e2c_control.tables import table
 
 if TYPE_CHECKING:
@@ -35,10 +36,10 @@ class Evaluate:
         planning: how.
     """
 
-    run: tuple[Path, ...]
-    task: tuple[str, ...] | None = None
-    seed: tuple[int, ...] = (PROTOCOL_SEED,)
-    problems: int = PROTOCOL_PROBLEMS
+    run: Several[Path]
+    task: Several[str] | None = None
+    seed: Several[ListSeed] = (PROTOCOL_SEED,)
+    problems: Problems = PROTOCOL_PROBLEMS
     out: Path | None = None
     planning: Planning = field(default_factory=Planning)
 
@@ -67,9 +68,6 @@ class Evaluate:
         """Drive all runs, tasks and lists, each written down as soon as it is done."""
         from e2c_control.evaluation.scoring import evaluate
 
-        for seed in self.seed:
-            check_seed(seed)
-        whole("--problems", self.problems, least=0, most=MOST_PROBLEMS)
         tasks = (None,) if self.task is None else self.task
         planning = self.planning.changes()
         return evaluate(

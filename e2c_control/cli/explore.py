@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from e2c_control.cli.console import check_seed, say, suggest
+from e2c_control.cli.console import FolderName, say, suggest
 from e2c_control.data.arguments import naming, parse_arguments
-from e2c_control.errors import InputError, quoted, whole
+from e2c_control.errors import InputError, quoted
+from e2c_control.fields import Bounds, Count, ImageSize, ListSeed, Positive
 from e2c_control.registry import names_from
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 PICTURES = 20
 """Of visited states, in one exploration."""
-
-MOST_ENVS = 1_024
-"""Environments, each of which draws its own pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,23 +74,23 @@ class Explore:
     env: str | None = None
     out: Path | None = None
     resume: Path | None = None
-    steps: int = 20_000
+    steps: Count = 20_000
     policy: str = "ppo"
     model: str = "recurrent"
     remedy: str | None = None
-    limit: float | None = None
+    limit: Positive | None = None
     sight: str = "whitened"
     objective: Literal["maximise", "minimise"] = "maximise"
-    frame_stack: int | None = None
-    image_size: int | None = None
+    frame_stack: Count | None = None
+    image_size: ImageSize | None = None
     env_args: tuple[str, ...] = ()
-    n_envs: int = 16
-    seed: int = 0
+    n_envs: Annotated[int, Bounds(1, 1_024)] = 16
+    seed: ListSeed = 0
     overwrite: bool = False
     device: Literal["auto", "cpu", "cuda"] | None = None
-    checkpoint_every: int = 50_000
+    checkpoint_every: Count = 50_000
     runs: Path = Path("runs")
-    name: str | None = None
+    name: FolderName | None = None
 
     def __call__(self) -> None:
         """Explore, keep what was seen, and say what to do with it."""
@@ -145,11 +143,7 @@ class Explore:
         from e2c_control.runs.session import Session
         from e2c_control.training.run import resolve_device
 
-        check_seed(self.seed)
         device = resolve_device(self.device or "cpu")
-        for name in ("steps", "checkpoint_every"):
-            whole(f"--{name.replace('_', '-')}", getattr(self, name))
-        whole("--n-envs", self.n_envs, most=MOST_ENVS)
         novelty = NoveltyOptions(self.model, remedy=self.remedy, limit=self.limit)
         if old is None:
             check_writable(out, self.overwrite)

@@ -6,8 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from e2c_control.cli.console import check_seed, filled, say, show_measured, suggest
-from e2c_control.errors import InputError, quoted, whole
+from e2c_control.cli.console import FolderName, filled, say, show_measured, suggest
+from e2c_control.errors import quoted
+from e2c_control.fields import (
+    Count,
+    CountOrZero,
+    ListSeed,
+    NotNegative,
+    NotNegativeOrInfinite,
+    Positive,
+    ShareAboveZero,
+)
 
 if TYPE_CHECKING:
     from e2c_control.autoencoders.novelty_run import NoveltyConfig
@@ -74,31 +83,30 @@ class Novelty:
     resume: Path | None = None
     config: Path | None = None
     set: tuple[str, ...] = ()
-    cycles: int | None = None
-    share: float = 0.025
-    warm_epochs: int = 150
-    epochs: int = 50
-    ascent_steps: int = 30
-    step_size: float = 0.1
+    cycles: Count | None = None
+    share: ShareAboveZero = 0.025
+    warm_epochs: CountOrZero = 150
+    epochs: Count = 50
+    ascent_steps: CountOrZero = 30
+    step_size: Positive = 0.1
     start: Literal["data", "fitted"] = "fitted"
-    floor: float = 1.0
-    ceiling: float = 1.0
-    passes: int = 2
-    noise: float = 0.1
-    penalty: float = 0.03
-    code: int | None = None
-    hidden: tuple[int, ...] = (384, 384)
-    count: int | None = None
-    batch_size: int = 100
-    learning_rate: float = 5e-4
-    seed: int = 0
+    floor: NotNegative = 1.0
+    ceiling: NotNegativeOrInfinite = 1.0
+    passes: Count = 2
+    noise: NotNegative = 0.1
+    penalty: NotNegative = 0.03
+    code: Count | None = None
+    hidden: tuple[Count, ...] = (384, 384)
+    count: Count | None = None
+    batch_size: Count = 100
+    learning_rate: Positive = 5e-4
+    seed: ListSeed = 0
     runs: Path = Path("runs")
-    name: str | None = None
-    picture_every: int = 1
+    name: FolderName | None = None
+    picture_every: Count = 1
 
     def __call__(self) -> None:
         """Search, and say what was found and where it is."""
-        self._check()
         from e2c_control.autoencoders.novelty_run import run_novelty
         from e2c_control.runs.threads import threads
 
@@ -111,16 +119,6 @@ class Novelty:
             raise KeyboardInterrupt(f"go on with `e2c novelty --resume {quoted(run.path)}`") from stop
         show_measured(run, "novelty with structure", "cycle", SHOWN)
         suggest(f"tensorboard --logdir {quoted(run.path)}")
-
-    def _check(self) -> None:
-        check_seed(self.seed)
-        for name in ("batch_size", "picture_every", "passes", "epochs"):
-            whole(f"--{name.replace('_', '-')}", getattr(self, name))
-        for name in ("cycles", "code", "count"):
-            if getattr(self, name) is not None:
-                whole(f"--{name}", getattr(self, name))
-        if self.name is not None and (self.name in ("", ".", "..") or Path(self.name).name != self.name):
-            raise InputError(f"--name {self.name!r} is no name of a folder: leave out '/' and '..'.")
 
     def _begin(self) -> tuple[RunFolder, NoveltyConfig]:
         from e2c_control.autoencoders.novelty_run import WAVES, NoveltyConfig, with_data

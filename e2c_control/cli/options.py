@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar, cast, get_type_hints
 import tyro
 
 from e2c_control.errors import InputError
+from e2c_control.fields import conform, hints_of
 
 Command = TypeVar("Command")
 
@@ -54,11 +55,12 @@ def _shown(kind: type[Any]) -> type[Any]:
 
 
 def _own(kind: type[Command], parsed: Any) -> Command:
-    """Return the command that was parsed, with its groups of options."""
-    values = dict(cast(dict[str, Any], vars(parsed)))
-    for name, hint in get_type_hints(kind).items():
-        if is_dataclass(hint):
-            values[name] = _own(cast(type[Any], hint), values[name])
+    """Return the command that was parsed, with its groups of options, each value as its field may have it."""
+    values: dict[str, Any] = {}
+    for name, hint in hints_of(kind).items():
+        given = getattr(parsed, name)
+        option = f"--{name.replace('_', '-')}"
+        values[name] = _own(cast(Any, hint), given) if is_dataclass(hint) else conform(hint, given, option)
     return kind(**values)
 
 

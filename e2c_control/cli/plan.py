@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from e2c_control.cli.console import MOST_PROBLEMS, check_seed, nothing_here, say, suggest
+from e2c_control.cli.console import MOST_PROBLEMS, nothing_here, say, suggest
 from e2c_control.cli.planning import Planning
 from e2c_control.data.arguments import naming
-from e2c_control.errors import InputError, quoted, whole
+from e2c_control.errors import InputError, quoted
+from e2c_control.fields import Bounds, Count, ListSeed
 
 if TYPE_CHECKING:
     from e2c_control.evaluation.picturing import PicturedDrive
@@ -47,12 +48,12 @@ class Plan:
 
     run: Path
     task: str | None = None
-    seed: int = 100
-    problem: int = 0
+    seed: ListSeed = 100
+    problem: Annotated[int, Bounds(0, MOST_PROBLEMS - 1)] = 0
     start_state: tuple[float, ...] | None = None
     goal_state: tuple[float, ...] | None = None
     goal: Path | None = None
-    steps: int | None = None
+    steps: Count | None = None
     out: Path | None = None
     env: str | None = None
     planning: Planning = field(default_factory=Planning)
@@ -80,9 +81,6 @@ class Plan:
 
     def _checked(self) -> dict[str, Any]:
         """Return what is given of how to plan, after a look at everything that needs no run."""
-        check_seed(self.seed)
-        if not 0 <= self.problem < MOST_PROBLEMS:
-            raise InputError(f"There is no problem {self.problem}: count from 0 to {MOST_PROBLEMS - 1}.")
         if self.problem and self.start_state is not None and self.goal_state is not None:
             raise InputError("--problem means nothing beside --start-state and --goal-state: leave it out.")
         return self.planning.changes()
@@ -107,7 +105,7 @@ class Plan:
         nothing_here(self, "task", "start_state", "goal_state")
         if self.problem:
             raise InputError("--problem means nothing in this environment: leave it out.")
-        steps = STEPS if self.steps is None else whole("--steps", self.steps)
+        steps = STEPS if self.steps is None else self.steps
         if self.steps is not None:
             planning["episode_steps"] = steps
         goal = None if self.goal is None else read_goal(self.goal, trained.make_env(1))

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from e2c_control.errors import whole
+from e2c_control.fields import AtOnce, AtOnceOrZero, PlanLength, TwoOrMoreAtOnce
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +33,10 @@ class Planning:
     """
 
     planner: str = "ilqr"
-    horizon: int | None = None
-    iterations: int | None = None
-    starts: int | None = None
-    samples: int | None = None
+    horizon: PlanLength | None = None
+    iterations: AtOnceOrZero | None = None
+    starts: AtOnce | None = None
+    samples: TwoOrMoreAtOnce | None = None
     linearization: Literal["model", "jacobian"] | None = None
     filter_frames: bool = False
     set: tuple[str, ...] = ()
@@ -46,9 +46,6 @@ class Planning:
         from e2c_control.agents import PlanningOptions
         from e2c_control.runs.settings import change
 
-        for name, least in (("horizon", 1), ("iterations", 0), ("starts", 1), ("samples", 2)):
-            if getattr(self, name) is not None:
-                whole(f"--{name}", getattr(self, name), least)
         given = {name: value for name, value in vars(self).items() if value is not None}
         options = PlanningOptions(**{name: given[name] for name in given if name not in ("filter_frames", "set")})
         change(options, self.set)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from e2c_control.cli.console import check_seed, nothing_here, say, suggest
+from e2c_control.cli.console import nothing_here, say, suggest
 from e2c_control.cli.planning import Planning
 from e2c_control.data.arguments import naming
-from e2c_control.errors import InputError, quoted, whole
+from e2c_control.errors import InputError, quoted
+from e2c_control.fields import Count, ListSeed
 
 if TYPE_CHECKING:
     from e2c_control.play import Session
@@ -44,10 +45,10 @@ class Play:
 
     run: Path
     task: str | None = None
-    seed: int = 0
+    seed: ListSeed = 0
     goal_state: tuple[float, ...] | None = None
     video: Path | None = None
-    steps: int | None = None
+    steps: Count | None = None
     env: str | None = None
     planning: Planning = field(default_factory=Planning)
 
@@ -65,14 +66,11 @@ class Play:
 
     def _checked(self) -> dict[str, Any]:
         """Return what is given of how to plan, after a look at everything that needs no run."""
-        check_seed(self.seed)
         planning = self.planning.changes()
         if self.video is None and self.steps is not None:
             raise InputError("--steps is the length of a film: add --video FILE, or leave it out.")
         if self.video is not None and self.video.suffix.lower() != ".gif":
             raise InputError(f"--video {self.video}: films are GIFs, give it a name that ends in .gif.")
-        if self.steps is not None:
-            whole("--steps", self.steps)
         return planning
 
     def _film(self, path: Path, planning: dict[str, Any]) -> None:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from e2c_control.cli.collect import describe
-from e2c_control.cli.console import check_seed, say, suggest
+from e2c_control.cli.console import say, suggest
 from e2c_control.cli.evaluate import Evaluate
 from e2c_control.cli.plan import Plan
 from e2c_control.cli.train import Train
 from e2c_control.data.collection import open_or_collect, seeded
 from e2c_control.errors import quoted
-from e2c_control.training.presets import check_steps_scale
+from e2c_control.fields import ListSeed
+from e2c_control.training.presets import StepsScale
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +31,8 @@ class Quickstart:
         runs: folder of runs.
     """
 
-    seed: int = 0
-    steps_scale: float = 1.0
+    seed: ListSeed = 0
+    steps_scale: StepsScale = 1.0
     datasets: Path = Path("datasets")
     runs: Path = Path("runs")
 
@@ -39,8 +40,6 @@ class Quickstart:
         """All four steps, each announced as the command that does it alone."""
         from e2c_control.training.distributed import ALONE
 
-        check_seed(self.seed)
-        check_steps_scale("--steps-scale", self.steps_scale)
         seed = f" --seed {self.seed}" if self.seed else ""
         env, dataset = "E2C/Planar-v0", seeded(self.datasets / "planar", self.seed)
         _headline(1, "Collect random moves as images", f"e2c collect --env {env} --out {quoted(dataset)}{seed}")

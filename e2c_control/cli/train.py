@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from e2c_control.cli.collect import describe
-from e2c_control.cli.console import check_seed, filled, say, show_measured, suggest
+from e2c_control.cli.console import FolderName, filled, say, show_measured, suggest
 from e2c_control.data.arguments import naming
 from e2c_control.data.collection import open_or_collect
-from e2c_control.errors import InputError, quoted, whole
-from e2c_control.runs.limits import MOST_THREADS
-from e2c_control.training.presets import RECIPE, check_steps_scale
+from e2c_control.errors import InputError, quoted
+from e2c_control.fields import Count, ListSeed, Threads
+from e2c_control.training.presets import RECIPE, StepsScale
 
 if TYPE_CHECKING:
     from e2c_control.data.card import DatasetCard
@@ -89,22 +89,22 @@ class Train:
     config: Path | None = None
     recipe: str = RECIPE
     set: tuple[str, ...] = ()
-    latent_dim: int | None = None
+    latent_dim: Count | None = None
     network: str | None = None
     matrix_form: str | None = None
     process_noise: bool = False
     latent_noise: Literal["shared", "independent"] = "shared"
-    steps_scale: float = 1.0
-    seed: int = 0
+    steps_scale: StepsScale = 1.0
+    seed: ListSeed = 0
     device: Literal["auto", "cpu", "cuda"] | None = None
     compile: bool = False
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    threads: int = 1
+    threads: Threads = 1
     runs: Path = Path("runs")
-    name: str | None = None
-    log_every: int = 25
-    measure_every: int = 300
-    checkpoint_every: int = 300
+    name: FolderName | None = None
+    log_every: Count = 25
+    measure_every: Count = 300
+    checkpoint_every: Count = 300
 
     def __call__(self) -> None:
         """Train, and say how good the map is and what to do with it."""
@@ -152,15 +152,6 @@ class Train:
         if self.resume is None and self.config is None and (self.dataset is None) == (self.env is None):
             both = "Give --dataset or --env, not both: the one is there, the other is collected first."
             raise InputError(both if self.dataset else "Give --dataset, --env or --resume; see e2c train --help.")
-        whole("--threads", self.threads, most=MOST_THREADS)
-        for name in ("log_every", "measure_every", "checkpoint_every"):
-            whole(_option(name), getattr(self, name))
-        check_steps_scale("--steps-scale", self.steps_scale)
-        check_seed(self.seed)
-        if self.name is not None and (
-            self.name in ("", "..") or Path(self.name).name != self.name or "\\" in self.name
-        ):
-            raise InputError(f"--name {self.name!r} is no name of a folder: leave out '/', '\\' and '..'.")
 
     def _begin(self, job: Job) -> RunFolder:
         """The run to train, new or to go on with."""
@@ -244,10 +235,6 @@ def _note_unjudged(recipe: Recipe) -> None:
                 "Note",
                 f"'{phase.name}' is not checked for a misshapen map, which shows after {steps} steps of {size}",
             )
-
-
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 def _watcher(run: RunFolder, config: TrainConfig):

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from e2c_control.errors import InputError
+from e2c_control.fields import Count, Seed, check
 from e2c_control.runs.document import Kind
-from e2c_control.runs.limits import Impossible
 from e2c_control.runs.typed_json import from_json
 from e2c_control.runs.versions import package_versions
 
@@ -34,13 +34,16 @@ class DatasetCard:
 
     environment: str
     environment_kwargs: Mapping[str, Any]
-    frame_shape: tuple[int, int, int]
-    action_dim: int
-    state_dim: int | None = None
-    frame_stack: int = 1
-    seed: int = 0
+    frame_shape: tuple[Count, Count, Count]
+    action_dim: Count
+    state_dim: Count | None = None
+    frame_stack: Count = 1
+    seed: Seed = 0
     versions: Mapping[str, str] = field(default_factory=package_versions)
-    checksum: int | None = None
+    checksum: Seed | None = None
+
+    def __post_init__(self) -> None:
+        check(self)
 
     @property
     def frame_bytes(self) -> int:
@@ -69,9 +72,5 @@ def read_card(folder: Path) -> DatasetCard:
     fields = CARD.read(path)
     try:
         return from_json(DatasetCard, {"type": DatasetCard.__name__, **fields})
-    except Impossible as error:
-        raise InputError(f"{path} is damaged, {error}: collect the dataset again.") from error
     except ValueError as error:
-        raise InputError(
-            f"{path} lacks fields, or has unknown ones or ones of another kind ({error}): collect the dataset again."
-        ) from error
+        raise InputError(f"{path} is damaged, {error}: collect the dataset again.") from error

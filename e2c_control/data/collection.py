@@ -23,6 +23,7 @@ from e2c_control.data.transitions import Transitions
 from e2c_control.data.unfinished import PARTS, Unfinished, is_kept, unfinished_folder
 from e2c_control.data.writer import TransitionsWriter
 from e2c_control.errors import InputError, quoted
+from e2c_control.fields import Count, ImageSize, ListSeed, Share, check
 from e2c_control.parallel.jobs import check_workers, run_jobs
 from e2c_control.parallel.outcome import Failed
 from e2c_control.registry import is_trusted
@@ -64,18 +65,21 @@ class Collection:
     """
 
     env: str | None = None
-    transitions: int | None = None
-    episode_length: int | None = None
+    transitions: Count | None = None
+    episode_length: Count | None = None
     starts: Literal["auto", "reset", "sampled"] = "auto"
-    corner_share: float = 0.0
-    frame_stack: int | None = None
-    image_size: int | None = None
+    corner_share: Share = 0.0
+    frame_stack: Count | None = None
+    image_size: ImageSize | None = None
     colours: Literal["auto", "grey", "rgb"] = "auto"
     env_args: tuple[str, ...] = ()
-    n_envs: int | None = None
-    seed: int = 0
-    jobs: int = 1
+    n_envs: Count | None = None
+    seed: ListSeed = 0
+    jobs: Count = 1
     ray: str | None = None
+
+    def __post_init__(self) -> None:
+        check(self)
 
     def collect(
         self,

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from e2c_control.errors import check_fields, number, whole
+from e2c_control.fields import Count, Share, ShareAboveZero, check
 
 
 class Policy(Protocol):
@@ -25,14 +25,12 @@ class UniformPolicy:
         corner_share: share of the actions that are as large as can be in every dimension.
     """
 
-    action_dim: int
-    scale: float = 1.0
-    corner_share: float = 0.0
+    action_dim: Count
+    scale: ShareAboveZero = 1.0
+    corner_share: Share = 0.0
 
     def __post_init__(self) -> None:
-        check_fields(self, whole, "action_dim")
-        check_fields(self, number, "scale", above=0, most=1)
-        check_fields(self, number, "corner_share", least=0, most=1)
+        check(self)
 
     def __call__(self, frames: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
         actions = 2 * rng.random((len(frames), self.action_dim), np.float32) - 1

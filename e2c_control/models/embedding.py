@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from e2c_control.errors import InputError, of_class
+from e2c_control.fields import Count, CountOrZero, Several, check
 from e2c_control.models.gaussian import DiagonalGaussian
 from e2c_control.models.local_linear import LocallyLinear
 from e2c_control.models.matrix_network import LocallyLinearTransition, MatrixForm
@@ -19,7 +20,6 @@ from e2c_control.models.nonlinear import NonlinearTransition
 from e2c_control.models.pixels import Standardise, unit_pixels
 from e2c_control.models.transition import Transition
 from e2c_control.registry import Registry
-from e2c_control.runs.config import check_config
 
 Part = Literal["encoder", "decoder", "transition", "ensemble", "backward_encoder"]
 """What an embedding is made of and a phase of training may train."""
@@ -46,19 +46,20 @@ class EmbeddingConfig:
         backward_encoder: whether there is a network for q(z | z', u, x), which some objectives learn through.
     """
 
-    latent_dim: int = 2
+    latent_dim: Count = 2
     network: str | type[Encoder] = "mlp"
-    encoder_hidden: tuple[int, ...] = (300, 300)
-    decoder_hidden: tuple[int, ...] = (200, 200)
-    transition_hidden: tuple[int, ...] = (100, 100)
+    encoder_hidden: tuple[Count, ...] = (300, 300)
+    decoder_hidden: tuple[Count, ...] = (200, 200)
+    transition_hidden: Several[Count] = (100, 100)
     matrix_form: str | Callable[[EmbeddingConfig, int], Transition] = "full"
-    rank: int = 2
+    rank: Count = 2
     process_noise: bool = False
-    pool: int | tuple[int, int] = 1
-    ensemble: int = 0
+    pool: Count | tuple[Count, Count] = 1
+    ensemble: CountOrZero = 0
     backward_encoder: bool = False
 
     def __post_init__(self) -> None:
+        check(self)
         object.__setattr__(self, "network", NETWORKS.name_of(self.network))
         object.__setattr__(self, "matrix_form", TRANSITIONS.name_of(self.matrix_form))
 
@@ -97,8 +98,8 @@ class Embedding(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        check_config(config)
-        self.config, self.observation_shape, self.action_dim = config, observation_shape, action_dim
+        self.config = of_class("config", config, EmbeddingConfig)
+        self.observation_shape, self.action_dim = observation_shape, action_dim
         k = config.latent_dim
         # torch's initialisers read the global generator: lend it our state and give the caller's back afterwards.
         with torch.random.fork_rng(devices=[]):

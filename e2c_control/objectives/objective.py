@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from torch import Tensor, nn
 
 from e2c_control.errors import InputError, flag, number, only_options, whole
+from e2c_control.fields import Named, Share, check
 from e2c_control.objectives.term import Term
 from e2c_control.objectives.unrolled import Unrolled
 from e2c_control.registry import Registry
@@ -51,14 +52,14 @@ class WeightedTerm:
         options: arguments of the term's constructor.
     """
 
-    term: str | type[Term]
+    term: Annotated[str | type[Term], Named(TERMS)]
     weight: float = 1.0
     start: float | None = None
-    ramp: float = 0.0
+    ramp: Share = 0.0
     options: Mapping[str, float | bool] = field(default_factory=dict[str, float | bool])
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "term", TERMS.name_of(self.term))
+        check(self)
         parameters = inspect.signature(TERMS.find(self.term)).parameters.values()
         known = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
         only_options(f"The term {self.term!r}", self.options, known)

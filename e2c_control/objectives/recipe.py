@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from e2c_control.errors import InputError
+from e2c_control.fields import Count, CountOrZero, NotNegative, Positive, Several, check
 from e2c_control.models.embedding import EmbeddingConfig, Part
 from e2c_control.objectives.objective import WeightedTerm
 from e2c_control.objectives.unrolled import LatentNoise
@@ -24,9 +25,12 @@ class Retry:
     """
 
     above: Mapping[str, float]
-    steps: int
-    attempts: int
-    batch_size: int | None = None
+    steps: Count
+    attempts: CountOrZero
+    batch_size: Count | None = None
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -48,16 +52,17 @@ class Phase:
     """
 
     name: str
-    steps: int
-    terms: tuple[WeightedTerm, ...]
-    horizon: int = 3
-    batch_size: int = 256
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-3
-    train: tuple[Part, ...] = ("encoder", "decoder", "transition")
+    steps: Count
+    terms: Several[WeightedTerm]
+    horizon: CountOrZero = 3
+    batch_size: Count = 256
+    learning_rate: Positive = 2e-3
+    weight_decay: NotNegative = 1e-3
+    train: Several[Part] = ("encoder", "decoder", "transition")
     retry: Retry | None = None
 
     def __post_init__(self) -> None:
+        check(self)
         names = [term.name for term in self.terms]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
@@ -93,8 +98,11 @@ class Recipe:
 
     name: str
     embedding: EmbeddingConfig
-    phases: tuple[Phase, ...]
+    phases: Several[Phase]
     latent_noise: LatentNoise = "shared"
+
+    def __post_init__(self) -> None:
+        check(self)
 
     @property
     def steps(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError
 
 if TYPE_CHECKING:
     from e2c_control.parallel.outcome import Failed
@@ -16,7 +16,6 @@ Done = TypeVar("Done")
 
 def check_workers(jobs: int, ray: str | None) -> None:
     """Refuse what cannot be meant by --jobs and --ray."""
-    whole("--jobs", jobs)
     if ray is not None and jobs != 1:
         raise InputError("--jobs means nothing beside --ray: the cluster decides how many run at a time.")
 

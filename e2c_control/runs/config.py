@@ -8,7 +8,6 @@ from e2c_control.errors import InputError
 from e2c_control.registry import names_from
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.document import Kind
-from e2c_control.runs.limits import Impossible
 from e2c_control.runs.own import is_own, sign
 from e2c_control.runs.typed_json import from_json, to_json
 from e2c_control.runs.versions import package_versions, source_commit
@@ -45,12 +44,10 @@ def read_config(path: Path, kind: type[Config]) -> Config:
     with names_from(path):
         try:
             return cast(Config, from_json(kind, content))
-        except Impossible as error:
-            raise InputError(f"{path} is damaged, {error}: restore the file, or start the run again.") from error
         except ValueError as error:
             raise InputError(
-                f"{path} was written for another version of e2c-control ({error}) or by another of its commands: go on "
-                "with what wrote it, or start the run again."
+                f"{path} is damaged, or was written for another version of e2c-control or by another of its commands "
+                f"({error}): restore the file, go on with what wrote it, or start the run again."
             ) from error
 
 
@@ -72,15 +69,3 @@ def read_given(path: Path, kind: type[Config], remedy: str = "") -> Config:
     if remedy and not is_own_config(path):
         raise InputError(f"{path} was made elsewhere or changed since, so its paths are not followed: {remedy}.")
     return config
-
-
-def check_config(config: Any) -> None:
-    """Refuse a dataclass made in Python with a value that none read from a file could have.
-
-    Raises:
-        InputError: naming the field.
-    """
-    try:
-        from_json(type(config), to_json(config))
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{type(config).__name__} cannot be used, {error}: change that.") from error

@@ -1,17 +1,15 @@
 """Frozen dataclasses as JSON and back. What does not fit is named by its place: ``recipe.phases[0].steps``."""
 
-import types
 from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
-from reprlib import repr as short
-from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, cast
 
 import numpy as np
 
-from e2c_control.errors import InputError
-from e2c_control.runs.limits import FINITE, Impossible, check_limits, check_number
+from e2c_control.errors import InputError, Unfit
+from e2c_control.fields import below, conform
 
 
 def to_json(value: Any) -> Any:
@@ -35,7 +33,7 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(kind: Any, value: Any, place: str = "") -> Any:
-    """The inverse of `to_json` for the type annotation ``kind``.
+    """The inverse of `to_json` for the type annotation ``kind``, with its constraints (`e2c_control.fields`).
 
     Args:
         kind: a dataclass, or what one may be made of.
@@ -43,24 +41,14 @@ def from_json(kind: Any, value: Any, place: str = "") -> Any:
         place: where the value stands in its document, to name it by.
 
     Raises:
-        ValueError: they do not fit, or, as `Impossible`, a field cannot have such a value; it names the place.
+        ValueError: they do not fit; it names the place, in a clause without a remedy.
     """
-    origin = get_origin(kind)
-    if origin in (Union, types.UnionType):
-        return _first_fit(kind, value, place)
-    if origin is Literal:
-        return _expect(value in get_args(kind), kind, value, place)
-    if origin is tuple:
-        return _tuple_from(kind, value, place)
-    if origin is list:
-        items = _expect(isinstance(value, list), kind, value, place)
-        return [from_json(get_args(kind)[0], item, f"{place}[{i}]") for i, item in enumerate(items)]
-    if origin is not None and issubclass(origin, Mapping):
-        items = _expect(isinstance(value, dict), kind, value, place).items()
-        return {key: from_json(get_args(kind)[1], item, _below(place, key)) for key, item in items}
-    if is_dataclass(kind):
-        return _dataclass_from(cast(type[Any], kind), value, place)
-    return _scalar_from(kind, value, place)
+    try:
+        return conform(kind, value, place, from_file=True)
+    except Unfit as error:
+        raise ValueError(error.in_file) from error
+    except InputError as error:
+        raise ValueError(str(error).removesuffix(".")) from error
 
 
 def fields_from(kinds: Mapping[str, Any], content: Any, place: str = "") -> dict[str, Any]:
@@ -69,77 +57,8 @@ def fields_from(kinds: Mapping[str, Any], content: Any, place: str = "") -> dict
     Raises:
         ValueError: it is no object, a field is missing, or one does not fit; it names the place.
     """
-    given = _expect(isinstance(content, dict), Mapping, content, place)
+    given: dict[str, Any] = from_json(dict[str, Any], content, place)
     missing = [name for name in kinds if name not in given]
     if missing:
         raise ValueError(f"{place or 'it'} lacks {', '.join(missing)}")
-    return {**given, **{name: from_json(kind, given[name], _below(place, name)) for name, kind in kinds.items()}}
-
-
-def _dataclass_from(kind: type[Any], value: Any, place: str) -> Any:
-    given: dict[str, Any] = dict(_expect(isinstance(value, dict), kind, value, place))
-    _expect(given.pop("type", None) == kind.__name__, kind, value, place)
-    hints = get_type_hints(kind)
-    known = {field.name: field for field in fields(kind)}
-    missing = [
-        name
-        for name, field in known.items()
-        if name not in given and field.default is MISSING and field.default_factory is MISSING
-    ]
-    if missing or set(given) - set(known):
-        raise ValueError(f"{place or kind.__name__} lacks {missing} and has unknown {sorted(set(given) - set(known))}")
-    made: dict[str, Any] = {}
-    for name, item in given.items():
-        made[name] = from_json(hints[name], item, _below(place, name))
-        check_limits(kind.__name__, name, made[name], _below(place, name))
-    try:
-        return kind(**made)
-    except InputError as error:
-        raise ValueError(f"{place or kind.__name__}: {str(error).removesuffix('.')}") from error
-
-
-def _tuple_from(kind: Any, value: Any, place: str) -> tuple[Any, ...]:
-    of, items = get_args(kind), _expect(isinstance(value, list), kind, value, place)
-    if len(of) == 2 and of[1] is Ellipsis:
-        of = (of[0],) * len(items)
-    _expect(len(of) == len(items), kind, value, place)
-    pairs = zip(of, items, strict=True)
-    return tuple(from_json(item_kind, item, f"{place}[{i}]") for i, (item_kind, item) in enumerate(pairs))
-
-
-def _first_fit(kind: Any, value: Any, place: str) -> Any:
-    for one in get_args(kind):
-        try:
-            return from_json(one, value, place)
-        except ValueError as error:
-            # A dataclass says by its type which one it means: then its own reason is the one to give.
-            if isinstance(value, dict) and is_dataclass(one) and value.get("type") == cast(type, one).__name__:
-                raise
-            if isinstance(error, Impossible):
-                raise
-    return _expect(False, kind, value, place)
-
-
-def _scalar_from(kind: Any, value: Any, place: str) -> Any:
-    if kind is Any or (value is None and kind in (None, type(None))):
-        return value
-    if kind is float:
-        number = _expect(isinstance(value, int | float) and not isinstance(value, bool), kind, value, place)
-        check_number(FINITE, number, place)
-        return float(number)
-    if kind is Path:
-        return Path(_expect(isinstance(value, str), kind, value, place))
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return kind[_expect(isinstance(value, str) and value in kind.__members__, kind, value, place)]
-    return _expect(type(value) is kind, kind, value, place)
-
-
-def _below(place: str, name: str) -> str:
-    return f"{place}.{name}" if place else name
-
-
-def _expect(fits: bool, kind: Any, value: Any, place: str) -> Any:
-    if not fits:
-        wanted = kind.__name__ if isinstance(kind, type) and not get_args(kind) else str(kind)
-        raise ValueError(f"{place or 'its content'} is {short(value)}, not {wanted.replace('typing.', '')}")
-    return value
+    return {**given, **{name: from_json(kind, given[name], below(place, name)) for name, kind in kinds.items()}}

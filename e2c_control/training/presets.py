@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from e2c_control.errors import number, whole
+from e2c_control.fields import Bounds
 
 if TYPE_CHECKING:  # the command line's help shows these numbers, and must not wait for torch
     from e2c_control.data.stepper import Starts
@@ -34,7 +34,8 @@ longer where each begins at a reset, since what is farther from there than an ep
 HELD_OUT = 0.05
 """Share of the episodes that is only measured on."""
 
-MOST_STEPS_SCALE = 1e6
+StepsScale = Annotated[float, Bounds(above=0, most=1e6)]
+"""A factor for the numbers of training steps."""
 
 
 def default_starts(native: bool) -> Starts:
@@ -55,11 +56,6 @@ def default_environments(native: bool, transitions: int, episode_length: int) ->
     return min(_AT_ONCE[native], -(-transitions // episode_length))
 
 
-def check_steps_scale(name: str, factor: float) -> None:
-    """Refuse a factor for the numbers of steps that is 0, negative, endless or no number."""
-    number(name, factor, above=0, most=MOST_STEPS_SCALE)
-
-
 def default_embedding(
     frame_shape: tuple[int, int, int], latent_dim: int | None = None, task: Task | None = None
 ) -> EmbeddingConfig:
@@ -75,11 +71,10 @@ def default_embedding(
     """
     from e2c_control.models.embedding import EmbeddingConfig
 
-    if latent_dim is not None:
-        whole("latent_dim", latent_dim)
     rows, columns = (-(-side // POOLED_SIDE) for side in frame_shape[:2])
     suits = LATENT_DIM
     if task is not None:
         most, suits = max(int(task.system.detail) // 2, 1), task.latent_dim
         rows, columns = min(rows, most), min(columns, most)
-    return EmbeddingConfig(latent_dim=latent_dim or suits, pool=rows if rows == columns else (rows, columns))
+    suits = suits if latent_dim is None else latent_dim
+    return EmbeddingConfig(latent_dim=suits, pool=rows if rows == columns else (rows, columns))

@@ -17,14 +17,14 @@ from tqdm import tqdm
 from e2c_control.data.card import NAME, read_card
 from e2c_control.data.sampler import check_batch
 from e2c_control.data.transitions import Transitions
-from e2c_control.errors import InputError, one_of, quoted, whole
+from e2c_control.errors import LARGEST_COUNT, InputError, one_of, quoted, whole
+from e2c_control.fields import Count, Seed, ShareBelowOne, Threads, check
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.checkpoint import latest
-from e2c_control.runs.config import check_config, to_json
+from e2c_control.runs.config import to_json
 from e2c_control.runs.folder import RunFolder
-from e2c_control.runs.limits import LARGEST_COUNT
 from e2c_control.runs.logger import RunLogger
 from e2c_control.runs.session import Session, interrupt_flag, resumed
 from e2c_control.runs.stateful import Groups, Part, State, gather, loading, put_back
@@ -69,16 +69,19 @@ class TrainConfig:
     dataset: Path
     environment: str
     recipe: Recipe
-    seed: int = 0
+    seed: Seed = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     compile: bool = False
     precision: Precision = "auto"
-    threads: int | None = 1
-    held_out: float = HELD_OUT
-    log_every: int = 25
-    measure_every: int = 300
-    checkpoint_every: int = 300
-    keep: int = 2
+    threads: Threads | None = 1
+    held_out: ShareBelowOne = HELD_OUT
+    log_every: Count = 25
+    measure_every: Count = 300
+    checkpoint_every: Count = 300
+    keep: Count = 2
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 def resolve_device(name: str) -> torch.device:
@@ -93,7 +96,6 @@ def resolve_device(name: str) -> torch.device:
 
 def start_run(root: Path | str, config: TrainConfig, name: str | None = None, *, job: Job = ALONE) -> RunFolder:
     """A new run folder, made only if the dataset, the device and the job can do what the config asks for."""
-    check_config(config)
     transitions = Transitions.open(config.dataset)
     check_devices(resolve_device(config.device))
     episodes, _ = transitions.split(config.held_out, seed=0)

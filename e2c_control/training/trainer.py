@@ -15,14 +15,12 @@ from torch import Tensor, nn
 from e2c_control.data.sampler import Batch, WindowSampler
 from e2c_control.data.store import open_store
 from e2c_control.data.transitions import Transitions
-from e2c_control.errors import whole
+from e2c_control.errors import LARGEST_COUNT, of_class, whole
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.pixels import unit_pixels
 from e2c_control.objectives.objective import Objective
 from e2c_control.objectives.recipe import Phase, Recipe
 from e2c_control.objectives.unrolled import Noise, Unrolled
-from e2c_control.runs.config import check_config
-from e2c_control.runs.limits import LARGEST_COUNT
 from e2c_control.runs.stateful import Groups, Part, State, gather, put_back
 from e2c_control.training.distributed import ALONE, Job
 
@@ -140,8 +138,8 @@ class Trainer:
         precision: Precision = "auto",
         job: Job = ALONE,
     ) -> None:
-        check_config(recipe)
-        self.recipe, self.device, self.step, self._job = recipe, device, 0, job
+        self.recipe = of_class("recipe", recipe, Recipe)
+        self.device, self.step, self._job = device, 0, job
         self._transitions, self._episodes = transitions, episodes
         self._half = precision == "bfloat16" or (precision == "auto" and device.type == "cuda")
         weights_seed, batch_seed, noise_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(3))

@@ -215,9 +215,9 @@ def test_no_plan_depends_on_the_environments_beside_it(
         ({"action_weight": (np.inf,)}, "action_weight is inf"),
         ({"disagreement": -0.5}, "disagreement is -0.5"),
         ({"episode_steps": 0}, "episode_steps is 0"),
-        ({"linearization": "exact"}, "no linearization 'exact'"),
+        ({"linearization": "exact"}, "linearization is 'exact'"),
         ({"planner": "ilrq"}, "no planner 'ilrq'.*did you mean 'ilqr'"),
-        ({"frame_filter": 0.5}, "frame_filter is a float"),
+        ({"frame_filter": 0.5}, "frame_filter is 0.5"),
     ],
 )
 def test_planning_options_check_their_fields(options: dict[str, Any], sentence: str) -> None:

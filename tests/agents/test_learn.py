@@ -241,7 +241,7 @@ def test_a_goal_outlives_learning(agent: E2CAgent) -> None:
         ({"episode_length": 0}, "episode_length is 0: give a whole number of 1 or more"),
         ({"steps_scale": 0.0}, "steps_scale is 0.0: give a number above 0"),
         ({"steps_scale": float("inf")}, "steps_scale is inf"),
-        ({"device": "tpu"}, "no device 'tpu': choose"),
+        ({"device": "tpu"}, "device is 'tpu': give"),
     ],
 )
 def test_options_of_create(quick: Quick, options: dict[str, object], sentence: str) -> None:

@@ -159,7 +159,7 @@ def test_the_library_call_tells_of_every_cycle() -> None:
     [
         ({"share": 0.0}, "share is 0.0"),
         ({"share": 1.5}, "above 0 and up to 1"),
-        ({"start": "nowhere"}, "There is no start of codes 'nowhere'"),
+        ({"start": "nowhere"}, "start is 'nowhere'"),
         ({"step_size": 0.0}, "step_size is 0.0"),
         ({"epochs": 0}, "epochs is 0"),
         ({"ascent_steps": -1}, "ascent_steps is -1"),

@@ -111,7 +111,7 @@ CREATE: dict[str, Any] = {
     "frame_stack": Row("weights", 2),
     "steps_scale": [Row("weights", 2.0), Refused(0.0, "steps_scale")],
     "episode_length": Row("weights", 11),
-    "device": [CUDA, Refused("gpu", "no device 'gpu'")],
+    "device": [CUDA, Refused("gpu", "device is 'gpu'")],
     "folder": Row("names", "kept"),
     "seed": SEED,
 }
@@ -208,7 +208,7 @@ THINGS = [
         {
             "recipe": Row("weights", make_recipe("e2c", embedding().config).scaled(0.002)),
             "episode_length": [Row("weights", 11), Refused(0, "episode_length")],
-            "device": [CUDA, Refused("gpu", "no device 'gpu'")],
+            "device": [CUDA, Refused("gpu", "device is 'gpu'")],
             "folder": Row("names", "kept"),
         },
     ),

@@ -149,7 +149,7 @@ OPTIONS: dict[str, Any] = {
 COMMON: dict[str, Any] = {
     "intrinsic_weight": [Row("rewards", 0.3), Refused(-1.0, "intrinsic_weight"), Refused("x", "intrinsic_weight")],
     "extrinsic_weight": [Row("rewards", 0.3), Refused(float("nan"), "extrinsic_weight")],
-    "objective": [Row("rewards", "minimise"), Refused("both", "no objective 'both'")],
+    "objective": [Row("rewards", "minimise"), Refused("both", "objective is 'both'")],
     "seed": [Row("weights", 1), Refused(-1, "seed")],
 }
 VERBOSE = "It is stable-baselines3's own argument of every callback, and this one has nothing more to say."

@@ -286,16 +286,13 @@ def test_a_run_that_cannot_train_is_not_begun(dataset: Path, recipe: Recipe, tmp
     assert start_run(tmp_path / "runs", TrainConfig(dataset, "Dots-v0", recipe), "mine").path.is_dir()
 
 
-def test_what_cannot_be_is_refused_by_its_field(
-    dataset: Path, transitions: Transitions, recipe: Recipe, tmp_path: Path
-) -> None:
-    sizes = replace(recipe.embedding, encoder_hidden=(16, -2))
-    bad = replace(recipe, embedding=sizes)
-    sentence = r"cannot be used, .*encoder_hidden\[1\] is -2, where a whole number from 1"
-    with pytest.raises(InputError, match=sentence):
-        start_run(tmp_path / "runs", TrainConfig(dataset, "Dots-v0", bad), "mine")
-    assert not (tmp_path / "runs").exists()
-    with pytest.raises(InputError, match=sentence):
-        Trainer(bad, transitions, np.arange(3), seed=0, device=torch.device("cpu"))
-    with pytest.raises(InputError, match=sentence):
-        Embedding(sizes, (8, 8, 1), 2, torch.Generator())
+def test_what_cannot_be_is_refused_by_its_field(transitions: Transitions, recipe: Recipe) -> None:
+    """At once, where it is made; and what is no recipe at all where it is used."""
+    with pytest.raises(
+        InputError, match=r"^EmbeddingConfig\.encoder_hidden\[1\] is -2: give a whole number of 1 or more"
+    ):
+        replace(recipe.embedding, encoder_hidden=(16, -2))
+    with pytest.raises(InputError, match="recipe is 'unfold': give one of class Recipe"):
+        Trainer("unfold", transitions, np.arange(3), seed=0, device=torch.device("cpu"))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"config is .*: give one of class EmbeddingConfig"):
+        Embedding(recipe, (8, 8, 1), 2, torch.Generator())  # type: ignore[arg-type]

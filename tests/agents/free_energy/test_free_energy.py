@@ -365,7 +365,7 @@ def test_bad_input() -> None:
         ((World(), "sac"), {}, "sac takes continuous actions.*choose ppo or relax"),
         ((World("several"), "relax"), {}, "relax takes Discrete, MultiBinary and Box.*choose ppo"),
         ((World(), "ppo", NoveltyOptions("icm", window=1)), {}, "window is 2, not 1"),
-        ((World(),), {"objective": "minimize"}, "no objective 'minimize'"),
+        ((World(),), {"objective": "minimize"}, "objective is 'minimize'"),
         ((World(),), {"n_envs": 3}, "1 environments were given and 3 asked for"),
         ((World(),), {"seed": -1}, "seed is -1"),
         ((World(),), {"policy_options": {"n_step": 3}}, "'n_step' is no option of PPO"),
@@ -373,7 +373,7 @@ def test_bad_input() -> None:
         ((World(),), {"tensorboard_log": 3}, "tensorboard_log is a int: give a folder"),
         ((World(),), {"verbose": "all"}, "verbose is 'all'"),
         ((World(),), {"device": "gpu"}, "no device 'gpu'"),
-        ((World(),), {"novelty": "rnd"}, "novelty is a str: give NoveltyOptions"),
+        ((World(),), {"novelty": "rnd"}, "novelty is 'rnd': give one of class NoveltyOptions"),
         (
             (World(),),
             {"policy_options": {"learning_rate": lambda left: left}},

@@ -295,7 +295,7 @@ def test_what_cannot_be_scored(walks: Walks) -> None:
         with pytest.raises(InputError, match="wrap the environment so that they start at 0"):
             NoveltyReward(odd)
     for options, sentence in (
-        ({"objective": "max"}, "no objective 'max'"),
+        ({"objective": "max"}, "objective is 'max'"),
         ({"intrinsic_weight": -1.0}, "intrinsic_weight is -1.0"),
         ({"extrinsic_weight": float("nan")}, "extrinsic_weight is nan"),
         ({"seed": -1}, "seed is -1"),
