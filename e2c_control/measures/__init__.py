@@ -1,4 +1,4 @@
-"""Numbers about a trained embedding: the quality of its map, and how well it controls."""
+"""Measures of a trained embedding: the quality of its latent map, and how well it predicts and controls."""
 
 from e2c_control.measures.encoded import decode_frames, encode_means
 from e2c_control.measures.held_out import HeldOut, hold_out

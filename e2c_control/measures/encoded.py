@@ -1,4 +1,4 @@
-"""Images through an embedding and back: what they encode to, what latents decode to and how well they explain them."""
+"""Encode images, decode latents, and compute the images' negative log likelihood, in chunks."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ CHUNK = 256
 
 @torch.inference_mode()
 def encode_means(embedding: Embedding, observations: Images, *, finite: bool = True) -> Array:
-    """Means (N, k) of q(z | x) for observations (N, H, W, C), a chunk at a time.
+    """Return the means (N, k) of q(z | x) for observations (N, H, W, C), computed in chunks.
 
     Raises:
-        InputError: they are not finite, unless ``finite`` is False: a controller at work has a plan to fall back on.
+        InputError: a mean is not finite. Not raised if ``finite`` is False, for controllers with a plan to fall back
+        on.
     """
     device = next(embedding.parameters()).device
     # torch takes neither reversed views nor arrays that cannot be written.
@@ -38,7 +39,7 @@ def encode_means(embedding: Embedding, observations: Images, *, finite: bool = T
 
 @torch.inference_mode()
 def decode_frames(embedding: Embedding, latents: Array, channels: int) -> Images:
-    """Means of p(x | z) for latents (N, k), as pictures of their newest frames (N, H, W, channels)."""
+    """Return the means of p(x | z) for latents (N, k), as images of their newest frames (N, H, W, channels)."""
     device = next(embedding.parameters()).device
     logits = embedding.decode(torch.as_tensor(latents, dtype=torch.float32, device=device))[..., -channels:]
     return (255.0 * torch.sigmoid(logits)).round().to(torch.uint8).cpu().numpy()
@@ -51,7 +52,7 @@ def image_nats(
     observations: Images,
     rows: NDArray[np.int64] | None = None,
 ) -> float:
-    """Mean of -log p(x | z) in nats, for latents (M, k) and the images (M, H, W, C) at `rows` of the observations."""
+    """Return the mean of -log p(x | z) in nats, for latents (M, k) and images (M, H, W, C), `rows` of observations."""
     rows = np.arange(len(latents)) if rows is None else rows
     device, total = next(embedding.parameters()).device, 0.0
     for i in range(0, len(latents), CHUNK):

@@ -1,4 +1,4 @@
-"""How well one set of points keeps the geometry of another: distances, neighbours, an affine map."""
+"""Compare the geometry of two sets of points: distances, neighbours, an affine map."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Array = NDArray[np.float64]
 
 
 def distances(points: Array) -> Array:
-    """Euclidean distances (N, N) of points (N, d).
+    """Return the Euclidean distances (N, N) of points (N, d).
 
     Summed coordinate by coordinate: unlike the product form, equal points are exactly 0 apart and ties stay ties.
     """
@@ -20,7 +20,7 @@ def distances(points: Array) -> Array:
 
 
 def neighbour_overlap(found: Array, true: Array, count: int = 8) -> float:
-    """Share of each point's nearest `count` by the distances `found` (N, N) that are among its nearest by `true`.
+    """Return the mean share of a point's `count` nearest by distances `found` (N, N) that are also nearest by `true`.
 
     A neighbour that ties with the last of the true ones counts as one of them. Chance is `count` / (N - 1).
     """
@@ -36,7 +36,7 @@ def neighbour_overlap(found: Array, true: Array, count: int = 8) -> float:
 
 
 def affine_r2(points: Array, targets: Array) -> float:
-    """Share of the variance of targets (N, f), coordinates pooled, that an affine map of points (N, d) explains.
+    """Return the R² of the best affine map from points (N, d) to targets (N, f), coordinates pooled.
 
     0 where the targets do not vary.
     """

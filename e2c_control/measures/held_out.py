@@ -1,4 +1,4 @@
-"""The frames that a map is measured on, read from a dataset once and used again at every measurement."""
+"""Held-out frames for measuring a latent map, read from a dataset once and used at every measurement."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 Features = Callable[[Array], Array]
 
 LANDMARKS = 100
-"""Frames from which steps to all the others are counted."""
+"""Number of frames from which steps to all others are counted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class HeldOut:
         windows: (W, K + 1) int64, positions in `observations`.
         actions: (W, K, m) float64.
         landmarks: (L,) int64, positions in `observations`.
-        steps: (L, N) steps from each landmark to each frame, see `step_graph`; infinite where there is no way.
+        steps: (L, N) steps from each landmark to each frame, see `step_graph`; infinite where there is no path.
         features: (N, f) of the true states, or none.
     """
 
@@ -58,7 +58,7 @@ def hold_out(
     """Read windows spread evenly over the given episodes.
 
     Windows are as long as the farthest of `HORIZONS` that any of the episodes holds, and start where a whole stack of
-    the episode's own frames is there.
+    the episode's own frames is available.
 
     Args:
         transitions: the dataset.
@@ -100,14 +100,14 @@ def _starts(transitions: Transitions, episodes: Ints, stack: int) -> dict[int, I
 
 
 def _spread(values: Ints, count: int) -> Ints:
-    """At most `count` of the values, evenly spread."""
+    """Return at most `count` of the values, evenly spread."""
     if count >= len(values):
         return values
     return values[np.linspace(0, len(values) - 1, count).round().astype(np.int64)]
 
 
 def _edges(transitions: Transitions, rows: Ints, windows: Ints, observations: NDArray[np.uint8]) -> Ints:
-    """Pairs of frames one step apart, and those that show the same place."""
+    """Return pairs of frames (E, 2) that are one step apart or show the same place."""
     taken = np.stack((windows[:, :-1].ravel(), windows[:, 1:].ravel()), axis=1)
     images = unit_pixels(torch.from_numpy(observations.reshape(len(rows), -1))).numpy()
     moved = np.linalg.norm(images[taken[:, 1]] - images[taken[:, 0]], axis=1)

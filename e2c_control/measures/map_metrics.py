@@ -1,7 +1,8 @@
-"""How good a latent map is, on held-out episodes.
+"""Measures of a latent map's quality on held-out episodes.
 
-Likelihoods look fine while the map is folded or twisted and planning on it fails, so the map itself is measured: does
-it keep neighbours, does it keep far distances, does the model predict, is its A the derivative of its own step.
+The likelihood can be good while the map is folded or twisted and planning on it fails. So the map itself is measured:
+whether it keeps neighbours and far distances, how well the model predicts, and whether its A is the derivative of its
+step.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class StateMetrics:
-    """How the map agrees with the true states; to report, never to train or choose by.
+    """Agreement of the map with the true states; for reports, never for training or model selection.
 
     Attributes:
         neighbour_overlap: share of the 8 nearest latents that are among the 8 nearest true states, ties included.
@@ -43,7 +44,7 @@ class StateMetrics:
 
 @dataclass(frozen=True)
 class MapMetrics:
-    """One measurement. Latents are means of q(z | x) and predictions roll the mean forward: nothing is random.
+    """One measurement of a map. Latents are means of q(z | x) and predictions step the mean: nothing is random.
 
     Attributes:
         state_loss: -log p(x_t | z_t), nats per image.
@@ -67,7 +68,7 @@ class MapMetrics:
     states: StateMetrics | None
 
     def scalars(self) -> dict[str, float]:
-        """Every number by its tag, "map/..."."""
+        """Return every number by its TensorBoard tag, "map/..."."""
         values = {
             "map/state_loss": self.state_loss,
             "map/next_state_loss": self.next_state_loss,
@@ -122,13 +123,13 @@ def measure(embedding: Embedding, held_out: HeldOut) -> MapMetrics:
 
 
 def step_rank(latent_distances: Array, held_out: HeldOut) -> float:
-    """Rank correlation of latent distances (N, N) with steps, over the pairs of a landmark and a frame it leads to."""
+    """Return the rank correlation of latent distances (N, N) with steps, over pairs of landmark and reachable frame."""
     reached = np.isfinite(held_out.steps) & (held_out.steps > 0)
     return spearman(latent_distances[held_out.landmarks][reached], held_out.steps[reached])
 
 
 def compare_states(latents: Array, latent_distances: Array, features: Array) -> StateMetrics:
-    """Latents (N, k) and their distances (N, N) beside features (N, f) of the true states."""
+    """Compare latents (N, k) and their distances (N, N) with features (N, f) of the true states."""
     true_distances = distances(features)
     pairs = np.triu_indices(len(latents), 1)
     found, true = latent_distances[pairs], true_distances[pairs]

@@ -1,4 +1,4 @@
-"""How wrong latent dynamics are: their predictions, and the A that they give a planner."""
+"""Errors of latent dynamics: of their predictions, and of the A that they give a planner."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ HORIZONS = (1, 5, 10)
 
 
 def prediction_errors(dynamics: Dynamics, paths: Array, actions: Array) -> dict[int, float]:
-    """Relative errors by horizon, for encoded paths (W, K + 1, k) under actions (W, K, m), from every start in them."""
+    """Return relative errors by horizon, for encoded paths (W, K + 1, k) under actions (W, K, m), from every start.
+
+    For n steps: mean |predicted - encoded z_{t+n}| / mean |z_{t+n} - z_t|; infinite where nothing moves.
+    """
     errors: dict[int, float] = {}
     n_steps, k = actions.shape[1], paths.shape[2]
     predicted = paths
@@ -32,7 +35,7 @@ def prediction_errors(dynamics: Dynamics, paths: Array, actions: Array) -> dict[
 
 
 def jacobian_gap(model: Dynamics, exact: Dynamics, latents: Array, actions: Array) -> float:
-    """Mean of ||J - A||_F / ||J||_F at latents (N, k) and actions (N, m)."""
+    """Return the mean of ||J - A||_F / ||J||_F at latents (N, k) and actions (N, m)."""
     A, J = (dynamics.linearize(latents, actions).A for dynamics in (model, exact))
     gap: Array = np.linalg.norm(J - A, axis=(1, 2))
     size: Array = np.linalg.norm(J, axis=(1, 2))

@@ -9,7 +9,7 @@ Array = NDArray[np.float64]
 
 
 def average_ranks(values: Array) -> Array:
-    """Ranks (n,) from 1 of the values (n,); equal values share the mean of their ranks."""
+    """Return the ranks (n,), from 1, of values (n,); equal values share the mean of their ranks."""
     order = np.argsort(values)
     ordered = values[order]
     begins = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
@@ -21,7 +21,7 @@ def average_ranks(values: Array) -> Array:
 
 
 def spearman(a: Array, b: Array) -> float:
-    """Rank correlation of two samples (n,), in [-1, 1]; 0 where one of them is constant or has no two values."""
+    """Return Spearman's rank correlation of two samples (n,), in [-1, 1]; 0 if one is constant or n < 2."""
     if len(a) < 2:
         return 0.0
     x, y = (ranks - 0.5 * (len(a) + 1) for ranks in (average_ranks(a), average_ranks(b)))

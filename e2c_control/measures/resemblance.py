@@ -1,4 +1,4 @@
-"""How much a picture looks like another: what a camera alone can say of whether a goal was reached."""
+"""Similarity of two images: a measure of reaching a goal that needs no state."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from e2c_control.models.pixels import unit_pixels
 
 @torch.inference_mode()
 def resemblance(embedding: Embedding, observations: Images, goals: Images) -> Array:
-    """1 - |x - g|^2 / E |x' - g|^2, at least 0, over training images x': 1 the same image, 0 no more than any other.
+    """Return 1 - |x - g|^2 / E |x' - g|^2, at least 0, over training images x'.
 
-    No code enters into it: a folded map gives two places one code, and its own distances would say that both are the
-    goal. Of the training images it needs only the pixel statistics that the embedding has.
+    1 for the same image; 0 if x is no closer to g than an average training image.
+
+    Latents are not used: a folded map gives two places the same latent, and latent distance would call both the goal.
+    Of the training images, only the pixel statistics in the embedding are needed.
 
     Args:
         embedding: trained.

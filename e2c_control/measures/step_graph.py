@@ -1,8 +1,9 @@
-"""How many steps apart two frames are, without their true states.
+"""Count the steps between two frames, without their true states.
 
-Steps are counted along episodes. Where two episodes show the same place, the count goes on from one to the other; a
-place is taken to be the same where two images are among each other's nearest. Episodes alone would see only as far as
-one episode wanders, and a map may be right that far everywhere and still be folded or twisted as a whole.
+The frames are nodes of a graph. Its edges join consecutive frames of an episode, and frames of the same place, which
+are images that are mutually nearest neighbours. The steps between two frames are the shortest path. Within single
+episodes, counts would reach only as far as one episode goes, and a map can be right at that scale and still be folded
+or twisted as a whole.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 NEIGHBOURS = 3
-"""Images that may be the same place. Only mutual neighbours count: where the moving part is hidden, a frame is close to
-all others, but each of those has closer ones."""
+"""Nearest images that may show the same place. Only mutual neighbours count: where the moving part is hidden, a frame
+is close to all others, but each of those has closer ones."""
 
 
 def same_places(images: NDArray[np.float32], apart: NDArray[np.bool_], reach: float) -> Ints:
-    """Pairs (P, 2) of images (N, p) that are mutually among the nearest of those `apart` (N, N), within `reach`.
+    """Return pairs (P, 2) of images (N, p) that are mutual near neighbours among those `apart` (N, N), within `reach`.
 
     Args:
         images: flattened.
-        apart: symmetric; which pairs may be linked at all.
+        apart: symmetric; whether a pair may be linked.
         reach: largest Euclidean distance of the two images.
     """
     images = images - images.mean(0)  # distances stay, and what cancels in them gets small
@@ -40,7 +41,7 @@ def same_places(images: NDArray[np.float32], apart: NDArray[np.bool_], reach: fl
 
 
 def count_steps(edges: Ints, n_nodes: int, sources: Ints) -> Array:
-    """Fewest edges from each source to each node, (S, N); infinite where there is no way.
+    """Return the length of the shortest path from each source to each node, (S, N); infinite where there is none.
 
     Args:
         edges: pairs of nodes (E, 2), passable both ways.
@@ -53,7 +54,7 @@ def count_steps(edges: Ints, n_nodes: int, sources: Ints) -> Array:
     begins = np.searchsorted(both[:, 1], np.arange(n_nodes))
     steps = np.full((n_nodes, len(sources)), np.inf, np.float32)
     steps[sources, np.arange(len(sources))] = 0.0
-    # All nodes one edge farther at once, until nothing changes: as many rounds as the graph is wide.
+    # Extend all paths by one edge at a time until nothing changes: as many rounds as the graph's diameter.
     length = (both[:, 0] != both[:, 1]).astype(np.float32)[:, None]
     while True:
         nearer = np.minimum.reduceat(steps[both[:, 0]] + length, begins, axis=0)

@@ -1,4 +1,4 @@
-"""The Bernoulli likelihood of images, in as few passes over the pixels as it takes."""
+"""The Bernoulli negative log likelihood of images, in few passes over the pixels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 FACTORS = 16
-"""Probabilities, each at least one half, whose product is taken before its logarithm: one logarithm for all of them."""
+"""Number of probabilities, each at least one half, multiplied before a single logarithm is taken."""
 
 
 class _BernoulliNats(torch.autograd.Function):
@@ -25,7 +25,7 @@ class _BernoulliNats(torch.autograd.Function):
         products = torch.prod(larger[:, :whole].reshape(len(larger), FACTORS, -1), dim=1)
         log_sum = products.log_().sum(1) + larger[:, whole:].log().sum(1)
         inner = torch.stack([torch.dot(a.flatten(), x.flatten()) for a, x in zip(logits, pixels, strict=True)])
-        positive = torch.clamp(logits.flatten(1), min=0.0, out=larger)  # in memory that is still warm
+        positive = torch.clamp(logits.flatten(1), min=0.0, out=larger)  # reuses memory that is in the cache
         return positive.sum(1) - log_sum - inner
 
     @staticmethod
@@ -38,7 +38,7 @@ class _BernoulliNats(torch.autograd.Function):
 
 
 def bernoulli_nats(logits: Tensor, *pixels: Tensor) -> Tensor:
-    """-log p(x | logits) in nats, summed over pixels, mean over images.
+    """Return -log p(x | logits) in nats, summed over pixels, mean over images.
 
     Args:
         logits: (..., H, W, C); for several sets of images with a leading dimension of that length.

@@ -22,7 +22,7 @@ from e2c_control.models.transition import Transition
 from e2c_control.registry import Registry
 
 Part = Literal["encoder", "decoder", "transition", "ensemble", "backward_encoder"]
-"""What an embedding is made of and a phase of training may train."""
+"""Parts of an embedding; a training phase names those that it trains."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class EmbeddingConfig:
         process_noise: whether the transition learns a diagonal process noise H.
         pool: side of the blocks of pixels whose mean encoders of fully connected layers see, or (rows, columns) of
             oblong ones; 1 keeps every pixel.
-        ensemble: further transitions, whose disagreement tells where the model knows.
+        ensemble: number of further transitions, whose disagreement estimates the model's uncertainty.
         backward_encoder: whether there is a network for q(z | z', u, x), which some objectives learn through.
     """
 
@@ -77,11 +77,11 @@ TRANSITIONS: Registry[Callable[[EmbeddingConfig, int], Transition]] = Registry(
     "form of transition",
     {**{form: partial(_locally_linear, form) for form in get_args(MatrixForm)}, "nonlinear": _nonlinear},
 )
-"""Classes and functions that make a transition of a config and m."""
+"""Classes and functions that make a transition from a config and m."""
 
 
 class Embedding(nn.Module):
-    """Images in, latents out, and the latent dynamics between them.
+    """Encoder, decoder and latent dynamics of images.
 
     Args:
         config: sizes and kinds of the networks.
@@ -121,7 +121,7 @@ class Embedding(nn.Module):
         self.decoder.start_at(mean)
 
     def encode(self, observations: Tensor) -> DiagonalGaussian:
-        """q(z | x) of uint8 observations (..., H, W, C)."""
+        """Return q(z | x) of uint8 observations (..., H, W, C)."""
         if tuple(observations.shape[-3:]) != self.observation_shape:
             raise InputError(
                 f"The embedding reads observations of shape {self.observation_shape}, not "
@@ -132,32 +132,32 @@ class Embedding(nn.Module):
         return self.encode_views(self.pixels(unit_pixels(observations, self.pixels.scale.dtype)))
 
     def encode_views(self, views: Tensor) -> DiagonalGaussian:
-        """q(z | x) of what `pixels` makes of images, (..., h, w, C)."""
+        """Return q(z | x) of views (..., h, w, C), the standardised pixels that `pixels` returns."""
         q = self.encoder(views.reshape(-1, *self.pixels.view_shape))
         shape = (*views.shape[:-3], self.config.latent_dim)
         return DiagonalGaussian(q.mean.reshape(shape).to(views.dtype), q.log_var.reshape(shape).to(views.dtype))
 
     def encode_back(self, next_latents: Tensor, actions: Tensor, views: Tensor) -> DiagonalGaussian:
-        """q(z | z', u, x) of next latents (..., k), actions (..., m) and views (..., h, w, C)."""
+        """Return q(z | z', u, x) of next latents (..., k), actions (..., m) and views (..., h, w, C)."""
         assert self.backward_encoder is not None
         return self.backward_encoder(next_latents, actions, views)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Bernoulli logits (..., H, W, C) of latents (..., k)."""
+        """Return Bernoulli logits (..., H, W, C) of latents (..., k)."""
         return self.decoder(latents)
 
     def parts(self) -> dict[str, nn.Module]:
-        """What it is made of, by the names of `Part`."""
+        """Return the networks by the names of `Part`."""
         found = {name: getattr(self, name) for name in get_args(Part)}
         return {name: part for name, part in found.items() if part is not None}
 
     @property
     def members(self) -> list[Transition]:
-        """The transitions of the ensemble, beside the one that predicts."""
+        """The transitions of the ensemble, without the one that predicts."""
         return [member for member in self.ensemble if isinstance(member, Transition)]
 
     def step(self, latents: Tensor, actions: Tensor) -> LocallyLinear:
-        """The local models A, B, o at latents (..., k) and actions (..., m)."""
+        """Return the local models A, B, o at latents (..., k) and actions (..., m)."""
         return self.transition(latents, actions)
 
 

@@ -1,4 +1,4 @@
-"""Diagonal Gaussians in latent space, and the exact divergence of an affine image of one from another."""
+"""Diagonal Gaussians in latent space, and the exact KL divergence of an affine image of one from another."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from e2c_control.models.local_linear import LocallyLinear
 
 LOG_DETERMINANT_FLOOR = 1e-6
-"""|det A| below this counts as this: without process noise the divergence of a singular image is infinite."""
+"""Floor of |det A|: without process noise, the KL divergence of a singular image is infinite."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class DiagonalGaussian:
         return self.log_var.exp()
 
     def sample(self, noise: Tensor) -> Tensor:
-        """mean + sigma * noise, for standard normal noise of shape (..., k)."""
+        """Return mean + sigma * noise, for standard normal noise of shape (..., k)."""
         return self.mean + (0.5 * self.log_var).exp() * noise
 
     def __getitem__(self, index: int | slice | tuple[int | slice, ...]) -> DiagonalGaussian:
@@ -39,23 +39,23 @@ class DiagonalGaussian:
 
 
 def kl_from_standard_normal(q: DiagonalGaussian) -> Tensor:
-    """KL(q || N(0, I)) in nats, shape (...,)."""
+    """Return KL(q || N(0, I)) in nats, shape (...,)."""
     return 0.5 * (q.mean.square() + q.variance - 1.0 - q.log_var).sum(-1)
 
 
 def kl_between(p: DiagonalGaussian, q: DiagonalGaussian) -> Tensor:
-    """KL(p || q) in nats, shape (...,)."""
+    """Return KL(p || q) in nats, shape (...,)."""
     spread = (p.variance + (p.mean - q.mean).square()) / q.variance
     return 0.5 * (spread - 1.0 + q.log_var - p.log_var).sum(-1)
 
 
 def cholesky(matrix: Tensor) -> Tensor:
-    """The lower factor of a positive definite matrix (..., k, k); torch leaves its own one untyped."""
+    """Return the lower Cholesky factor of a positive definite matrix (..., k, k); typed, unlike torch's own."""
     return cast(Tensor, torch.linalg.cholesky(matrix))
 
 
 def affine_image(q: DiagonalGaussian, step: LocallyLinear, actions: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (..., k) and covariance (..., k, k) of z' = A z + B u + o + h for z ~ q and h ~ N(0, diag H)."""
+    """Return mean (..., k) and covariance (..., k, k) of z' = A z + B u + o + h for z ~ q and h ~ N(0, diag H)."""
     covariance = (step.A * q.variance.unsqueeze(-2)) @ step.A.mT
     if step.noise_log_var is not None:
         covariance = covariance + torch.diag_embed(step.noise_log_var.exp().expand(q.mean.shape))
@@ -65,7 +65,7 @@ def affine_image(q: DiagonalGaussian, step: LocallyLinear, actions: Tensor) -> t
 def kl_of_affine_image(
     q: DiagonalGaussian, step: LocallyLinear, actions: Tensor, encoded_next: DiagonalGaussian
 ) -> Tensor:
-    """KL( N(A mu + B u + o, A Sigma A' + H) || encoded_next ) in nats, shape (...,).
+    """Return KL( N(A mu + B u + o, A Sigma A' + H) || encoded_next ) in nats, shape (...,).
 
     The last term of the E2C objective (Watter et al. 2015, equation 12), exact for every form of A. With C the
     covariance of the image, S' = diag(s') that of `encoded_next` and d the difference of means,

@@ -1,7 +1,14 @@
-"""A trained transition as planners see it: float64 NumPy, batched, without torch in the loop.
+"""A trained locally linear transition for planners: float64 NumPy, batched, without torch in the loop.
 
 A latent has two to eight dimensions, where the overhead of a torch call is a hundred times its arithmetic. The weights
 are copied once; a rollout is then a few small matrix products per step for all candidates at once.
+
+The step is z' = A(z) z + B(z) u + o(z), so the network's A is not its derivative:
+
+    dz'/dz = A(z) + (dA/dz) z + (dB/dz) u + do/dz.
+
+Planners that linearise with the model's A (Watter et al. 2015) ignore the last three terms, here called drift. With
+`linearization="jacobian"` they are added, and o is changed so that the linear model still equals the step at (z, u).
 """
 
 from __future__ import annotations
@@ -17,7 +24,7 @@ from e2c_control.planners.lowered import Lowered
 
 
 def latent_step(parameters: Array, sizes: Ints, state: Array, control: Array, after: Array) -> None:
-    """z' = A(z) z + B(z) u + o(z) of one latent, in the subset of Python that the compiled engine takes.
+    """Write z' = A(z) z + B(z) u + o(z) of one latent into `after`, in the subset of Python that Numba compiles.
 
     ``sizes`` is the rank of A - I (0 if it is full) and then the widths of all layers from latent to head;
     ``parameters`` holds each layer's transposed weight (in, out) and bias (out,), one after another.
@@ -57,7 +64,7 @@ class LatentDynamics(CopiedTransition):
 
     Args:
         transition: the trained network; later changes of it are not seen.
-        linearization: "model" takes A, B, o as the network gives them; "jacobian" adds how they change with z.
+        linearization: "model" takes the network's A, B, o; "jacobian" adds their derivatives in z to A.
     """
 
     def __init__(
@@ -69,16 +76,16 @@ class LatentDynamics(CopiedTransition):
         self._exact = linearization == "jacobian"
 
     def step(self, states: Array, controls: Array) -> Array:
-        """Latents (N, k) and actions (N, m) to the next latents (N, k)."""
+        """Return the next latents (N, k) of latents (N, k) under actions (N, m)."""
         A, B, o = self._matrices(self._network.outputs(states))
         return np.einsum("nij,nj->ni", A, states) + np.einsum("nij,nj->ni", B, controls) + o
 
     def lower(self) -> Lowered:
-        """The step for the compiled engine; local models stay with NumPy, one batched call for all of a plan."""
+        """Return the step for the compiled engine; local models stay in NumPy, one batched call for a whole plan."""
         return Lowered(latent_step, self._network.flat, np.array([self._rank or 0, *self._network.widths], np.int64))
 
     def linearize(self, states: Array, controls: Array) -> Linearization:
-        """A (N, k, k), B (N, k, m), o (N, k) at latents (N, k) and actions (N, m)."""
+        """Return A (N, k, k), B (N, k, m), o (N, k) at latents (N, k) and actions (N, m)."""
         if not self._exact:
             return Linearization(*self._matrices(self._network.outputs(states)))
         p, tangents = self._network.outputs_and_tangents(states)
@@ -102,7 +109,7 @@ class LatentDynamics(CopiedTransition):
         return halves[..., 0, :, :], halves[..., 1, :, :]
 
     def _drift(self, states: Array, controls: Array, p: Array, tangents: Array) -> Array:
-        """(dA/dz) z + (dB/dz) u + do/dz, (N, k, k): what the model's own A leaves out of the Jacobian."""
+        """Return (dA/dz) z + (dB/dz) u + do/dz, (N, k, k): the terms of the Jacobian that the model's A leaves out."""
         n, k = states.shape
         da, db, do = self._split(tangents)  # [sample, input coordinate, ...]
         if self._rank is None:

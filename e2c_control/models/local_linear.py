@@ -28,16 +28,16 @@ class LocallyLinear:
     noise_log_var: Tensor | None = None
 
     def predict(self, latents: Tensor, actions: Tensor) -> Tensor:
-        """A z + B u + o for latents (..., k) and actions (..., m)."""
+        """Return A z + B u + o for latents (..., k) and actions (..., m)."""
         batch, (k, m) = latents.shape[:-1], self.B.shape[-2:]
         A, B, o = self.A.expand(*batch, k, k), self.B.expand(*batch, k, m), self.o.expand(*batch, k)
         actions = actions.expand(*batch, m)
-        with torch.autocast(latents.device.type, enabled=False):  # positions need more than eight bits
+        with torch.autocast(latents.device.type, enabled=False):  # bfloat16's eight bits are too few for positions
             moved = torch.baddbmm(o.reshape(-1, k, 1), A.reshape(-1, k, k), latents.reshape(-1, k, 1))
             return torch.baddbmm(moved, B.reshape(-1, k, m), actions.reshape(-1, m, 1)).reshape(latents.shape)
 
     def log_abs_det(self, floor: float) -> Tensor:
-        """ln max(|det A|, floor), shape (...,). For A = I + v r' it is the p x p determinant of I + r' v."""
+        """Return ln max(|det A|, floor), shape (...,); for A = I + v r', by the p x p determinant of I + r' v."""
         if self.v is None or self.r is None:
             core = self.A
         else:

@@ -54,13 +54,13 @@ class LocallyLinearTransition(Transition):
 
     @property
     def free(self) -> bool:
-        """Whether every entry of A is."""
+        """Whether every entry of A is a free output of the network."""
         return self.form in ("full", "global")
 
     def forward(self, latents: Tensor, actions: Tensor) -> LocallyLinear:
-        """Matrices at latents (..., k), the same for any actions."""
+        """Return the matrices at latents (..., k); they do not depend on the actions."""
         k, batch = self.latent_dim, latents.shape[:-1]
-        # One matrix for all is what the network says of the origin.
+        # The global form takes the matrices at the origin for every latent.
         seen = torch.zeros_like(latents) if self.form == "global" else latents
         a, b, o = self.head(self.body(seen)).to(latents.dtype).split(self._sizes, dim=-1)
         identity = torch.eye(k, dtype=latents.dtype, device=latents.device)

@@ -1,4 +1,4 @@
-"""A small trained network as planners see it: float64 NumPy, batched, its outputs and their exact derivative."""
+"""A small trained network for planners: float64 NumPy, batched, with outputs and their exact derivatives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Ints = NDArray[np.int64]
 
 
 class NetworkCopy:
-    """Linear layers with SiLU between them. Later training of the original is not seen.
+    """Linear layers with SiLU between them, copied: later training of the original does not change it.
 
     Args:
         body: hidden layers, as `layers.mlp` makes them.
@@ -30,7 +30,7 @@ class NetworkCopy:
 
     @property
     def widths(self) -> list[int]:
-        """From the inputs to the outputs."""
+        """Widths of all layers, from the inputs to the outputs."""
         return [weight.shape[1] for weight, _ in self._layers] + [len(self._layers[-1][1])]
 
     @property
@@ -39,7 +39,7 @@ class NetworkCopy:
         return np.concatenate([part.ravel() for weight, bias in self._layers for part in (weight.T, bias)])
 
     def outputs(self, inputs: Array) -> Array:
-        """Inputs (N, i) to outputs (N, o)."""
+        """Return outputs (N, o) of inputs (N, i)."""
         h = inputs
         for weight, bias in self._layers[:-1]:
             h = h @ weight.T + bias
@@ -47,7 +47,7 @@ class NetworkCopy:
         return h @ self._layers[-1][0].T + self._layers[-1][1]
 
     def outputs_and_tangents(self, inputs: Array) -> tuple[Array, Array]:
-        """Outputs (N, o), and their derivative (N, i, o) by each input."""
+        """Return outputs (N, o), and their derivatives (N, i, o) by each input."""
         n, size = inputs.shape
         h, tangents = inputs, np.broadcast_to(np.eye(size), (n, size, size))
         for weight, bias in self._layers[:-1]:
@@ -60,7 +60,7 @@ class NetworkCopy:
 
 
 class CopiedTransition:
-    """What the planners' copies of all transitions have in common; a kind adds `step` and `linearize`."""
+    """Base of the planners' copies of transitions; a subclass adds `step` and `linearize`."""
 
     def __init__(self, latent_dim: int, action_dim: int, noise_log_var: torch.Tensor | None) -> None:
         self._k, self._m = latent_dim, action_dim
@@ -75,20 +75,20 @@ class CopiedTransition:
         return self._m
 
     def step(self, states: Array, controls: Array) -> Array:
-        """Latents (N, k) and actions (N, m) to the next latents (N, k)."""
+        """Return the next latents (N, k) of latents (N, k) under actions (N, m)."""
         raise NotImplementedError
 
     def rollout(self, initial_states: Array, controls: Array) -> Array:
-        """Latents (N, k) and actions (N, T, m) to trajectories (N, T + 1, k)."""
+        """Return trajectories (N, T + 1, k) of latents (N, k) under actions (N, T, m)."""
         return rollout_by_steps(self.step, initial_states, controls)
 
     def noise_covariance(self, states: Array, controls: Array) -> Array:
-        """The transition's process noise H, (N, k, k)."""
+        """Return the covariance H of the transition's process noise, (N, k, k)."""
         return np.broadcast_to(np.diag(self._noise), (len(states), self._k, self._k))
 
 
 def _sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x)) without overflow."""
+    """Return 1 / (1 + exp(-x)), without overflow."""
     return 0.5 * (1.0 + np.tanh(0.5 * x))
 
 

@@ -14,7 +14,7 @@ from e2c_control.models.layers import last_linear, mlp
 from e2c_control.registry import Registry
 
 LOG_VAR_RANGE = (-10.0, 10.0)
-"""Encoded log variances are kept in here: beyond, float32 precision is lost and a single batch can ruin a run."""
+"""Encoded log variances are clamped to this range: outside it, a single batch can ruin a run in float32."""
 
 
 def _gaussian(parameters: Tensor) -> DiagonalGaussian:
@@ -23,15 +23,15 @@ def _gaussian(parameters: Tensor) -> DiagonalGaussian:
 
 
 class Decoder(nn.Module, ABC):
-    """Latents to the Bernoulli logits of every pixel, made by ``kind(observation_shape, latent_dim, hidden)``."""
+    """Map latents to the Bernoulli logits of every pixel; made by ``kind(observation_shape, latent_dim, hidden)``."""
 
     @abstractmethod
     def start_at(self, mean_image: Tensor) -> None:
-        """Begin with the mean image (H, W, C), in [0, 1], as what is decoded."""
+        """Initialise the decoder so that it decodes to the mean image (H, W, C), in [0, 1]."""
 
     @abstractmethod
     def forward(self, latents: Tensor) -> Tensor:
-        """Logits (..., H, W, C) of latents (..., k)."""
+        """Return logits (..., H, W, C) of latents (..., k)."""
 
 
 class MLPDecoder(Decoder):
@@ -47,14 +47,14 @@ class MLPDecoder(Decoder):
         self.net = mlp(latent_dim, (*hidden, height * width * channels), nn.ReLU)
 
     def start_at(self, mean_image: Tensor) -> None:
-        """Make the mean image (H, W, C), in [0, 1], what every latent decodes to at first."""
+        """Initialise the decoder so that every latent decodes to about the mean image (H, W, C), in [0, 1]."""
         last = last_linear(self.net)
         with torch.no_grad():
             last.weight.mul_(0.1)
             last.bias.copy_(torch.logit(mean_image.flatten(), eps=1e-3))
 
     def forward(self, latents: Tensor) -> Tensor:
-        """Logits (..., H, W, C) of latents (..., k)."""
+        """Return logits (..., H, W, C) of latents (..., k)."""
         return self.net(latents).unflatten(-1, self.observation_shape)
 
 
@@ -82,38 +82,38 @@ class ConvDecoder(Decoder):
         self.bias = nn.Parameter(torch.zeros(observation_shape))
 
     def start_at(self, mean_image: Tensor) -> None:
-        """Make the mean image (H, W, C), in [0, 1], the bias of every pixel."""
+        """Set the bias of every pixel to the logit of the mean image (H, W, C), in [0, 1]."""
         with torch.no_grad():
             self.bias.copy_(torch.logit(mean_image, eps=1e-3))
 
     def forward(self, latents: Tensor) -> Tensor:
-        """Logits (..., H, W, C) of latents (..., k)."""
+        """Return logits (..., H, W, C) of latents (..., k)."""
         grid = self.net(latents.reshape(-1, latents.shape[-1])).unflatten(-1, self._grid)
         images = self.conv(grid)[..., : self._size[0], : self._size[1]].movedim(-3, -1)
         return images.reshape(*latents.shape[:-1], *images.shape[1:]) + self.bias
 
 
 class Encoder(nn.Module, ABC):
-    """Views of images to Gaussians over latents, made by ``kind(view_shape, latent_dim, hidden)``.
+    """Map views of images to Gaussians over latents; made by ``kind(view_shape, latent_dim, hidden)``.
 
     One of your own is given as ``EmbeddingConfig(network="my_package:MyEncoder")``, or as the class.
     """
 
     decoder: ClassVar[type[Decoder]] = MLPDecoder
-    """Of the embedding that has this encoder."""
+    """Decoder of an embedding with this encoder."""
     pooled: ClassVar[bool] = True
     """Whether it sees the means of blocks of `EmbeddingConfig.pool` pixels, and not every pixel."""
 
     @abstractmethod
     def forward(self, views: Tensor) -> DiagonalGaussian:
-        """Views (N, h, w, C) to N Gaussians."""
+        """Return the Gaussians (N, k) of views (N, h, w, C)."""
 
 
 class MLPEncoder(Encoder):
     """Flattened pixels through hidden layers of the given widths.
 
     Args:
-        view_shape: (h, w, C) of what it sees.
+        view_shape: (h, w, C) of its input.
         latent_dim: k.
         hidden: widths of the hidden layers.
     """
@@ -123,7 +123,7 @@ class MLPEncoder(Encoder):
         self.net = mlp(math.prod(view_shape), (*hidden, 2 * latent_dim), nn.ReLU)
 
     def forward(self, views: Tensor) -> DiagonalGaussian:
-        """Views (N, h, w, C) to N Gaussians."""
+        """Return the Gaussians (N, k) of views (N, h, w, C)."""
         return _gaussian(self.net(views.flatten(1)))
 
 
@@ -131,7 +131,7 @@ class ConvEncoder(Encoder):
     """Four 5x5 convolutions of stride 2 and one hidden layer of the first width of `hidden`.
 
     Args:
-        view_shape: (h, w, C) of what it sees.
+        view_shape: (h, w, C) of its input.
         latent_dim: k.
         hidden: widths of the fully connected layers behind the convolutions.
         channels: feature maps of each convolution.
@@ -158,15 +158,15 @@ class ConvEncoder(Encoder):
         self.net = mlp(height * width * inputs, (*hidden, 2 * latent_dim), nn.ReLU)
 
     def forward(self, views: Tensor) -> DiagonalGaussian:
-        """Views (N, h, w, C) to N Gaussians."""
+        """Return the Gaussians (N, k) of views (N, h, w, C)."""
         return _gaussian(self.net(self.conv(views.movedim(-1, -3)).flatten(1)))
 
 
 class BackwardEncoder(nn.Module):
-    """q(z | z', u, x): which latent, of this image and under this action, led to that one (Levine et al. 2020).
+    """q(z | z', u, x): the latent of image x from which action u led to latent z' (Levine et al. 2020).
 
     Args:
-        view_shape: (h, w, C) of what it sees.
+        view_shape: (h, w, C) of its input.
         latent_dim: k.
         action_dim: m.
         hidden: width of the two layers, the first of which sees the image alone.
@@ -178,7 +178,7 @@ class BackwardEncoder(nn.Module):
         self.join = mlp(hidden + latent_dim + action_dim, (hidden, 2 * latent_dim), nn.ReLU)
 
     def forward(self, next_latents: Tensor, actions: Tensor, views: Tensor) -> DiagonalGaussian:
-        """Next latents (..., k), actions (..., m) and views (..., h, w, C) to Gaussians (..., k)."""
+        """Return the Gaussians (..., k) of next latents (..., k), actions (..., m) and views (..., h, w, C)."""
         joined = torch.cat([self.look(views.flatten(-3)), next_latents, actions], dim=-1)
         return _gaussian(self.join(joined))
 

@@ -36,7 +36,7 @@ class NonlinearTransition(Transition):
         return latents + self.head(self.body(joined)).to(latents.dtype)
 
     def forward(self, latents: Tensor, actions: Tensor) -> LocallyLinear:
-        """The tangent at latents (..., k) and actions (..., m): A = df/dz, B = df/du, o = f - A z - B u."""
+        """Return the tangent at latents (..., k) and actions (..., m): A = df/dz, B = df/du, o = f - A z - B u."""
         k, x = self.latent_dim, torch.cat([latents, actions], dim=-1)
         tangents = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)  # [input coordinate, unit]
         for layer in self.body:

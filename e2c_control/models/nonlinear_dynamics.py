@@ -1,4 +1,4 @@
-"""A trained non-linear transition as planners see it: float64 NumPy, batched, and a kernel for the compiled engine."""
+"""A trained non-linear transition for planners: float64 NumPy, batched, and a kernel for the compiled engine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from e2c_control.planners.lowered import Lowered
 
 
 def nonlinear_step(parameters: Array, sizes: Ints, state: Array, control: Array, after: Array) -> None:
-    """z' = z + g(z, u) of one latent, in the subset of Python that the compiled engine takes.
+    """Write z' = z + g(z, u) of one latent into `after`, in the subset of Python that Numba compiles.
 
     ``sizes`` holds the widths of all layers from (z, u) to g; ``parameters`` each layer's transposed weight (in, out)
     and bias (out,), one after another.
@@ -47,15 +47,15 @@ class NonlinearDynamics(CopiedTransition):
         self._network = NetworkCopy(transition.body, transition.head)
 
     def step(self, states: Array, controls: Array) -> Array:
-        """Latents (N, k) and actions (N, m) to the next latents (N, k)."""
+        """Return the next latents (N, k) of latents (N, k) under actions (N, m)."""
         return states + self._network.outputs(np.concatenate((states, controls), axis=1))
 
     def lower(self) -> Lowered:
-        """The step for the compiled engine; local models stay with NumPy, one batched call for all of a plan."""
+        """Return the step for the compiled engine; local models stay in NumPy, one batched call for a whole plan."""
         return Lowered(nonlinear_step, self._network.flat, np.array(self._network.widths, np.int64))
 
     def linearize(self, states: Array, controls: Array) -> Linearization:
-        """A (N, k, k), B (N, k, m), o (N, k) of the tangent at latents (N, k) and actions (N, m)."""
+        """Return A (N, k, k), B (N, k, m), o (N, k) of the linearisation at latents (N, k) and actions (N, m)."""
         change, tangents = self._network.outputs_and_tangents(np.concatenate((states, controls), axis=1))
         J = tangents.swapaxes(1, 2)
         A, B = J[:, :, : self._k] + np.eye(self._k), J[:, :, self._k :]

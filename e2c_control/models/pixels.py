@@ -1,4 +1,4 @@
-"""Standardised pixels: what an encoder sees."""
+"""Standardised pixels, the input of the encoders."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from torch import Tensor, nn
 from e2c_control.errors import InputError
 
 DEVIATION_OFFSET = 0.02
-"""Added to each pixel's deviation, so that a pixel that hardly ever changes is not blown up."""
+"""Added to each pixel's standard deviation, so that nearly constant pixels are not amplified."""
 
 
 def unit_pixels(observations: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Images uint8 to float in [0, 1]."""
+    """Return uint8 images as floats in [0, 1]."""
     return observations.to(dtype, memory_format=torch.contiguous_format).mul_(1.0 / 255.0)
 
 
 class Standardise(nn.Module):
-    """(x - mean) / (deviation + 0.02) for each pixel, with the training set's own statistics, then means of blocks.
+    """Standardise each pixel, (x - mean) / (deviation + 0.02) with the training set's statistics, then average blocks.
 
     The moving part of an image may be 4 of 1,600 pixels. Unstandardised, the codes start with next to no variance and
     the background dominates every loss; standardised, the same objective learns in a tenth of the steps.
 
-    All frames of a stacked observation have the same statistics, so that single frames can be looked at once and
+    All frames of a stacked observation have the same statistics, so that single frames can be processed once and
     stacked afterwards.
 
     Args:
         observation_shape: (H, W, C).
-        pool: side of the square blocks whose mean is taken, or (rows, columns) of oblong ones; what is left over at the
-            edges is not seen.
+        pool: side of the square blocks whose mean is taken, or (rows, columns) of oblong ones; the remainder at the
+            edges is ignored.
 
     Raises:
         InputError: a block is larger than the image.
@@ -62,7 +62,7 @@ class Standardise(nn.Module):
         return -self.offset / self.scale, 1.0 / self.scale - DEVIATION_OFFSET
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Pixels (..., H, W, c) in [0, 1] to views (..., h, w, c); c is C, or the channels of one frame."""
+        """Return views (..., h, w, c) of pixels (..., H, W, c) in [0, 1]; c is C, or the channels of one frame."""
         channels = pixels.shape[-1]
         view = torch.addcmul(self.offset[..., :channels], pixels, self.scale[..., :channels])
         if self.pool == (1, 1):

@@ -1,4 +1,4 @@
-"""Which planner's copy suits which transition."""
+"""Copy a transition into the form that planners take."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Linearized = Literal["model", "jacobian"]
 
 
 class TransitionDynamics(TorchDynamics):
-    """Any transition as planners see it: a float64 copy in torch, slower than the copies in NumPy.
+    """Any transition as planners take it: a float64 copy in torch, slower than the copies in NumPy.
 
     Args:
         transition: the trained network; later changes of it are not seen.
-        linearization: "model" takes A, B, o as the network gives them; "jacobian" derives its step by autograd.
+        linearization: "model" takes the network's A, B, o; "jacobian" differentiates its step by autograd.
     """
 
     def __init__(self, transition: Transition, linearization: Linearized) -> None:
@@ -33,7 +33,7 @@ class TransitionDynamics(TorchDynamics):
         super().__init__(self._copy.predict, transition.latent_dim, transition.action_dim)
 
     def linearize(self, states: Array, controls: Array) -> Linearization:
-        """A (N, k, k), B (N, k, m), o (N, k) at latents (N, k) and actions (N, m)."""
+        """Return A (N, k, k), B (N, k, m), o (N, k) at latents (N, k) and actions (N, m)."""
         if self._exact:
             return super().linearize(states, controls)
         with torch.no_grad():
@@ -44,7 +44,7 @@ class TransitionDynamics(TorchDynamics):
 def planning_model(
     transition: Transition, linearization: Linearized = "model"
 ) -> LatentDynamics | NonlinearDynamics | TransitionDynamics:
-    """Return a float64 copy of a trained transition; a non-linear one has only its Jacobian to give."""
+    """Return a float64 copy of a trained transition; a `NonlinearTransition` always linearises by its Jacobian."""
     if isinstance(transition, NonlinearTransition):
         return NonlinearDynamics(transition)
     if isinstance(transition, LocallyLinearTransition):

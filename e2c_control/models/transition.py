@@ -1,4 +1,4 @@
-"""What every latent transition can do, whatever it is made of."""
+"""The interface of latent transitions."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Transition(nn.Module):
 
     @abstractmethod
     def forward(self, latents: Tensor, actions: Tensor) -> LocallyLinear:
-        """The local models at latents (..., k) and actions (..., m)."""
+        """Return the local models A, B, o at latents (..., k) and actions (..., m)."""
 
     def predict(self, latents: Tensor, actions: Tensor) -> Tensor:
-        """f(z, u), (..., k)."""
+        """Return f(z, u), (..., k)."""
         local: LocallyLinear = self(latents, actions)
         return local.predict(latents, actions)
