@@ -8,9 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
+from e2c_control.data.collect import warn_of_stillness
 from e2c_control.data.controls import check_unit_actions
 from e2c_control.data.foreign import as_vector
 from e2c_control.data.writer import TransitionsWriter
+
+STILL = 1_000
+"""Steps after which frames should have changed."""
 
 
 class Recorder(VecEnvWrapper):
@@ -32,6 +36,7 @@ class Recorder(VecEnvWrapper):
         self.transitions = 0
         """Since recording began."""
         self._writer: TransitionsWriter | None = None
+        self._moves = False
         self._channels, self._keeps_states = channels, keeps_states
         self._frames: list[list[NDArray[np.uint8]]] = [[] for _ in range(self.num_envs)]
         self._actions: list[list[NDArray[np.float32]]] = [[] for _ in range(self.num_envs)]
@@ -65,18 +70,31 @@ class Recorder(VecEnvWrapper):
                 self._write(i)
                 self._begin(i, observations[i])
         self.transitions += self.num_envs
+        if self.transitions >= STILL:
+            self._warn_if_still()
         return observations, rewards, dones, infos
 
     def flush(self) -> None:
         """Write the episodes that are not over; they begin anew with the next reset."""
+        if self.transitions:
+            self._warn_if_still()
         for i in range(self.num_envs):
             self._write(i)
+
+    def _warn_if_still(self) -> None:
+        """Warn once if no frame differed from the one before it."""
+        if not self._moves and self._frames[0]:
+            self._moves = True
+            warn_of_stillness("The environment", self._frames[0][-1])
 
     def _begin(self, i: int, observation: NDArray[np.uint8]) -> None:
         self._see(i, observation, self.venv.reset_infos[i])
 
     def _see(self, i: int, observation: NDArray[np.uint8], info: dict[str, Any]) -> None:
-        self._frames[i].append(observation[..., -self._channels :].copy())
+        frame = observation[..., -self._channels :].copy()
+        if not self._moves and self._frames[i]:
+            self._moves = not np.array_equal(frame, self._frames[i][-1])
+        self._frames[i].append(frame)
         if not self._keeps_states:
             return
         state = as_vector(info.get("state"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -83,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Pictures are drawn into arrays alone: SDL need not look for a screen, nor complain that there is none.
         os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    command = None
     try:
         try:
             given, trusted = _split_trust(given)
@@ -93,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             sys.stdout.flush()  # what cannot be written should be noticed here, not when Python ends
     except InputError as error:
-        print(f"e2c: {error}", file=sys.stderr)
+        print(f"e2c: {_as_options(str(error), command)}", file=sys.stderr)
         return INPUT_ERROR
     except KeyboardInterrupt as stop:
         # On a line of its own, below the ^C that a terminal shows and the bar that stood there.
@@ -128,6 +130,17 @@ def _open_output() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, open until the end
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _as_options(sentence: str, command: Command | None) -> str:
+    """Return a sentence for Python callers, such as "collect with starts='reset'", with the command's options in it."""
+    known = vars(command) if command else {}
+
+    def option(given: re.Match[str]) -> str:
+        name = f"--{given[1].replace('_', '-')}"
+        return " ".join(filter(None, (name, given[3]))) if given[1] in known else given[0]
+
+    return re.sub(r"\b(\w+)=(True|'(\w+)')", option, sentence)
 
 
 def _of_the_machine(error: OSError) -> str:

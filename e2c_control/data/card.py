@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, quoted
 from e2c_control.fields import Count, Seed, check
 from e2c_control.runs.document import Kind
 from e2c_control.runs.typed_json import from_json
@@ -66,6 +66,10 @@ def read_card(folder: Path) -> DatasetCard:
     """
     path = folder / NAME
     if not folder.is_dir():
+        from e2c_control.data.unfinished import is_kept, unfinished_folder  # which writes cards itself
+
+        if is_kept(unfinished_folder(folder)):
+            raise InputError(f"{folder} is not finished: go on with `e2c collect --resume {quoted(folder)}`.")
         raise InputError(f"There is no dataset at {folder}: check the path, or make one with `e2c collect`.")
     if not path.is_file():
         raise InputError(f"{folder} is not a dataset, it has no {NAME}: check the path.")

@@ -122,12 +122,13 @@ def collect_into(
             _round(stepper, episodes, frames, states, transitions - growing.transitions, bar)
             growing.commit()
             if growing.units == 1 and not stepper.moves:
-                _warn_of_stillness(name, frames[0])
+                warn_of_stillness(name, frames[0])
             if growing.transitions < transitions:
                 frames, states = stepper.begin(seed, growing.units)
 
 
-def _warn_of_stillness(name: str, frame: NDArray[np.uint8]) -> None:
+def warn_of_stillness(name: str, frame: NDArray[np.uint8]) -> None:
+    """Warn that an environment has shown nothing but this frame."""
     like = "black " if not frame.any() else ""
     warnings.warn(
         f"{name} has shown one and the same {like}frame so far: check that it draws what moves.",

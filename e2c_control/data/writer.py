@@ -22,7 +22,7 @@ def check_writable(path: Path, overwrite: bool) -> None:
     """Raise `InputError` if something is at ``path`` that a new dataset may not replace."""
     check_replaceable(path, "dataset", [NAME, "frames.npy"], FILES.__contains__)
     if (path / NAME).is_file() and not overwrite:
-        raise InputError(f"The dataset {path} exists already: choose another path or ask to overwrite it.")
+        raise InputError(f"The dataset {path} exists already: choose another path, or overwrite=True to replace it.")
 
 
 class TransitionsWriter:

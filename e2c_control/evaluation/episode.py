@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from e2c_control.data.environments import drawn_shape
 from e2c_control.data.pictures import as_frame, read_picture
 from e2c_control.envs import Problem, Task
 from e2c_control.envs.viewer import Viewer
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, InputWarning
 from e2c_control.evaluation import drive
 from e2c_control.evaluation.trained import TrainedRun
 from e2c_control.measures import encode_means
@@ -127,6 +128,9 @@ def read_goal(path: Path, env: Any) -> Image:
         raise InputError(
             f"{path} is {picture.shape[1]} x {picture.shape[0]} pixels: give a picture of the proportions {known}."
         )
+    if picture.ndim == 2 and channels == 3:
+        said = f"{path} is grey, and the environment is seen in colours: the goal is as grey as the picture."
+        warnings.warn(said, InputWarning, stacklevel=2)
     return as_frame(picture, (height, width, channels))
 
 

@@ -8,6 +8,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from e2c_control.evaluation.episode import Episode
+from e2c_control.figures.squares import in_square
 from e2c_control.measures import decode_frames
 from e2c_control.models.embedding import Embedding
 
@@ -15,7 +16,7 @@ Image = NDArray[np.uint8]
 
 SIDE, LABEL, GAP = 480, 22, 12
 PANEL = (SIDE - 3 * LABEL - 2 * GAP) // 3
-PAPER, FAINT, INK = 255, 190, 40
+PAPER, FAINT, INK = (255, 255, 255), (190, 190, 190), (40, 40, 40)
 
 
 def film(episode: Episode, embedding: Embedding) -> list[Image]:
@@ -30,17 +31,12 @@ def film(episode: Episode, embedding: Embedding) -> list[Image]:
 
 
 def _page(world: Image, panels: dict[str, Image]) -> Image:
-    page = Pillow.new("RGB", (SIDE + GAP + PANEL, SIDE), (PAPER, PAPER, PAPER))
-    page.paste(_picture(world, SIDE, smooth=world.shape[0] > SIDE), (0, 0))
+    page = Pillow.new("RGB", (SIDE + GAP + PANEL, SIDE), PAPER)
+    page.paste(in_square(world, SIDE, PAPER), (0, 0))
     draw, font = ImageDraw.Draw(page), ImageFont.load_default(15)
     for i, (name, image) in enumerate(panels.items()):
         top = i * (PANEL + LABEL + GAP)
-        draw.text((SIDE + GAP, top), name, fill=(INK, INK, INK), font=font)
-        page.paste(_picture(image, PANEL), (SIDE + GAP, top + LABEL))
-        draw.rectangle((SIDE + GAP, top + LABEL, SIDE + GAP + PANEL - 1, top + LABEL + PANEL - 1), outline=(FAINT,) * 3)
+        draw.text((SIDE + GAP, top), name, fill=INK, font=font)
+        page.paste(in_square(image, PANEL, PAPER), (SIDE + GAP, top + LABEL))
+        draw.rectangle((SIDE + GAP, top + LABEL, SIDE + GAP + PANEL - 1, top + LABEL + PANEL - 1), outline=FAINT)
     return np.asarray(page, np.uint8)
-
-
-def _picture(image: Image, side: int, smooth: bool = False) -> Pillow.Image:
-    picture = Pillow.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert("RGB")
-    return picture.resize((side, side), Pillow.Resampling.LANCZOS if smooth else Pillow.Resampling.NEAREST)

@@ -13,6 +13,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
 from e2c_control.envs.scene import BODY, CONTROL, GOAL, PAPER, STONE, SURFACE, Colour
+from e2c_control.figures.squares import in_square
 from e2c_control.play.atlas import SIDE
 
 Image = NDArray[np.uint8]
@@ -72,13 +73,13 @@ class Page:
         _words(draw, (WORLD_LEFT, HEAD - 15), self.title, BODY, 19)
         after = _words(draw, (MAP_LEFT, HEAD - 15), "Latent map", BODY, 19)
         _words(draw, (after + 10, HEAD - 15), f"known frames by {self.meaning}", FAINT, 14)
-        page.paste(_scaled(self.world, SIDE), (WORLD_LEFT, HEAD))
+        page.paste(in_square(self.world, SIDE, PAPER), (WORLD_LEFT, HEAD))
         page.paste(Pillow.fromarray(self.latent_map), (MAP_LEFT, HEAD))
         _legend(draw)
         for i, (name, image) in enumerate(self.small.items()):
             top = HEAD + i * (SMALL + CAPTION + 1)
             _words(draw, (SMALL_LEFT, top + 13), name, FAINT, 14)
-            page.paste(_scaled(image, SMALL), (SMALL_LEFT, top + CAPTION))
+            page.paste(in_square(image, SMALL, PAPER), (SMALL_LEFT, top + CAPTION))
         self._foot(draw)
         return np.array(page, np.uint8)
 
@@ -127,12 +128,3 @@ def _legend(draw: ImageDraw.ImageDraw) -> None:
     for name, colour in LEGEND:
         draw.ellipse((x, base - 9, x + 9, base), fill=colour)
         x = _words(draw, (x + 15, base), name, FAINT, 14) + 16
-
-
-def _scaled(image: Image, side: int) -> Pillow.Image:
-    """A picture as a square: a larger one is averaged, of a smaller one the pixels show."""
-    picture = Pillow.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert("RGB")
-    if picture.size == (side, side):
-        return picture
-    smooth = max(picture.size) > side
-    return picture.resize((side, side), Pillow.Resampling.LANCZOS if smooth else Pillow.Resampling.NEAREST)

@@ -89,9 +89,27 @@ def test_options_of_collect(tmp_path: Path, refused: Refused, options: tuple[obj
 
 def test_a_dataset_is_never_replaced_unasked(planar: Path, refused: Refused, fingerprint: Fingerprint) -> None:
     before = fingerprint(planar)
-    assert "choose another path" in refused("collect", "--env", "E2C/Planar-v0", "--out", planar)
+    said = refused("collect", "--env", "E2C/Planar-v0", "--out", planar)
+    assert "choose another path, or --overwrite to replace it" in said
     assert "not a dataset" in refused("collect", "--env", "E2C/Planar-v0", "--out", planar.parent, "--overwrite")
     assert fingerprint(planar) == before
+
+
+def test_sentences_name_the_options_of_the_command(tmp_path: Path, refused: Refused) -> None:
+    said = refused("collect", "--env", "Pendulum-v1", "--starts", "sampled", "--out", tmp_path / "data")
+    assert "collect with --starts reset" in said
+
+
+def test_an_unfinished_dataset_is_gone_on_with(
+    tmp_path: Path, refused: Refused, succeed: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "data"
+    with monkeypatch.context() as stopped:
+        stopped.setattr("e2c_control.data.unfinished.Unfinished._finish", lambda self: (_ for _ in ()).throw(EOFError))
+        with pytest.raises(EOFError):
+            succeed("collect", "--env", "E2C/Planar-v0", "--out", path, "--transitions", 20, "--n-envs", 2)
+    assert f"go on with `e2c collect --resume {path}`" in refused("train", "--dataset", path)
+    succeed("collect", "--resume", path)
 
 
 def test_unwritable_folders(planar: Path, tmp_path: Path, refused: Refused) -> None:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from e2c_control.data import make_image_env
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, InputWarning
 from e2c_control.evaluation.episode import read_goal
 
 
@@ -36,6 +36,7 @@ def seen_world(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     return world(env_id, **looks)
 
 
+@pytest.mark.filterwarnings("ignore:.* is grey, and")
 def test_what_a_world_draws_is_what_is_seen_of_it(seen_world: Any, tmp_path: Path) -> None:
     env, drawn, seen = seen_world
     path = tmp_path / "goal.png"
@@ -55,11 +56,20 @@ def test_a_world_drawn_at_another_size(seen_world: Any, factor: float, tmp_path:
     assert np.abs(difference).mean() < 2
 
 
+@pytest.mark.filterwarnings("ignore:.* is grey, and")
 def test_sixteen_bits_are_scaled(seen_world: Any, tmp_path: Path) -> None:
     env, _, seen = seen_world
     frame = seen[..., 0]
     Image.fromarray(257 * frame.astype(np.uint16)).save(tmp_path / "goal.png")
     assert (read_goal(tmp_path / "goal.png", env) == frame[..., None]).all()
+
+
+def test_a_grey_picture_of_a_coloured_world_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    Image.fromarray(np.full((64, 64), 99, np.uint8)).save(tmp_path / "goal.png")
+    with pytest.warns(InputWarning, match="is grey"):
+        frame = read_goal(tmp_path / "goal.png", make_image_env("Pendulum-v1", 1, grayscale=False))
+    assert (frame == 99).all()
 
 
 def _seethrough(path: Path) -> None:
