@@ -27,6 +27,68 @@ FACES = ("planners", "gradients", "autoencoders", "agents", "envs", "data", "eva
 PAGES = ("README.md", "planners/README.md", "agents/README.md", "e2c_control/README.md",
          "e2c_control/gradients/README.md", "e2c_control/autoencoders/README.md")  # fmt: skip
 
+INTERNALS = {
+    "agents.curiosity": "",
+    "agents.e2c_agent": "PlanState",
+    "agents.exploration": "",
+    "agents.free_energy": "",
+    "agents.free_energy.learners": "settings_of",
+    "agents.free_energy.sight": "SightCallback",
+    "agents.policy_gradient": "PolicyGradient episode_gradients",
+    "agents.policy_gradient.actions": "look",
+    "autoencoders.distances": "auc energy_distance",
+    "autoencoders.kernels": "SCALES",
+    "autoencoders.novelty": "Found NoveltySearch amplitude",
+    "autoencoders.novelty_run": "",
+    "autoencoders.structure": "dominant_frequency high_share measure_structure noise_like relative_error",
+    "autoencoders.toys": "gaussians mode_share modes parabola_residual",
+    "benchmark.cell": "Cell gather make_cell run_cell",
+    "benchmark.paper": "EXPLANATION paper_lines paper_table",
+    "benchmark.report": "write_report",
+    "benchmark.store": "Stored read_cells write_cell",
+    "benchmark.table": "Line Scores gather summarise",
+    "benchmark.text": "BINS EXPLANATION markdown_table table_csv with_interval",
+    "benchmark.worlds": "WORLDS",
+    "cli": "main",
+    "cli.explore": "Explore",
+    "cli.novelty": "",
+    "cli.plan": "",
+    "data.sampler": "Batch WindowSampler",
+    "data.shards": "Shard join_shards",
+    "envs.angles": "wrap",
+    "envs.reference": "drive reference_scores time_in_goal",
+    "envs.task": "PROTOCOL_SEED",
+    "envs.three_link": "GOAL_ANGLE leaning stands",
+    "envs.three_link_tasks": "FoldAndRise",
+    "evaluation.choosing": "choose",
+    "evaluation.trained": "",
+    "figures": "latent_map phase_plane save_png",
+    "figures.canvas": "BLUE FAINT GREEN INK ORANGE PURPLE dress new_figure show_pixels to_image",
+    "gradients.check": "moments",
+    "gradients.exact": "all_points",
+    "gradients.statistics": "cpu_microseconds step_of",
+    "gradients.toys": "bit bits choice gamma gaussian interacting",
+    "measures": "encode_means hold_out measure_map",
+    "measures.model_error": "prediction_errors",
+    "measures.ranks": "spearman",
+    "models.latent_dynamics": "LatentDynamics latent_step",
+    "models.matrix_network": "LocallyLinearTransition",
+    "models.planning_model": "planning_model",
+    "objectives.objective": "Objective",
+    "objectives.recipes": "RECIPES",
+    "objectives.unrolled": "LatentNoise Noise Unrolled",
+    "planners.engine": "engine_for",
+    "runs.atomic": "replace_text",
+    "runs.checkpoint": "load_checkpoint",
+    "runs.folder": "RunFolder",
+    "runs.versions": "package_versions source_commit",
+    "tables": "table",
+    "training.presets": "EPISODE_LENGTH RECIPE default_embedding",
+    "training.trainer": "Precision",
+    "training.watch": "",
+}
+"""What the experiments take from behind the faces, module by module. It may only shrink."""
+
 in_checkout = pytest.mark.skipif(not (ROOT / "README.md").is_file(), reason="needs the repository")
 
 
@@ -106,3 +168,17 @@ def test_pages_use_the_front_door(page: str) -> None:
         for module, name in imported(block):
             assert module == "e2c_control" or module.removeprefix("e2c_control.") in FACES, f"{module}.{name}"
             assert name in (NAMES if module == "e2c_control" else names_of(module)), f"{module}.{name}"
+
+
+@in_checkout
+def test_experiments_use_the_front_door() -> None:
+    """The experiments use the front door, the faces, and the internals that are listed: no more, and no fewer."""
+    behind: dict[str, set[str]] = {}
+    for script in sorted((ROOT / "experiments").rglob("*.py")):
+        for module, name in imported(script.read_text(encoding="utf-8")):
+            room = module.removeprefix("e2c_control.")
+            if module == "e2c_control" or room in FACES:
+                assert name in (NAMES if module == "e2c_control" else names_of(module)), f"{script}: {module}.{name}"
+            else:
+                behind.setdefault(room, set()).add(name)
+    assert {room: " ".join(sorted(names)).strip() for room, names in behind.items()} == INTERNALS

@@ -18,7 +18,6 @@ novelty model is trained every 512 steps on the last 20,000 observations.
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
 from collections.abc import Callable
@@ -29,20 +28,15 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 
 import numpy as np
-import torch
 from gymnasium import Env
 from numpy.typing import NDArray
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
-from e2c_control.agents import FreeEnergyAgent
-from e2c_control.agents.novelty import NoveltyOptions
-from e2c_control.envs import make_task
-from e2c_control.figures import save_png
+from e2c_control import FreeEnergyAgent, NoveltyOptions, make_task
 from e2c_control.figures.canvas import BLUE, FAINT, GREEN, INK, ORANGE, dress, new_figure, to_image
-from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.tables import table
-from experiments._rows import measure_missing
+from experiments.runner import Experiment
 
 RESULTS = Path(__file__).parent / "results"
 ENVIRONMENTS, POINTS = 32, 60
@@ -219,7 +213,6 @@ def measure(name: str, way: str, options: NoveltyOptions | None, seed: int, worl
         "way": way,
         "seed": seed,
         **visits.row(),
-        "commit": source_commit(),
         "cpu_seconds": time.process_time() - begun,
     }
 
@@ -262,9 +255,9 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def report(found: dict[str, Any]) -> None:
+def report(rows: list[dict[str, Any]]) -> None:
     lines = [("world: way", "seeds", "cells, median", "95 %", "least", "arrived", "first", "time there", "CPU-s")]
-    for name, e in found.items():
+    for name, e in summary(rows).items():
         cells, there = e["cells"], e["time_there"]
         first = f"{int(np.median(e['first_arrivals'])):,}" if e["first_arrivals"] else "-"
         lines.append(
@@ -313,47 +306,28 @@ def picture(rows: list[dict[str, Any]]) -> Any:
     return to_image(figure)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--worlds", nargs="+", default=list(WORLDS), choices=list(WORLDS))
-    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--quick", action="store_true", help="seconds, writes nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    if options.quick:
-        short = World(**(vars(mountain()) | {"steps": 1024}))
-        report(
-            summary([measure("mountain", way, options_for(way, short), 0, short) for way in ("random", "recurrent")])
-        )
-        return
-    wanted = [
-        {"world": name, "way": way, "seed": seed}
-        for seed in options.seeds
-        for name in options.worlds
-        for way in options.ways
-        if way in WORLDS[name]().ways
-    ]
-    rows = measure_missing(RESULTS / "coverage.json", wanted, measure_stored, result, told)
-    report(summary(rows))
-    save_png(picture(rows), RESULTS / "coverage.png")
-
-
-def measure_stored(world: str, way: str, seed: int) -> dict[str, Any]:
-    """A row of the result."""
+def measure_row(world: str, way: str, seed: int) -> dict[str, Any]:
     found = WORLDS[world]()
     return measure(world, way, options_for(way, found), seed, found)
 
 
-def result(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the file holds."""
-    return {"commit": source_commit(), "versions": package_versions(), "summary": summary(rows), "rows": rows}
+def quick() -> None:
+    short = World(**(vars(mountain()) | {"steps": 1024}))
+    report([measure("mountain", way, options_for(way, short), 0, short) for way in ("random", "recurrent")])
 
 
-def told(row: dict[str, Any]) -> str:
-    """A line about a new row."""
-    return "{world}, {way}, seed {seed}: {cells:.3f}, {cpu_seconds:.0f} CPU-s".format(**row)
+EXPERIMENT = Experiment(
+    __file__,
+    {"seed": range(5), "world": WORLDS, "way": WAYS},
+    measure_row,
+    "{world}, {way}, seed {seed}: {cells:.3f}, {cpu_seconds:.0f} CPU-s",
+    quick,
+    summary,
+    report,
+    picture,
+    exists=lambda seed, world, way: way in WORLDS[world]().ways,
+)
 
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

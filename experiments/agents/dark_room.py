@@ -13,8 +13,6 @@ Measured: the share of time in the dark room, step by step, and where the agents
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import time
 from pathlib import Path
@@ -27,12 +25,10 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from e2c_control.agents import FreeEnergyAgent, NoveltyOptions
-from e2c_control.figures import save_png
+from e2c_control import FreeEnergyAgent, NoveltyOptions
 from e2c_control.figures.canvas import BLUE, FAINT, GREEN, INK, ORANGE, dress, new_figure, to_image
-from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.tables import table
+from experiments.runner import Experiment
 
 RESULTS = Path(__file__).parent / "results"
 NAME = "dark_room"
@@ -80,7 +76,7 @@ class DarkRoom(gymnasium.Env[NDArray[np.uint8], Any]):
         return room
 
 
-def measure(way: str, seed: int, steps: int, **options: Any) -> dict[str, Any]:
+def measure(way: str, seed: int, steps: int = STEPS, **options: Any) -> dict[str, Any]:
     """One agent's life."""
     begun = time.process_time()
     cells: list[NDArray[np.int64]] = []
@@ -118,9 +114,9 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def report(found: dict[str, Any]) -> None:
+def report(rows: list[dict[str, Any]]) -> None:
     lines = [("", "seeds", "share of time in the dark, last quarter: median [least, most]")]
-    for way, entry in found.items():
+    for way, entry in summary(rows).items():
         share = f"{entry['dark']:.2f} [{entry['least']:.2f}, {entry['most']:.2f}]"
         lines.append((way, str(entry["seeds"]), share))
     print(table(lines), flush=True)
@@ -151,30 +147,26 @@ def picture(rows: list[dict[str, Any]]) -> Any:
     return to_image(figure)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--quick", action="store_true", help="seconds, writes nothing")
-    options = parser.parse_args()
-    if options.quick:
-        few = NoveltyOptions(settings={"hidden": (8,)}, gradient_steps=1)
-        rows = [measure(way, 100, 2_048, novelty=few) for way in WAYS]
-        picture(rows)
-        report(summary(rows))
-        return
-    path = RESULTS / f"{NAME}.json"
-    rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
-    for seed in options.seeds:
-        for way in WAYS:
-            if any(row["way"] == way and row["seed"] == seed for row in rows):
-                continue  # remove the file to measure all again
-            rows.append(measure(way, seed, STEPS))
-            result = {"steps": STEPS, "commit": source_commit(), "versions": package_versions()}
-            replace_text(path, json.dumps(result | {"summary": summary(rows), "rows": rows}) + "\n")
-            print(f"{way}, seed {seed}: {rows[-1]['cpu_seconds']:.0f} CPU-s", flush=True)
-    report(summary(rows))
-    save_png(picture(rows), RESULTS / f"{NAME}.png")
+def quick() -> None:
+    few = NoveltyOptions(settings={"hidden": (8,)}, gradient_steps=1)
+    rows = [measure(way, 100, 2_048, novelty=few) for way in WAYS]
+    picture(rows)
+    report(rows)
+
+
+EXPERIMENT = Experiment(
+    __file__,
+    {"seed": range(5), "way": WAYS},
+    measure,
+    "{way}, seed {seed}: {cpu_seconds:.0f} CPU-s",
+    quick,
+    summary,
+    report,
+    picture,
+    about=lambda rows: {"steps": STEPS},
+    threads=None,
+)
 
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

@@ -22,42 +22,45 @@ Seeds 0-4 and the problems of seed 2020 are run once, last; tuning uses others.
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import tempfile
 import time
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 
 import numpy as np
-import torch
 
-from e2c_control.agents import E2CAgent, PlanningOptions
+from e2c_control import (
+    E2CAgent,
+    PlanningOptions,
+    Task,
+    TrainConfig,
+    Transitions,
+    TransitionsWriter,
+    collect,
+    drive,
+    make_recipe,
+    make_task,
+    make_vector_env,
+    train,
+)
 from e2c_control.cli.explore import Explore
-from e2c_control.data import Transitions, collect, make_vector_env
 from e2c_control.data.shards import Shard
-from e2c_control.data.writer import TransitionsWriter
-from e2c_control.envs import Task, make_task
 from e2c_control.envs.reference import reference_scores
 from e2c_control.envs.task import PROTOCOL_SEED
-from e2c_control.evaluation import drive
-from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, dress, new_figure, to_image
 from e2c_control.measures import measure_map
-from e2c_control.objectives.recipes import make_recipe
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.tables import table
 from e2c_control.training.presets import EPISODE_LENGTH, default_embedding
-from e2c_control.training.run import TrainConfig, train
-from experiments._rows import measure_missing, stored_rows
 from experiments.agents.coverage import Array, Visits, pump
 from experiments.agents.coverage import median_interval as interval
+from experiments.runner import Experiment
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -166,9 +169,9 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def report(found: dict[str, Any]) -> None:
+def report(rows: list[dict[str, Any]]) -> None:
     lines = [("data", "seeds", "score, median", "95 %", "worst", "cells seen", "frames upright")]
-    for way, entry in found.items():
+    for way, entry in summary(rows).items():
         score = entry["score"]
         lines.append(
             (
@@ -215,38 +218,38 @@ def picture(rows: list[dict[str, Any]]) -> Any:
     return to_image(figure)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
-    parser.add_argument("--problems", type=int, default=PROTOCOL_SEED, help="seed of the list of problems")
-    parser.add_argument("--out", type=Path, default=RESULTS / "loop.json")
-    parser.add_argument("--quick", action="store_true", help="seconds, writes nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    if options.quick:
-        short = replace(TASK, horizon=5, planning_horizon=10)
-        rows = [measure(way, 100, 100, 1_000, 0.005, short) for way in WAYS]
-        report(summary(rows))
-        picture(rows)
-        return
-    out, problems = options.out, options.problems
+@dataclass(frozen=True)
+class Options:
+    problems: int = PROTOCOL_SEED
+    """seed of the list of problems"""
 
-    def result(rows: list[dict[str, Any]]) -> dict[str, Any]:
-        rows.sort(key=lambda row: (row["seed"], list(WAYS).index(row["way"])))
-        return {"environment": ENVIRONMENT, "problems": problems, "summary": summary(rows), "rows": rows}
 
-    def told(row: dict[str, Any]) -> str:
-        return (
-            f"{row['way']}, seed {row['seed']}: {100 * np.mean(row['scores']):.1f} %, {row['cells']:.0%} of the cells"
-        )
+def told(row: dict[str, Any]) -> str:
+    return f"{row['way']}, seed {row['seed']}: {100 * np.mean(row['scores']):.1f} %, {row['cells']:.0%} of the cells"
 
-    wanted = [{"way": way, "seed": seed} for seed in options.seeds for way in options.ways]
-    known = partial(stored_rows, problems=problems)
-    rows = measure_missing(out, wanted, partial(measure, problems=problems), result, told, known)
-    report(summary(rows))
-    save_png(picture(rows), out.with_suffix(".png"))
+
+def quick() -> None:
+    short = replace(TASK, horizon=5, planning_horizon=10)
+    rows = [measure(way, 100, 100, 1_000, 0.005, short) for way in WAYS]
+    report(rows)
+    picture(rows)
+
+
+EXPERIMENT = Experiment(
+    __file__,
+    {"seed": range(5), "way": WAYS},
+    measure,
+    told,
+    quick,
+    summary,
+    report,
+    picture,
+    about=lambda rows: {"environment": ENVIRONMENT},
+    order=lambda row: (row["seed"], list(WAYS).index(row["way"])),
+    options=Options,
+    shared=("problems",),
+)
 
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

@@ -13,21 +13,17 @@ what a second network has learnt to expect of it; and by random network distilla
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from gymnasium import Env, spaces
 
-from e2c_control.agents.novelty import NoveltyOptions
-from e2c_control.figures import save_png
+from e2c_control import NoveltyOptions
 from e2c_control.figures.canvas import BLUE, GREEN, INK, ORANGE, PURPLE, dress, new_figure, to_image
-from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.tables import table
-from experiments._rows import measure_missing
 from experiments.agents import coverage
+from experiments.runner import Experiment
 
 RESULTS = Path(__file__).parent / "results"
 ROOM, ROOMS, PANEL, STEPS = 7, 4, 7, 40_960
@@ -121,7 +117,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def report(found: dict[str, Any]) -> None:
+def report(rows: list[dict[str, Any]]) -> None:
     lines = [("way", "seeds", "time at the panel", "most", "cells", "least", "in the last room", "time there")]
     lines += [
         (
@@ -134,7 +130,7 @@ def report(found: dict[str, Any]) -> None:
             f"{e['arrived']} of {e['seeds']}",
             f"{e['time_there']['median']:.3f}",
         )
-        for way, e in found.items()
+        for way, e in summary(rows).items()
     ]
     print(table(lines), flush=True)
 
@@ -164,30 +160,17 @@ def picture(rows: list[dict[str, Any]]) -> Any:
     return to_image(figure)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--quick", action="store_true", help="seconds, writes nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    if options.quick:
-        report(summary([measure(way, 0, 1024) for way in ("no reward", "learning progress")]))
-        return
-    wanted = [{"way": way, "seed": seed} for seed in options.seeds for way in WAYS]
-    rows = measure_missing(RESULTS / "noisy_tv.json", wanted, measure, result, told)
-    report(summary(rows))
-    save_png(picture(rows), RESULTS / "noisy_tv.png")
-
-
-def result(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the file holds."""
-    return {"commit": source_commit(), "versions": package_versions(), "summary": summary(rows), "rows": rows}
-
-
-def told(row: dict[str, Any]) -> str:
-    """A line about a new row."""
-    return "{way}, seed {seed}: {at_the_panel:.2f} at the panel".format(**row)
+EXPERIMENT = Experiment(
+    __file__,
+    {"seed": range(5), "way": WAYS},
+    measure,
+    "{way}, seed {seed}: {at_the_panel:.2f} at the panel",
+    lambda: report([measure(way, 0, 1024) for way in ("no reward", "learning progress")]),
+    summary,
+    report,
+    picture,
+)
 
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

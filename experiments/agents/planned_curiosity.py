@@ -11,10 +11,8 @@ latents, add what was seen. No state is seen, no reward paid; true states only m
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import platform
 import tempfile
 import time
 from dataclasses import dataclass, replace
@@ -26,28 +24,28 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 import numpy as np
 import torch
 
-from e2c_control.agents.curiosity import CuriosityOptions, PlannedCuriosity
-from e2c_control.data import Transitions, collect, make_vector_env
-from e2c_control.data.policy import Policy
+from e2c_control import (
+    Embedding,
+    PlannedCuriosity,
+    Trainer,
+    Transitions,
+    collect,
+    make_recipe,
+    make_task,
+    make_vector_env,
+)
+from e2c_control.agents import CuriosityOptions
+from e2c_control.data import Policy
 from e2c_control.data.shards import Shard, join_shards
-from e2c_control.envs import make_task
-from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, FAINT, ORANGE, dress, new_figure, show_pixels, to_image
-from e2c_control.models.embedding import Embedding
-from e2c_control.objectives.recipes import make_recipe
-from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.training.presets import default_embedding
-from e2c_control.training.trainer import Trainer
-from experiments._rows import measure_missing
+from experiments.runner import Experiment, Row
 
-RESULT = Path(__file__).parent / "results" / "planned_curiosity.json"
 ENVIRONMENT = "E2C/PlanarWalls-v0"
 TASK = make_task(ENVIRONMENT)
 CELL, FAR = 2, 30.5
 Array = np.ndarray
 WAYS = ("planned_curiosity", "random")
-Row = dict[str, Any]
-Rows = dict[str, list[Row]]
 
 
 @dataclass(frozen=True)
@@ -158,7 +156,12 @@ def measured(states: Array) -> dict[str, Any]:
     }
 
 
-def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def summary(rows: list[Row]) -> dict[str, Any]:
+    """Summarise each way that has rows."""
+    return {way: over_seeds(own) for way, own in by_way(rows).items() if own}
+
+
+def over_seeds(rows: list[Row]) -> dict[str, Any]:
     """Median, least and most over seeds; a room that was never entered counts as later than all."""
     found: dict[str, Any] = {}
     for name in ("coverage", "time_in_far_room"):
@@ -171,11 +174,12 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def picture(rows: Rows, steps: int) -> Array:
+def picture(rows: list[Row], steps: int = FULL.rounds * FULL.steps) -> Array:
     """Coverage over steps, and where the first seed's runs went."""
+    found = by_way(rows)
     figure = new_figure(1200, 430)
     axes, *worlds = figure.subplots(1, 3, width_ratios=[1.3, 1, 1])
-    for (name, runs), colour in zip(rows.items(), (ORANGE, BLUE), strict=True):
+    for (name, runs), colour in zip(found.items(), (ORANGE, BLUE), strict=True):
         curves, x = np.array([run["curve"] for run in runs]), np.linspace(0, steps, 41)
         axes.fill_between(x, curves.min(0), curves.max(0), color=colour, alpha=0.15, linewidth=0)
         axes.plot(x, np.median(curves, axis=0), color=colour, linewidth=2, label=name.replace("_", " "))
@@ -184,7 +188,7 @@ def picture(rows: Rows, steps: int) -> Array:
     axes.legend(frameon=False, loc="upper left")
     dress(axes, "Free space visited (median and range)", "steps", "%")
     assert TASK.system.background is not None
-    for world, (name, runs) in zip(worlds, rows.items(), strict=True):
+    for world, (name, runs) in zip(worlds, found.items(), strict=True):
         seen = np.array(runs[0]["visits"], float)
         shown: Array = np.where(seen > 0, np.log10(np.maximum(seen, 1.0)), np.nan)
         show_pixels(world, TASK.system.background)
@@ -199,36 +203,14 @@ def run(way: str, seed: int, scale: Scale = FULL) -> Row:
     begun = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         states = explore(Path(folder), seed, scale, curious=way == "planned_curiosity")
-    made = {"commit": source_commit(), "cpu_seconds": time.process_time() - begun}
-    return {"way": way, "seed": seed, **measured(states), **made, "visits": visits(states).tolist()}
+    spent = time.process_time() - begun
+    return {"way": way, "seed": seed, **measured(states), "cpu_seconds": spent, "visits": visits(states).tolist()}
 
 
-def stored(path: Path) -> list[Row]:
-    """Rows that were measured before, each with its way."""
-    rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else {}
-    return [{"way": way, **row} for way in rows for row in rows[way]]
-
-
-def by_way(rows: list[Row]) -> Rows:
-    """Rows of each way by seed, without what they have in common."""
+def by_way(rows: list[Row]) -> dict[str, list[Row]]:
+    """Return the rows of each way, by seed."""
     ordered = sorted(rows, key=lambda row: row["seed"])
-    return {
-        way: [{name: row[name] for name in row if name != "way"} for row in ordered if row["way"] == way]
-        for way in WAYS
-    }
-
-
-def result(rows: list[Row]) -> dict[str, Any]:
-    """What the file holds."""
-    found = by_way(rows)
-    return {
-        "environment": ENVIRONMENT,
-        "steps": FULL.rounds * FULL.steps,
-        "summary": {way: summary(runs) for way, runs in found.items() if runs},
-        "rows": found,
-        "versions": package_versions(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-    }
+    return {way: [row for row in ordered if row["way"] == way] for way in WAYS}
 
 
 def told(row: Row) -> str:
@@ -237,22 +219,23 @@ def told(row: Row) -> str:
     return f"{row['way']} {row['seed']} {json.dumps(shown)}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--out", type=Path, default=RESULT)
-    parser.add_argument("--quick", action="store_true", help="a moment of it, writes nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    if options.quick:
-        rows = by_way([run(way, options.seeds[0], QUICK) for way in WAYS])
-        picture(rows, QUICK.rounds * QUICK.steps)
-        print(json.dumps({name: summary(runs) for name, runs in rows.items()}))
-        return
-    wanted = [{"way": way, "seed": seed} for seed in options.seeds for way in WAYS]
-    found = by_way(measure_missing(options.out, wanted, run, result, told, stored))
-    save_png(picture(found, FULL.rounds * FULL.steps), options.out.with_suffix(".png"))
+def quick() -> None:
+    rows = [run(way, 0, QUICK) for way in WAYS]
+    picture(rows, QUICK.rounds * QUICK.steps)
+    print(json.dumps(summary(rows)))
+
+
+EXPERIMENT = Experiment(
+    __file__,
+    {"seed": range(5), "way": WAYS},
+    run,
+    told,
+    quick,
+    summary,
+    picture=picture,
+    about=lambda rows: {"environment": ENVIRONMENT, "steps": FULL.rounds * FULL.steps},
+)
 
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

@@ -36,15 +36,16 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 from torch import nn
 
-from e2c_control.agents import LAX, RELAX, A2CBaseline
+from e2c_control import LAX, RELAX, Estimator
+from e2c_control.agents import A2CBaseline
 from e2c_control.agents.policy_gradient import PolicyGradient, episode_gradients
 from e2c_control.agents.policy_gradient.actions import look
 from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, ORANGE, dress, new_figure, to_image
-from e2c_control.gradients import Estimator, ScoreFunction
-from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.gradients import ScoreFunction
 from e2c_control.tables import table
+from experiments import runner
+from experiments.runner import content, stamp, stored
 
 RESULTS = Path(__file__).parent / "results"
 TUNING_SEEDS, SEEDS = (100, 101), tuple(range(10))
@@ -171,8 +172,7 @@ class Rows:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        text = path.read_text(encoding="utf-8") if path is not None and path.exists() else '{"rows": []}'
-        self.rows: list[dict[str, Any]] = json.loads(text)["rows"]
+        self.rows = [] if path is None else stored(path)
 
     def get(self, problem: Problem, method: str, rate: float, seed: int, episodes: int) -> dict[str, Any]:
         """The row of one training, measured now unless it is there."""
@@ -183,7 +183,7 @@ class Rows:
         row = run(problem, method, rate, seed, episodes)
         shown = {name: value for name, value in row.items() if name not in ("returns_by_20", "variance")}
         print(shown, flush=True)
-        self.rows.append(row)
+        self.rows.append(row if self.path is None else row | stamp())
         self.write({})
         return row
 
@@ -191,8 +191,7 @@ class Rows:
         """All rows, and what they come to once that is known."""
         if self.path is None:
             return
-        result = {"summary": summary, "rows": self.rows, "commit": source_commit(), "versions": package_versions()}
-        replace_text(self.path, json.dumps(result, indent=1) + "\n")
+        runner.write(self.path, content(self.path) | {"summary": summary, "rows": self.rows})
 
 
 def score(problem: Problem, row: dict[str, Any], episodes: int) -> float:

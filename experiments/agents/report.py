@@ -6,11 +6,12 @@ python -m experiments.agents.report --quick  # prints the block, writes nothing
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 
-from experiments._pages import ROOT, load, publish
+from experiments.pages import ROOT, load, publish
 
 WAYS = {
     "random": "random actions",
@@ -77,7 +78,7 @@ def sentences(coverage: dict[str, Any]) -> list[str]:
         )
         lines.append(
             f"- Planned instead of learnt, share of the free cells behind the walls after {planned['steps']:,} steps, "
-            f"median of {min(len(rows) for rows in planned['rows'].values())} seeds: {shares} "
+            f"median of {min(Counter(row['way'] for row in planned['rows']).values())} seeds: {shares} "
             "([picture](../experiments/agents/results/planned_curiosity.png), `agents/planned_curiosity.py`)."
         )
     slope = {way: coverage.get(f"slope: {way}") for way in ("random", "no reward", "recurrent")}

@@ -19,14 +19,12 @@ ones that was visited most, `rank` the rank correlation of the bonus with how se
 
 from __future__ import annotations
 
-import argparse
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
@@ -34,16 +32,14 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
+from e2c_control import NoveltyOptions, NoveltyReward, make_task
 from e2c_control.agents.free_energy.learners import settings_of
 from e2c_control.agents.free_energy.sight import SightCallback
-from e2c_control.agents.novelty import NoveltyOptions, NoveltyReward
-from e2c_control.envs import make_task
-from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, FAINT, GREEN, INK, ORANGE, dress, new_figure, to_image
-from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.runs.versions import source_commit
 from e2c_control.tables import table
-from experiments._rows import measure_missing, stored
 from experiments.agents import coverage
+from experiments.runner import Experiment, stored
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -318,33 +314,19 @@ def show_cells(axes: Any, values: Array, world: coverage.World, title: str, most
     axes.title.set_fontsize(9)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
-    parser.add_argument("--quick", action="store_true", help="seconds, writes nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    if options.quick:
-        report([measure(name, 0, 1024) for name in ("oracle, whitened", "recurrent of states")])
-        return
-    every = [(name, seed) for seed in options.seeds for name in options.variants if seed < VARIANTS[name].seeds]
-    wanted = [{"variant": name, "seed": seed} for name, seed in every]
-    rows = measure_missing(RESULTS / "walls.json", wanted, measure, result, told)
-    report(rows)
-    save_png(picture(rows), RESULTS / "walls.png")
-
-
-def result(rows: Rows) -> dict[str, Any]:
-    """What the file holds."""
-    made = {"commit": source_commit(), "versions": package_versions()}
-    return made | {"summary": summary(rows), "heard": heard(rows), "rows": rows}
-
-
-def told(row: dict[str, Any]) -> str:
-    """A line about a new row."""
-    return "{variant}, seed {seed}: {cells:.3f}, {cpu_seconds:.0f} CPU-s".format(**row)
+EXPERIMENT = Experiment(
+    __file__,
+    {"seed": range(5), "variant": VARIANTS},
+    measure,
+    "{variant}, seed {seed}: {cells:.3f}, {cpu_seconds:.0f} CPU-s",
+    lambda: report([measure(name, 0, 1024) for name in ("oracle, whitened", "recurrent of states")]),
+    summary,
+    report,
+    picture,
+    about=lambda rows: {"heard": heard(rows)},
+    exists=lambda seed, variant: seed < VARIANTS[variant].seeds,
+)
 
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

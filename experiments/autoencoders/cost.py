@@ -55,7 +55,7 @@ def against_the_peer(rounds: int, least: float) -> dict[str, Any]:
     """Run in the peer's interpreter, with this package on the path."""
     from pythae.models import WAE_MMD, WAE_MMD_Config  # type: ignore[import-not-found]
 
-    from e2c_control.autoencoders.mmd import mmd
+    from e2c_control.autoencoders import mmd
 
     found: dict[str, Any] = {}
     for n in (100, 250, 1000):
@@ -89,8 +89,13 @@ def against_the_peer(rounds: int, least: float) -> dict[str, Any]:
 
 def epochs(rounds: int) -> dict[str, Any]:
     """CPU time of an epoch of N passes over a plain one's."""
-    from e2c_control.autoencoders import AutoEncoderConfig, AutoEncoderTrainer, TrainingOptions, make_autoencoder
-    from e2c_control.autoencoders.toys import parabola
+    from e2c_control.autoencoders import (
+        AutoEncoderConfig,
+        AutoEncoderTrainer,
+        TrainingOptions,
+        make_autoencoder,
+        parabola,
+    )
 
     data = parabola(10_000, torch.Generator().manual_seed(0))
 
@@ -179,11 +184,9 @@ def main() -> None:
     else:
         print(f"{options.peers} is not there: measured without the peer.")
     report(result)
-    from e2c_control.runs.atomic import replace_text
-    from e2c_control.runs.versions import package_versions, source_commit
+    from experiments.runner import stamp, write
 
-    result |= {"commit": source_commit(), "versions": package_versions()}
-    replace_text(RESULT, json.dumps(result, indent=1) + "\n")
+    write(RESULT, result | stamp())
 
 
 if __name__ == "__main__":

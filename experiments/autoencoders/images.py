@@ -15,8 +15,6 @@ worse than every known one and 0.5 by chance, and the energy distance of 400 sam
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 import warnings
 from pathlib import Path
@@ -35,11 +33,9 @@ from e2c_control.autoencoders import (
     resample,
 )
 from e2c_control.autoencoders.distances import auc, energy_distance
-from e2c_control.figures import save_png
 from e2c_control.figures.canvas import dress, new_figure, to_image
-from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.tables import table
+from experiments.runner import Experiment
 
 RESULTS = Path(__file__).parent / "results"
 STEPS, HELD, OFFSET = 1500, 400, 0.05
@@ -55,7 +51,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
 
 def planar(generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Frames (n, 40, 40, 1) in [0, 1] of the left half, and of the right one."""
-    from e2c_control.envs.registry import make_task
+    from e2c_control import make_task
 
     system = make_task("E2C/Planar-v0").system
     states = system.sample_states(6000, np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator))))
@@ -78,34 +74,38 @@ def digits(generator: torch.Generator) -> tuple[Tensor, Tensor]:
 SETS = {"planar": planar, "digits": digits}
 
 
-def measure(where: str, name: str, seed: int, steps: int) -> dict[str, Any]:
-    known, unseen = SETS[where](torch.Generator().manual_seed(1000 + seed))
+def measure(seed: int, set: str, model: str, steps: int = STEPS) -> dict[str, Any]:
+    known, unseen = SETS[set](torch.Generator().manual_seed(1000 + seed))
     mean, deviation = known[:-HELD].mean(0), known[:-HELD].std(0) + OFFSET
     known, unseen = (known - mean) / deviation, (unseen - mean) / deviation
     train, held = known[:-HELD], known[-HELD:]
-    method, options = MODELS[name]
+    method, options = MODELS[model]
     shape: Any = tuple(train.shape[1:])
     config = AutoEncoderConfig(method, shape, 8, "image", (256,), options=options)
-    model = make_autoencoder(config, torch.Generator().manual_seed(2000 + seed))
+    trained = make_autoencoder(config, torch.Generator().manual_seed(2000 + seed))
     epochs = max(steps * 100 // len(train), 1)
     begun = time.process_time()
-    AutoEncoderTrainer(model, TrainingOptions(100, 1e-3, epochs, seed=seed)).train(train, epochs)
-    row: dict[str, Any] = {"set": where, "model": name, "seed": seed, "cpu_seconds": time.process_time() - begun}
+    AutoEncoderTrainer(trained, TrainingOptions(100, 1e-3, epochs, seed=seed)).train(train, epochs)
+    row: dict[str, Any] = {"set": set, "model": model, "seed": seed, "cpu_seconds": time.process_time() - begun}
     generator = torch.Generator().manual_seed(3000 + seed)
-    prior = name in ("variational", "wasserstein", "adversarial")
+    prior = model in ("variational", "wasserstein", "adversarial")
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # explosions are counted
-        start = model.prior_codes(HELD, generator) if prior else fit_codes(model, train).sample(HELD, generator)
-        chains = resample(model, start, 30 if name == "recurrent" else 0, generator)
-        row["auc"] = auc(model.error(held), model.error(unseen[:HELD]))
-        row["error_known"] = float(model.error(held).mean())
-        row["error_unseen"] = float(model.error(unseen[:HELD]).mean())
+        start = trained.prior_codes(HELD, generator) if prior else fit_codes(trained, train).sample(HELD, generator)
+        chains = resample(trained, start, 30 if model == "recurrent" else 0, generator)
+        row["auc"] = auc(trained.error(held), trained.error(unseen[:HELD]))
+        row["error_known"] = float(trained.error(held).mean())
+        row["error_unseen"] = float(trained.error(unseen[:HELD]).mean())
         row["energy"] = energy_distance(chains.samples, held)
         row["energy_of_truth"] = energy_distance(train[:HELD], held)
         if seed == 0:
             row["pictures"] = {
                 key: (255 * (images[:5] * deviation + mean)[..., 0].clamp(0, 1)).round().int().tolist()
-                for key, images in (("true", held), ("again", model.reconstruct(held[:5])), ("made up", chains.samples))
+                for key, images in (
+                    ("true", held),
+                    ("again", trained.reconstruct(held[:5])),
+                    ("made up", chains.samples),
+                )
             }
     return row
 
@@ -125,7 +125,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def report(found: dict[str, Any]) -> None:
+def report(rows: list[dict[str, Any]]) -> None:
     lines = [("set: model", "seeds", "AUC", "worst", "error, known", "unseen", "energy", "of true ones")]
     lines.extend(
         (
@@ -138,7 +138,7 @@ def report(found: dict[str, Any]) -> None:
             f"{e['energy']['mean']:.3f}",
             f"{e['energy_of_truth']['mean']:.3f}",
         )
-        for name, e in found.items()
+        for name, e in summary(rows).items()
     )
     print(table(lines), flush=True)
 
@@ -163,30 +163,18 @@ def picture(rows: list[dict[str, Any]]) -> Any:
     return to_image(figure)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--quick", action="store_true", help="seconds, writes nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    if options.quick:
-        report(summary([measure(where, "recurrent", 100, 5) for where in SETS]))
-        return
-    path = RESULTS / "images.json"
-    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
-    for seed in options.seeds:
-        for where in options.sets:
-            for name in MODELS:
-                if any((row["set"], row["model"], row["seed"]) == (where, name, seed) for row in rows):
-                    continue  # remove the file to measure all again
-                rows.append(measure(where, name, seed, STEPS))
-                result = {"steps": STEPS, "commit": source_commit(), "versions": package_versions()}
-                replace_text(path, json.dumps(result | {"summary": summary(rows), "rows": rows}) + "\n")
-                print(f"{where}, {name}, seed {seed}: {rows[-1]['cpu_seconds']:.0f} CPU-s", flush=True)
-    report(summary(rows))
-    save_png(picture(rows), RESULTS / "images.png")
+EXPERIMENT = Experiment(
+    __file__,
+    {"seed": range(5), "set": SETS, "model": MODELS},
+    measure,
+    "{set}, {model}, seed {seed}: {cpu_seconds:.0f} CPU-s",
+    lambda: report([measure(100, where, "recurrent", 5) for where in SETS]),
+    summary,
+    report,
+    picture,
+    about=lambda rows: {"steps": STEPS},
+)
 
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

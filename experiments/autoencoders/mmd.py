@@ -16,8 +16,6 @@ N(0, I). Here 16 channels of 8, batches of 100, means and deviations over 200 ba
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,13 +24,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from e2c_control.autoencoders import mmd
 from e2c_control.autoencoders.kernels import SCALES
-from e2c_control.autoencoders.mmd import mmd
-from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, ORANGE, dress, new_figure, to_image
-from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.tables import table
+from experiments.runner import measure_whole
 
 RESULTS = Path(__file__).parent / "results"
 ROWS, CHANNELS, LENGTH = 100, 16, 8
@@ -153,20 +149,11 @@ def picture(result: dict[str, Any]) -> Any:
     return to_image(figure)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="seconds, writes nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    if options.quick:
-        report(measure(2, 2, 100))
-        return
-    result = measure(200, 200, 0) | {"rows": ROWS, "channels": CHANNELS, "length": LENGTH, "seed": 0}
-    result |= {"commit": source_commit(), "versions": package_versions()}
-    report(result)
-    replace_text(RESULTS / "mmd.json", json.dumps(result, indent=1) + "\n")
-    save_png(picture(result), RESULTS / "mmd.png")
+def measure_all(quick: bool) -> dict[str, Any]:
+    if quick:
+        return measure(2, 2, 100)
+    return measure(200, 200, 0) | {"rows": ROWS, "channels": CHANNELS, "length": LENGTH, "seed": 0}
 
 
 if __name__ == "__main__":
-    main()
+    measure_whole(__file__, measure_all, report, picture)

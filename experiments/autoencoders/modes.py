@@ -10,8 +10,6 @@ of a centre, the centres that hold more than 2 % of them, and the energy distanc
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 import warnings
 from pathlib import Path
@@ -30,11 +28,9 @@ from e2c_control.autoencoders import (
 )
 from e2c_control.autoencoders.distances import energy_distance
 from e2c_control.autoencoders.toys import gaussians, mode_share, modes
-from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, FAINT, dress, new_figure, to_image
-from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.tables import table
+from experiments.runner import Experiment
 
 RESULTS = Path(__file__).parent / "results"
 EPOCHS = 80
@@ -64,27 +60,26 @@ def label(model: str, start: str, cycles: int) -> str:
     return f"{model}, {cycles} cycles" + (" from fitted codes" if start == "fitted" else "")
 
 
-def measure(name: str, seed: int, epochs: int) -> list[dict[str, Any]]:
+def measure(seed: int, model: str, epochs: int = EPOCHS) -> list[dict[str, Any]]:
     """Train one model and judge what each way of sampling gives."""
-    method, options, ways = MODELS[name]
+    method, options, ways = MODELS[model]
     data = gaussians(10_000, torch.Generator().manual_seed(1000 + seed))
     truth = gaussians(2000, torch.Generator().manual_seed(2000 + seed))
-    model = make_autoencoder(
+    trained = make_autoencoder(
         AutoEncoderConfig(method, (2,), 6, options=options), torch.Generator().manual_seed(3000 + seed)
     )
     begun = time.process_time()
-    AutoEncoderTrainer(model, TrainingOptions(epochs=epochs, seed=seed)).train(data, epochs)
+    AutoEncoderTrainer(trained, TrainingOptions(epochs=epochs, seed=seed)).train(data, epochs)
     seconds, generator = time.process_time() - begun, torch.Generator().manual_seed(4000 + seed)
     rows: list[dict[str, Any]] = []
     for start, cycles in ways:
-        codes = (
-            model.prior_codes(5000, generator) if start == "prior" else fit_codes(model, data).sample(5000, generator)
-        )
+        from_prior = start == "prior"
+        codes = trained.prior_codes(5000, generator) if from_prior else fit_codes(trained, data).sample(5000, generator)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # explosions are counted
-            chains = resample(model, codes, cycles, generator)
+            chains = resample(trained, codes, cycles, generator)
         share, found = mode_share(chains.samples, modes())
-        row = {"name": label(name, start, cycles), "seed": seed, "on_a_mode": share, "modes": found}
+        row = {"model": model, "name": label(model, start, cycles), "seed": seed, "on_a_mode": share, "modes": found}
         row |= {"energy": energy_distance(chains.samples[:2000], truth), "train_cpu_seconds": seconds}
         row["exploded"] = float((~chains.kept).float().mean())
         if seed == 0:
@@ -104,7 +99,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def report(found: dict[str, dict[str, Any]]) -> None:
+def report(rows: list[dict[str, Any]]) -> None:
     lines = [("model, sampled from", "seeds", "on a mode", "worst", "modes", "fewest", "energy", "left")]
     lines.extend(
         (
@@ -117,7 +112,7 @@ def report(found: dict[str, dict[str, Any]]) -> None:
             f"{entry['energy']['mean']:.4f}",
             f"{entry['exploded']['mean']:.1%}",
         )
-        for name, entry in found.items()
+        for name, entry in summary(rows).items()
     )
     print(table(lines), flush=True)
 
@@ -140,29 +135,18 @@ def picture(rows: list[dict[str, Any]], found: dict[str, dict[str, Any]]) -> Any
     return to_image(figure)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--quick", action="store_true", help="seconds, writes nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    if options.quick:
-        report(summary([*measure("plain", 100, 1), *measure("recurrent", 100, 1)]))
-        return
-    path = RESULTS / "modes.json"
-    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
-    for seed in options.seeds:
-        for name in MODELS:
-            first = label(name, *MODELS[name][2][0])
-            if any(row["name"] == first and row["seed"] == seed for row in rows):
-                continue  # remove the file to measure all again
-            rows += measure(name, seed, EPOCHS)
-            result = {"epochs": EPOCHS, "commit": source_commit(), "versions": package_versions()}
-            replace_text(path, json.dumps(result | {"summary": summary(rows), "rows": rows}, indent=1) + "\n")
-            print(f"{name}, seed {seed}: {rows[-1]['train_cpu_seconds']:.0f} CPU-s", flush=True)
-    report(summary(rows))
-    save_png(picture(rows, summary(rows)), RESULTS / "modes.png")
+EXPERIMENT = Experiment(
+    __file__,
+    {"seed": range(5), "model": MODELS},
+    measure,
+    "{name}, seed {seed}: {train_cpu_seconds:.0f} CPU-s",
+    lambda: report([*measure(100, "plain", 1), *measure(100, "recurrent", 1)]),
+    summary,
+    report,
+    lambda rows: picture(rows, summary(rows)),
+    about=lambda rows: {"epochs": EPOCHS},
+)
 
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

@@ -16,8 +16,6 @@ one pass instead of five, the gradient cut between passes, no noise.
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 import warnings
 from collections.abc import Callable
@@ -28,22 +26,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from e2c_control import AutoEncoder
 from e2c_control.autoencoders import (
-    AutoEncoder,
     AutoEncoderConfig,
     AutoEncoderTrainer,
     TrainingOptions,
     fit_codes,
     make_autoencoder,
+    parabola,
     resample,
 )
 from e2c_control.autoencoders.distances import energy_distance
-from e2c_control.autoencoders.toys import parabola, parabola_residual
-from e2c_control.figures import save_png
+from e2c_control.autoencoders.toys import parabola_residual
 from e2c_control.figures.canvas import BLUE, FAINT, dress, new_figure, to_image
-from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.tables import table
+from experiments.runner import Experiment
 
 RESULTS = Path(__file__).parent / "results"
 STEPS, POINTS = 8000, 10_000
@@ -96,23 +93,23 @@ def ways(name: str, model: AutoEncoder, data: Tensor, generator: torch.Generator
     return found
 
 
-def measure(name: str, seed: int, steps: int) -> dict[str, Any]:
+def measure(seed: int, model: str, steps: int = STEPS) -> dict[str, Any]:
     """Train one model and judge all that can be drawn from it."""
-    method, options, batch = MODELS[name]
+    method, options, batch = MODELS[model]
     data = parabola(POINTS, torch.Generator().manual_seed(1000 + seed))
     truth = parabola(2000, torch.Generator().manual_seed(2000 + seed))
     config = AutoEncoderConfig(method, (3,), 6, options=options)
-    model = make_autoencoder(config, torch.Generator().manual_seed(3000 + seed))
+    trained = make_autoencoder(config, torch.Generator().manual_seed(3000 + seed))
     epochs = max(steps * batch // POINTS, 1)
-    trainer = AutoEncoderTrainer(model, TrainingOptions(batch_size=batch, epochs=epochs, seed=seed))
+    trainer = AutoEncoderTrainer(trained, TrainingOptions(batch_size=batch, epochs=epochs, seed=seed))
     begun = time.process_time()
     losses = trainer.train(data, epochs)
-    row: dict[str, Any] = {"model": name, "seed": seed, "train_cpu_seconds": time.process_time() - begun}
+    row: dict[str, Any] = {"model": model, "seed": seed, "train_cpu_seconds": time.process_time() - begun}
     with torch.no_grad():
-        row |= {"losses": losses, "ways": {}, "reconstruction_rmse": float(model.error(truth).mean().sqrt())}
-    row["code_deviation"] = fit_codes(model, data).deviation
+        row |= {"losses": losses, "ways": {}, "reconstruction_rmse": float(trained.error(truth).mean().sqrt())}
+    row["code_deviation"] = fit_codes(trained, data).deviation
     generator = torch.Generator().manual_seed(4000 + seed)
-    for way, draw in ways(name, model, data, generator).items():
+    for way, draw in ways(model, trained, data, generator).items():
         samples, exploded = draw()
         residual = parabola_residual(samples)
         row["ways"][way] = {
@@ -143,11 +140,11 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def report(found: dict[str, dict[str, Any]]) -> None:
+def report(rows: list[dict[str, Any]]) -> None:
     lines = [
         ("model: sampled from", "seeds", "residual", "[least, most]", "energy", "[least, most]", "left", "the post")
     ]
-    for name, entry in found.items():
+    for name, entry in summary(rows).items():
         residual, energy = entry["residual"], entry["energy"]
         lines.append(
             (
@@ -190,34 +187,19 @@ def picture(rows: list[dict[str, Any]], found: dict[str, dict[str, Any]]) -> Any
     return to_image(figure)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--quick", action="store_true", help="seconds, writes nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    if options.quick:
-        report(summary([measure(name, 100, 20) for name in ("plain", "recurrent")]))
-        return
-    path = RESULTS / "parabola.json"
-    for seed in options.seeds:
-        for name in options.models:
-            rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
-            if any(row["model"] == name and row["seed"] == seed for row in rows):
-                continue  # remove the file to measure all again
-            row = measure(name, seed, STEPS) | {"commit": source_commit(), "versions": package_versions()}
-            # Read again: another process may have added rows meanwhile.
-            rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
-            rows.append(row)
-            rows.sort(key=lambda row: (list(MODELS).index(row["model"]), row["seed"]))
-            result = {"points": POINTS, "steps": STEPS, "summary": summary(rows), "rows": rows}
-            replace_text(path, json.dumps(result, indent=1) + "\n")
-            print(f"{name}, seed {seed}: {row['train_cpu_seconds']:.0f} CPU-s", flush=True)
-    result = json.loads(path.read_text(encoding="utf-8"))
-    report(result["summary"])
-    save_png(picture(result["rows"], result["summary"]), RESULTS / "parabola.png")
+EXPERIMENT = Experiment(
+    __file__,
+    {"seed": range(5), "model": MODELS},
+    measure,
+    "{model}, seed {seed}: {train_cpu_seconds:.0f} CPU-s",
+    lambda: report([measure(100, name, 20) for name in ("plain", "recurrent")]),
+    summary,
+    report,
+    lambda rows: picture(rows, summary(rows)),
+    about=lambda rows: {"points": POINTS, "steps": STEPS},
+    order=lambda row: (list(MODELS).index(row["model"]), row["seed"]),
+)
 
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from experiments import _pages
-from experiments._pages import ROOT, publish
+from experiments import pages
+from experiments.pages import ROOT, publish
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -34,7 +34,7 @@ ROWS = {  # row of the table: way of the parabola, way of the eight Gaussians
 
 
 def load(name: str) -> dict[str, Any]:
-    return _pages.load(f"autoencoders/{name}") or {}
+    return pages.load(f"autoencoders/{name}") or {}
 
 
 def block() -> list[str]:

@@ -15,8 +15,6 @@ amplitude; and how well the model knows what it never saw: waves of 6 to 12 cycl
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -25,14 +23,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from e2c_control import AutoEncoder
 from e2c_control.autoencoders import (
-    AutoEncoder,
     AutoEncoderConfig,
     AutoEncoderTrainer,
+    SearchOptions,
     TrainingOptions,
     make_autoencoder,
+    novelty_search,
+    waves,
 )
-from e2c_control.autoencoders.novelty import Found, NoveltySearch, SearchOptions, amplitude, novelty_search
+from e2c_control.autoencoders.novelty import Found, NoveltySearch, amplitude
 from e2c_control.autoencoders.structure import (
     dominant_frequency,
     high_share,
@@ -40,12 +41,9 @@ from e2c_control.autoencoders.structure import (
     noise_like,
     relative_error,
 )
-from e2c_control.autoencoders.toys import waves
-from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, GREEN, INK, ORANGE, dress, new_figure, to_image
-from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.tables import table
+from experiments.runner import Experiment
 
 RESULTS = Path(__file__).parent / "results"
 CYCLES, BAND = 30, 3.0
@@ -64,7 +62,7 @@ def model_of(seed: int, hidden: int) -> AutoEncoder:
     return make_autoencoder(config, torch.Generator().manual_seed(3000 + seed))
 
 
-def measure(way: str, seed: int, cycles: int, hidden: int = 384, **changed: Any) -> dict[str, Any]:
+def measure(seed: int, way: str, cycles: int = CYCLES, hidden: int = 384, **changed: Any) -> dict[str, Any]:
     """One search, a row for each cycle; where nothing is replaced, as much training."""
     generator = torch.Generator().manual_seed(1000 + seed)
     data = waves(400, generator, high=BAND)
@@ -144,7 +142,8 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def report(found: dict[str, Any]) -> None:
+def report(rows: list[dict[str, Any]]) -> None:
+    found = summary(rows)
     lines = [("", *found)]
 
     def line(text: str, value: Any, always: bool = False) -> None:
@@ -211,29 +210,18 @@ def picture(rows: list[dict[str, Any]]) -> Any:
     return to_image(figure)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--quick", action="store_true", help="seconds, writes nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    if options.quick:
-        report(summary([measure(way, 100, 1, hidden=16, warm_epochs=1, epochs=1) for way in WAYS]))
-        return
-    path = RESULTS / "waves.json"
-    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
-    for seed in options.seeds:
-        for way in options.ways:
-            if any(row["way"] == way and row["seed"] == seed for row in rows):
-                continue  # remove the file to measure all again
-            rows.append(measure(way, seed, CYCLES))
-            result = {"cycles": CYCLES, "commit": source_commit(), "versions": package_versions()}
-            replace_text(path, json.dumps(result | {"summary": summary(rows), "rows": rows}, indent=1) + "\n")
-            print(f"{way}, seed {seed}: {rows[-1]['cpu_seconds']:.0f} CPU-s", flush=True)
-    report(summary(rows))
-    save_png(picture(rows), RESULTS / "waves.png")
+EXPERIMENT = Experiment(
+    __file__,
+    {"seed": range(5), "way": WAYS},
+    measure,
+    "{way}, seed {seed}: {cpu_seconds:.0f} CPU-s",
+    lambda: report([measure(100, way, 1, hidden=16, warm_epochs=1, epochs=1) for way in WAYS]),
+    summary,
+    report,
+    picture,
+    about=lambda rows: {"cycles": CYCLES},
+)
 
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

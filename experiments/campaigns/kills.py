@@ -7,7 +7,7 @@ metrics.jsonl nor in TensorBoard, no file that does not belong there. Processes 
 all that they need, so that most kills come in the middle of work.
 
     python -m experiments.campaigns.kills           # writes results/kills.json, case by case
-    python -m experiments.campaigns.kills --draw 7  # one case of each command by this seed, writes nothing
+    python -m experiments.campaigns.kills --draw 7  # one case of three commands by this seed, writes nothing
     python -m experiments.campaigns.kills --quick   # one case of one command, writes nothing
 """
 
@@ -38,10 +38,10 @@ import e2c_control.benchmark.report
 import e2c_control.training.watch  # noqa: F401, what the forked processes need
 from e2c_control.cli import main as e2c
 from e2c_control.runs.checkpoint import load_checkpoint
-from e2c_control.runs.versions import package_versions, source_commit
-from experiments import _rows
+from experiments.runner import Experiment, result_file
 
-RESULT = Path(__file__).parent / "results" / "kills.json"
+DRAWN = 3
+"""Commands of a draw: all of them would take three minutes."""
 CASES = {"collect": 12, "train": 10, "novelty": 10, "explore": 5, "benchmark": 4}
 """How many of each command, each with a seed of its own and with 2 to 5 kills."""
 
@@ -246,12 +246,6 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return counts
 
 
-def result(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the file holds."""
-    about = {"commit": source_commit(), "versions": package_versions()}
-    return {"rows": list(rows), "summary": summary(rows), **about}
-
-
 def told(row: Mapping[str, Any]) -> str:
     differing = ", ".join(row["differing"]) or "equal"
     return f"{row['command']:<10} seed {row['seed']:>3}: {row['kills']} kills, {differing}"
@@ -260,24 +254,23 @@ def told(row: Mapping[str, Any]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one case of one command, writes nothing")
-    parser.add_argument("--draw", type=int, help="seed of one case of each command, writes nothing")
+    parser.add_argument("--draw", type=int, help=f"seed of one case of {DRAWN} commands, writes nothing")
     options = parser.parse_args()
     torch.set_num_threads(1)
     root = Path(tempfile.mkdtemp(prefix="kills-"))
     measure = measured(root)
-    if options.quick or options.draw is not None:
-        wanted = [{"command": name, "seed": options.draw or 0} for name in (["collect"] if options.quick else COMMANDS)]
-    else:
-        wanted = [{"command": name, "seed": seed} for name, count in CASES.items() for seed in range(count)]
     data = "collect --env E2C/Planar-v0 --out planar --transitions 600"
     assert ended(started(data, root), 600) == 0  # what is trained on
     if options.quick or options.draw is not None:
+        seed = options.draw or 0
         rows: list[dict[str, Any]] = []
-        for case in wanted:
-            rows.append(measure(**case))
+        for name in ["collect"] if options.quick else random.Random(seed).sample(list(COMMANDS), DRAWN):
+            rows.append(measure(name, seed))
             print(told(rows[-1]), flush=True)
     else:
-        rows = _rows.measure_missing(RESULT, wanted, measure, result, told)
+        axes = {"command": COMMANDS, "seed": range(max(CASES.values()))}
+        wanted = [{"command": name, "seed": seed} for name, count in CASES.items() for seed in range(count)]
+        rows = Experiment(__file__, axes, measure, told, main, summary).run(result_file(__file__), wanted)
     print(json.dumps(summary(rows)))
     if any(row["differing"] for row in rows):
         print(f"The folders of the cases that differ are in {root}")

@@ -10,23 +10,20 @@ read of them is as resident as of any other file.
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from e2c_control.data import DatasetCard, TransitionsWriter
-from e2c_control.runs.versions import package_versions, source_commit
-from experiments._rows import Row, measure_missing
+from e2c_control import TransitionsWriter
+from e2c_control.data import DatasetCard
+from experiments.runner import Experiment, Row
 
-RESULT = Path(__file__).parent / "results" / "memory.json"
 MOST = 1e9
-CASES = [{"gigabytes": gigabytes, "side": side} for gigabytes, side in [(0.26, 40), (0.3, 40), (4.3, 40), (4.3, 16)]]
+CASES = ((0.26, 40), (0.3, 40), (4.3, 40), (4.3, 16))
 """Around the size up to which frames are kept in memory, and beyond it with many or with few frames."""
 
 MEASURED = """
@@ -60,25 +57,26 @@ def measure(gigabytes: float, side: int) -> dict[str, Any]:
     return {"gigabytes": gigabytes, "side": side, "peak_megabytes": round(peak / 1e6), "kept": peak < MOST}
 
 
-def result(rows: Sequence[Row]) -> dict[str, Any]:
-    """What the file holds."""
-    return {"rows": list(rows), "commit": source_commit(), "versions": package_versions()}
-
-
 def told(row: Row) -> str:
     return f"{row['gigabytes']} GB of frames of {row['side']} x {row['side']}: {row['peak_megabytes']} MB at the peak"
 
 
+EXPERIMENT = Experiment(
+    __file__,
+    {"gigabytes": (0.26, 0.3, 4.3), "side": (40, 16)},
+    measure,
+    told,
+    lambda: print(told(measure(0.1, 40))),
+    exists=lambda gigabytes, side: (gigabytes, side) in CASES,
+)
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="100 MB, writes nothing")
-    parser.add_argument("--draw", action="store_true", help="4.3 GB alone, writes nothing")
-    options = parser.parse_args()
-    if options.quick or options.draw:
-        rows = [measure(0.1, 40) if options.quick else measure(4.3, 40)]
+    if "--draw" in sys.argv[1:]:
+        rows = [measure(4.3, 40)]
         print(told(rows[0]))
     else:
-        rows = measure_missing(RESULT, CASES, measure, result, told)
+        rows = EXPERIMENT.main()
     return 0 if all(row["kept"] for row in rows) else 1
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from experiments._pages import load
+from experiments.pages import load
 
 VARIANTS = {
     "one-step": "the default's terms look one step ahead instead of eight, and see an eighth of the predictions",

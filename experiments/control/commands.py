@@ -14,7 +14,6 @@ Seeds 0-9 and the problems of seed 2020 are run once, last; tuning uses others.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import resource
@@ -22,7 +21,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,18 +29,16 @@ import numpy as np
 from e2c_control.benchmark.worlds import WORLDS
 from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.versions import package_versions, source_commit
-from experiments._rows import Row, measure_missing, stored_rows
+from experiments.runner import Experiment, Row
 
-RESULTS = Path(__file__).parent / "results"
-
+More = dict[str, tuple[object, ...]] | None
 BY_COMMANDS = ("planar", "pendulum", "pump", "cart-pole", "three-link")
 """Worlds whose default rows in the README come from here, the cheapest first."""
 
 QUICK = {"collect": ("--transitions", 300), "train": ("--steps-scale", 0.003)}
 
 
-def run(command: str, *options: object, more: dict[str, tuple[object, ...]] | None = None) -> float:
+def run(command: str, *options: object, more: More = None) -> float:
     """Run a command of `e2c`, and give back the CPU-seconds that it took."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     words = [sys.executable, "-m", "e2c_control", command, *options, *(more or {}).get(command, ())]
@@ -52,7 +49,9 @@ def run(command: str, *options: object, more: dict[str, tuple[object, ...]] | No
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def train(world: str, seed: int, work: Path, more: dict[str, tuple[object, ...]]) -> tuple[Path, dict[str, float]]:
+def train(
+    world: str, seed: int, work: Path, more: dict[str, tuple[object, ...]] | None
+) -> tuple[Path, dict[str, float]]:
     """A trained run, and what it cost; made by two commands, unless it is there already."""
     environment = WORLDS[world].environment
     path = work / "runs" / Path(environment).name / f"{world}-{seed}"
@@ -72,7 +71,7 @@ def train(world: str, seed: int, work: Path, more: dict[str, tuple[object, ...]]
     return path, json.loads(cost.read_text(encoding="utf-8"))
 
 
-def measured(world: str, seed: int, work: Path, problems: int, more: dict[str, tuple[object, ...]]) -> Row:
+def measured(world: str, seed: int, work: Path, problems: int, more: More = None) -> Row:
     """Collect, train, evaluate."""
     path, spent = train(world, seed, work, more)
     for old in path.glob("evaluation-*.json"):
@@ -89,8 +88,6 @@ def measured(world: str, seed: int, work: Path, problems: int, more: dict[str, t
         **spent,
         "drive_cpu_seconds": driven,
         "tasks": {task: scores[task] for task in tasks},
-        "commit": source_commit(),
-        "versions": package_versions(),
     }
 
 
@@ -100,28 +97,31 @@ def told(row: Row) -> str:
     return f"{row['world']} seed {row['seed']}: {', '.join(means)}, {row['train_cpu_seconds']:.0f} CPU-s to train"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--worlds", nargs="+", choices=list(WORLDS), default=list(BY_COMMANDS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
-    parser.add_argument("--problems", type=int, default=PROTOCOL_SEED, help="seed of the list of problems")
-    parser.add_argument("--out", type=Path, default=RESULTS / "commands.json", help="result file")
-    parser.add_argument("--work", type=Path, default=Path("runs/commands"), help="datasets and run folders")
-    parser.add_argument("--quick", action="store_true", help="a minute, to see it work; writes no result")
-    options = parser.parse_args()
-    if options.quick:
-        with tempfile.TemporaryDirectory() as work:
-            print(told(measured("planar", 100, Path(work), 100, QUICK)))
-        return
-    measure_missing(
-        options.out,
-        [{"world": world, "seed": seed} for world in options.worlds for seed in options.seeds],
-        partial(measured, work=options.work, problems=options.problems, more={}),
-        lambda rows: {"problems": options.problems, "rows": rows},
-        told,
-        partial(stored_rows, problems=options.problems),
-    )
+@dataclass(frozen=True)
+class Options:
+    problems: int = PROTOCOL_SEED
+    """seed of the list of problems"""
+    work: Path = Path("runs/commands")
+    """datasets and run folders"""
+
+
+def quick() -> None:
+    with tempfile.TemporaryDirectory() as work:
+        print(told(measured("planar", 100, Path(work), 100, QUICK)))
+
+
+EXPERIMENT = Experiment(
+    __file__,
+    {"world": BY_COMMANDS, "seed": range(10)},
+    measured,
+    told,
+    quick,
+    choices={"world": WORLDS},
+    options=Options,
+    shared=("problems",),
+    threads=None,
+)
 
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

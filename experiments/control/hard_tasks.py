@@ -10,7 +10,7 @@ hindsight       the same steps with a term beside the others whose gradients go 
                 (`e2c_control.objectives.hindsight`)
 
     python -m experiments.control.hard_tasks          # 3 seeds of both worlds: an hour and a half
-    python -m experiments.control.hard_tasks three-link --seeds 100 --problems 100 --out tuning.json
+    python -m experiments.control.hard_tasks --worlds three-link --seeds 100 --problems 100 --out tuning.json
     python -m experiments.control.hard_tasks --quick  # a minute, to see it work; writes nothing
 
 A default run that `suites` left in the same --work is taken as it is. Rows are written one by one, and a killed run
@@ -19,13 +19,11 @@ goes on where it was. The arm's ten problems are one and the same: its drives di
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -35,31 +33,34 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 import numpy as np
 import torch
 
-from e2c_control.agents import E2CAgent, PlanningOptions
+from e2c_control import (
+    E2CAgent,
+    Embedding,
+    Phase,
+    PlanningOptions,
+    Recipe,
+    Task,
+    TrainConfig,
+    Trainer,
+    Transitions,
+    WeightedTerm,
+    drive,
+    make_recipe,
+    train,
+)
 from e2c_control.benchmark.cell import Cell, gather, make_cell
-from e2c_control.data import Transitions
-from e2c_control.envs import Problem, Task
+from e2c_control.envs import Problem
 from e2c_control.envs.task import PROTOCOL_SEED
-from e2c_control.evaluation import Drive, drive
+from e2c_control.evaluation import Drive
 from e2c_control.measures import encode_means, hold_out
 from e2c_control.measures.model_error import prediction_errors
-from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
-from e2c_control.objectives.objective import Objective, WeightedTerm
-from e2c_control.objectives.recipe import Phase, Recipe
-from e2c_control.objectives.recipes import make_recipe
+from e2c_control.objectives.objective import Objective
 from e2c_control.planners import Ensemble
-from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.folder import RunFolder
-from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.training.presets import RECIPE
-from e2c_control.training.run import TrainConfig, train
-from e2c_control.training.trainer import Trainer
-from experiments._rows import stored_rows
+from experiments.runner import Experiment
 
-RESULTS = Path(__file__).parent / "results"
-
-RESULT = RESULTS / "hard_tasks.json"
 HARD = ("three-link", "pump")
 DISAGREEMENT = {"ensemble": 100.0}
 """Weight by variant. On seed 100 of the arm a weight of 0.001, the mean of the members and hardly anything else, drove
@@ -177,20 +178,16 @@ def relative_errors(models: Models, embedding: Embedding, driven: Sequence[Drive
     return {name: prediction_errors(dynamics, *window)[AHEAD] for name, window in windows.items()}
 
 
-def measured(
-    models: Models, variants: Sequence[str], task: Task, problems: Sequence[Problem]
-) -> Iterator[dict[str, Any]]:
-    """A row for each variant."""
-    cell = models.cell
-    for variant in variants:
-        begun = time.process_time()
-        embedding = models[variant]
-        trained = time.process_time()
-        driven = drives(embedding, task, problems, DISAGREEMENT.get(variant, 0.0))
-        scores = np.concatenate([done.scores for done in driven]).tolist()
-        row = {"world": cell.world.name, "seed": cell.seed, "variant": variant, "scores": scores}
-        row |= {"train_cpu_seconds": trained - begun, "drive_cpu_seconds": time.process_time() - trained}
-        yield row | relative_errors(models, embedding, driven)
+def measured(models: Models, variant: str, task: Task, problems: Sequence[Problem]) -> dict[str, Any]:
+    """Train a variant, unless it was, and drive it."""
+    cell, begun = models.cell, time.process_time()
+    embedding = models[variant]
+    trained = time.process_time()
+    driven = drives(embedding, task, problems, DISAGREEMENT.get(variant, 0.0))
+    scores = np.concatenate([done.scores for done in driven]).tolist()
+    row = {"world": cell.world.name, "seed": cell.seed, "variant": variant, "scores": scores}
+    row |= {"train_cpu_seconds": trained - begun, "drive_cpu_seconds": time.process_time() - trained}
+    return row | relative_errors(models, embedding, driven)
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -225,53 +222,55 @@ def mean_of(rows: Sequence[Mapping[str, Any]], key: str) -> float | None:
     return float(np.mean([row[key] for row in rows])) if all(key in row for row in rows) else None
 
 
-def show(row: Mapping[str, Any]) -> None:
+def told(row: Mapping[str, Any]) -> str:
     score, errors = 100 * np.mean(row["scores"]), ", ".join(f"{row[name]:.3f}" for name in ERRORS)
     seconds = f"{row['train_cpu_seconds']:.0f} + {row['drive_cpu_seconds']:.0f} CPU-s"
-    print(
-        f"{row['world']:>10} {row['seed']:>4} {row['variant']:<16} {score:5.1f} %  errors {errors}  {seconds}",
-        flush=True,
-    )
+    return f"{row['world']:>10} {row['seed']:>4} {row['variant']:<16} {score:5.1f} %  errors {errors}  {seconds}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("worlds", nargs="*", metavar="WORLD", help=f"of {', '.join(HARD)}; both without any")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS)
-    parser.add_argument("--problems", type=int, default=PROTOCOL_SEED, help="seed of the list of problems")
-    parser.add_argument("--out", type=Path, default=RESULT)
-    parser.add_argument("--work", type=Path, default=Path("runs/experiments"), help="run folders of the default")
-    parser.add_argument("--quick", action="store_true", help="a minute, to see it work; writes no result")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    if options.quick:
-        with TemporaryDirectory() as folder:
-            cell = make_cell("pump", RECIPE, 100, 100, transitions=2_000, steps_scale=0.01)
-            models = Models(cell, gather(cell, Path(folder) / "data"), Path(folder), 0.01)
-            task = replace(cell.tasks[0], horizon=AHEAD + 2, planning_horizon=3)
-            for row in measured(models, VARIANTS, task, task.evaluation_problems(100, 2)):
-                show(row)
-        return
-    options.work.mkdir(parents=True, exist_ok=True)
-    for seed in options.seeds:
-        for world in options.worlds or HARD:
-            rows = stored_rows(options.out, options.problems)
-            done = {row["variant"] for row in rows if row["world"] == world and row["seed"] == seed}
-            if not (left := [name for name in options.variants if name not in done]):
-                continue
-            cell = make_cell(world, RECIPE, seed, options.problems)
-            (task,) = cell.tasks
-            with TemporaryDirectory(prefix=f".{cell.name}-", dir=options.work) as folder:
-                models = Models(cell, gather(cell, Path(folder) / "data"), options.work)
-                for row in measured(models, left, task, task.evaluation_problems(options.problems)):
-                    show(row)
-                    # Read again: another process may have added its rows meanwhile.
-                    rows = [*stored_rows(options.out, options.problems), row]
-                    result = {"problems": options.problems, "rows": rows, "summary": summary(rows)}
-                    result |= {"commit": source_commit(), "versions": package_versions()}
-                    replace_text(options.out, json.dumps(result, indent=1) + "\n")
+@dataclass(frozen=True)
+class Options:
+    problems: int = PROTOCOL_SEED
+    """seed of the list of problems"""
+    work: Path = Path("runs/experiments")
+    """run folders of the default"""
+
+
+@lru_cache(1)
+def models_of(world: str, seed: int, problems: int, work: Path) -> tuple[Models, TemporaryDirectory[str]]:
+    """Return the models of a seed, and the folder of their data, which lasts as long."""
+    cell = make_cell(world, RECIPE, seed, problems)
+    work.mkdir(parents=True, exist_ok=True)
+    folder = TemporaryDirectory(prefix=f".{cell.name}-", dir=work)
+    return Models(cell, gather(cell, Path(folder.name) / "data"), work), folder
+
+
+def measure(seed: int, world: str, variant: str, problems: int, work: Path) -> dict[str, Any]:
+    models, _ = models_of(world, seed, problems, work)
+    (task,) = models.cell.tasks
+    return measured(models, variant, task, task.evaluation_problems(problems))
+
+
+def quick() -> None:
+    with TemporaryDirectory() as folder:
+        cell = make_cell("pump", RECIPE, 100, 100, transitions=2_000, steps_scale=0.01)
+        models = Models(cell, gather(cell, Path(folder) / "data"), Path(folder), 0.01)
+        task = replace(cell.tasks[0], horizon=AHEAD + 2, planning_horizon=3)
+        for variant in VARIANTS:
+            print(told(measured(models, variant, task, task.evaluation_problems(100, 2))), flush=True)
+
+
+EXPERIMENT = Experiment(
+    __file__,
+    {"seed": range(3), "world": HARD, "variant": VARIANTS},
+    measure,
+    told,
+    quick,
+    summary,
+    options=Options,
+    shared=("problems",),
+)
 
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

@@ -16,10 +16,9 @@ wrong all the same: the next state is a function of this state, so z' must be th
 
 from __future__ import annotations
 
-import argparse
 import json
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +26,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from e2c_control.data import Transitions, collect
-from e2c_control.data.environments import make_vector_env
+from e2c_control import EmbeddingConfig, Trainer, Transitions, collect, make_recipe, make_vector_env
 from e2c_control.data.sampler import Batch, WindowSampler
-from e2c_control.figures import latent_map, save_png
+from e2c_control.figures import latent_map
 from e2c_control.measures import encode_means, measure_map
-from e2c_control.models.embedding import EmbeddingConfig
-from e2c_control.objectives.recipes import make_recipe
 from e2c_control.objectives.unrolled import LatentNoise, Noise, Unrolled
-from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.versions import package_versions, source_commit
-from e2c_control.training.trainer import Trainer
+from experiments.runner import measure_whole
 
-RESULTS = Path(__file__).parent / "results"
 MODES: tuple[LatentNoise, ...] = ("shared", "independent")
 PARTS = ("encoder", "decoder", "transition")
 
@@ -116,19 +109,24 @@ def picture(trainer: Trainer, data: Transitions, title: str) -> NDArray[np.uint8
     return latent_map(latents, states, names=("row", "column"), title=title)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--quick", action="store_true", help="half a minute, writes nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    steps, draws, seeds = (30, 4, [100]) if options.quick else (options.steps, 64, options.seeds)
+@dataclass(frozen=True)
+class Options:
+    seeds: tuple[int, ...] = (0, 1, 2)
+    steps: int = 3000
+
+
+MAPS: list[NDArray[np.uint8]] = []
+"""Pictures of the first seed's maps, as they come."""
+
+
+def measure(quick: bool, seeds: tuple[int, ...], steps: int) -> dict[str, Any]:
+    """Train with either noise, and compare the gradients' variances on the way."""
+    steps, draws, seeds = (30, 4, (100,)) if quick else (steps, 64, seeds)
     rows: list[Any] = []
-    maps: list[NDArray[np.uint8]] = []
+    MAPS.clear()
     with tempfile.TemporaryDirectory() as folder:
         environments = make_vector_env("E2C/Planar-v0", 256, frame_stack=1)
-        data = collect(environments, Path(folder) / "data", 2_000 if options.quick else 20_000, 11, starts="sampled")
+        data = collect(environments, Path(folder) / "data", 2_000 if quick else 20_000, 11, starts="sampled")
         for seed in seeds:
             for mode in MODES:
                 found, trainer = study(data, mode, seed, steps, draws)
@@ -138,8 +136,8 @@ def main() -> None:
                     ratios = ", ".join(f"{part} x{ratio(row, part):.2f}" for part in (*PARTS, "all"))
                     print(f"trained with {mode} noise, seed {seed}, step {row['step']}: gradient variance {ratios}")
                 if seed == seeds[0]:
-                    maps.append(picture(trainer, data, f"{mode} noise, {steps} steps"))
-    result = {
+                    MAPS.append(picture(trainer, data, f"{mode} noise, {steps} steps"))
+    return {
         "gradient_variance_ratio": {
             part: {
                 "median": float(np.median([ratio(row, part) for row in rows])),
@@ -148,14 +146,12 @@ def main() -> None:
             for part in (*PARTS, "all")
         },
         "rows": rows,
-        "commit": source_commit(),
-        "versions": package_versions(),
     }
+
+
+def report(result: dict[str, Any]) -> None:
     print(json.dumps(result["gradient_variance_ratio"], indent=1))
-    if not options.quick:
-        replace_text(RESULTS / "latent_noise.json", json.dumps(result, indent=1) + "\n")
-        save_png(np.concatenate(maps, axis=0), RESULTS / "latent_noise.png")
 
 
 if __name__ == "__main__":
-    main()
+    measure_whole(__file__, measure, report, lambda result: np.concatenate(MAPS, axis=0), Options)

@@ -14,7 +14,6 @@ start only: its practice is the drive of the protocol, judged by the camera.)
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
@@ -31,10 +30,10 @@ from e2c_control.evaluation.choosing import choose
 from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, INK, dress, new_figure, to_image
 from e2c_control.measures.ranks import spearman
-from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.tables import table
+from experiments import runner
 from experiments.control.suites import SUITES
+from experiments.runner import content, stamp, stored
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -54,9 +53,9 @@ Array = NDArray[np.float64]
 def known_scores(suite: str) -> dict[int, Mapping[str, Any]]:
     """Rows of `suites` by seed, on the protocol's problems; those of before the measures were kept do not count."""
     path = RESULTS / f"suites_{suite}.json"
-    content = json.loads(path.read_text()) if path.exists() else {"problems": PROTOCOL_SEED, "rows": []}
-    told = {row["seed"]: row for row in content["rows"] if "measures" in row}
-    return told if content["problems"] == PROTOCOL_SEED else {}
+    known = content(path)
+    told = {row["seed"]: row for row in known.get("rows", []) if "measures" in row}
+    return told if known.get("problems") == PROTOCOL_SEED else {}
 
 
 def measure_runs(work: Path, rows: list[dict[str, Any]], out: Path) -> None:
@@ -72,7 +71,7 @@ def measure_runs(work: Path, rows: list[dict[str, Any]], out: Path) -> None:
                 numbers = {name: known["measures"][name] for name, _ in BY.values() if name.startswith("map/")}
                 score = 100 * float(np.mean(known["tasks"][task]["scores"]))
                 about = {"world": world, "suite": suite, "recipe": recipe, "task": task, "seed": seed}
-                rows.append({**about, "score": score, "practice": float(tried.alike.mean()), **numbers})
+                rows.append({**about, "score": score, "practice": float(tried.alike.mean()), **numbers, **stamp()})
                 write(out, rows)
                 print(suite, task, seed, f"{score:.1f} % in the goal, {tried.alike.mean():.1%} like it", flush=True)
 
@@ -113,8 +112,7 @@ def judge(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def write(out: Path, rows: list[dict[str, Any]]) -> None:
     """All that is known so far."""
-    about = {"commit": source_commit(), "versions": package_versions()}
-    replace_text(out, json.dumps({"rows": rows, "summary": judge(rows), **about}, indent=1) + "\n")
+    runner.write(out, content(out) | {"summary": judge(rows), "rows": rows})
 
 
 def draw(rows: list[dict[str, Any]], out: Path) -> None:
@@ -150,7 +148,7 @@ def main() -> None:
             (tried,) = choose([Path(folder) / "Planar-v0" / cell.name], problems=2)
             print(f"{cell.name}: {tried.alike.mean():.1%} like the goal")
         return
-    rows: list[dict[str, Any]] = json.loads(options.out.read_text())["rows"] if options.out.exists() else []
+    rows = stored(options.out)
     for work in options.work:
         measure_runs(work, rows, options.out)
     write(options.out, rows)

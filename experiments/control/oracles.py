@@ -7,34 +7,28 @@ outside the goal region, with a little of the distance so that it knows where to
 of all.
 
     python -m experiments.control.oracles                   # writes results/oracles.json, task by task
-    python -m experiments.control.oracles E2C/ThreeLink-v0  # some of the tasks; the others stay as they are in the file
+    python -m experiments.control.oracles --tasks E2C/ThreeLink-v0  # one of them
     python -m experiments.control.oracles --quick           # a few steps of two tasks, writes nothing
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 
 import numpy as np
 
-from e2c_control.envs import Problem, Task, make_task, task_ids
+from e2c_control import ICEM, ILQR, MPC, FunctionDynamics, Limits, Planner, Task, make_task
+from e2c_control.envs import Problem, task_ids
 from e2c_control.envs.reference import reference_scores, time_in_goal
-from e2c_control.planners import ICEM, ILQR, MPC, FunctionCost, FunctionDynamics, Limits, Starts
-from e2c_control.planners.mpc import Planner
-from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.versions import package_versions, source_commit
+from e2c_control.planners import FunctionCost, Starts
+from experiments.runner import Experiment, result_file, stored
 
-RESULT = Path(__file__).parent / "results" / "oracles.json"
 SAME = {"E2C/ThreeLinkFine-v0": "E2C/ThreeLink-v0"}  # but for the picture, which nobody here looks at
 QUICK = ("E2C/Planar-v0", "E2C/CartPoleBalance-v0")
 SEED = 0
@@ -107,27 +101,28 @@ def measure(task: Task) -> dict[str, Any]:
     }
 
 
-def finished() -> dict[str, Any]:
-    """What the result file says by now, by task."""
-    return json.loads(RESULT.read_text(encoding="utf-8"))["tasks"] if RESULT.exists() else {}
+def measure_task(task: str) -> dict[str, Any]:
+    """Measure a task, or take the row of the same one."""
+    same = (row for row in stored(result_file(__file__)) if row["task"] == SAME.get(task))
+    return {**(next(same, None) or measure(make_task(task))), "task": task}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tasks", nargs="*", metavar="TASK", help="ids of tasks; all of them without any")
-    parser.add_argument("--quick", action="store_true", help="a few steps of two tasks, writes nothing")
-    options = parser.parse_args()
-    if options.quick:
-        for task_id in QUICK:
-            measure(replace(make_task(task_id), horizon=3, planning_horizon=3))
-        return
-    for task_id in options.tasks or task_ids():
-        found = finished().get(SAME.get(task_id, "")) or measure(make_task(task_id))
-        tasks = finished() | {task_id: found}  # read again: another process may have measured another task
-        result = {"tasks": {name: tasks[name] for name in task_ids() if name in tasks}, "seed": SEED}
-        result |= {"commit": source_commit(), "versions": package_versions(), "machine": platform.machine()}
-        replace_text(RESULT, json.dumps(result, indent=1) + "\n")
+def quick() -> None:
+    for task_id in QUICK:
+        measure(replace(make_task(task_id), horizon=3, planning_horizon=3))
+
+
+EXPERIMENT = Experiment(
+    __file__,
+    {"task": task_ids()},
+    measure_task,
+    "{task} is done",
+    quick,
+    about=lambda rows: {"seed": SEED},
+    order=lambda row: list(task_ids()).index(row["task"]),
+    threads=None,
+)
 
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

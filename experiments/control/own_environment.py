@@ -12,30 +12,22 @@ with that very reward. All meet the same ten resets.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 
 import numpy as np
-import torch
 
-from e2c_control.agents import E2CAgent
+from e2c_control import MPC, E2CAgent, FunctionDynamics, Limits, Plan, make_image_env, make_planner
 from e2c_control.agents.e2c_agent import PlanState
-from e2c_control.data import make_image_env
 from e2c_control.envs.angles import wrap
-from e2c_control.planners import MPC, FunctionCost, FunctionDynamics, Limits, Plan, make_planner
-from e2c_control.runs.versions import package_versions, source_commit
-from experiments._rows import Row, measure_missing
+from e2c_control.planners import FunctionCost
+from experiments.runner import Experiment, Row
 
-RESULTS = Path(__file__).parent / "results"
-
-RESULT = RESULTS / "own_environment.json"
 LENGTHS = {"episodes of 40": 40, "episodes of 12": 12}
 CHANCE, EQUATIONS = "random actions", "the true equations"
 SIDE, TRANSITIONS, EPISODES, STEPS = 48, 10_000, 10, 200
@@ -146,28 +138,22 @@ def summary(rows: list[Row]) -> dict[str, Any]:
     return found
 
 
-def result(rows: list[Row]) -> dict[str, Any]:
-    """What the file holds."""
-    return {"commit": source_commit(), "versions": package_versions(), "summary": summary(rows), "rows": rows}
+def quick() -> None:
+    env = pendulum()
+    print(returns(env, 1, by_pictures(learnt(env, 100, 40, scale=0.01, transitions=400), env)))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--quick", action="store_true", help="a moment, writes nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    if options.quick:
-        env = pendulum()
-        print(returns(env, 1, by_pictures(learnt(env, 100, 40, scale=0.01, transitions=400), env)))
-        return
-    wanted = [{"way": way, "seed": 0} for way in (CHANCE, EQUATIONS)]
-    wanted += [{"way": way, "seed": seed} for seed in options.seeds for way in LENGTHS]
-    rows = measure_missing(
-        RESULT, wanted, measure, result, lambda row: f"{row['way']}, seed {row['seed']}: {np.mean(row['returns']):.0f}"
-    )
-    print(json.dumps(summary(rows), indent=1))
+EXPERIMENT = Experiment(
+    __file__,
+    {"seed": range(3), "way": (CHANCE, EQUATIONS, *LENGTHS)},
+    measure,
+    lambda row: f"{row['way']}, seed {row['seed']}: {np.mean(row['returns']):.0f}",
+    quick,
+    summary,
+    lambda rows: print(json.dumps(summary(rows), indent=1)),
+    exists=lambda seed, way: way in LENGTHS or seed == 0,
+)
 
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

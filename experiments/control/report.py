@@ -21,10 +21,10 @@ from e2c_control.benchmark.text import BINS, EXPLANATION, markdown_table, table_
 from e2c_control.benchmark.worlds import WORLDS
 from e2c_control.runs.atomic import replace_text
 from e2c_control.training.presets import RECIPE
-from experiments._pages import PAGE, README, load, write_block
 from experiments.control._measured import sentences
 from experiments.control.commands import BY_COMMANDS
 from experiments.control.suites import SUITES
+from experiments.pages import PAGE, README, load, write_block
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -16,14 +16,14 @@ Seeds 0-9 and the problems of seed 2020 are run once, last; tuning uses others.
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+import tyro
 
 from e2c_control.benchmark.cell import make_cell, run_cell
 from e2c_control.benchmark.store import write_cell
@@ -31,9 +31,8 @@ from e2c_control.benchmark.table import gather
 from e2c_control.benchmark.worlds import WORLDS
 from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.objectives.recipes import RECIPES
-from e2c_control.runs.atomic import replace_text
 from e2c_control.training.presets import RECIPE
-from experiments._rows import stored_rows
+from experiments.runner import Experiment
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -70,40 +69,54 @@ def show(name: str, found: dict[str, Any]) -> None:
         )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("suite", choices=SUITES)
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
-    parser.add_argument("--problems", type=int, default=PROTOCOL_SEED, help="seed of the list of problems")
-    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="in training")
-    parser.add_argument(
-        "--out", type=Path, help="result file; default: experiments/control/results/suites_<suite>.json"
-    )
-    parser.add_argument("--work", type=Path, default=Path("runs/experiments"), help="run folders, cells and pictures")
-    parser.add_argument("--quick", action="store_true", help="a minute, to see it work; writes no result")
-    options = parser.parse_args()
-    suite, other = options.suite, "" if options.precision == "float32" else f"-{options.precision}"
-    if options.quick:
-        with tempfile.TemporaryDirectory() as work:
-            cell = make_cell(*SUITES[suite], 100, 100, transitions=2_000, steps_scale=0.02, precision=options.precision)
-            show(suite, summary(suite, [run_cell(cell, Path(work)).row], 100))
-        return
-    out: Path = options.out or RESULTS / f"suites_{suite}{other}.json"
-    for seed in options.seeds:
-        row = None
-        if all(known["seed"] != seed for known in stored_rows(out, options.problems)):
-            cell = make_cell(*SUITES[suite], seed, options.problems, precision=options.precision)
-            done = run_cell(cell, options.work)
-            write_cell(options.work / "cells", cell, done)
-            row = done.row
-        # Read again: another process may have added its seeds meanwhile.
-        rows = [*stored_rows(out, options.problems), *([row] if row else [])]
-        rows.sort(key=lambda known: known["seed"])
-        found = summary(suite, rows, options.problems)
-        result = {"problems": options.problems, "rows": rows, "suite": suite, "summary": found}
-        replace_text(out, json.dumps(result, indent=1) + "\n")
-    show(suite, summary(suite, stored_rows(out, options.problems), options.problems))
+@dataclass(frozen=True)
+class Options:
+    suite: Annotated[Literal[tuple(SUITES)], tyro.conf.Positional]
+    """world and recipe"""
+    seeds: tuple[int, ...] = tuple(range(10))
+    problems: int = PROTOCOL_SEED
+    """seed of the list of problems"""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """in training"""
+    out: Path | None = None
+    """result file; default: results/suites_<suite>.json"""
+    work: Path = Path("runs/experiments")
+    """run folders, cells and pictures"""
+    quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """a minute, to see it work; writes no result"""
+
+    def measure(self, seed: int, problems: int) -> dict[str, Any]:
+        cell = make_cell(*SUITES[self.suite], seed, problems, precision=self.precision)
+        done = run_cell(cell, self.work)
+        write_cell(self.work / "cells", cell, done)
+        return dict(done.row)
+
+    def main(self) -> None:
+        """Measure a suite, or a moment of it."""
+        suite = self.suite
+        if self.quick:
+            with tempfile.TemporaryDirectory() as work:
+                cell = make_cell(
+                    *SUITES[suite], 100, 100, transitions=2_000, steps_scale=0.02, precision=self.precision
+                )
+                show(suite, summary(suite, [run_cell(cell, Path(work)).row], 100))
+            return
+        experiment = Experiment(
+            __file__,
+            {"seed": self.seeds},
+            self.measure,
+            "seed {seed}: {train_cpu_seconds:.0f} CPU-s",
+            self.main,
+            lambda rows: summary(suite, rows, self.problems),
+            about=lambda rows: {"suite": suite},
+            order=lambda row: row["seed"],
+            shared=("problems",),
+        )
+        other = "" if self.precision == "float32" else f"-{self.precision}"
+        out = self.out or RESULTS / f"suites_{suite}{other}.json"
+        rows = experiment.run(out, [{"seed": seed} for seed in self.seeds], problems=self.problems)
+        show(suite, summary(suite, rows, self.problems))
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(Options, description=__doc__).main()

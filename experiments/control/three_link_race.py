@@ -18,7 +18,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 
 import numpy as np
 
-from e2c_control.envs import Task, make_task
+from e2c_control import Task, make_task
 from e2c_control.envs.reference import drive
 from e2c_control.envs.three_link import GOAL_ANGLE, leaning, stands
 from e2c_control.envs.three_link_tasks import FoldAndRise

@@ -12,10 +12,8 @@ CPU-seconds of this kind of machine.
 
 from __future__ import annotations
 
-import argparse
-import json
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +21,8 @@ import numpy as np
 
 from e2c_control.benchmark.cell import Cell, make_cell, run_cell
 from e2c_control.envs.task import PROTOCOL_SEED
-from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.tables import table
-from experiments._rows import stored_rows
-
-RESULTS = Path(__file__).parent / "results"
+from experiments.runner import Experiment
 
 SHARES = (0.25, 0.5, 1.0)
 BAR = 70.0
@@ -70,29 +64,11 @@ def measured(share: float, seed: int, problems: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         row = run_cell(cell, Path(folder)).row
     score = 100 * float(np.mean(row["tasks"][TASK]["scores"]))
-    print(f"seed {seed}, {cell.recipe.steps} steps: {score:.1f} %, {row['train_cpu_seconds']:.0f} CPU-s", flush=True)
     about = {"share": share, "steps": cell.recipe.steps, "seed": seed}
     return {**about, "score": score, "train_cpu_seconds": row["train_cpu_seconds"]}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(5)))
-    parser.add_argument("--problems", type=int, default=PROTOCOL_SEED, help="seed of the list of problems")
-    parser.add_argument("--out", type=Path, default=RESULTS / "time_to_control.json")
-    parser.add_argument("--quick", action="store_true", help="seconds, to see it work; writes nothing")
-    options = parser.parse_args()
-    if options.quick:
-        measured(0.01, 100, 100)
-        return
-    rows = stored_rows(options.out, options.problems)
-    for seed in options.seeds:
-        for share in SHARES:
-            if all((row["share"], row["seed"]) != (share, seed) for row in rows):
-                rows.append(measured(share, seed, options.problems))
-                about = {"problems": options.problems, "commit": source_commit(), "versions": package_versions()}
-                found = {"rows": rows, "summary": summary(rows), **about}
-                replace_text(options.out, json.dumps(found, indent=1) + "\n")
+def report(rows: list[dict[str, Any]]) -> None:
     heading = ("steps", "CPU-s, median (worst)", "time in goal, mean (worst seed)", "seeds")
     lines = [
         (
@@ -106,5 +82,25 @@ def main() -> None:
     print(table([heading, *lines]))
 
 
+@dataclass(frozen=True)
+class Options:
+    problems: int = PROTOCOL_SEED
+    """seed of the list of problems"""
+
+
+EXPERIMENT = Experiment(
+    __file__,
+    {"seed": range(5), "share": SHARES},
+    measured,
+    "seed {seed}, {steps} steps: {score:.1f} %, {train_cpu_seconds:.0f} CPU-s",
+    lambda: print("{steps} steps: {score:.1f} %".format(**measured(0.01, 100, 100))),
+    summary,
+    report,
+    options=Options,
+    shared=("problems",),
+    threads=None,
+)
+
+
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

@@ -9,22 +9,16 @@ public PCC simulators manage about 1,000 (reference figures: 980 planar, 910 pen
 
 from __future__ import annotations
 
-import argparse
-import json
-import platform
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from e2c_control.data import collect
-from e2c_control.data.environments import make_vector_env
+from e2c_control import collect, make_vector_env
 from e2c_control.envs import task_ids
-from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.versions import package_versions, source_commit
-
-RESULT = Path(__file__).parent / "results" / "collecting.json"
+from experiments.runner import measure_whole
 
 
 def rates(environment: str, transitions: int, rounds: int) -> list[float]:
@@ -40,11 +34,9 @@ def rates(environment: str, transitions: int, rounds: int) -> list[float]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a few seconds, writes nothing")
-    options = parser.parse_args()
-    transitions, rounds = (3_000, 1) if options.quick else (50_000, 5)
+def measure(quick: bool) -> dict[str, Any]:
+    """Measure each environment."""
+    transitions, rounds = (3_000, 1) if quick else (50_000, 5)
     table: dict[str, dict[str, float]] = {}
     for environment in task_ids():
         found = rates(environment, transitions, rounds)
@@ -52,11 +44,8 @@ def main() -> None:
         print(
             f"{environment:<24} {table[environment]['median']:>9,.0f} transitions a CPU-second, worst {min(found):,.0f}"
         )
-    if not options.quick:
-        result = {"transitions_per_cpu_second": table, "transitions": transitions, "rounds": rounds}
-        result |= {"commit": source_commit(), "versions": package_versions(), "machine": platform.machine()}
-        replace_text(RESULT, json.dumps(result, indent=1) + "\n")
+    return {"transitions_per_cpu_second": table, "transitions": transitions, "rounds": rounds}
 
 
 if __name__ == "__main__":
-    main()
+    measure_whole(__file__, measure, threads=None)

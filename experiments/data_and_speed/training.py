@@ -15,10 +15,8 @@ busy machine slows all alike.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
-import platform
 import tempfile
 import time
 from collections.abc import Callable
@@ -31,15 +29,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from e2c_control.data import Transitions, collect
-from e2c_control.data.environments import make_vector_env
-from e2c_control.models.embedding import EmbeddingConfig
-from e2c_control.objectives.recipes import make_recipe
-from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.versions import package_versions, source_commit
-from e2c_control.training.trainer import Precision, Trainer
+from e2c_control import EmbeddingConfig, Trainer, Transitions, collect, make_recipe, make_vector_env
+from e2c_control.training.trainer import Precision
+from experiments.runner import measure_whole
 
-RESULT = Path(__file__).parent / "results" / "training.json"
 BATCH = 128
 WAYS: dict[str, tuple[int, Precision]] = {  # steps of a window, precision of products
     "pairs, float32": (1, "float32"),
@@ -134,12 +127,19 @@ def make_trainer(data: Transitions, window: int, precision: Precision) -> Traine
     return Trainer(recipe, data, episodes, seed=0, device=torch.device("cpu"), precision=precision)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a few seconds, writes nothing")
-    options = parser.parse_args()
-    rounds, steps = (2, 3) if options.quick else (30, 15)
-    torch.set_num_threads(1)
+def measured(peer: list[float], ours: list[float]) -> dict[str, Any]:
+    """Speed and ratios of one way, from CPU seconds a step, round by round."""
+    ratios = np.array(peer) / np.array(ours)
+    return {
+        "transitions_per_cpu_second": BATCH / float(np.median(ours)),
+        "ratio_median": float(np.median(ratios)),
+        "ratio_quartiles": np.percentile(ratios, [25, 75]).tolist(),
+    }
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Step all sides in turn, round by round."""
+    rounds, steps = (2, 3) if quick else (30, 15)
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as folder:
         environments = make_vector_env("E2C/Planar-v0", 256, frame_stack=1)
@@ -157,33 +157,17 @@ def main() -> None:
                 for _ in range(steps):
                     step()
                 seconds[name].append((time.process_time() - begun) / steps)
-    rates = {kind: multiply_rate(0.2 if options.quick else 2.0, getattr(torch, kind)) for kind in KINDS}
+    rates = {kind: multiply_rate(0.2 if quick else 2.0, getattr(torch, kind)) for kind in KINDS}
     rows = {name: measured(seconds["peer"], seconds[name]) for name in WAYS}
     for name, (window, precision) in WAYS.items():
         needed = operations(trainers[name], window) / float(np.median(seconds[name]))
         rows[name]["share_of_multiply_rate"] = needed / rates[precision]
-    result = {
+    return {
         "peer_transitions_per_cpu_second": BATCH / float(np.median(seconds["peer"])),
         "ours": rows,
         "multiply_rate_gflops": {kind: rate / 1e9 for kind, rate in rates.items()},
-        "commit": source_commit(),
-        "versions": package_versions(),
-        "machine": platform.machine(),
-    }
-    print(json.dumps(result, indent=1))
-    if not options.quick:
-        replace_text(RESULT, json.dumps(result, indent=1) + "\n")
-
-
-def measured(peer: list[float], ours: list[float]) -> dict[str, Any]:
-    """Speed and ratios of one way, from CPU seconds a step, round by round."""
-    ratios = np.array(peer) / np.array(ours)
-    return {
-        "transitions_per_cpu_second": BATCH / float(np.median(ours)),
-        "ratio_median": float(np.median(ratios)),
-        "ratio_quartiles": np.percentile(ratios, [25, 75]).tolist(),
     }
 
 
 if __name__ == "__main__":
-    main()
+    measure_whole(__file__, measure, lambda result: print(json.dumps(result, indent=1)))

@@ -23,7 +23,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -260,10 +259,9 @@ def main() -> None:
         print("\nfailed:", *(f"{key}: {error}" for key, error in failed.items()), sep="\n  ")
     if options.quick:
         return
-    from e2c_control.runs.atomic import replace_text
-    from e2c_control.runs.versions import package_versions, source_commit
+    from experiments.runner import stamp, write
 
-    result["failed"], result["commit"], result["versions"] = failed, source_commit(), package_versions()
+    result["failed"] = failed
     if process is not None:
         assert process.stdin is not None
         process.stdin.close()
@@ -272,8 +270,7 @@ def main() -> None:
         listed = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         wanted = ("storchastic", "pydrobert-pytorch", "torch")
         result["peers"] = {row["name"]: row["version"] for row in listed if row["name"] in wanted}
-    result["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    replace_text(RESULT, json.dumps(result, indent=1) + "\n")
+    write(RESULT, result | stamp())
 
 
 if __name__ == "__main__":

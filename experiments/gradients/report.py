@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from experiments._pages import PAGE, ROOT, load, publish
+from experiments.pages import PAGE, ROOT, load, publish
 
 BITS, CHOICE, CONTINUOUS = ("ten bits", "three bits"), ("four choices",), ("normal", "gamma")
 DISCRETE = BITS + CHOICE
@@ -144,6 +144,8 @@ def sentences(toys: dict[str, Any], cost: dict[str, Any], vae: dict[str, Any], g
 
 def main() -> None:
     toys, cost, vae, gaussian = (load(f"gradients/{name}") or {} for name in ("toys", "cost", "vae", "gaussian"))
+    toys = {row["problem"]: row for row in toys.get("rows", [])}
+    vae = {row["method"]: row for row in vae.get("rows", [])}
     notes = [
         "Variance times evaluations of f, the score function's = 1, less is better; CPU in score-function steps, with",
         "training where there is something to train. Three seeds, medians; baselines and surrogates are trained at",

@@ -10,41 +10,28 @@ One bit is a degenerate problem: a constant baseline can leave no variance at al
 estimators look harmless. The other problems are the ones to choose by.
 
     python -m experiments.gradients.toys                        # writes results/toys.{json,png}
-    python -m experiments.gradients.toys --problems "ten bits"  # measures one again, and keeps the others
+    python -m experiments.gradients.toys --problems "ten bits"  # this problem alone
     python -m experiments.gradients.toys --quick                # seconds, writes nothing
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from e2c_control.figures import save_png
+from e2c_control import Estimator, check_unbiased
 from e2c_control.figures.canvas import BLUE, ORANGE, dress, new_figure, to_image
-from e2c_control.gradients import (
-    Concrete,
-    Estimator,
-    Toy,
-    check_unbiased,
-    estimators_for,
-    exact_gradient,
-    make_estimator,
-    train_estimator,
-)
+from e2c_control.gradients import Concrete, Toy, estimators_for, exact_gradient, make_estimator, train_estimator
 from e2c_control.gradients.exact import all_points
 from e2c_control.gradients.statistics import cpu_microseconds, step_of
 from e2c_control.gradients.toys import bit, bits, choice, gamma, gaussian, interacting
-from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.tables import table
+from experiments.runner import Experiment
 
-RESULTS = Path(__file__).parent / "results"
 PROBLEMS: dict[str, Callable[[], Toy]] = {
     "bit, t = .45": lambda: bit(0.45),
     "bit, t = .49": lambda: bit(0.49),
@@ -84,7 +71,7 @@ def train(estimator: Estimator, name: str, toy: Toy, steps: int, seed: int) -> N
     train_estimator(estimator, toy.f, toy.distribution, steps, generator=generator)
 
 
-def measure(toy: Toy, steps: int, draws: int, seeds: list[int]) -> list[dict[str, Any]]:
+def measure(toy: Toy, steps: int, draws: int, seeds: Sequence[int]) -> list[dict[str, Any]]:
     """A row for each estimator."""
     rows: list[dict[str, Any]] = []
     truth = exact_gradient(toy.f, toy.distribution)
@@ -178,40 +165,43 @@ def picture(problems: dict[str, list[dict[str, Any]]]) -> Any:
     return to_image(figure)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--draws", type=int, default=100_000)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--problems", nargs="+", default=list(PROBLEMS), choices=list(PROBLEMS))
-    parser.add_argument("--quick", action="store_true", help="seconds, writes nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    chosen = ["bit, t = .499", "normal"] if options.quick else options.problems
-    steps, draws, seeds = (10, 500, [100]) if options.quick else (options.steps, options.draws, options.seeds)
-    path = RESULTS / "toys.json"
-    for problem in chosen:
-        rows = measure(PROBLEMS[problem](), steps, draws, seeds)
-        report(problem, rows)
-        wrong = [row["estimator"] for row in rows if row["claims_unbiased"] and not row["found_unbiased"]]
-        if wrong:
-            print(f"biased against their claim: {', '.join(wrong)}")
-        if problem == "bit, t = .499":
-            headline = max(next(row for row in rows if row["estimator"] == "relax")["variances"]) / rows[0]["variance"]
-            print(
-                f"trained RELAX, worst seed: {headline:.1e} of the score function's variance (at most {HEADLINE:.0e})"
-            )
-        if not options.quick:
-            how = {"steps": steps, "draws": draws, "seeds": seeds, "biased_against_claim": wrong}
-            how |= {"commit": source_commit(), "versions": package_versions()}
-            # Read again: another process may have measured other problems in the meantime.
-            result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-            result[problem] = {"rows": rows, **how}
-            replace_text(path, json.dumps(result, indent=1) + "\n")
-            discrete = {name: result[name]["rows"] for name in PROBLEMS if name in result and name not in CONTINUOUS}
-            if discrete:
-                save_png(picture(discrete), RESULTS / "toys.png")
+@dataclass(frozen=True)
+class Options:
+    steps: int = 1500
+    draws: int = 100_000
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+
+def measure_problem(problem: str, steps: int, draws: int, seeds: tuple[int, ...]) -> dict[str, Any]:
+    """Measure all estimators on a problem, and tell what was found."""
+    rows = measure(PROBLEMS[problem](), steps, draws, seeds)
+    report(problem, rows)
+    wrong = [row["estimator"] for row in rows if row["claims_unbiased"] and not row["found_unbiased"]]
+    if wrong:
+        print(f"biased against their claim: {', '.join(wrong)}")
+    if problem == "bit, t = .499":
+        headline = max(next(row for row in rows if row["estimator"] == "relax")["variances"]) / rows[0]["variance"]
+        print(f"trained RELAX, worst seed: {headline:.1e} of the score function's variance (at most {HEADLINE:.0e})")
+    how = {"steps": steps, "draws": draws, "seeds": seeds, "biased_against_claim": wrong}
+    return {"problem": problem, "rows": rows, **how}
+
+
+def discrete(rows: list[dict[str, Any]]) -> Any:
+    """Draw the problems without continuous variables."""
+    found = {row["problem"]: row["rows"] for row in rows}
+    return picture({name: found[name] for name in PROBLEMS if name in found and name not in CONTINUOUS})
+
+
+EXPERIMENT = Experiment(
+    __file__,
+    {"problem": PROBLEMS},
+    measure_problem,
+    "{problem} is done",
+    lambda: [measure_problem(problem, 10, 500, (100,)) for problem in ("bit, t = .499", "normal")],
+    picture=discrete,
+    options=Options,
+)
 
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

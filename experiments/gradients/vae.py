@@ -12,17 +12,16 @@ estimator has the better of two learning rates, by its training bound with seed 
 variance is that of the encoder's weights, from moving averages.
 
     python -m experiments.gradients.vae                              # writes results/vae.{json,png}
-    python -m experiments.gradients.vae --methods REBAR RELAX        # measures these again, and keeps the others
+    python -m experiments.gradients.vae --methods REBAR RELAX        # these alone
     python -m experiments.gradients.vae --quick                      # seconds, writes nothing
     python -m experiments.gradients.vae --logdir runs/gradients_vae  # with curves for TensorBoard, too
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, Independent, kl_divergence
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from e2c_control.figures import save_png
+from e2c_control import Estimator
 from e2c_control.figures.canvas import dress, new_figure, to_image
 from e2c_control.gradients import (
     NVIL,
@@ -41,17 +40,14 @@ from e2c_control.gradients import (
     RLOO,
     Concrete,
     DisARM,
-    Estimator,
     GradientMonitor,
     MuProp,
     StraightThrough,
     SurrogateNetwork,
 )
-from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.tables import table
+from experiments.runner import Experiment
 
-RESULTS = Path(__file__).parent / "results"
 PIXELS, LATENTS, HIDDEN, BATCH, TRAINING = 64, 32, 100, 50, 1400
 RATES, FACTOR = (1e-3, 3e-3), 10.0
 TUNING_SEED = 100
@@ -265,38 +261,45 @@ def picture(runs: list[dict[str, Any]]) -> Any:
     return to_image(figure)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
-    parser.add_argument("--logdir", type=Path, help="folder for TensorBoard")
-    parser.add_argument("--quick", action="store_true", help="seconds, writes nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    steps, every, seeds = (6, 3, [101]) if options.quick else (options.steps, options.steps // 15, options.seeds)
-    methods = ["RLOO, 2", "RELAX with f"] if options.quick else options.methods
-    path = RESULTS / "vae.json"
-    kept: dict[str, Any] = {}
-    for method in methods:
-        tuning: list[dict[str, Any]] = []
-        rate = tune(method, steps, tuning)
-        runs: list[dict[str, Any]] = []
-        for seed in seeds:
-            runs.append(run(method, rate, seed, steps, every, options.logdir))
-            last = {name: values[-1] for name, values in runs[-1]["curve"].items()}
-            name = f"{method}, seed {seed}, rate {rate:g}"
-            print(f"{name}: ELBO {last['train']:.2f}, held out {last['held_out']:.2f}", flush=True)
-        how = {"steps": steps, "batch": BATCH, "latents": LATENTS, "hidden": HIDDEN, "commit": source_commit()}
-        if path.exists() and not options.quick:
-            # Read again: another process may have trained other methods in the meantime.
-            kept = json.loads(path.read_text(encoding="utf-8"))
-        kept[method] = {"row": summarise(runs), "runs": runs, "tuning": tuning, **how, "versions": package_versions()}
-        if not options.quick:
-            replace_text(path, json.dumps(kept) + "\n")
-            save_png(picture([run for found in kept.values() for run in found["runs"]]), RESULTS / "vae.png")
-    print(report([found["row"] for found in kept.values()]))
+@dataclass(frozen=True)
+class Options:
+    seeds: tuple[int, ...] = (0, 1, 2)
+    steps: int = 2000
+    logdir: Path | None = None
+    """folder for TensorBoard"""
+
+
+def measure(
+    method: str, seeds: tuple[int, ...], steps: int, logdir: Path | None = None, every: int | None = None
+) -> dict[str, Any]:
+    """Tune a method's learning rate, and train with it."""
+    tuning: list[dict[str, Any]] = []
+    rate = tune(method, steps, tuning)
+    runs: list[dict[str, Any]] = []
+    for seed in seeds:
+        runs.append(run(method, rate, seed, steps, every or steps // 15, logdir))
+        last = {name: values[-1] for name, values in runs[-1]["curve"].items()}
+        name = f"{method}, seed {seed}, rate {rate:g}"
+        print(f"{name}: ELBO {last['train']:.2f}, held out {last['held_out']:.2f}", flush=True)
+    how = {"steps": steps, "batch": BATCH, "latents": LATENTS, "hidden": HIDDEN}
+    return {"method": method, "row": summarise(runs), "runs": runs, "tuning": tuning, **how}
+
+
+def tell(rows: list[dict[str, Any]]) -> None:
+    print(report([row["row"] for row in rows]))
+
+
+EXPERIMENT = Experiment(
+    __file__,
+    {"method": METHODS},
+    measure,
+    "{method} is done",
+    lambda: tell([measure(method, (101,), 6, every=3) for method in ("RLOO, 2", "RELAX with f")]),
+    report=tell,
+    picture=lambda rows: picture([run for row in rows for run in row["runs"]]),
+    options=Options,
+)
 
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

@@ -12,10 +12,8 @@ against on it, and of the error of a step, wherever it happens (rank correlation
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import platform
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -26,24 +24,31 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 import numpy as np
 import torch
 
-from e2c_control.agents import E2CAgent, PlanningOptions
+from e2c_control import (
+    E2CAgent,
+    Embedding,
+    EmbeddingConfig,
+    PlanningOptions,
+    Task,
+    Trainer,
+    Transitions,
+    collect,
+    drive,
+    make_recipe,
+    make_task,
+    make_vector_env,
+)
 from e2c_control.autoencoders.distances import auc
-from e2c_control.data import Transitions, collect, make_vector_env
-from e2c_control.envs import Problem, Task, make_task
-from e2c_control.evaluation import drive
+from e2c_control.envs import Problem
 from e2c_control.measures import encode_means
-from e2c_control.models.embedding import Embedding, EmbeddingConfig
 from e2c_control.models.planning_model import planning_model
-from e2c_control.objectives.recipes import make_recipe
 from e2c_control.planners import Ensemble
-from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.versions import package_versions, source_commit
-from e2c_control.training.trainer import Trainer
 from experiments.planners.replan import ENVIRONMENT
+from experiments.runner import Experiment
 
-RESULT = Path(__file__).parent / "results" / "ensemble.json"
 CENTRE, RADIUS, AROUND = np.array([20.0, 20.0]), 7.0, 14.0
 FEW = 30
+KINDS = ("hole", "few_data")
 WEIGHTS = (0.0, 10.0, 100.0, 1000.0, 10000.0)
 Array = np.ndarray
 
@@ -122,43 +127,39 @@ def means(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[300, 301, 302], help="of the training")
-    parser.add_argument("--out", type=Path, default=RESULT)
-    parser.add_argument("--quick", action="store_true", help="a moment of training, writes nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    task = make_task(ENVIRONMENT, **({"horizon": 5} if options.quick else {}))
-    rows: list[dict[str, Any]] = []
-    for seed in options.seeds[: 1 if options.quick else None]:
-        for kind in ("hole", "few_data"):
-            embedding = train(seed, kind, options.quick)
-            rng = np.random.default_rng(seed)
-            row: dict[str, Any] = {"seed": seed, "kind": kind, **knows_its_limits(embedding, task, rng), "drives": {}}
-            count = 2 if options.quick else 20
-            problems = across(task, count, rng) if kind == "hole" else list(task.evaluation_problems(seed, count))
-            for weight in WEIGHTS:
-                plan = replace(PlanningOptions.for_task(task), disagreement=weight)
-                driven = drive(E2CAgent(embedding, plan), task, problems, seed)
-                row["drives"][f"{weight:g}"] = {
-                    "time_in_goal": 100 * float(driven.scores.mean()),
-                    "arrived": 100 * float(driven.in_goal.any(axis=0).mean()),
-                    "steps_in_the_hole": 100 * float(inside(driven.states).mean()),
-                }
-            rows.append(row)
-            print(json.dumps(row), flush=True)
-    if options.quick:
-        return
-    result = {
-        "means": {kind: means([row for row in rows if row["kind"] == kind]) for kind in ("hole", "few_data")},
-        "rows": rows,
-        "commit": source_commit(),
-        "versions": package_versions(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-    }
-    replace_text(options.out, json.dumps(result, indent=1) + "\n")
+def measure(seed: int, kind: str, quick: bool = False) -> dict[str, Any]:
+    """Train an ensemble, and drive with each weight of its disagreement."""
+    task = make_task(ENVIRONMENT, **({"horizon": 5} if quick else {}))
+    embedding = train(seed, kind, quick)
+    rng = np.random.default_rng(seed)
+    row: dict[str, Any] = {"seed": seed, "kind": kind, **knows_its_limits(embedding, task, rng), "drives": {}}
+    count = 2 if quick else 20
+    problems = across(task, count, rng) if kind == "hole" else list(task.evaluation_problems(seed, count))
+    for weight in WEIGHTS:
+        plan = replace(PlanningOptions.for_task(task), disagreement=weight)
+        driven = drive(E2CAgent(embedding, plan), task, problems, seed)
+        row["drives"][f"{weight:g}"] = {
+            "time_in_goal": 100 * float(driven.scores.mean()),
+            "arrived": 100 * float(driven.in_goal.any(axis=0).mean()),
+            "steps_in_the_hole": 100 * float(inside(driven.states).mean()),
+        }
+    return row
+
+
+def by_kind(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    found = {kind: [row for row in rows if row["kind"] == kind] for kind in KINDS}
+    return {"means": {kind: means(own) for kind, own in found.items() if own}}
+
+
+EXPERIMENT = Experiment(
+    __file__,
+    {"seed": (300, 301, 302), "kind": KINDS},
+    measure,
+    json.dumps,
+    lambda: [print(json.dumps(measure(300, kind, quick=True)), flush=True) for kind in KINDS],
+    about=by_kind,
+)
 
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

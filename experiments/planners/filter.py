@@ -15,32 +15,24 @@ polynomial of degree 9 fitted to the latents of random places, in units of what 
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import platform
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 
 import numpy as np
-import torch
 
-from e2c_control.agents import E2CAgent, FrameFilter, PlanningOptions
-from e2c_control.data import Transitions, collect, make_vector_env
-from e2c_control.envs import make_task
-from e2c_control.evaluation import Drive, drive
+from e2c_control import E2CAgent, Embedding, PlanningOptions, Transitions, collect, drive, make_task, make_vector_env
+from e2c_control.agents import FrameFilter
+from e2c_control.evaluation import Drive
 from e2c_control.measures import encode_means
-from e2c_control.models.embedding import Embedding
-from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.versions import package_versions, source_commit
 from experiments.planners.replan import ENVIRONMENT, planar_embedding
+from experiments.runner import measure_whole
 
-RESULT = Path(__file__).parent / "results" / "filter.json"
 NOISES, FIRST_SEED, DEGREE = (0.0, 1.0, 2.0), 200, 9
 Array = np.ndarray
 
@@ -112,33 +104,27 @@ def gain(scores: list[float], others: list[float]) -> dict[str, float]:
     return {"mean": float(difference.mean()), "standard_error": float(difference.std(ddof=1) / len(difference) ** 0.5)}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", type=Path, help="a finished planar run; default: train one")
-    parser.add_argument("--seed", type=int, default=0, help="of the training")
-    parser.add_argument("--lists", type=int, default=20, help="of ten problems each, from seed 200 on")
-    parser.add_argument("--out", type=Path, default=RESULT)
-    parser.add_argument("--quick", action="store_true", help="a moment of training, short drives; writes nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    embedding = planar_embedding(options.run, options.seed, options.quick)
-    seeds = [FIRST_SEED + i for i in range(2 if options.quick else options.lists)]
-    rows = []
+@dataclass(frozen=True)
+class Options:
+    run: Path | None = None
+    """a finished planar run; default: train one"""
+    seed: int = 0
+    """of the training"""
+    lists: int = 20
+    """of ten problems each, from seed 200 on"""
+
+
+def measure(quick: bool, run: Path | None, seed: int, lists: int) -> dict[str, Any]:
+    """Measure a filter at each noise, and drive with and without it."""
+    embedding = planar_embedding(run, seed, quick)
+    seeds = [FIRST_SEED + i for i in range(2 if quick else lists)]
+    rows: list[dict[str, Any]] = []
     for noise in NOISES:
-        found = measured_filter(embedding, noise, 500 if options.quick else 5000)
-        rows.append(paired(embedding, noise, seeds, found, options.quick))
+        found = measured_filter(embedding, noise, 500 if quick else 5000)
+        rows.append(paired(embedding, noise, seeds, found, quick))
         print({key: value for key, value in rows[-1].items() if key not in ("seeds", "scores")}, flush=True)
-    if options.quick:
-        return
-    result = {
-        "noises": rows,
-        "training_seed": None if options.run else options.seed,
-        "commit": source_commit(),
-        "versions": package_versions(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-    }
-    replace_text(options.out, json.dumps(result, indent=1) + "\n")
+    return {"noises": rows, "training_seed": None if run else seed}
 
 
 if __name__ == "__main__":
-    main()
+    measure_whole(__file__, measure, options=Options)

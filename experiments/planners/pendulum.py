@@ -19,8 +19,9 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 
 import numpy as np
 
+from e2c_control import ILQR, FunctionDynamics, Limits, Plan, QuadraticCost
 from e2c_control.figures import phase_plane, save_png
-from e2c_control.planners import ILQR, FunctionDynamics, Limits, Plan, QuadraticCost, Starts
+from e2c_control.planners import Starts
 
 RESULT = Path(__file__).parent / "results" / "pendulum.png"
 SECONDS, HORIZON, SEED = 0.05, 100, 0

@@ -13,14 +13,11 @@ from images, and with the true simulator in the model's place and the true state
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,25 +27,37 @@ import numba
 import numpy as np
 import torch
 
-from e2c_control.agents import E2CAgent, PlanningOptions
-from e2c_control.data import collect, make_vector_env
-from e2c_control.envs import Problem, Task, make_task
+from e2c_control import (
+    MPC,
+    E2CAgent,
+    Embedding,
+    FunctionDynamics,
+    Limits,
+    Plan,
+    PlanningOptions,
+    QuadraticCost,
+    Task,
+    TrainConfig,
+    TrainedRun,
+    collect,
+    drive,
+    make_recipe,
+    make_task,
+    make_vector_env,
+    start_run,
+    train,
+)
+from e2c_control.envs import Problem
 from e2c_control.envs.reference import reference_scores
 from e2c_control.envs.task import PROTOCOL_SEED
-from e2c_control.evaluation import Drive, drive
-from e2c_control.evaluation.trained import TrainedRun
-from e2c_control.models.embedding import Embedding
+from e2c_control.evaluation import Drive
 from e2c_control.models.latent_dynamics import LatentDynamics, latent_step
 from e2c_control.models.matrix_network import LocallyLinearTransition
-from e2c_control.objectives.recipes import make_recipe
-from e2c_control.planners import MPC, PLANNERS, FunctionDynamics, Limits, Linearization, Lowered, Plan, QuadraticCost
+from e2c_control.planners import PLANNERS, Linearization, Lowered
 from e2c_control.planners.engine import engine_for
-from e2c_control.runs.atomic import replace_text
-from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.training.presets import default_embedding
-from e2c_control.training.run import TrainConfig, start_run, train
+from experiments.runner import measure_whole
 
-RESULT = Path(__file__).parent / "results" / "replan.json"
 ENVIRONMENT, TRANSITIONS, EPISODE = "E2C/Planar-v0", 20_000, 12
 TIMED = 5  # problems whose replans are timed
 Array = np.ndarray
@@ -202,31 +211,26 @@ def measure(embedding: Embedding, task: Task, problems: tuple[Problem, ...], rou
     return {"planners": rows, "microseconds_of_a_network_call": 1e3 * one, "replans_timed": len(spent["ilqr"][0])}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", type=Path, help="a finished planar run; default: train one")
-    parser.add_argument("--seed", type=int, default=0, help="of the training")
-    parser.add_argument("--problems", type=int, default=PROTOCOL_SEED, help="seed of the list of problems")
-    parser.add_argument("--out", type=Path, default=RESULT)
-    parser.add_argument("--quick", action="store_true", help="a moment of training, short drives; writes nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    task = make_task(ENVIRONMENT, **({"horizon": 12} if options.quick else {}))
-    problems = task.evaluation_problems(100 if options.quick else options.problems, 2 if options.quick else 10)
-    embedding = planar_embedding(options.run, options.seed, options.quick)
-    result = measure(embedding, task, problems, 1 if options.quick else 3)
-    if options.quick:
-        return
-    result |= {
-        "oracle": 100 * float(reference_scores(task, problems).mean()),
-        "training_seed": None if options.run else options.seed,
-        "problem_seed": options.problems,
-        "commit": source_commit(),
-        "versions": package_versions(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-    }
-    replace_text(options.out, json.dumps(result, indent=1) + "\n")
+@dataclass(frozen=True)
+class Options:
+    run: Path | None = None
+    """a finished planar run; default: train one"""
+    seed: int = 0
+    """of the training"""
+    problems: int = PROTOCOL_SEED
+    """seed of the list of problems"""
+
+
+def measure_all(quick: bool, run: Path | None, seed: int, problems: int) -> dict[str, Any]:
+    """Measure all planners on one model."""
+    task = make_task(ENVIRONMENT, **({"horizon": 12} if quick else {}))
+    drawn = task.evaluation_problems(100 if quick else problems, 2 if quick else 10)
+    result = measure(planar_embedding(run, seed, quick), task, drawn, 1 if quick else 3)
+    if quick:
+        return result
+    oracle = 100 * float(reference_scores(task, drawn).mean())
+    return result | {"oracle": oracle, "training_seed": None if run else seed, "problem_seed": problems}
 
 
 if __name__ == "__main__":
-    main()
+    measure_whole(__file__, measure_all, options=Options)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from experiments._pages import PAGE, ROOT, load, publish
+from experiments.pages import PAGE, ROOT, load, publish
 
 CHOICE = {
     "ilqr": "the default: smooth models, limits, several valleys",

@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -260,7 +259,8 @@ def pendulum_derivatives(parameters: Any, sizes: Any, state: Any, control: Any, 
 
 def pendulum_problem() -> tuple[Any, Any]:
     """The pendulum for both engines' sake in NumPy and in machine code, and the cost of its swing-up."""
-    from e2c_control.planners import FunctionDynamics, Lowered, QuadraticCost
+    from e2c_control import FunctionDynamics, QuadraticCost
+    from e2c_control.planners import Lowered
 
     lowered = Lowered(pendulum_kernel, np.zeros(0), np.zeros(0, np.int64), pendulum_derivatives)
     cost = QuadraticCost(np.zeros(2), np.diag([0.05, 0.005]), [[0.005]], np.diag([50.0, 5.0]))
@@ -268,7 +268,8 @@ def pendulum_problem() -> tuple[Any, Any]:
 
 
 def pendulum(rounds: int) -> dict[str, float]:
-    from e2c_control.planners import ILQR, Limits, Plan, Starts
+    from e2c_control import ILQR, Limits, Plan
+    from e2c_control.planners import Starts
 
     dynamics, cost = pendulum_problem()
     guess = Plan.guess(np.random.default_rng(0).uniform(-1, 1, (64, 100, 1)), 2)
@@ -293,9 +294,9 @@ def replan(rounds: int) -> dict[str, float]:
     """The latent protocol with a network of the planar model's size: a warm start and five others, four iterations."""
     import torch
 
+    from e2c_control import ILQR, Limits, Plan, QuadraticCost
     from e2c_control.models.latent_dynamics import LatentDynamics
     from e2c_control.models.matrix_network import LocallyLinearTransition
-    from e2c_control.planners import ILQR, Limits, Plan, QuadraticCost
 
     torch.manual_seed(SEED)
     transition = LocallyLinearTransition(2, 2)
@@ -312,7 +313,8 @@ def many(problems: int, rounds: int) -> dict[str, Any]:
     """Swing-ups from as many states at once, ten iterations: the compiled engine and the torch engine, wall-clock."""
     import torch
 
-    from e2c_control.planners import ILQR, Limits, Starts, TorchILQR
+    from e2c_control import ILQR, Limits
+    from e2c_control.planners import Starts, TorchILQR
 
     torch.set_num_threads(1)
     (dynamics, cost), horizon, iterations = pendulum_problem(), 50, 10
@@ -382,19 +384,16 @@ def main() -> None:
     print(json.dumps(result, indent=2))
     if peers is None:
         return
-    from e2c_control.runs.atomic import replace_text
-    from e2c_control.runs.versions import package_versions, source_commit
+    from experiments.runner import stamp, write
 
     listed = subprocess.run(
         [str(peers), "-m", "pip", "list", "--format=json"], capture_output=True, text=True, check=True
     )
     versions = {row["name"]: row["version"] for row in json.loads(listed.stdout)}
     result["riccati_microseconds"] = table
-    result["seed"], result["commit"], result["versions"] = SEED, source_commit(), package_versions()
+    result["seed"] = SEED
     result["peers"] = {name: versions.get(name) for name in ("crocoddyl", "pin", "mpc", "torch", "jax", "numpy")}
-    result["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    RESULT.parent.mkdir(exist_ok=True)
-    replace_text(RESULT, json.dumps(result, indent=2) + "\n")
+    write(RESULT, result | stamp())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Result files grow row by row, and what they hold is not measured again."""
+"""Result files grow row by row, each with what made it, and what they hold is not measured again."""
 
 import json
 from pathlib import Path
@@ -13,29 +13,85 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def test_only_what_is_missing_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Interrupted in its third row, the file has two; another process's row that came meanwhile is kept."""
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT))
-    from experiments._rows import measure_missing, stored
+
+
+def total(rows: list[dict[str, Any]]) -> int:
+    return sum(row["square"] for row in rows)
+
+
+def square(seed: int) -> dict[str, Any]:
+    return {"seed": seed, "square": seed**2}
+
+
+def test_only_what_is_missing_is_measured(tmp_path: Path) -> None:
+    """Interrupted in its third row, the file has two; another process's row that came meanwhile is kept."""
+    from experiments.runner import Experiment, stored, write
 
     path, measured = tmp_path / "rows.json", list[int]()
 
-    def result(rows: list[dict[str, Any]]) -> dict[str, Any]:
-        return {"sum": sum(row["square"] for row in rows), "rows": rows}
-
     def measure(seed: int) -> dict[str, Any]:
-        if seed == 2 and 2 not in measured:
-            measured.append(2)
-            path.write_text(json.dumps(result([*stored(path), {"seed": 3, "square": 9}])))
-            raise KeyboardInterrupt
         measured.append(seed)
-        return {"seed": seed, "square": seed**2}
+        if measured == [0, 1, 2]:
+            write(path, {"rows": [*stored(path), square(3)]})
+            raise KeyboardInterrupt
+        return square(seed)
 
+    experiment = Experiment(str(path), {"seed": range(4)}, measure, "{seed}", list, total)
     wanted = [{"seed": seed} for seed in range(4)]
     with pytest.raises(KeyboardInterrupt):
-        measure_missing(path, wanted, measure, result, str)
+        experiment.run(path, wanted)
     assert [row["seed"] for row in stored(path)] == [0, 1, 3]
-    rows = measure_missing(path, wanted, measure, result, str)
+    rows = experiment.run(path, wanted)
     assert measured == [0, 1, 2, 2]
     assert rows == stored(path)
-    assert json.loads(path.read_text()) == {"sum": 14, "rows": rows}
+    assert json.loads(path.read_text()) == {"summary": 14, "rows": rows}
+
+
+def test_each_row_says_what_made_it_and_old_ones_keep_their_word(tmp_path: Path) -> None:
+    from experiments.runner import Experiment, stored, write
+
+    path = tmp_path / "rows.json"
+    write(path, {"commit": "of old", "rows": [square(0)]})
+    old, new = Experiment(str(path), {"seed": range(2)}, square, "{seed}", list).run(path, [{"seed": 0}, {"seed": 1}])
+    assert old == square(0)
+    assert {"commit", "versions", "machine"} <= new.keys()
+    assert json.loads(path.read_text())["commit"] == "of old"
+    assert stored(path) == [old, new]
+
+
+def test_rows_that_do_not_compare_are_kept_apart(tmp_path: Path) -> None:
+    from experiments.runner import Experiment, write
+
+    path = tmp_path / "rows.json"
+    write(path, {"problems": 1, "rows": []})
+    experiment = Experiment(
+        str(path), {"seed": [0]}, lambda seed, problems: square(seed), "", list, shared=("problems",)
+    )
+    with pytest.raises(SystemExit, match="was measured with problems 1: choose another --out"):
+        experiment.run(path, [{"seed": 0}], problems=2)
+
+
+def test_the_command_line_follows_from_the_axes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from experiments.runner import Experiment
+
+    path = tmp_path / "rows.json"
+    experiment = Experiment(
+        str(tmp_path / "script.py"),
+        {"way": ("left", "right"), "seed": range(3)},
+        lambda way, seed: square(seed) | {"way": way},
+        "{way} {seed}",
+        lambda: print("quick"),
+        exists=lambda way, seed: (way, seed) != ("right", 2),
+        threads=None,
+    )
+    monkeypatch.setattr("sys.argv", ["script", "--ways", "right", "--seeds", "1", "2", "--out", str(path)])
+    assert [(row["way"], row["seed"]) for row in experiment.main()] == [("right", 1)]
+    monkeypatch.setattr("sys.argv", ["script", "--quick"])
+    assert experiment.main() == []
+    assert capsys.readouterr().out == "right 1\nquick\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["rows.json"]
