@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self, cast
 
+import gymnasium
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 from numpy.typing import ArrayLike, NDArray
+from stable_baselines3.common.vec_env import VecEnv
 
-from e2c_control.agents.embedded import EmbeddedAgent
+from e2c_control.agents.callbacks import Callback
+from e2c_control.agents.embedded import Device, EmbeddedAgent
 from e2c_control.agents.filtering import FrameFilter
 from e2c_control.agents.goals import EpisodeGoals, GoalEnv
-from e2c_control.agents.learning import AfterStep, Callback, LearningOptions, collect_and_train, later_seed
+from e2c_control.agents.learning import LearningOptions
 from e2c_control.agents.planning import PlanningOptions
+from e2c_control.agents.randomness import later_seed
 from e2c_control.agents.replanning import Rows, replan_each
+from e2c_control.data import Transitions
+from e2c_control.data.card import read_card
 from e2c_control.data.source import EnvLike, EnvSource
-from e2c_control.errors import InputError, of_class, whole
+from e2c_control.errors import InputError, of_class
 from e2c_control.fields import Count, ListSeed, checked
 from e2c_control.measures import encode_means
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
-from e2c_control.objectives.recipes import Make, make_recipe
+from e2c_control.objectives.recipes import Make
 from e2c_control.planners import MPC, Belief, Dynamics, Plan
 from e2c_control.planners.mpc import Replan
+from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.stateful import Groups, State
-from e2c_control.training.presets import EPISODE_LENGTH, RECIPE, StepsScale, default_embedding, default_starts
-from e2c_control.training.run import resolve_device
+from e2c_control.training.presets import EPISODE_LENGTH, RECIPE, StepsScale, default_starts
+from e2c_control.training.run import TrainConfig, load_embedding, resolve_device
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,27 +57,76 @@ class PlanState:
 class E2CAgent(EmbeddedAgent):
     """Embed to Control (Watter et al. 2015) with stable-baselines3's `learn`, `predict`, `save` and `load`.
 
-    Made from a trained embedding it drives; made by `E2CAgent.create` from an environment it learns first.
+    Made from an environment it learns first, and learning again goes on with all that was seen so far; made by
+    `from_embedding` it drives at once.
+
+        agent = E2CAgent("E2C/Planar-v0").learn(20_000)
 
     Args:
-        embedding: trained, for observations of the environments that will be shown.
-        options: how to plan.
+        env: Gymnasium id, task, environment, a function that makes one, a vector of them, or a `DummyVecEnv`.
+        recipe: name of a recipe, "my_package:recipe", a function of an `EmbeddingConfig`, or a `Recipe` with its own
+            sizes.
+        latent_dim: of the latent space, for a recipe given by name; default: what suits the environment.
+        frame_stack: frames in an observation; default: what the environment shows by itself.
+        steps_scale: multiplies the recipe's numbers of optimiser steps.
+        episode_length: steps after which a collection starts anew; default: 12 in environments with a task, whose
+            episodes then begin all over the world, and 40 in others, where each begins at a reset.
+        folder: where the dataset, which grows, and runs are kept; without it they are thrown away.
+        options: how to plan; default: what the environment's task says.
+        tensorboard_log, verbose: as in stable-baselines3.
         seed: of the random starts of each replan, and of learning.
+        device: where to train.
     """
 
     kind = "E2CAgent"
     options_class = PlanningOptions
 
-    def __init__(self, embedding: Embedding, options: PlanningOptions | None = None, seed: int = 0) -> None:
-        options = PlanningOptions() if options is None else of_class("options", options, PlanningOptions)
-        super().__init__(embedding, options, seed)
+    @checked
+    def __init__(
+        self,
+        env: EnvLike,
+        recipe: str | Make | Recipe = RECIPE,
+        *,
+        latent_dim: Count | None = None,
+        frame_stack: Count | None = None,
+        steps_scale: StepsScale = 1.0,
+        episode_length: Count | None = None,
+        folder: Path | str | None = None,
+        options: PlanningOptions | None = None,
+        tensorboard_log: str | Path | None = None,
+        verbose: int = 0,
+        seed: ListSeed = 0,
+        device: Device = "auto",
+    ) -> None:
+        self._begin_untrained(
+            env,
+            recipe,
+            options,
+            latent_dim=latent_dim,
+            frame_stack=frame_stack,
+            steps_scale=steps_scale,
+            episode_length=episode_length,
+            folder=folder,
+            tensorboard_log=tensorboard_log,
+            verbose=verbose,
+            seed=seed,
+            device=device,
+        )
+
+    def _begin(self, embedding: Embedding, options: PlanningOptions | None, seed: int) -> None:
+        super()._begin(embedding, options, seed)
         self.last_replan: Replan | None = None
         self._goal_images: NDArray[np.uint8] | None = None
         self._goal_latents: NDArray[np.float64] | None = None
         self._followed: EpisodeGoals | None = None
         self._followed_before_saving = False
         self._mpc: MPC | None = None
-        self._steps_taken = 0
+
+    def _usual_length(self, world: EnvSource) -> int:
+        return EPISODE_LENGTH[default_starts(world.native)]
+
+    def _usual_options(self, world: EnvSource) -> PlanningOptions | None:
+        return None if world.task is None else PlanningOptions.for_task(world.task)
 
     @property
     def options(self) -> PlanningOptions:
@@ -82,51 +138,6 @@ class E2CAgent(EmbeddedAgent):
         self._options = of_class("options", options, PlanningOptions)
         self._forget_plans()
 
-    @classmethod
-    @checked
-    def create(
-        cls,
-        env: EnvLike,
-        recipe: str | Make | Recipe = RECIPE,
-        *,
-        latent_dim: Count | None = None,
-        frame_stack: Count | None = None,
-        steps_scale: StepsScale = 1.0,
-        episode_length: Count | None = None,
-        device: Literal["auto", "cpu", "cuda"] = "auto",
-        folder: Path | str | None = None,
-        options: PlanningOptions | None = None,
-        seed: ListSeed = 0,
-    ) -> Self:
-        """An agent that has learnt nothing yet: call `learn`.
-
-        Args:
-            env: Gymnasium id, environment or vector of environments, or a stable-baselines3 `DummyVecEnv`.
-            recipe: name of a recipe, "my_package:recipe", a function of an `EmbeddingConfig`, or a `Recipe` with sizes
-                of its own.
-            latent_dim: of the latent space, for a recipe given by name; default: what suits the environment.
-            frame_stack: frames in an observation; default: what the environment shows by itself.
-            steps_scale: multiplies the recipe's numbers of optimiser steps.
-            episode_length: steps after which a collection starts anew; default: 12 in this project's environments,
-                whose episodes then begin all over the world, and 40 in others, where each begins at a reset.
-            device: where to train.
-            folder: where dataset and run are kept; without it they are thrown away.
-            options: how to plan; default: what the environment's task says.
-            seed: of everything.
-        """
-        resolve_device(device)
-        world = EnvSource.of(env, frame_stack)
-        length = EPISODE_LENGTH[default_starts(world.native)] if episode_length is None else episode_length
-        if latent_dim is not None and isinstance(recipe, Recipe):
-            raise InputError("latent_dim belongs to a recipe given by name: this one has sizes of its own.")
-        if not isinstance(recipe, Recipe):
-            recipe = make_recipe(recipe, default_embedding(world.frame_shape, latent_dim, world.task))
-        if options is None and world.task is not None:
-            options = PlanningOptions.for_task(world.task)
-        kept = None if folder is None else Path(folder)
-        learning = LearningOptions(recipe.scaled(steps_scale), length, device, kept)
-        return cls._untrained(world, options, learning, seed)
-
     def learn(
         self,
         total_timesteps: int,
@@ -136,7 +147,7 @@ class E2CAgent(EmbeddedAgent):
         reset_num_timesteps: bool = True,
         progress_bar: bool = False,
     ) -> Self:
-        """Collect transitions with random actions, then train the embedding on them, from fresh weights.
+        """Collect transitions with random actions, then train the embedding, from fresh weights, on all so far.
 
         A callback sees `on_step` after every step of the environments, while nothing is trained yet: what evaluates
         the agent belongs after `learn`. `on_rollout_end` follows the collection, `on_training_end` the training. A
@@ -145,33 +156,56 @@ class E2CAgent(EmbeddedAgent):
         Args:
             total_timesteps: transitions to collect; more steps may be taken where environments run side by side.
             callback: as stable-baselines3 takes it.
-            log_interval, tb_log_name: accepted for stable-baselines3. Give `create` a folder for curves.
-            reset_num_timesteps: whether `num_timesteps` starts at 0.
+            log_interval: accepted for stable-baselines3; each `learn` reports once.
+            tb_log_name: of its curves in `tensorboard_log`.
+            reset_num_timesteps: whether `num_timesteps` starts at 0; what was collected is kept either way.
             progress_bar: whether to show bars with the time left.
 
         Raises:
-            InputError: the agent was not made by `create`, or the environment cannot be learnt in.
+            InputError: the agent has no environment, or it cannot be learnt in.
         """
-        world, learning = self._where()
-        total_timesteps = whole("total_timesteps", total_timesteps, least=0)
-        self.num_timesteps = 0 if reset_num_timesteps else self.num_timesteps
+        world, _ = self._where()
         # The first collection is that of `e2c collect` with this seed; every later one has a seed of its own.
         seed = later_seed(self.seed, self._steps_taken) if self._steps_taken else self.seed
+        given = (total_timesteps, callback, tb_log_name, reset_num_timesteps, progress_bar)
+        return self._learn(*given, seed=seed, starts=default_starts(world.native))
 
-        def work(after_step: AfterStep, after_collection: Callable[[], None]) -> None:
-            def counted(happened: dict[str, Any]) -> bool:
-                self._steps_taken += len(happened["dones"])
-                return after_step(happened)
+    def _adopt(self, embedding: Embedding, seen: Transitions) -> None:
+        self.embedding = embedding
+        self._forget_plans()
 
-            embedding, quality = collect_and_train(
-                world, learning, total_timesteps, seed, counted, after_collection, progress_bar
-            )
-            self.embedding = embedding.cpu().eval()
-            self._forget_plans()
-            self._report(quality)
+    @classmethod
+    def load(
+        cls,
+        path: Path | str,
+        env: EnvLike | None = None,
+        device: torch.device | str = "cpu",
+        trust: Sequence[str] = (),
+    ) -> Self:
+        """Return an agent that `save` wrote, which goes on as it would have, or one of a run that `e2c train` made.
 
-        self._watched(callback, {"total_timesteps": total_timesteps, "progress_bar": progress_bar}, work)
-        return self
+        One that followed goals needs to be told again whose. One of a run learns afresh by the run's recipe.
+
+        Args:
+            path: the folder of the agent, or of the run.
+            env: where it may learn again, and whose task says how it plans, for a run.
+            device: where it encodes.
+            trust: modules whose code the folder may name, such as ``("my_package",)``.
+
+        Raises:
+            InputError: the folder is missing or damaged, or holds something else, or the environment does not fit it.
+        """
+        if not (Path(path) / "checkpoints").is_dir():
+            return super().load(path, env, device, trust)
+        run = RunFolder.open(path)
+        config = run.config(TrainConfig, trust)
+        world = None if env is None else EnvSource.of(env, read_card(run.path).frame_stack)
+        options = None if world is None or world.task is None else PlanningOptions.for_task(world.task)
+        agent = cls.from_embedding(load_embedding(run, resolve_device(device), trust), options, config.seed)
+        if world is not None:
+            agent._learning = LearningOptions(config.recipe, agent._usual_length(world), config.device)
+            agent._settle(world, path)
+        return agent
 
     def set_goal(self, images: ArrayLike) -> None:
         """Drive to an image (H, W, C), or one for each environment (N, H, W, C), all uint8."""
@@ -187,6 +221,8 @@ class E2CAgent(EmbeddedAgent):
         Raises:
             InputError: the environments have no `goal_observation`, or show other observations than the embedding's.
         """
+        if not isinstance(cast(object, env), gymnasium.Env | VectorEnv | VecEnv):
+            raise InputError(f"follow_goals got a {type(env).__name__}: give the environments that are driven in.")
         seen: Any = env
         space = seen.single_observation_space if isinstance(env, VectorEnv) else seen.observation_space
         shape = self.embedding.observation_shape

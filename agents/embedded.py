@@ -6,20 +6,33 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.utils import configure_logger
 from stable_baselines3.common.vec_env import VecEnv
 
-from e2c_control.agents.learning import AfterStep, Callback, LearningOptions, Stopped, as_callback, device_of
+from e2c_control.agents.arguments import log_folder
+from e2c_control.agents.callbacks import AfterStep, Callback, Stopped, as_callback
+from e2c_control.agents.learning import LearningOptions, first_free, joined, place_of, shard_from, train_on, work_folder
+from e2c_control.agents.learning import gather as gather_from
+from e2c_control.data import Transitions
+from e2c_control.data.policy import Policy
+from e2c_control.data.shards import Shard
 from e2c_control.data.source import EnvLike, EnvSource
+from e2c_control.data.stepper import Starts
 from e2c_control.errors import InputError, of_class, whole
 from e2c_control.models.embedding import Embedding, EmbeddingConfig
+from e2c_control.objectives.recipe import Recipe
+from e2c_control.objectives.recipes import Make, make_recipe
 from e2c_control.runs.own import followed, sign
 from e2c_control.runs.stateful import Groups, State, gather, loading, put_back, save
+from e2c_control.runs.typed_json import fields_from
+from e2c_control.training.presets import default_embedding
+from e2c_control.training.run import resolve_device
 
 SAVED: Mapping[str, Any] = {
     "embedding": EmbeddingConfig,
@@ -32,29 +45,97 @@ SAVED: Mapping[str, Any] = {
     "more": Mapping[str, Any],
 }
 """What the JSON of a saved agent must have, beside its options."""
+KEPT: Mapping[str, Any] = {"tensorboard_log": str | None, "verbose": int}
+Device = Literal["auto", "cpu", "cuda"]
 
 
 class EmbeddedAgent:
-    """An agent of stable-baselines3's contract that sees through an embedding.
-
-    Args:
-        embedding: trained, for observations of the environments that will be shown.
-        options: how it acts, of the class that its kind takes.
-        seed: of everything.
-    """
+    """An agent of stable-baselines3's contract that sees through an embedding, made of an environment or of that."""
 
     kind: ClassVar[str]
     """By which its folders are known."""
     options_class: ClassVar[type[Any]]
 
-    def __init__(self, embedding: Embedding, options: Any, seed: int) -> None:
-        self._options = options
+    def _begin(self, embedding: Embedding, options: Any, seed: int) -> None:
+        """Set up an agent that sees through this embedding.
+
+        Args:
+            embedding: for observations of the environments that will be shown.
+            options: how it acts, of the class that its kind takes; none for its defaults.
+            seed: of everything.
+        """
+        kind = self.options_class
+        self._options: Any = kind() if options is None else of_class("options", options, kind)
         self.embedding = of_class("embedding", embedding, Embedding).eval()
         self.seed = whole("seed", seed, least=0)
-        self.num_timesteps = 0
+        self.num_timesteps = self._steps_taken = 0
         self.logger = Logger(None, [])
         self._world: EnvSource | None = None
         self._learning: LearningOptions | None = None
+        self._gathered: Shard | None = None
+        self._kept: dict[str, Any] = {"tensorboard_log": None, "verbose": 0}
+        self._logger_given = False
+
+    @classmethod
+    def from_embedding(cls, embedding: Embedding, options: Any = None, seed: int = 0) -> Self:
+        """Return an agent that acts at once, and has nowhere to learn.
+
+        Args:
+            embedding: trained, for observations of the environments that will be shown.
+            options: how it acts; default: those of its class.
+            seed: of its planner.
+        """
+        agent = cls.__new__(cls)
+        agent._begin(embedding, options, seed)
+        return agent
+
+    def _begin_untrained(
+        self,
+        env: EnvLike,
+        recipe: str | Make | Recipe,
+        options: Any,
+        *,
+        latent_dim: int | None = None,
+        frame_stack: int | None,
+        steps_scale: float,
+        episode_length: int | None,
+        folder: Path | str | None,
+        tensorboard_log: str | Path | None,
+        verbose: int,
+        seed: int,
+        device: Device,
+    ) -> None:
+        """Set up an agent that has learnt nothing yet: the fresh weights of a recipe, and where to learn."""
+        if isinstance(env, Embedding):
+            name = type(self).__name__
+            raise InputError(f"{name} takes an environment: {name}.from_embedding takes an embedding.")
+        kept = {"tensorboard_log": log_folder(tensorboard_log), "verbose": whole("verbose", verbose, least=0, most=2)}
+        resolve_device(device)
+        if folder is not None and not isinstance(cast(object, folder), str | Path):
+            raise InputError(f"folder is a {type(folder).__name__}: give the path of a folder, or none.")
+        world = EnvSource.of(env, frame_stack)
+        length = self._usual_length(world) if episode_length is None else episode_length
+        if latent_dim is not None and isinstance(recipe, Recipe):
+            raise InputError("latent_dim belongs to a recipe given by name: this one has sizes of its own.")
+        if not isinstance(recipe, Recipe):
+            recipe = self._own_recipe(make_recipe(recipe, default_embedding(world.frame_shape, latent_dim, world.task)))
+        recipe = recipe.scaled(steps_scale)
+        weights = torch.Generator().manual_seed(seed)
+        embedding = Embedding(recipe.embedding, world.observation_shape, world.action_dim, weights)
+        self._begin(embedding, self._usual_options(world) if options is None else options, seed)
+        self._world, self._kept = world, kept
+        self._learning = LearningOptions(recipe, length, device, None if folder is None else Path(folder))
+
+    def _usual_length(self, world: EnvSource) -> int:
+        """Steps after which a collection starts anew, where nobody says."""
+        raise NotImplementedError
+
+    def _usual_options(self, world: EnvSource) -> Any:
+        """How it acts where nobody says; none for the defaults of its options."""
+
+    def _own_recipe(self, recipe: Recipe) -> Recipe:
+        """What it trains of a recipe that was given by name."""
+        return recipe
 
     def get_env(self) -> VecEnv | None:
         """The environments that it learns in, as stable-baselines3 sees them."""
@@ -64,17 +145,12 @@ class EmbeddedAgent:
         """None: images are standardised inside the embedding."""
 
     def set_logger(self, logger: Logger) -> None:
-        """Where `learn` reports the quality of the map."""
-        self.logger = logger
+        """Where `learn` reports the quality of the map, in place of `tensorboard_log`."""
+        self.logger, self._logger_given = logger, True
 
-    @classmethod
-    def _untrained(cls, world: EnvSource, options: Any, learning: LearningOptions, seed: int) -> Self:
-        """An agent with the fresh weights of its recipe, and a world to learn in."""
-        weights = torch.Generator().manual_seed(seed)
-        embedding = Embedding(learning.recipe.embedding, world.observation_shape, world.action_dim, weights)
-        agent = cls(embedding, options, seed)
-        agent._world, agent._learning = world, learning
-        return agent
+    def set_random_seed(self, seed: int | None = None) -> None:
+        """Set the seed of everything that comes; without one nothing changes."""
+        self.seed = self.seed if seed is None else whole("seed", seed, least=0, most=2**32 - 1)
 
     def save(self, path: Path | str) -> None:
         """Write a folder of JSON and safetensors, with all that was learnt and seen; nothing is pickled.
@@ -94,7 +170,13 @@ class EmbeddedAgent:
             "num_timesteps": self.num_timesteps,
             "more": more,
             "signature": sign(None if learning is None else str(learning.folder)),
+            "kept": self._kept,
+            "log_signature": sign(self._kept["tensorboard_log"]),
         }
+        if (gathered := self._gathered) is not None:
+            arrays = {name: getattr(gathered, name) for name in ("frames", "actions", "episodes", "states")}
+            own = {**own, "gathered": {name: torch.from_numpy(a) for name, a in arrays.items() if a is not None}}
+            meta["card"] = gathered.card
         save(path, State({**tensors, **own}, meta), self.kind)
 
     @classmethod
@@ -122,12 +204,18 @@ class EmbeddedAgent:
             shape: tuple[int, int, int] = meta["observation_shape"]
             embedding = Embedding(meta["embedding"], shape, meta["action_dim"], torch.Generator())
             put_back({"embedding": embedding}, tensors, meta)
-            agent = cls(embedding.to(device_of(device)), meta["options"], meta["seed"])
+            agent = cls.from_embedding(embedding.to(resolve_device(device)), meta["options"], meta["seed"])
             agent.num_timesteps, learning = meta["num_timesteps"], meta["learning"]
             if learning is not None and learning.folder is not None:
                 folder = followed(str(learning.folder), meta.get("signature"), path)
                 learning = replace(learning, folder=None if folder is None else Path(folder))
             agent._learning = learning
+            if "kept" in meta:
+                agent._kept = fields_from(KEPT, meta["kept"])
+                log = followed(agent._kept["tensorboard_log"], meta.get("log_signature"), path)
+                agent._kept["tensorboard_log"] = log
+            if (gathered := tensors.get("gathered")) is not None:
+                agent._gathered = shard_from(gathered, meta.get("card") or meta["more"]["card"])
             agent._restore_own(tensors, meta)
         if env is not None:
             world = EnvSource.of(env)
@@ -157,14 +245,76 @@ class EmbeddedAgent:
                 f"{path} was trained on observations {known[0]} and {known[1]} controls, and {world.name} has "
                 f"{shown[0]} and {shown[1]}: give load an environment like that of its training."
             )
+        gathered = self._gathered
+        if gathered is not None and world.native and gathered.card.environment != world.name:
+            raise InputError(
+                f"{path} gathered in {gathered.card.environment}, not in {world.name}: give load that environment."
+            )
         self._world = world
 
     def _where(self) -> tuple[EnvSource, LearningOptions]:
         if self._world is None or self._learning is None:
             raise InputError(
-                f"This agent has no environment to learn in: make it with {type(self).__name__}.create(env)."
+                f"This agent has no environment to learn in: give one to load, or make it with {self.kind}(env)."
             )
         return self._world, self._learning
+
+    def _learn(
+        self,
+        total_timesteps: int,
+        callback: Callback,
+        tb_log_name: str,
+        reset_num_timesteps: bool,
+        progress_bar: bool,
+        *,
+        seed: int,
+        starts: Starts,
+        policy: Policy | None = None,
+    ) -> Self:
+        """Gather transitions, and train afresh on them and on all that were gathered before.
+
+        Args:
+            total_timesteps, callback, tb_log_name, reset_num_timesteps, progress_bar: as `learn` of stable-baselines3.
+            seed: of what is gathered now, and of the training.
+            starts: where episodes begin.
+            policy: what gathers; random actions without one.
+        """
+        world, learning = self._where()
+        total_timesteps = whole("total_timesteps", total_timesteps)
+        if not self._logger_given and any(self._kept.values()):
+            log = (self._kept["verbose"], self._kept["tensorboard_log"], tb_log_name)
+            self.logger = configure_logger(*log, reset_num_timesteps)
+        self.num_timesteps = 0 if reset_num_timesteps else self.num_timesteps
+        before = self._gathered
+
+        def work(after_step: AfterStep, after_collection: Callable[[], None]) -> None:
+            with work_folder(learning) as folder:
+                dataset = place_of(before, folder)
+                path = dataset if before is None else first_free(folder / "round")
+                new = gather_from(
+                    world,
+                    learning,
+                    path,
+                    total_timesteps,
+                    seed,
+                    after_step,
+                    progress_bar,
+                    starts=starts,
+                    policy=policy,
+                )
+                after_collection()
+                everything = new if before is None else joined(dataset, before, new, seed)
+                embedding, quality = train_on(world, learning, everything, folder, seed, progress_bar)
+                self._adopt(embedding.cpu().eval(), everything)
+                self._gathered = Shard.read(dataset)
+            self._report(quality)
+
+        self._watched(callback, {"total_timesteps": total_timesteps, "progress_bar": progress_bar}, work)
+        return self
+
+    def _adopt(self, embedding: Embedding, seen: Transitions) -> None:
+        """See through this embedding from now on, which was trained on all that was seen."""
+        raise NotImplementedError
 
     def _watched(
         self, callback: Callback, told: dict[str, Any], work: Callable[[AfterStep, Callable[[], None]], None]
@@ -183,6 +333,7 @@ class EmbeddedAgent:
 
         def after_step(happened: dict[str, Any]) -> bool:
             self.num_timesteps += len(happened["dones"])
+            self._steps_taken += len(happened["dones"])
             watcher.update_locals(happened)
             return watcher.on_step()
 
@@ -200,7 +351,8 @@ class EmbeddedAgent:
         if images.dtype != np.uint8 or images.shape[-3:] != shape or images.ndim not in (3, 4):
             raise InputError(
                 f"{what} must be uint8 of shape {shape} or (N, *{shape}), not {images.dtype} of shape {images.shape}: "
-                "make the environment with the frame stack and size that the embedding was trained with."
+                "make the environment with the frame stack and size that the embedding was trained with, or take "
+                "agent.get_env(), which stacks frames as the agent's frame_stack says."
             )
         if images.size == 0:
             raise InputError(f"{what} has no images: give at least one.")

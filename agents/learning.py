@@ -1,38 +1,33 @@
-"""Learning as stable-baselines3's users know it: timesteps, callbacks, a logger."""
+"""How agents that see through an embedding learn: they gather a dataset, which grows, and train on all of it."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, NoReturn, cast
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from gymnasium.vector import VectorEnv, VectorWrapper
-from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
-from tqdm import tqdm
 
+from e2c_control.agents.callbacks import AfterStep, Counted
 from e2c_control.data import Transitions, collect
+from e2c_control.data.card import NAME, DatasetCard
 from e2c_control.data.policy import Policy
+from e2c_control.data.shards import Shard, join_shards
 from e2c_control.data.source import EnvSource
 from e2c_control.data.stepper import Starts
-from e2c_control.errors import InputError, flag
 from e2c_control.fields import AtOnce, check
 from e2c_control.measures import measure_map
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
-from e2c_control.runs import progress as bars
-from e2c_control.runs.config import to_json
-from e2c_control.training.presets import default_environments, default_starts
+from e2c_control.runs.config import from_json
+from e2c_control.training.presets import default_environments
 from e2c_control.training.run import TrainConfig, start_run, train
-
-AfterStep = Callable[[dict[str, Any]], bool]
-Callback = BaseCallback | list[BaseCallback] | Callable[[dict[str, Any], dict[str, Any]], bool] | None
 
 
 @dataclass(frozen=True)
@@ -53,89 +48,6 @@ class LearningOptions:
 
     def __post_init__(self) -> None:
         check(self)
-
-
-class Stopped(BaseException):
-    """A callback asked to stop. No `Exception`, so that nobody takes it for an error of the environment."""
-
-
-class Counted(VectorWrapper[Any, Any, Any]):
-    """Tells somebody about every step of a vector of environments."""
-
-    def __init__(self, env: VectorEnv[Any, Any, Any], after_step: AfterStep) -> None:
-        super().__init__(env)
-        self._after_step = after_step
-
-    def step(self, actions: Any) -> Any:
-        result = self.env.step(actions)
-        _, rewards, terminated, truncated, infos = result
-        if not self._after_step({"rewards": rewards, "dones": terminated | truncated, "infos": infos}):
-            raise Stopped
-        return result
-
-
-class Progress(BaseCallback):
-    """Moves a bar by the environment steps that are taken."""
-
-    def __init__(self, bar: tqdm[NoReturn]) -> None:
-        super().__init__()
-        self.bar = bar
-
-    def _on_training_start(self) -> None:
-        self._shown = self.num_timesteps
-
-    def _on_step(self) -> bool:
-        self.bar.update(self.num_timesteps - self._shown)
-        self._shown = self.num_timesteps
-        return True
-
-
-@contextmanager
-def with_bar(callbacks: Iterable[BaseCallback], steps: int, shown: bool) -> Generator[CallbackList]:
-    """Callbacks, and one that moves a bar over so many environment steps, as all commands show it.
-
-    stable-baselines3's own bar takes packages that need not be there.
-    """
-    with bars.progress_bar(steps, unit=" steps", enabled=flag("progress_bar", shown)) as bar:
-        yield CallbackList([*callbacks, Progress(bar)])
-
-
-class OfAgent(CallbackList):
-    """A callback that gets an agent where stable-baselines3 gives it the algorithm inside: to be saved, to be asked."""
-
-    def __init__(self, agent: Any, callback: Callback) -> None:
-        super().__init__([as_callback(callback)])
-        self.agent = agent
-
-    def _init_callback(self) -> None:
-        for callback in self.callbacks:
-            callback.init_callback(self.agent)
-
-
-def as_callback(callback: Callback) -> BaseCallback:
-    """One callback of none, one, a list of them or a function."""
-    if isinstance(callback, list):
-        return CallbackList(cast(list[BaseCallback], callback))
-    return callback if isinstance(callback, BaseCallback) else ConvertCallback(callback)
-
-
-def collect_and_train(
-    world: EnvSource,
-    options: LearningOptions,
-    timesteps: int,
-    seed: int,
-    after_step: AfterStep,
-    after_collection: Callable[[], None],
-    progress: bool,
-) -> tuple[Embedding, dict[str, float]]:
-    """An embedding of `timesteps` random transitions, and map/... on episodes held out of them."""
-    with work_folder(options) as folder:
-        path = first_free(folder / "dataset")
-        transitions = gather(
-            world, options, path, timesteps, seed, after_step, progress, starts=default_starts(world.native)
-        )
-        after_collection()
-        return train_on(world, options, transitions, folder, seed, progress)
 
 
 @contextmanager
@@ -190,52 +102,40 @@ def gather(
     )
 
 
-def device_of(device: torch.device | str) -> torch.device:
-    """The device that is meant, where stable-baselines3 would take the CPU for one that is not there.
-
-    Raises:
-        InputError: there is no such device here.
-    """
-    try:
-        found = (
-            torch.device("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else torch.device(device)
-        )
-    except (RuntimeError, TypeError) as error:
-        raise InputError(f"There is no device {device!r}: choose auto, cpu or cuda.") from error
-    if found.type == "cuda" and not torch.cuda.is_available():
-        raise InputError("There is no CUDA device here: choose the device cpu.")
-    return found
+def joined(path: Path, before: Shard, new: Transitions, seed: int) -> Transitions:
+    """Write the dataset of what was gathered before and of a new one, which goes."""
+    shard = Shard.read(new.path)
+    # What is known may have been gathered by an earlier version.
+    everything = join_shards(path, [replace(before, card=shard.card), shard], seed=seed, overwrite=True)
+    rmtree(new.path)
+    return everything
 
 
-def log_folder(tensorboard_log: object) -> str | None:
-    """The folder of curves as a text, if there is to be one; InputError if it is no path."""
-    if tensorboard_log is None:
-        return None
-    if not isinstance(tensorboard_log, str | os.PathLike):
-        raise InputError(f"tensorboard_log is a {type(tensorboard_log).__name__}: give a folder, or none.")
-    return str(Path(cast(Any, tensorboard_log)))
+def place_of(gathered: Shard | None, folder: Path) -> Path:
+    """Where a dataset goes that begins with what was gathered: where that is kept already, or else a free name."""
+    if gathered is not None:
+        for card in sorted(folder.glob(f"dataset*/{NAME}")):
+            kept = Transitions.open(card.parent)
+            arrays = ((kept.episodes, gathered.episodes), (kept.actions, gathered.actions))
+            if all(np.array_equal(there, here) for there, here in arrays):
+                return kept.path
+    return first_free(folder / "dataset")
 
 
-def savable(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as they are after saving and loading: numbers, texts, and lists and mappings of them.
-
-    Raises:
-        InputError: one is something else; the sentence begins with ``name``.
-    """
-    if not isinstance(cast(Any, options), Mapping):
-        raise InputError(f"{name} is a {type(options).__name__}: give a mapping from names to values.")
-    found: dict[str, Any] = {}
-    for key, value in options.items():
-        try:
-            found[key] = to_json(value)
-        except TypeError as error:
-            raise InputError(
-                f"{name} has '{key}', a {type(value).__name__}, which cannot be saved: give numbers, texts, or lists "
-                "and mappings of them."
-            ) from error
-    return found
+def shard_from(tensors: Mapping[str, torch.Tensor], card: Any) -> Shard:
+    """Return what a saved agent gathered, of its tensors and the JSON of its card; ValueError if they do not fit."""
+    arrays: Any = {"states": None} | {name: tensor.numpy() for name, tensor in tensors.items()}
+    shard = Shard(from_json(DatasetCard, card), **arrays)
+    _check_shapes(shard)
+    return shard
 
 
-def later_seed(seed: int, *counts: int) -> int:
-    """A seed for what begins after so many steps, or whatever else was counted."""
-    return int(np.random.SeedSequence([seed, *counts]).generate_state(1)[0])
+def _check_shapes(shard: Shard) -> None:
+    """Raise ValueError unless the arrays are those that the card describes."""
+    count, card = len(shard.frames), shard.card
+    states = None if shard.states is None else shard.states.shape
+    found = (shard.frames.shape, shard.actions.shape, states)
+    wanted = ((count, *card.frame_shape), (count, card.action_dim), card.state_dim and (count, card.state_dim))
+    ends = shard.episodes
+    if found != wanted or ends.ndim != 1 or ends[0] != 0 or ends[-1] != count or np.any(np.diff(ends) < 1):
+        raise ValueError("what it gathered does not fit its card")

@@ -9,6 +9,7 @@ from e2c_control.envs.page import task_page
 from e2c_control.envs.registry import check_spec
 from e2c_control.envs.task import Task
 from e2c_control.envs.viewer import Viewer, check_render_mode
+from e2c_control.errors import InputError
 
 
 class Face:
@@ -20,11 +21,20 @@ class Face:
     def _wear(self, task: Task, num_envs: int, render_mode: str | None, goal: Any) -> None:
         """Set up the attributes; for the arguments see `e2c_control.envs.env.TaskEnv`."""
         check_render_mode(render_mode, self.metadata["render_modes"])
-        self.task, self.__doc__ = task, task_page(task)  # what help(env.unwrapped) shows
+        self.__doc__ = task_page(task)  # what help(env.unwrapped) shows
         self.render_mode = render_mode
-        self.metadata = {**self.metadata, "render_fps": self.task.system.frames_per_second}
-        self._episodes = Episodes(self.task, num_envs, goal)
+        self.metadata = {**self.metadata, "render_fps": task.system.frames_per_second}
+        self._episodes = Episodes(task, num_envs, goal)
         self._viewer = Viewer()
+
+    @property
+    def task(self) -> Task:
+        """What is asked here; fixed when the environment is made."""
+        return self._episodes.task
+
+    @task.setter
+    def task(self, task: Task) -> None:
+        raise InputError("The task of an environment is fixed when it is made: make another one, TaskEnv(task).")
 
     @property
     def spec(self) -> EnvSpec | None:

@@ -26,6 +26,8 @@ def check_options(options: Mapping[str, Any]) -> None:
 def given_states(task: Task, value: Any, num_envs: int, name: str) -> FloatArray:
     """Return states ``(num_envs, n)`` from one ``(n,)`` for all environments, or one for each."""
     size = task.system.state_size
+    if np.ma.is_masked(value):
+        raise InputError(f"The {name} is a masked array: give plain numbers.")
     try:
         states = np.asarray(value, np.float64)
     except (TypeError, ValueError):

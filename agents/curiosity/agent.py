@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shutil import rmtree
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from e2c_control.agents.callbacks import Callback
 from e2c_control.agents.curiosity.experience import STEP, Experience
 from e2c_control.agents.curiosity.options import CuriosityOptions
 from e2c_control.agents.curiosity.seeking import LatentNovelty, Sought
-from e2c_control.agents.embedded import EmbeddedAgent
-from e2c_control.agents.learning import (
-    AfterStep,
-    Callback,
-    LearningOptions,
-    first_free,
-    gather,
-    later_seed,
-    train_on,
-    work_folder,
-)
+from e2c_control.agents.embedded import Device, EmbeddedAgent
+from e2c_control.agents.randomness import later_seed
 from e2c_control.data import Transitions
-from e2c_control.data.card import NAME, DatasetCard
-from e2c_control.data.shards import Shard, join_shards
-from e2c_control.data.source import EnvLike, EnvSource
+from e2c_control.data.source import EnvLike
 from e2c_control.data.transitions import stack_frames
-from e2c_control.errors import InputError, of_class, whole
+from e2c_control.errors import InputError, of_class
 from e2c_control.fields import Count, ListSeed, checked
 from e2c_control.measures import encode_means
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
 from e2c_control.objectives.recipe import Recipe
-from e2c_control.objectives.recipes import Make, make_recipe
+from e2c_control.objectives.recipes import Make
 from e2c_control.planners import MPC, Cost, DisagreementCost, Dynamics, Ensemble, Limits, Plan
 from e2c_control.runs.stateful import Groups, State
-from e2c_control.runs.typed_json import from_json
-from e2c_control.training.presets import RECIPE, StepsScale, default_embedding
-from e2c_control.training.run import resolve_device
+from e2c_control.training.presets import RECIPE, StepsScale
 
 Array = NDArray[np.float64]
 Images = NDArray[np.uint8]
@@ -71,69 +58,75 @@ class PlannedCuriosity(EmbeddedAgent):
     Its `predict` is stable-baselines3's, and depends on nothing but what it is given and what was remembered; what is
     visited travels in its state, shared by all environments.
 
-    Made from a trained embedding it seeks; what it gathers (`policy` is for `collect`) trains the next one. Made by
-    `create` from an environment it learns by itself: each `learn` gathers, at first at random and then towards what is
-    new, trains the embedding afresh on all that was seen so far, and remembers that.
+    Made from an environment it learns by itself: each `learn` gathers, at first at random and then towards what is new,
+    trains the embedding afresh on all that was seen so far, and remembers that. Made by `from_embedding` it seeks at
+    once, and what it gathers (`policy` is for `collect`) trains the next one.
 
     Args:
-        embedding: trained, for observations of the environments that will be shown.
-        options: how.
+        env: Gymnasium id, task, environment, a function that makes one, a vector of them, or a `DummyVecEnv`.
+        recipe: name of a recipe or a function of an `EmbeddingConfig`, of which the parts for plans are trained, or a
+            `Recipe`.
+        frame_stack: frames in an observation; default: what the environment shows by itself.
+        steps_scale: multiplies the recipe's numbers of optimiser steps.
+        episode_length: steps after which a collection starts anew, from a reset.
+        folder: where runs are kept, and one dataset that grows, so that an earlier round's run can no longer be
+            resumed; without it they are thrown away.
+        options: how to seek.
+        tensorboard_log, verbose: as in stable-baselines3.
         seed: of the planner's samples, and of learning.
+        device: where to train.
     """
 
     kind = "PlannedCuriosity"
     options_class = CuriosityOptions
 
-    def __init__(self, embedding: Embedding, options: CuriosityOptions | None = None, seed: int = 0) -> None:
-        options = CuriosityOptions() if options is None else of_class("options", options, CuriosityOptions)
-        super().__init__(embedding, options, seed)
-        self._planner = self.options.planning.make_planner()
-        self._remembered: Experience | None = None
-        self._gathered: Shard | None = None
-        self._adopt(embedding)
-
-    @property
-    def options(self) -> CuriosityOptions:
-        """How it seeks; others need another agent."""
-        return self._options
-
-    @classmethod
     @checked
-    def create(
-        cls,
+    def __init__(
+        self,
         env: EnvLike,
         recipe: str | Make | Recipe = RECIPE,
         *,
         frame_stack: Count | None = None,
         steps_scale: StepsScale = 1.0,
         episode_length: Count = 60,
-        device: Literal["auto", "cpu", "cuda"] = "auto",
         folder: Path | str | None = None,
         options: CuriosityOptions | None = None,
+        tensorboard_log: str | Path | None = None,
+        verbose: int = 0,
         seed: ListSeed = 0,
-    ) -> Self:
-        """An agent that has learnt nothing yet: call `learn` several times.
+        device: Device = "auto",
+    ) -> None:
+        self._begin_untrained(
+            env,
+            recipe,
+            options,
+            frame_stack=frame_stack,
+            steps_scale=steps_scale,
+            episode_length=episode_length,
+            folder=folder,
+            tensorboard_log=tensorboard_log,
+            verbose=verbose,
+            seed=seed,
+            device=device,
+        )
 
-        Args:
-            env: Gymnasium id, environment or vector of environments, or a stable-baselines3 `DummyVecEnv`.
-            recipe: name of a recipe or a function of an `EmbeddingConfig`, of which the parts for plans are trained, or
-                a `Recipe`.
-            frame_stack: frames in an observation; default: what the environment shows by itself.
-            steps_scale: multiplies the recipe's numbers of optimiser steps.
-            episode_length: steps after which a collection starts anew, from a reset.
-            device: where to train.
-            folder: where runs are kept, and one dataset that grows, so that an earlier round's run can no longer be
-                resumed; without it they are thrown away.
-            options: how to seek.
-            seed: of everything.
+    def _begin(self, embedding: Embedding, options: CuriosityOptions | None, seed: int) -> None:
+        super()._begin(embedding, options, seed)
+        self._planner = self.options.planning.make_planner()
+        self._see_through(embedding)
+
+    def _own_recipe(self, recipe: Recipe) -> Recipe:
+        """Leave out the decoder's phase, since nobody looks at decoded frames, and second attempts.
+
+        What begins a map anew is judged by numbers of worlds that were seen as a whole, which a corner does not reach.
         """
-        resolve_device(device)
-        world = EnvSource.of(env, frame_stack)
-        if not isinstance(recipe, Recipe):
-            recipe = _for_plans(make_recipe(recipe, default_embedding(world.frame_shape, task=world.task)))
-        kept = None if folder is None else Path(folder)
-        learning = LearningOptions(recipe.scaled(steps_scale), episode_length, device, kept)
-        return cls._untrained(world, options, learning, seed)
+        phases = [replace(phase, retry=None) for phase in recipe.phases if phase.train != ("decoder",)]
+        return replace(recipe, phases=tuple(phases))
+
+    @property
+    def options(self) -> CuriosityOptions:
+        """How it seeks; others need another agent."""
+        return self._options
 
     def learn(
         self,
@@ -152,42 +145,19 @@ class PlannedCuriosity(EmbeddedAgent):
         Args:
             total_timesteps: transitions to gather; more steps may be taken where environments run side by side.
             callback: as stable-baselines3 takes it.
-            log_interval, tb_log_name: accepted for stable-baselines3. Give `create` a folder for curves.
+            log_interval: accepted for stable-baselines3; each `learn` reports once.
+            tb_log_name: of its curves in `tensorboard_log`.
             reset_num_timesteps: whether `num_timesteps` starts at 0; what was gathered is kept either way.
             progress_bar: whether to show bars with the time left.
 
         Raises:
             InputError: the agent has no environment, or it cannot be learnt in.
         """
-        world, learning = self._where()
-        total_timesteps = whole("total_timesteps", total_timesteps)
-        self.num_timesteps = 0 if reset_num_timesteps else self.num_timesteps
         before = self._gathered
         # Another one in every round, and the same one whether or not the agent was saved in between.
         seed = later_seed(self.seed, 0 if before is None else len(before.frames))
-        policy = None if before is None else self.policy()
-
-        def work(after_step: AfterStep, after_collection: Callable[[], None]) -> None:
-            with work_folder(learning) as folder:
-                dataset = _place_of(before, folder)
-                path = dataset if before is None else first_free(folder / "round")
-                where: Any = {"starts": "reset", "policy": policy}
-                everything = gather(world, learning, path, total_timesteps, seed, after_step, progress_bar, **where)
-                after_collection()
-                if before is not None:
-                    new = Shard.read(path)
-                    # What is known may have been gathered by an earlier version.
-                    parts = [replace(before, card=new.card), new]
-                    everything = join_shards(dataset, parts, seed=seed, overwrite=True)
-                    rmtree(path)  # now that all of it is in the dataset
-                embedding, quality = train_on(world, learning, everything, folder, seed, progress_bar)
-                self._adopt(embedding.cpu().eval())
-                self._remember_all(everything)
-                self._gathered = Shard.read(dataset)
-            self._report(quality)
-
-        self._watched(callback, {"total_timesteps": total_timesteps, "progress_bar": progress_bar}, work)
-        return self
+        given = (total_timesteps, callback, tb_log_name, reset_num_timesteps, progress_bar)
+        return self._learn(*given, seed=seed, starts="reset", policy=None if before is None else self.policy())
 
     def _own_state(self) -> State:
         tensors: dict[str, dict[str, torch.Tensor]] = {}
@@ -195,10 +165,6 @@ class PlannedCuriosity(EmbeddedAgent):
         if (experience := self._remembered) is not None:
             tensors["experience"] = {name: torch.from_numpy(getattr(experience, name)) for name in ("known", "blocked")}
             more["spacing"] = experience.spacing
-        if (gathered := self._gathered) is not None:
-            arrays = {name: getattr(gathered, name) for name in ("frames", "actions", "episodes", "states")}
-            tensors["gathered"] = {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
-            more["card"] = gathered.card
         return State(tensors, more)
 
     def _restore_own(self, tensors: Groups, meta: Mapping[str, Any]) -> None:
@@ -207,28 +173,20 @@ class PlannedCuriosity(EmbeddedAgent):
             if {known.shape[1:], blocked.shape[1:]} != {(self.embedding.config.latent_dim,)}:
                 raise ValueError("what it remembers are no latents of its embedding")
             self._remembered = Experience(float(meta["more"]["spacing"]), known, blocked)
-        if (gathered := tensors.get("gathered")) is not None:
-            arrays: Any = {"states": None} | {name: tensor.numpy() for name, tensor in gathered.items()}
-            self._gathered = Shard(from_json(DatasetCard, meta["more"]["card"]), **arrays)
-            _check_shapes(self._gathered)
 
-    def _settle(self, world: EnvSource, path: Path | str) -> None:
-        """Also refuse another of this project's worlds, which may look alike: what was gathered is never mixed."""
-        super()._settle(world, path)
-        gathered = self._gathered
-        if gathered is not None and world.native and gathered.card.environment != world.name:
-            raise InputError(
-                f"{path} gathered in {gathered.card.environment}, not in {world.name}: give load that environment."
-            )
+    def _adopt(self, embedding: Embedding, seen: Transitions) -> None:
+        self._see_through(embedding)
+        self._remember_all(seen)
 
-    def _adopt(self, embedding: Embedding) -> None:
+    def _see_through(self, embedding: Embedding) -> None:
         """See through this embedding from now on; latents of the one before mean nothing in it."""
         dynamics: Dynamics = planning_model(embedding.transition)
         if self.options.seek == "disagreement":
             if not embedding.config.ensemble:
                 raise InputError("The embedding has one transition, so nothing disagrees: train 'unfold-ensemble'.")
             dynamics = Ensemble([dynamics, *(planning_model(member) for member in embedding.members)])
-        self.embedding, self._dynamics, self._remembered = embedding, dynamics, None
+        self.embedding, self._dynamics = embedding, dynamics
+        self._remembered: Experience | None = None
 
     def _remember_all(self, seen: Transitions) -> None:
         """Whatever was seen, and what the embedding predicts of it in vain."""
@@ -332,37 +290,6 @@ class CuriousPolicy:
         self._frames = [*(self._frames or [frames] * stack), frames][-stack:]
         actions, self.state = self.agent.predict(np.concatenate(self._frames, axis=-1), self.state)
         return actions
-
-
-def _place_of(gathered: Shard | None, folder: Path) -> Path:
-    """Where a dataset goes that begins with what was gathered: where that is kept already, or else a free name."""
-    if gathered is not None:
-        for card in sorted(folder.glob(f"dataset*/{NAME}")):
-            kept = Transitions.open(card.parent)
-            arrays = ((kept.episodes, gathered.episodes), (kept.actions, gathered.actions))
-            if all(np.array_equal(there, here) for there, here in arrays):
-                return kept.path
-    return first_free(folder / "dataset")
-
-
-def _for_plans(recipe: Recipe) -> Recipe:
-    """Without a decoder's phase, since nobody looks at decoded frames, and without second attempts.
-
-    What begins a map anew is judged by numbers of worlds that were seen as a whole, which a corner does not reach.
-    """
-    phases = [replace(phase, retry=None) for phase in recipe.phases if phase.train != ("decoder",)]
-    return replace(recipe, phases=tuple(phases))
-
-
-def _check_shapes(shard: Shard) -> None:
-    """Raise ValueError unless the arrays are those that the card describes."""
-    count, card = len(shard.frames), shard.card
-    states = None if shard.states is None else shard.states.shape
-    found = (shard.frames.shape, shard.actions.shape, states)
-    wanted = ((count, *card.frame_shape), (count, card.action_dim), card.state_dim and (count, card.state_dim))
-    ends = shard.episodes
-    if found != wanted or ends.ndim != 1 or ends[0] != 0 or ends[-1] != count or np.any(np.diff(ends) < 1):
-        raise ValueError("what it gathered does not fit its card")
 
 
 def _in_vain(before: Array, predicted: Array, after: Array, spacing: float) -> Array:

@@ -17,6 +17,8 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize, unwrap_vec_wrapper
 
 from e2c_control.agents.algorithms import AlgorithmState
+from e2c_control.agents.arguments import log_folder, savable
+from e2c_control.agents.callbacks import Callback, OfAgent, with_bar
 from e2c_control.agents.free_energy.learners import (
     POLICIES,
     SIGHTS,
@@ -26,21 +28,12 @@ from e2c_control.agents.free_energy.learners import (
     settings_of,
 )
 from e2c_control.agents.free_energy.nowhere import Nowhere
-from e2c_control.agents.free_energy.randomness import own_randomness
 from e2c_control.agents.free_energy.sight import SightCallback
-from e2c_control.agents.learning import (
-    Callback,
-    OfAgent,
-    device_of,
-    later_seed,
-    log_folder,
-    savable,
-    with_bar,
-)
 from e2c_control.agents.novelty import NoveltyCallback, NoveltyOptions, NoveltyReward, Weights
 from e2c_control.agents.novelty.novelty import WHITENED_LIMIT
 from e2c_control.agents.novelty.scaling import Moments
 from e2c_control.agents.policy_gradient import PolicyGradient
+from e2c_control.agents.randomness import later_seed, own_randomness
 from e2c_control.agents.spaces import SPACES, check_fit, spaces_from, spaces_to
 from e2c_control.data.source import EnvLike, vec_env_of
 from e2c_control.errors import InputError, whole
@@ -49,6 +42,7 @@ from e2c_control.registry import names_from
 from e2c_control.runs.own import followed, sign
 from e2c_control.runs.stateful import Part, State, gather, loading, put_back, save
 from e2c_control.runs.typed_json import fields_from
+from e2c_control.training.run import resolve_device
 
 KIND = "FreeEnergyAgent"
 NOVELTY = "novelty_"
@@ -163,7 +157,7 @@ class FreeEnergyAgent:
             "tensorboard_log": log_folder(tensorboard_log),
             "verbose": whole("verbose", verbose, least=0, most=2),
         }
-        device = device_of(device)
+        device = resolve_device(device)
         name = str(self.options.policy)
         venv = vec_env_of(env, n_envs, environments_at_once(name))
         if unwrap_vec_wrapper(venv, NoveltyReward) is not None:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from e2c_control.agents.learning import savable
+from e2c_control.agents.arguments import savable
 from e2c_control.agents.novelty.memory import Cut, Memory
 from e2c_control.agents.novelty.model import NoveltyModel
 from e2c_control.agents.novelty.registry import MODELS, REMEDIES, make_model

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecMonitor, VecNormalize, is_vecenv_wrapped
 
-from e2c_control.agents.learning import device_of
 from e2c_control.agents.novelty.memory import Memory
 from e2c_control.agents.novelty.novelty import Novelty, NoveltyOptions
 from e2c_control.agents.novelty.scaling import ReturnScale
@@ -26,6 +25,7 @@ from e2c_control.agents.spaces import SPACES, check_fit, spaces_from, spaces_to
 from e2c_control.errors import InputError, flag, of_class, whole
 from e2c_control.runs.stateful import Groups, Part, State, gather, loading, put_back, save
 from e2c_control.runs.typed_json import fields_from
+from e2c_control.training.run import resolve_device
 
 KIND = "NoveltyReward"
 STATE: Mapping[str, Any] = {"steps": int, "untrained_steps": int, "watching": bool, "novelty": Mapping[str, Any]}
@@ -106,7 +106,7 @@ class NoveltyReward(VecEnvWrapper):
         frames, actions = self.frame_code, self.action_code
         layout = Layout(frames.shape, actions.size, actions.choices, self.options.frames)
         given = np.random.SeedSequence(seed).generate_state(1)[0] if seed is None else whole("seed", seed, least=0)
-        self.novelty = Novelty(layout, self.options, int(given), device_of(device))
+        self.novelty = Novelty(layout, self.options, int(given), resolve_device(device))
         self.memory, self._aside = (
             Memory(self.num_envs, capacity, layout.window, frames.shape, frames.dtype, actions.size)
             for capacity in (self.options.memory, 0)

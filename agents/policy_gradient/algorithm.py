@@ -27,16 +27,19 @@ from stable_baselines3.common.utils import explained_variance, get_system_info
 from stable_baselines3.common.vec_env import VecEnv
 
 from e2c_control.agents.algorithms import LEARNT, AlgorithmState
-from e2c_control.agents.learning import Callback, as_callback, device_of, later_seed, log_folder, with_bar
+from e2c_control.agents.arguments import log_folder
+from e2c_control.agents.callbacks import Callback, as_callback, with_bar
 from e2c_control.agents.policy_gradient.actions import Seen, check_actions, look
 from e2c_control.agents.policy_gradient.arguments import ARGUMENTS, arguments_from, arguments_to
 from e2c_control.agents.policy_gradient.collecting import SURROGATE, TRAINING, collect
 from e2c_control.agents.policy_gradient.rollout import DictNoiseBuffer, NoiseBuffer, Rollout
+from e2c_control.agents.randomness import later_seed
 from e2c_control.agents.spaces import SPACES, check_fit, check_starts, spaces_from, spaces_to
 from e2c_control.errors import InputError, flag, number, whole
 from e2c_control.gradients import Estimate, Estimator, GradientMonitor
 from e2c_control.runs.stateful import Groups, State, loading, put_back, save
 from e2c_control.runs.typed_json import fields_from
+from e2c_control.training.run import resolve_device
 
 SCALES = ("advantage_square", "advantage_weight")
 STATE: Mapping[str, Any] = {**LEARNT, "scales": Mapping[str, float], "monitor_weight": float}
@@ -137,7 +140,7 @@ class PolicyGradient(OnPolicyAlgorithm):
             policy_kwargs=dict(policy_kwargs or {}),
             verbose=verbose,
             seed=None if seed is None else whole("seed", seed, least=0, most=2**32 - 1),
-            device=device_of(device),
+            device=resolve_device(device),
             _init_setup_model=False,
         )
         self.policy_name = policy if isinstance(policy, str) else None

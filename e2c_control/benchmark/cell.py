@@ -188,4 +188,6 @@ def gather(cell: Cell, path: Path) -> Transitions:
 def _drive(embedding: Embedding, task: Task, seed: int) -> Driven:
     """All problems of the list, seeing images alone."""
     problems = task.evaluation_problems(seed)
-    return Driven(task, problems, drive(E2CAgent(embedding, PlanningOptions.for_task(task)), task, problems))
+    return Driven(
+        task, problems, drive(E2CAgent.from_embedding(embedding, PlanningOptions.for_task(task)), task, problems)
+    )

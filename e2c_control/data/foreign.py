@@ -97,7 +97,7 @@ class Foreign(gymnasium.Wrapper[Any, Any, Any, Any]):
 
 def as_vector(state: Any) -> NDArray[np.float64] | None:
     """A state as (n,) float64, n of 1 or more; none where it is anything else than a vector of real numbers."""
-    if state is None or isinstance(state, str | bytes | Mapping):
+    if state is None or isinstance(state, str | bytes | Mapping) or np.ma.is_masked(state):
         return None
     try:
         vector = np.asarray(state)

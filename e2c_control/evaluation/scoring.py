@@ -114,7 +114,8 @@ def _tasks(trained: TrainedRun, names: Sequence[str | None]) -> list[Task]:
     if not trained.native:
         raise InputError(
             f"{trained.card.environment} has no goals to score by: look at single drives with `e2c plan --run "
-            f"{quoted(trained.folder.path)}`, or use stable_baselines3's evaluate_policy on its own reward."
+            f"{quoted(trained.folder.path)}`, or score its own reward in Python: agent = E2CAgent.load(RUN, env=...), "
+            "agent.set_goal(image), and stable_baselines3's evaluate_policy(agent, agent.get_env())."
         )
     return [trained.task(name) for name in dict.fromkeys(names)]
 

@@ -158,7 +158,7 @@ class TrainedRun:
         settings = changes.pop("set", ())
         if changes.pop("filter_frames", False):
             changes["frame_filter"] = self.measured_filter()
-        return E2CAgent(self.embedding, change(replace(options, **changes), settings), seed)
+        return E2CAgent.from_embedding(self.embedding, change(replace(options, **changes), settings), seed)
 
     def measured_filter(self) -> FrameFilter:
         """Return a filter measured on the episodes that the run was not trained on; needs its dataset."""

@@ -56,6 +56,9 @@ class RunFolder:
         """An existing run; `InputError` if there is none."""
         path = path_of("path", path)
         if not (path / "config.json").is_file():
+            if (path / "checkpoint.json").is_file():
+                remedy = f"open it in Python, E2CAgent.load({str(path)!r})"
+                raise InputError(f"{path} is a saved agent or checkpoint, not a run: {remedy}.")
             raise InputError(f"{path} is not a run, it has no config.json: check the path.")
         check_folder(path)
         return cls(path)

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from e2c_control.data.card import NAME, read_card
 from e2c_control.data.sampler import check_batch
 from e2c_control.data.transitions import Transitions
-from e2c_control.errors import LARGEST_COUNT, InputError, one_of, quoted, whole
+from e2c_control.errors import LARGEST_COUNT, InputError, quoted, whole
 from e2c_control.fields import Count, Seed, ShareBelowOne, Threads, check
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
@@ -84,14 +84,24 @@ class TrainConfig:
         check(self)
 
 
-def resolve_device(name: str) -> torch.device:
-    """The torch device behind "auto", "cpu" or "cuda"."""
-    one_of("device", name, ("auto", "cpu", "cuda"))
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("There is no CUDA device here: choose cpu (--device cpu).")
-    return torch.device(name)
+def resolve_device(device: torch.device | str) -> torch.device:
+    """Return the device that is meant, where torch would take the CPU for one that is not there.
+
+    Args:
+        device: auto takes CUDA where it is.
+
+    Raises:
+        InputError: there is no such device here.
+    """
+    try:
+        found = (
+            torch.device("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else torch.device(device)
+        )
+    except (RuntimeError, TypeError) as error:
+        raise InputError(f"There is no device {device!r}: choose auto, cpu or cuda.") from error
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise InputError("There is no CUDA device here: choose the device cpu (--device cpu).")
+    return found
 
 
 def start_run(root: Path | str, config: TrainConfig, name: str | None = None, *, job: Job = ALONE) -> RunFolder:

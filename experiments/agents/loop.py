@@ -132,7 +132,7 @@ def measure(
         _, held_out = data.split(config.held_out, seed=0)
         quality = measure_map(embedding, data, held_out, features=TASK.system.features).scalars()
     listed = task.evaluation_problems(problems)
-    driven = drive(E2CAgent(embedding, PlanningOptions.for_task(task)), task, listed)
+    driven = drive(E2CAgent.from_embedding(embedding, PlanningOptions.for_task(task)), task, listed)
     return {
         "way": way,
         "seed": seed,

@@ -97,7 +97,7 @@ def explore(folder: Path, seed: int, scale: Scale, curious: bool) -> Array:
         if curious and rounds:
             shards = (Shard.read(data.path) for data in rounds)
             known = join_shards(folder / f"known-{index}", shards, seed=seed)
-            agent = PlannedCuriosity(train(known, seed, scale), CuriosityOptions(), seed)
+            agent = PlannedCuriosity.from_embedding(train(known, seed, scale), CuriosityOptions(), seed)
             rows = known.windows(1)
             agent.remember(known.frames[rows], known.actions[rows], known.frames[rows + 1])
             policy = agent.policy()

@@ -155,8 +155,8 @@ def drives(embedding: Embedding, task: Task, problems: Sequence[Problem], disagr
     """All problems at once; where they are all the same one, it is planned by several seeds instead."""
     options = replace(PlanningOptions.for_task(task), disagreement=disagreement)
     if len({tuple(np.concatenate(problem)) for problem in problems}) > 1:
-        return [drive(E2CAgent(embedding, options), task, problems)]
-    return [drive(E2CAgent(embedding, options, seed), task, problems[:1]) for seed in range(PLANS)]
+        return [drive(E2CAgent.from_embedding(embedding, options), task, problems)]
+    return [drive(E2CAgent.from_embedding(embedding, options, seed), task, problems[:1]) for seed in range(PLANS)]
 
 
 def on_the_way(done: Drive) -> tuple[Array, Array]:

@@ -98,7 +98,7 @@ def pendulum() -> Any:
 
 def learnt(env: Any, seed: int, length: int, scale: float = 1.0, transitions: int = TRANSITIONS) -> E2CAgent:
     """An agent that has learnt from random episodes of that length."""
-    made = E2CAgent.create(env, latent_dim=3, episode_length=length, steps_scale=scale, seed=seed)
+    made = E2CAgent(env, latent_dim=3, episode_length=length, steps_scale=scale, seed=seed)
     return made.learn(transitions)
 
 

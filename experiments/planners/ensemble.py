@@ -137,7 +137,7 @@ def measure(seed: int, kind: str, quick: bool = False) -> dict[str, Any]:
     problems = across(task, count, rng) if kind == "hole" else list(task.evaluation_problems(seed, count))
     for weight in WEIGHTS:
         plan = replace(PlanningOptions.for_task(task), disagreement=weight)
-        driven = drive(E2CAgent(embedding, plan), task, problems, seed)
+        driven = drive(E2CAgent.from_embedding(embedding, plan), task, problems, seed)
         row["drives"][f"{weight:g}"] = {
             "time_in_goal": 100 * float(driven.scores.mean()),
             "arrived": 100 * float(driven.in_goal.any(axis=0).mean()),

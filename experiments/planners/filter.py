@@ -82,7 +82,7 @@ def paired(embedding: Embedding, noise: float, seeds: list[int], filtered: Frame
     for seed in seeds:
         problems = task.evaluation_problems(seed, 2 if quick else 10)
         for name, options in ways.items():
-            driven = drive(E2CAgent(embedding, options), task, problems, seed)
+            driven = drive(E2CAgent.from_embedding(embedding, options), task, problems, seed)
             scores[name].append(100 * float(driven.scores.mean()))
             errors[name].append(latent_error(driven, ideal) / pixel)
     return {

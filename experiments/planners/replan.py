@@ -186,7 +186,9 @@ def network_share(options: PlanningOptions, embedding: Embedding, driven: Drive,
 def measure(embedding: Embedding, task: Task, problems: tuple[Problem, ...], rounds: int) -> dict[str, Any]:
     """A row for each planner."""
     every = {name: replace(PlanningOptions.for_task(task), planner=name) for name in PLANNERS}
-    drives = {name: drive(E2CAgent(embedding, options), task, problems) for name, options in every.items()}
+    drives = {
+        name: drive(E2CAgent.from_embedding(embedding, options), task, problems) for name, options in every.items()
+    }
     spent: dict[str, list[Array]] = {name: [] for name in every}
     for _ in range(rounds + 1):  # the planners take turns
         for name, options in every.items():

@@ -11,7 +11,7 @@ from e2c_control.agents import E2CAgent
 @pytest.fixture(scope="session")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("agents") / "planar"
-    E2CAgent.create("E2C/Planar-v0", steps_scale=0.005, episode_length=10).learn(200).save(path)
+    E2CAgent("E2C/Planar-v0", steps_scale=0.005, episode_length=10).learn(200).save(path)
     return path
 
 
@@ -26,6 +26,6 @@ def quick() -> Callable[..., E2CAgent]:
     """Makes agents that learn in a few steps."""
 
     def make(env: object, **options: object) -> E2CAgent:
-        return E2CAgent.create(env, **{"steps_scale": 0.003, "episode_length": 10, **options})  # type: ignore[arg-type]
+        return E2CAgent(env, **{"steps_scale": 0.003, "episode_length": 10, **options})  # type: ignore[arg-type]
 
     return make

@@ -21,12 +21,12 @@ STEPS = 64
 
 def e2c(seed: int) -> Any:
     options = PlanningOptions(horizon=3, iterations=2, starts=1)
-    return E2CAgent.create(ENVIRONMENT, steps_scale=0.003, episode_length=10, options=options, seed=seed)
+    return E2CAgent(ENVIRONMENT, steps_scale=0.003, episode_length=10, options=options, seed=seed)
 
 
 def curious(seed: int) -> Any:
     options = CuriosityOptions(samples=20, horizon=4)
-    return PlannedCuriosity.create(ENVIRONMENT, steps_scale=0.003, episode_length=16, options=options, seed=seed)
+    return PlannedCuriosity(ENVIRONMENT, steps_scale=0.003, episode_length=16, options=options, seed=seed)
 
 
 def free_energy(seed: int) -> Any:

@@ -22,7 +22,7 @@ HORIZON = 3
 
 @pytest.fixture
 def driver(located: Embedding) -> E2CAgent:
-    return E2CAgent(located, PlanningOptions(horizon=3, iterations=1, episode_steps=HORIZON))
+    return E2CAgent.from_embedding(located, PlanningOptions(horizon=3, iterations=1, episode_steps=HORIZON))
 
 
 def images(count: int, seed: int = 0) -> np.ndarray:
@@ -181,7 +181,7 @@ def test_no_plan_depends_on_the_environments_beside_it(
     located: Embedding, planner: str, episode_steps: int | None
 ) -> None:
     """They are at other steps of their episodes, and have other goals."""
-    driver = E2CAgent(located, PlanningOptions(horizon=4, planner=planner, episode_steps=episode_steps))
+    driver = E2CAgent.from_embedding(located, PlanningOptions(horizon=4, planner=planner, episode_steps=episode_steps))
     shown, goals = images(15).reshape(5, 3, 40, 40, 1), images(3, seed=1)
     starts = np.array([[False] * 3, [False, True, False], [False] * 3, [False, False, True], [True, False, False]])
     driver.set_goal(goals)
@@ -234,6 +234,6 @@ def test_numbers_in_other_clothes(located: Embedding) -> None:
     )
     assert options == PlanningOptions(horizon=4, iterations=4, state_weight=2.0, action_weight=(1.0, 2.0))
     assert PlanningOptions(action_weight=3) == PlanningOptions(action_weight=(3.0,))  # type: ignore[arg-type]
-    agent = E2CAgent(located, PlanningOptions(action_weight=(1.0, 2.0, 3.0)))
+    agent = E2CAgent.from_embedding(located, PlanningOptions(action_weight=(1.0, 2.0, 3.0)))
     with pytest.raises(InputError, match="action_weight has 3 numbers and the embedding 2 actions"):
         agent.set_goal(images(1)[0])

@@ -3,10 +3,12 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copytree, rmtree
 
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium import spaces
 from stable_baselines3.common.callbacks import (
     BaseCallback,
@@ -23,6 +25,7 @@ from e2c_control.data import Transitions, make_image_env, make_vector_env
 from e2c_control.envs import make_task
 from e2c_control.errors import InputError
 from e2c_control.measures import encode_means
+from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.logger import read_metrics
 
 Quick = Callable[..., E2CAgent]
@@ -92,12 +95,12 @@ def test_what_is_no_world(quick: Quick) -> None:
         quick(3)
     with pytest.raises(InputError, match="There is no recipe"):
         quick("E2C/Planar-v0", recipe="magic")
-    with pytest.raises(InputError, match="give 1 or more"):
+    with pytest.raises(InputError, match="total_timesteps is 0: give a whole number of 1 or more"):
         quick("E2C/Planar-v0").learn(0)
 
 
 def test_an_agent_without_environment_cannot_learn(saved: Path) -> None:
-    with pytest.raises(InputError, match=r"E2CAgent\.create"):
+    with pytest.raises(InputError, match=r"make it with E2CAgent\(env\)"):
         E2CAgent.load(saved).learn(10)
 
 
@@ -133,20 +136,24 @@ def test_seeds_and_second_calls(quick: Quick) -> None:
 def test_every_call_collects_other_data(quick: Quick, tmp_path: Path) -> None:
     """Whether steps are counted on or anew, and whether or not the agent was saved in between; no two seeds meet."""
 
-    def actions(path: Path) -> bytes:
-        return Transitions.open(path).actions.tobytes()
+    def parts(path: Path) -> list[bytes]:
+        """The actions of every sixty transitions, six episodes of ten."""
+        actions = Transitions.open(path).actions
+        return [actions[i : i + 66].tobytes() for i in range(0, len(actions), 66)]
 
     folder = tmp_path / "a"
     agent = quick("E2C/Planar-v0", folder=folder).learn(60)
     agent.save(tmp_path / "saved")
-    again = E2CAgent.load(tmp_path / "saved", "E2C/Planar-v0")
+    copytree(folder, tmp_path / "copy")
     agent.learn(60).learn(60, reset_num_timesteps=False)
-    seen = [actions(folder / name) for name in ("dataset", "dataset-2", "dataset-3")]
-    assert len(set(seen)) == 3
-    again.learn(60)
-    assert actions(folder / "dataset-4") == seen[1]
+    seen = parts(folder / "dataset")
+    assert len(seen) == len(set(seen)) == 3
+    rmtree(folder)
+    copytree(tmp_path / "copy", folder)
+    E2CAgent.load(tmp_path / "saved", "E2C/Planar-v0").learn(60)
+    assert parts(folder / "dataset") == seen[:2]
     quick("E2C/Planar-v0", folder=tmp_path / "b", seed=60).learn(60)
-    assert actions(tmp_path / "b" / "dataset") not in seen
+    assert parts(tmp_path / "b" / "dataset")[0] not in seen
 
 
 def test_a_kept_folder_is_a_run_like_any_other(quick: Quick, tmp_path: Path) -> None:
@@ -257,5 +264,43 @@ def test_parts_of_a_timestep(quick: Quick) -> None:
 def test_a_kept_folder_keeps_every_call(quick: Quick, tmp_path: Path) -> None:
     agent = quick("E2C/Planar-v0", folder=tmp_path).learn(60)
     agent.learn(60)
-    assert {path.name for path in tmp_path.iterdir()} == {"dataset", "dataset-2", "runs"}
+    assert {path.name for path in tmp_path.iterdir()} == {"dataset", "runs"}
+    assert Transitions.open(tmp_path / "dataset").n_transitions == 120, "all that was seen so far"
     assert len(list((tmp_path / "runs" / "Planar-v0").iterdir())) == 2
+
+
+def test_a_run_of_the_command_line_is_an_agent(quick: Quick, tmp_path: Path) -> None:
+    quick("E2C/Planar-v0", folder=tmp_path).learn(60).save(tmp_path / "agent")
+    run = next((tmp_path / "runs" / "Planar-v0").iterdir())
+    agent = E2CAgent.load(run, env="E2C/Planar-v0")
+    assert agent.options.horizon == make_task("E2C/Planar-v0").planning_horizon
+    known = E2CAgent.load(tmp_path / "agent").embedding.state_dict()
+    assert all(torch.equal(tensor, known[name]) for name, tensor in agent.embedding.state_dict().items())
+    assert agent.learn(60).num_timesteps == 60
+    with pytest.raises(InputError, match="no environment to learn in"):
+        E2CAgent.load(run).learn(60)
+    with pytest.raises(InputError, match="was trained on observations"):
+        E2CAgent.load(run, env="E2C/PendulumPump-v0")
+    with pytest.raises(InputError, match=r"saved agent or checkpoint, not a run: open it in Python, E2CAgent\.load"):
+        RunFolder.open(tmp_path / "agent")
+
+
+def test_what_is_no_environment_to_follow(agent: E2CAgent) -> None:
+    for given in ("E2C/Planar-v0", None):
+        with pytest.raises(InputError, match="follow_goals got a"):
+            agent.follow_goals(given)  # type: ignore[arg-type]
+
+
+def test_an_embedding_is_no_environment(agent: E2CAgent) -> None:
+    with pytest.raises(InputError, match=r"E2CAgent\.from_embedding takes an embedding"):
+        E2CAgent(agent.embedding)  # type: ignore[arg-type]
+
+
+def test_curves_are_those_of_stable_baselines3(quick: Quick, tmp_path: Path) -> None:
+    agent = quick("E2C/Planar-v0", tensorboard_log=tmp_path / "curves").learn(60, tb_log_name="first")
+    assert list((tmp_path / "curves" / "first_1").iterdir())
+    agent.save(tmp_path / "agent")
+    again = E2CAgent.load(tmp_path / "agent", "E2C/Planar-v0").learn(60, tb_log_name="second")
+    assert list((tmp_path / "curves" / "second_1").iterdir())
+    again.set_random_seed(5)
+    assert again.seed == 5

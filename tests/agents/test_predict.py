@@ -206,20 +206,20 @@ def test_goals_of_environments_of_another_shape(agent: E2CAgent) -> None:
 )
 def test_what_an_agent_cannot_be_made_of(kind: type[E2CAgent], given: dict, sentence: str, located: Embedding) -> None:
     with pytest.raises(InputError, match=sentence):
-        kind(**{"embedding": located, **given})
+        kind.from_embedding(**{"embedding": located, **given})
 
 
 @pytest.mark.parametrize("kind", [E2CAgent, PlannedCuriosity])
 def test_what_an_agent_cannot_learn_with(kind: type[E2CAgent]) -> None:
     with pytest.raises(InputError, match="recipe is 3: give one of class Recipe"):
-        kind.create("E2C/Planar-v0", 3)  # type: ignore[arg-type]
+        kind("E2C/Planar-v0", 3)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="options is 'fast'"):
-        kind.create("E2C/Planar-v0", options="fast")  # type: ignore[arg-type]
+        kind("E2C/Planar-v0", options="fast")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", [E2CAgent, PlannedCuriosity])
 def test_ragged_images_and_states_of_somebody_else(kind: type[E2CAgent], located: Embedding) -> None:
-    agent = kind(located)
+    agent = kind.from_embedding(located)
     with pytest.raises(InputError, match="The observation is no array: give uint8 of shape"):
         agent.predict([[1], [1, 2]])  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"state is \(1, 2\): give one of class .*State"):

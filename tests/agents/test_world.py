@@ -140,7 +140,7 @@ def test_what_changes_nothing_is_no_wrapper(env: Callable[[], Any]) -> None:
 def test_a_wrapped_task_is_still_a_task() -> None:
     task = make_task("E2C/Planar-v0")
     for env in (Invert(planar()), SyncVectorEnv([lambda: Invert(planar())]), make_vector_env("E2C/Planar-v0", 2)):
-        agent = E2CAgent.create(env)
+        agent = E2CAgent(env)
         assert (agent.options.horizon, agent.options.state_weight) == (task.planning_horizon, task.q)
         assert agent.embedding.config.latent_dim == task.latent_dim
 
@@ -153,9 +153,9 @@ def test_wrappers_that_leave_no_frames(tmp_path: Path) -> None:
         action_space = gym.spaces.Box(0, 1, (2,), np.float32)
 
     with pytest.raises(InputError, match="instead of uint8"):
-        E2CAgent.create(Scaled(planar()))
+        E2CAgent(Scaled(planar()))
     with pytest.raises(InputError, match=r"instead of actions in \[-1, 1\]"):
-        E2CAgent.create(Shifted(planar()))
+        E2CAgent(Shifted(planar()))
 
 
 # Frames in an observation
@@ -180,7 +180,7 @@ SINGLE: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("name", SINGLE)
 def test_frames_are_joined(name: str, tmp_path: Path) -> None:
-    agent = E2CAgent.create(SINGLE[name](), frame_stack=2, steps_scale=0.003, episode_length=10, folder=tmp_path)
+    agent = E2CAgent(SINGLE[name](), frame_stack=2, steps_scale=0.003, episode_length=10, folder=tmp_path)
     assert agent.embedding.observation_shape == (16, 16, 2)
     agent.learn(40)
     made = Transitions.open(tmp_path / "dataset")
@@ -196,13 +196,13 @@ def test_frames_are_joined(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("make", [lambda: pendulum(2), lambda: SyncVectorEnv([lambda: pendulum(2)])])
 def test_frames_that_are_joined_already(make: Callable[[], Any], tmp_path: Path) -> None:
     for stack in (None, 2):
-        assert E2CAgent.create(make(), frame_stack=stack).embedding.observation_shape == (16, 16, 2)
-    agent = E2CAgent.create(make())
+        assert E2CAgent(make(), frame_stack=stack).embedding.observation_shape == (16, 16, 2)
+    agent = E2CAgent(make())
     agent.save(tmp_path / "agent")
     E2CAgent.load(tmp_path / "agent", make())
     for stack in (1, 3):
         with pytest.raises(InputError, match=f"shows 2 frames in an observation already, and frame_stack is {stack}"):
-            E2CAgent.create(make(), frame_stack=stack)
+            E2CAgent(make(), frame_stack=stack)
 
 
 def test_native_frames(tmp_path: Path) -> None:
@@ -219,9 +219,9 @@ def test_native_frames(tmp_path: Path) -> None:
 
 def test_a_task_of_ones_own(tmp_path: Path) -> None:
     task = replace(make_task("E2C/PendulumSwingUp-v0"), system=Pendulum(noise=0.1), planning_horizon=7, latent_dim=4)
-    agent = E2CAgent.create(TaskEnv(task), steps_scale=0.003, folder=tmp_path)
+    agent = E2CAgent(TaskEnv(task), steps_scale=0.003, folder=tmp_path)
     assert (agent.options.horizon, agent.embedding.config.latent_dim) == (7, 4)
-    assert agent.embedding.config.pool == E2CAgent.create("E2C/PendulumSwingUp-v0").embedding.config.pool
+    assert agent.embedding.config.pool == E2CAgent("E2C/PendulumSwingUp-v0").embedding.config.pool
     agent.learn(240)
     made = Transitions.open(tmp_path / "dataset")
     assert made.frames.shape[1:] == (48, 48, 1)

@@ -52,7 +52,7 @@ def by_command(cell: Cell, folder: Path) -> Way:
 
 def by_agent(cell: Cell, folder: Path) -> Way:
     world = cell.world
-    agent = E2CAgent.create(world.environment, steps_scale=SCALE, folder=folder, seed=cell.seed)
+    agent = E2CAgent(world.environment, steps_scale=SCALE, folder=folder, seed=cell.seed)
     agent.learn(world.transitions)
     task = make_task(world.environment)
     scores = {task.id: drive(agent, task, task.evaluation_problems()).scores.tolist()}

@@ -19,7 +19,7 @@ from e2c_control.objectives.recipes import make_recipe
 from .mechanism import Excused, Refused, Row, Seen, Thing, contract, print_of
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (2, 40, 40, 1), np.uint8)
-ACCEPTED = "It is accepted so that stable-baselines3's code can call `learn`; its curves are those of the run's folder."
+ACCEPTED = "It is accepted so that stable-baselines3's code can call `learn`, which reports once, at its end."
 
 
 def embedding(seed: int = 0, **sizes: Any) -> Embedding:
@@ -50,20 +50,21 @@ def shown(agent: Any, said: str = "") -> Seen:
 
 def constructed(kind: Any) -> Any:
     def run(folder: Path, /, **changes: Any) -> Seen:
-        return shown(kind(**{"embedding": embedding(), **changes}))
+        return shown(kind.from_embedding(**{"embedding": embedding(), **changes}))
 
     return run
 
 
 def created(kind: Any) -> Any:
-    """Learns once after `create`."""
+    """Learns once."""
 
     def run(folder: Path, /, **changes: Any) -> Seen:
         given: dict[str, Any] = {"env": "E2C/Planar-v0", "recipe": recipe(), "episode_length": 9, "seed": 0, **changes}
-        with contextlib.chdir(folder):
-            agent = kind.create(**given).learn(24)
+        said = io.StringIO()
+        with contextlib.chdir(folder), contextlib.redirect_stdout(said):
+            agent = kind(**given).learn(24)
         names = sorted(str(path.relative_to(folder)) for path in folder.glob("*"))
-        seen = {"names": names, "weights": print_of(agent.embedding)}
+        seen = {"names": names, "weights": print_of(agent.embedding), "prints": bool(said.getvalue())}
         walls = given["env"] != "E2C/Planar-v0" or given.get("frame_stack") or given.get("latent_dim")
         return seen if walls else {**seen, "plan": plans(agent)}
 
@@ -86,18 +87,19 @@ def learnt(kind: Any) -> Any:
     """Learns a second time."""
 
     def run(folder: Path, /, **changes: Any) -> Seen:
-        agent = kind.create("E2C/Planar-v0", recipe(), episode_length=9).learn(24)
+        agent = kind("E2C/Planar-v0", recipe(), episode_length=9, tensorboard_log=folder).learn(24)
         said = Terminal()
         with contextlib.redirect_stderr(said):
             agent.learn(**{"total_timesteps": 24, "callback": None, **changes})
-        return shown(agent, "a bar" if said.getvalue() else "")
+        names = sorted(path.name for path in folder.glob("*"))
+        return {**shown(agent, "a bar" if said.getvalue() else ""), "names": names}
 
     return run
 
 
 def loaded(folder: Path, **changes: Any) -> Seen:
     for name, seed in (("a", 0), ("b", 1)):
-        E2CAgent.create("E2C/Planar-v0", recipe(), episode_length=9, seed=seed).learn(24).save(folder / name)
+        E2CAgent("E2C/Planar-v0", recipe(), episode_length=9, seed=seed).learn(24).save(folder / name)
     given = {**changes, "path": folder / changes.get("path", "a")}
     agent = E2CAgent.load(**given)
     return {**shown(agent), "env": agent.get_env() is not None}
@@ -113,13 +115,15 @@ CREATE: dict[str, Any] = {
     "episode_length": Row("weights", 11),
     "device": [CUDA, Refused("gpu", "device is 'gpu'")],
     "folder": Row("names", "kept"),
+    "tensorboard_log": [Row("names", "curves"), Refused(3, "tensorboard_log")],
+    "verbose": [Row("prints", 1), Refused(3, "verbose")],
     "seed": SEED,
 }
 LEARN: dict[str, Any] = {
     "total_timesteps": [Row("weights", 30), Refused(-1, "total_timesteps")],
     "callback": Row("steps", Counting()),
     "log_interval": Excused(ACCEPTED),
-    "tb_log_name": Excused(ACCEPTED),
+    "tb_log_name": Row("names", "other"),
     "reset_num_timesteps": Row("steps", False),
     "progress_bar": Row("prints", True),
 }
@@ -135,7 +139,7 @@ SEEK: dict[str, Any] = {
 
 
 def sought(folder: Path, **options: Any) -> Seen:
-    agent = PlannedCuriosity(embedding(ensemble=2), CuriosityOptions(**options))
+    agent = PlannedCuriosity.from_embedding(embedding(ensemble=2), CuriosityOptions(**options))
     state, actions = None, list[Any]()
     for frames in (FRAMES[:1], FRAMES[1:], FRAMES[:1]):
         action, state = agent.predict(frames, state, np.array([state is None]))
@@ -144,28 +148,31 @@ def sought(folder: Path, **options: Any) -> Seen:
 
 
 def learning(folder: Path, /, **changes: Any) -> Seen:
-    from e2c_control.agents.learning import collect_and_train
+    from e2c_control.agents.learning import gather, train_on, work_folder
     from e2c_control.data.source import EnvSource
 
     given: dict[str, Any] = {"recipe": recipe(), "episode_length": 9, **changes}
     if "folder" in given:
         given["folder"] = folder / given["folder"]
     world = EnvSource.of("E2C/Planar-v0", None)
-    made, _ = collect_and_train(world, LearningOptions(**given), 24, 0, lambda _: True, lambda: None, False)
+    options = LearningOptions(**given)
+    with work_folder(options) as work:
+        seen = gather(world, options, work / "dataset", 24, 0, lambda _: True, False, starts="sampled")
+        made, _ = train_on(world, options, seen, work, 0, False)
     return {"weights": print_of(made), "names": sorted(path.name for path in folder.glob("*"))}
 
 
 SECOND: Any = {"seed": Row("plan", 1, beside={"options": PlanningOptions(planner="cem")})}
 THINGS = [
     Thing(
-        "E2CAgent",
-        E2CAgent,
+        "E2CAgent.from_embedding",
+        E2CAgent.from_embedding,
         constructed(E2CAgent),
         {"embedding": Row("weights", embedding(1)), "options": Row("plan", PlanningOptions(horizon=2)), **SECOND},
     ),
     Thing(
-        "E2CAgent.create",
-        E2CAgent.create,
+        "E2CAgent",
+        E2CAgent,
         created(E2CAgent),
         {
             **CREATE,
@@ -184,8 +191,8 @@ THINGS = [
         {"path": Row("weights", "b"), "env": Row("env", "E2C/Planar-v0"), "device": CUDA},
     ),
     Thing(
-        "PlannedCuriosity",
-        PlannedCuriosity,
+        "PlannedCuriosity.from_embedding",
+        PlannedCuriosity.from_embedding,
         constructed(PlannedCuriosity),
         {
             "embedding": Row("weights", embedding(1)),
@@ -194,8 +201,8 @@ THINGS = [
         },
     ),
     Thing(
-        "PlannedCuriosity.create",
-        PlannedCuriosity.create,
+        "PlannedCuriosity",
+        PlannedCuriosity,
         created(PlannedCuriosity),
         {**CREATE, "options": Row("plan", CuriosityOptions(reach=1e6))},
     ),

@@ -156,7 +156,7 @@ FRAMES = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 1), np.uint8)
 
 def driven(folder: Path, **options: Any) -> Seen:
     """Two actions of an agent that replans."""
-    agent = E2CAgent(_embedding(), PlanningOptions(**options), seed=0)
+    agent = E2CAgent.from_embedding(_embedding(), PlanningOptions(**options), seed=0)
     agent.set_goal(FRAMES[0])
     first, state = agent.predict(FRAMES[1:2], None, np.array([True]))
     second, _ = agent.predict(FRAMES[2:3], state, np.array([False]))

@@ -102,3 +102,9 @@ def test_a_task_of_ones_own():
     assert env.reset(seed=0)[0].shape == (48, 48, 1)
     with pytest.raises(InputError, match="takes none"):
         make_task(task, noise=1.0)
+
+
+def test_a_task_is_not_replaced_by_hand():
+    env = gymnasium.make("E2C/Planar-v0")
+    with pytest.raises(InputError, match="fixed when it is made"):
+        env.unwrapped.task = make_task("E2C/PlanarWalls-v0")

@@ -105,7 +105,7 @@ def test_an_agent_of_ones_own_parts_learns_plans_and_is_kept() -> None:
     from my_package.planning import Shooting
     from my_package.training import recipe
 
-    agent = E2CAgent.create(WORLD, recipe, seed=1, options=PlanningOptions(planner=Shooting(samples=8), horizon=3))
+    agent = E2CAgent(WORLD, recipe, seed=1, options=PlanningOptions(planner=Shooting(samples=8), horizon=3))
     agent.learn(60).save("agent")
     assert agent.options.planner == "my_package.planning:Shooting"
     again = E2CAgent.load("agent")

@@ -68,11 +68,11 @@ def checkpoint() -> None:
 
 
 def agents() -> None:
-    agent = E2CAgent.create(PLANAR, recipe(), episode_length=12, options=PlanningOptions(horizon=4)).learn(72)
+    agent = E2CAgent(PLANAR, recipe(), episode_length=12, options=PlanningOptions(horizon=4)).learn(72)
     agent.set_goal(np.full((40, 40, 1), 90, np.uint8))
     agent.save("E2CAgent")
     curious = CuriosityOptions(horizon=4, iterations=1, samples=10)
-    made = PlannedCuriosity.create(PLANAR, recipe(), episode_length=12, options=curious)
+    made = PlannedCuriosity(PLANAR, recipe(), episode_length=12, options=curious)
     made.learn(72).save("PlannedCuriosity")
 
 

@@ -25,12 +25,14 @@ def task_world(task: Task, count: int = 30) -> TaskWorld:
 
 
 def unlearned(shape: tuple[int, int, int], actions: int) -> E2CAgent:
-    return E2CAgent(Embedding(TINY, shape, actions, torch.Generator().manual_seed(0)), PlanningOptions(iterations=0))
+    return E2CAgent.from_embedding(
+        Embedding(TINY, shape, actions, torch.Generator().manual_seed(0)), PlanningOptions(iterations=0)
+    )
 
 
 @pytest.fixture
 def session(located: Embedding, plane: Task) -> Session:
-    return Session(E2CAgent(located, PlanningOptions()), task_world(plane))
+    return Session(E2CAgent.from_embedding(located, PlanningOptions()), task_world(plane))
 
 
 def click_on_place(row: float, column: float) -> Click:
@@ -118,7 +120,9 @@ def test_pause_new_goals_reset_and_the_end(session: Session, plane: Task) -> Non
 
 def test_given_goals_come_first(located: Embedding, plane: Task) -> None:
     world = task_world(plane)
-    session = Session(E2CAgent(located), world, [world.goal_of(state) for state in ((30.0, 8.0), (9.0, 33.0))])
+    session = Session(
+        E2CAgent.from_embedding(located), world, [world.goal_of(state) for state in ((30.0, 8.0), (9.0, 33.0))]
+    )
     assert world.goal.state.tolist() == [30, 8]
     session.handle(Press("goal"))
     assert world.goal.state.tolist() == [9, 33]
@@ -127,7 +131,7 @@ def test_given_goals_come_first(located: Embedding, plane: Task) -> None:
 def test_the_same_events_give_the_same_frames(located: Embedding, plane: Task) -> None:
     def played() -> list[np.ndarray]:
         noisy = replace(plane, system=replace(plane.system, noise=1.0))
-        session = Session(E2CAgent(located), task_world(noisy), seed=4)
+        session = Session(E2CAgent.from_embedding(located), task_world(noisy), seed=4)
         frames = []
         for event in (Press("goal"), Steer(1, 0), Press("agent"), Press("goal")):
             session.handle(event)

@@ -50,7 +50,7 @@ def test_keys_and_clicks(located: Embedding, plane: Task, monkeypatch: pytest.Mo
     states = plane.system.sample_states(30, np.random.default_rng(0))
     world = TaskWorld(plane, Known.of_task(plane, plane.observe_at_rest(states), states), seed=0)
     world.frames_per_second = 1000
-    session = Watched(E2CAgent(located), world, ending=ending)
+    session = Watched(E2CAgent.from_embedding(located), world, ending=ending)
     goal = world.goal
     show(session)
     assert session.finished

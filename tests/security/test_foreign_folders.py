@@ -294,7 +294,7 @@ def test_saved_agents_write_where_their_user_says(tmp_path: Path) -> None:
 
 
 def test_agents_of_ones_own_go_on_where_they_wrote(tmp_path: Path) -> None:
-    made = E2CAgent.create("E2C/Planar-v0", steps_scale=0.001, folder=tmp_path / "mine")
+    made = E2CAgent("E2C/Planar-v0", steps_scale=0.001, folder=tmp_path / "mine")
     made.save(tmp_path / "agent")
     E2CAgent.load(tmp_path / "agent", env="E2C/Planar-v0").learn(48)
     assert (tmp_path / "mine" / "dataset").is_dir()

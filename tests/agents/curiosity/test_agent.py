@@ -58,7 +58,7 @@ def driven(task: Task, act, starts: np.ndarray) -> np.ndarray:
 def test_it_goes_where_nobody_was_and_random_actions_do_not(seek: str, located: Embedding, plane: Task) -> None:
     # The model knows no edges of the world, and would as soon go beyond one: this border is nearer.
     starts = np.column_stack([np.linspace(14, 26, 8), np.full(8, 11.0)])
-    agent = PlannedCuriosity(disagreeing(located), CuriosityOptions(seek=seek))  # type: ignore[arg-type]
+    agent = PlannedCuriosity.from_embedding(disagreeing(located), CuriosityOptions(seek=seek))  # type: ignore[arg-type]
     agent.remember(known_half(plane))
     rng = np.random.default_rng(1)
     planned = driven(plane, agent.predict, starts)
@@ -69,7 +69,7 @@ def test_it_goes_where_nobody_was_and_random_actions_do_not(seek: str, located: 
 
 
 def test_it_does_not_look_for_what_it_found(located: Embedding, plane: Task) -> None:
-    agent = PlannedCuriosity(located)
+    agent = PlannedCuriosity.from_embedding(located)
     start, carried, visited = np.array([[20.0, 20.0]]), None, []
     for _ in range(60):
         actions, carried = agent.predict(plane.system.render(start), carried)
@@ -82,7 +82,7 @@ def test_it_does_not_look_for_what_it_found(located: Embedding, plane: Task) -> 
 def test_a_wall_is_given_up(located: Embedding, plane: Task) -> None:
     """The model knows no walls: a plan through one is tried, found vain, and another way is taken."""
     walled = replace(plane, system=type(plane.system)(obstacles=((-9.0, -9.0),), walls=((0, 18, 30, 22),)))
-    agent, states, carried = PlannedCuriosity(located), np.array([[15.0, 8.0]]), None
+    agent, states, carried = PlannedCuriosity.from_embedding(located), np.array([[15.0, 8.0]]), None
     agent.remember(known_half(walled))
     for _ in range(100):
         actions, carried = agent.predict(walled.system.render(states), carried)
@@ -95,7 +95,7 @@ def test_a_wall_is_given_up(located: Embedding, plane: Task) -> None:
 
 def test_walls_are_remembered_from_transitions(located: Embedding, plane: Task) -> None:
     """Steps to the right at the right edge of the world lead nowhere, those along it do."""
-    agent = PlannedCuriosity(located, CuriosityOptions(spacing=0.12))
+    agent = PlannedCuriosity.from_embedding(located, CuriosityOptions(spacing=0.12))
     states = np.column_stack([np.linspace(5, 35, 11), np.full(11, 38.0)])
     right, down = np.tile(np.float32([0, 1]), (11, 1)), np.tile(np.float32([1, 0]), (11, 1))
     for actions, blocked in ((down, 0), (right, 11)):
@@ -109,7 +109,7 @@ def test_walls_are_remembered_from_transitions(located: Embedding, plane: Task) 
 
 def test_predict_is_a_function(located: Embedding, plane: Task) -> None:
     frames = plane.system.render(np.array([[5.0, 5.0], [30.0, 20.0]]))
-    first, second = (PlannedCuriosity(located, seed=3) for _ in range(2))
+    first, second = (PlannedCuriosity.from_embedding(located, seed=3) for _ in range(2))
     actions, state = first.predict(frames)
     assert (actions.shape, actions.dtype) == ((2, 2), np.float32)
     assert np.abs(actions).max() <= 1
@@ -124,7 +124,7 @@ def test_predict_is_a_function(located: Embedding, plane: Task) -> None:
 
 
 def test_a_reset_is_no_wall(located: Embedding, plane: Task) -> None:
-    agent = PlannedCuriosity(located)
+    agent = PlannedCuriosity.from_embedding(located)
     frames = plane.system.render(np.array([[20.0, 20.0]]))
     _, state = agent.predict(frames)
     stayed = agent.predict(frames, state)[1].experience
@@ -152,11 +152,11 @@ def test_options_that_are_none(options: dict[str, object], sentence: str) -> Non
 def test_disagreement_needs_an_ensemble() -> None:
     alone = Embedding(EmbeddingConfig(encoder_hidden=(4,)), (40, 40, 1), 2, torch.Generator())
     with pytest.raises(InputError, match="unfold-ensemble"):
-        PlannedCuriosity(alone, CuriosityOptions(seek="disagreement"))
+        PlannedCuriosity.from_embedding(alone, CuriosityOptions(seek="disagreement"))
 
 
 def test_frames_of_another_size(saved: Path) -> None:
-    agent = PlannedCuriosity(E2CAgent.load(saved).embedding)
+    agent = PlannedCuriosity.from_embedding(E2CAgent.load(saved).embedding)
     with pytest.raises(InputError, match="The observation must be uint8"):
         agent.predict(np.zeros((1, 20, 40, 1), np.uint8))
 
@@ -164,7 +164,7 @@ def test_frames_of_another_size(saved: Path) -> None:
 def of_a_moment(folder: Path | None) -> PlannedCuriosity:
     options = CuriosityOptions(samples=20, horizon=4)
     how: Any = {"steps_scale": 0.003, "episode_length": 16, "options": options}
-    return PlannedCuriosity.create("E2C/Planar-v0", folder=folder, **how)
+    return PlannedCuriosity("E2C/Planar-v0", folder=folder, **how)
 
 
 def test_what_was_gathered_stays_in_its_world(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_what_it_gathers_trains_the_next_embedding(environment: str, saved: Path
         embedding = Embedding(sizes, (48, 48, 2), 1, torch.Generator().manual_seed(0))
     gathered: list[Transitions] = []
     for name in "ab":
-        agent = PlannedCuriosity(embedding, CuriosityOptions(samples=20))
+        agent = PlannedCuriosity.from_embedding(embedding, CuriosityOptions(samples=20))
         gathered.append(collect(envs, tmp_path / name, 90, 10, policy=agent.policy()))
     envs.close()
     np.testing.assert_array_equal(gathered[0].actions, gathered[1].actions)
@@ -254,5 +254,5 @@ def test_what_it_gathers_trains_the_next_embedding(environment: str, saved: Path
     trainer = Trainer(recipe, data, np.arange(data.n_episodes), seed=0, device=torch.device("cpu"))
     report = trainer.advance()
     assert torch.isfinite(report.loss)
-    following = PlannedCuriosity(trainer.embedding)
+    following = PlannedCuriosity.from_embedding(trainer.embedding)
     following.remember(np.repeat(np.array(data.frames), data.card.frame_stack, axis=-1))

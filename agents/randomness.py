@@ -22,3 +22,8 @@ def own_randomness(seed: int) -> Generator[None]:
         finally:
             random.setstate(python)
             np.random.set_state(numpy)  # noqa: NPY002
+
+
+def later_seed(seed: int, *counts: int) -> int:
+    """A seed for what begins after so many steps, or whatever else was counted."""
+    return int(np.random.SeedSequence([seed, *counts]).generate_state(1)[0])
