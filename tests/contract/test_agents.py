@@ -3,6 +3,7 @@
 import contextlib
 import io
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,9 @@ def learnt(kind: Any) -> Any:
 def loaded(folder: Path, **changes: Any) -> Seen:
     for name, seed in (("a", 0), ("b", 1)):
         E2CAgent("E2C/Planar-v0", recipe(), episode_length=9, seed=seed).learn(24).save(folder / name)
+    copytree(folder / "a", folder / "theirs")
+    written = folder / "theirs" / "checkpoint.json"
+    written.write_text(written.read_text().replace('"ilqr"', '"bisect:bisect"'))
     given = {**changes, "path": folder / changes.get("path", "a")}
     agent = E2CAgent.load(**given)
     return {**shown(agent), "env": agent.get_env() is not None}
@@ -188,7 +192,12 @@ THINGS = [
         "E2CAgent.load",
         E2CAgent.load,
         loaded,
-        {"path": Row("weights", "b"), "env": Row("env", "E2C/Planar-v0"), "device": CUDA},
+        {
+            "path": Row("weights", "b"),
+            "env": Row("env", "E2C/Planar-v0"),
+            "device": CUDA,
+            "trust": Row("refused", ("bisect",), beside={"path": "theirs"}),
+        },
     ),
     Thing(
         "PlannedCuriosity.from_embedding",
