@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, cast
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -111,8 +111,6 @@ class EmbeddedAgent:
             raise InputError(f"{name} takes an environment: {name}.from_embedding takes an embedding.")
         kept = {"tensorboard_log": log_folder(tensorboard_log), "verbose": whole("verbose", verbose, least=0, most=2)}
         resolve_device(device)
-        if folder is not None and not isinstance(cast(object, folder), str | Path):
-            raise InputError(f"folder is a {type(folder).__name__}: give the path of a folder, or none.")
         world = EnvSource.of(env, frame_stack)
         length = self._usual_length(world) if episode_length is None else episode_length
         if latent_dim is not None and isinstance(recipe, Recipe):
