@@ -42,11 +42,11 @@ def anchors(page: str) -> set[str]:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer timesteps and optimiser steps, one short episode: the calls are the README's."""
-    create: Callable[..., E2CAgent] = E2CAgent.create
+    begin: Callable[..., None] = E2CAgent.__init__
     learn: Callable[..., E2CAgent] = E2CAgent.learn
 
-    def create_tiny(*args: Any, **kwargs: Any) -> E2CAgent:
-        return create(*args, **{**kwargs, "steps_scale": 0.003})
+    def begin_tiny(self: E2CAgent, *args: Any, **kwargs: Any) -> None:
+        begin(self, *args, **{**kwargs, "steps_scale": 0.003})
 
     def learn_tiny(self: E2CAgent, total_timesteps: int, **kwargs: Any) -> E2CAgent:
         assert total_timesteps > 1000
@@ -68,7 +68,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
             observation, *_ = vec_env.step(action)
         return 0.0, 0.0
 
-    monkeypatch.setattr(E2CAgent, "create", staticmethod(create_tiny))
+    monkeypatch.setattr(E2CAgent, "__init__", begin_tiny)
     monkeypatch.setattr(E2CAgent, "learn", learn_tiny)
     monkeypatch.setattr(FreeEnergyAgent, "learn", explore_tiny)
     monkeypatch.setattr("stable_baselines3.common.evaluation.evaluate_policy", evaluate_tiny)

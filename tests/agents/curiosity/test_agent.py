@@ -137,7 +137,7 @@ def test_a_reset_is_no_wall(located: Embedding, plane: Task) -> None:
     ("options", "sentence"),
     [
         ({"planner": "ilqr"}, "planner 'ilqr' cannot seek, it does not sample: choose one of cem, icem"),
-        ({"seek": "reward"}, "choose novelty or disagreement"),
+        ({"seek": "reward"}, "give novelty or disagreement"),
         ({"reach": 0.0}, "above 0"),
         ({"spacing": -1.0}, "above 0"),
         ({"horizon": 0}, "horizon"),
