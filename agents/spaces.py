@@ -1,4 +1,4 @@
-"""Gymnasium's spaces as JSON, their bounds as tensors; and whether environments have the spaces that were saved."""
+"""Gymnasium's spaces as JSON, their bounds as tensors; and whether what environments have and show is fit for them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from gymnasium import spaces
+from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
@@ -17,6 +18,30 @@ Space = spaces.Space[Any]
 
 SPACES: Mapping[str, Any] = {"observation_space": Mapping[str, Any], "action_space": Mapping[str, Any]}
 """Fields of the JSON that `spaces_to` makes."""
+
+
+def bounds_of(space: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the least and the largest elements of a Box."""
+    return space.low, space.high
+
+
+def check_finite(what: str, values: Any, step: int) -> None:
+    """Refuse numbers of the environments that are not finite.
+
+    Raises:
+        InputError: there is one.
+    """
+    if isinstance(values, dict):
+        for name, part in cast(dict[str, Any], values).items():
+            check_finite(f"{what} '{name}'", part, step)
+        return
+    array = np.asarray(values)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        rows = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+        raise InputError(
+            f"Environment {int(np.flatnonzero(rows)[0])} gave a {what} that is not finite after {step} steps: repair "
+            "it; the model is as its last update left it and can be saved."
+        )
 
 
 def check_starts(what: str, space: Space) -> None:

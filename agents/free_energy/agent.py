@@ -194,6 +194,10 @@ class FreeEnergyAgent:
         """Log to another of stable-baselines3's."""
         self.model.set_logger(logger)
 
+    def set_random_seed(self, seed: int | None = None) -> None:
+        """Set the seed of all that comes; without one nothing changes."""
+        self.seed = self.seed if seed is None else whole("seed", seed, least=0, most=2**32 - 1)
+
     def get_env(self) -> VecEnv | None:
         """What it acts in, with the environment's own rewards; none if it was loaded without."""
         return None if isinstance(self.reward.venv, Nowhere) else self.reward.venv

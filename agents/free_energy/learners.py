@@ -19,7 +19,8 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, Flatten
 from e2c_control.agents.free_energy.sight import WhitenedImages
 from e2c_control.agents.novelty import NoveltyReplayBuffer, NoveltyReward
 from e2c_control.agents.policy_gradient import LAX, RELAX, PolicyGradient
-from e2c_control.agents.policy_gradient.actions import CONTINUOUS, DISCRETE, bounds_of
+from e2c_control.agents.policy_gradient.actions import CONTINUOUS, DISCRETE
+from e2c_control.agents.spaces import bounds_of
 from e2c_control.errors import InputError
 from e2c_control.registry import Registry
 

@@ -20,8 +20,7 @@ from e2c_control.agents.novelty.novelty import Novelty, NoveltyOptions
 from e2c_control.agents.novelty.scaling import ReturnScale
 from e2c_control.agents.novelty.weights import Objective, Weights
 from e2c_control.agents.novelty.windows import ActionCode, FrameCode, Layout
-from e2c_control.agents.policy_gradient.collecting import check_finite
-from e2c_control.agents.spaces import SPACES, check_fit, spaces_from, spaces_to
+from e2c_control.agents.spaces import SPACES, check_finite, check_fit, spaces_from, spaces_to
 from e2c_control.errors import InputError, flag, of_class, whole
 from e2c_control.runs.stateful import Groups, Part, State, gather, loading, put_back, save
 from e2c_control.runs.typed_json import fields_from

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common import preprocessing
 from torch import Tensor
 
-from e2c_control.agents.policy_gradient.actions import bounds_of
-from e2c_control.agents.spaces import check_starts
+from e2c_control.agents.spaces import bounds_of, check_starts
 from e2c_control.errors import InputError
 
 

@@ -9,13 +9,12 @@ from typing import Any, cast
 import numpy as np
 import torch
 from gymnasium import spaces
-from numpy.typing import NDArray
 from stable_baselines3.common.distributions import Distribution as PolicyDistribution
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, Independent
 
-from e2c_control.agents.spaces import check_starts
+from e2c_control.agents.spaces import bounds_of, check_starts
 from e2c_control.errors import InputError
 from e2c_control.gradients.laws import Continuous, Discrete, law_of
 
@@ -74,11 +73,6 @@ def code_size(space: spaces.Space[Any]) -> int:
     if isinstance(space, spaces.Discrete):
         return int(space.n)
     return int(np.prod(space.shape or (1,)))
-
-
-def bounds_of(space: Any) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Least and largest actions of a Box."""
-    return space.low, space.high
 
 
 def check_actions(algorithm: str, space: spaces.Space[Any], takes: tuple[type[spaces.Space[Any]], ...]) -> None:

@@ -12,9 +12,9 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import obs_as_tensor
 from stable_baselines3.common.vec_env import VecEnv
 
-from e2c_control.agents.policy_gradient.actions import action_distribution_at, bounds_of, look, sample
+from e2c_control.agents.policy_gradient.actions import action_distribution_at, look, sample
 from e2c_control.agents.policy_gradient.rollout import NoiseBuffer
-from e2c_control.errors import InputError
+from e2c_control.agents.spaces import bounds_of, check_finite
 
 if TYPE_CHECKING:
     from e2c_control.agents.policy_gradient.algorithm import PolicyGradient
@@ -99,22 +99,3 @@ def _with_values_of_the_cut_off(
                 value = model.policy.predict_values(model.policy.obs_to_tensor(last)[0])
             paid[i] += model.gamma * float(value)
     return paid
-
-
-def check_finite(what: str, values: Any, step: int) -> None:
-    """Refuse numbers of the environments that are not finite.
-
-    Raises:
-        InputError: there is one.
-    """
-    if isinstance(values, dict):
-        for name, part in cast(dict[str, Any], values).items():
-            check_finite(f"{what} '{name}'", part, step)
-        return
-    array = np.asarray(values)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        rows = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
-        raise InputError(
-            f"Environment {int(np.flatnonzero(rows)[0])} gave a {what} that is not finite after {step} steps: repair "
-            "it; the model is as its last update left it and can be saved."
-        )

@@ -11,6 +11,7 @@ import pytest
 from gymnasium.vector import SyncVectorEnv
 from gymnasium.wrappers import TimeLimit, TransformAction, TransformObservation
 from gymnasium.wrappers import vector as vector_wrappers
+from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
 
@@ -230,3 +231,25 @@ def test_a_task_of_ones_own(tmp_path: Path) -> None:
     assert np.diff(made.episodes).max() == 13
     with pytest.raises(InputError, match="Unknown environment"):
         make_image_env(made.card.environment)
+
+
+def test_what_to_evaluate_where_frames_are_stacked() -> None:
+    env = pendulum()
+    agent = E2CAgent(env, frame_stack=2)
+    agent.set_goal(np.zeros((16, 16, 2), np.uint8))
+    with pytest.raises(InputError, match=r"or take agent\.get_env\(\)"):
+        evaluate_policy(agent, env, n_eval_episodes=1, warn=False)  # type: ignore[arg-type]
+    assert agent.predict(agent.get_env().reset())[0].shape == (1, 1)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("make", [planar, lambda: TaskEnv("E2C/Planar-v0"), pendulum])
+def test_a_function_and_a_task_are_sources(make: Callable[[], Any], tmp_path: Path) -> None:
+    source, given = EnvSource.of(make), EnvSource.of(make())
+    assert (source.name, source.frame_shape, source.native) == (given.name, given.frame_shape, given.native)
+    assert source.vectors(3).num_envs == 3
+    if source.task is not None:
+        assert EnvSource.of(source.task, 2).observation_shape == (40, 40, 2)
+    with pytest.raises(InputError, match="The function made a int"):
+        EnvSource.of(lambda: 3)  # type: ignore[arg-type,return-value]
+    with pytest.raises(InputError, match="belong to an id"):
+        EnvSource.of(make(), noise=1.0)

@@ -281,3 +281,17 @@ def test_a_dataset_that_is_there_stays(explored: Path, capsys: pytest.CaptureFix
     assert main(["explore", "--env", "E2C/PendulumPump-v0", "--out", str(explored / "data")]) == 2
     assert "exists already" in capsys.readouterr().err
     assert (explored / "data" / "dataset.json").read_bytes() == before
+
+
+def test_the_device_reaches_the_agent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Reached(Exception):
+        pass
+
+    def begin(self: FreeEnergyAgent, *args: Any, device: Any, **others: Any) -> None:
+        raise Reached(device)
+
+    monkeypatch.setattr(FreeEnergyAgent, "__init__", begin)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for device, found in (("cuda", "cuda"), ("auto", "cuda"), (None, "cpu")):
+        with pytest.raises(Reached, match=found):
+            Explore(env="E2C/Planar-v0", out=tmp_path / "data", runs=tmp_path, device=device)()  # type: ignore[arg-type]

@@ -8,8 +8,11 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+import torch
 from gymnasium import spaces
 from stable_baselines3 import PPO, SAC
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from e2c_control.agents import (
@@ -207,6 +210,60 @@ def free_energy(folder: Path, /, **changes: Any) -> Seen:
     }
 
 
+class Stopping(BaseCallback):
+    def _on_step(self) -> bool:
+        return self.num_timesteps < 8
+
+
+def explored(folder: Path, /, **changes: Any) -> Seen:
+    """Learns a second time, and says what it does."""
+    given: dict[str, Any] = {"policy_options": PPO_SMALL, "seed": 0, "device": "cpu"}
+    bar, said = io.StringIO(), io.StringIO()
+    bar.isatty = lambda: True  # type: ignore[method-assign]
+    with contextlib.chdir(folder), contextlib.redirect_stdout(said), contextlib.redirect_stderr(bar):
+        agent = FreeEnergyAgent(walks(), novelty=SMALL, tensorboard_log="curves", verbose=1, **given).learn(16)
+        said.truncate(0)
+        agent.learn(**{"total_timesteps": 16, "callback": None, **changes})
+    return {
+        "policy": print_of(agent.model.policy),
+        "steps": agent.num_timesteps,
+        "names": sorted(path.name for path in (folder / "curves").iterdir()),
+        "reports": said.getvalue().count("total_timesteps"),
+        "bar": bool(bar.getvalue()),
+    }
+
+
+def acted(folder: Path, /, **changes: Any) -> Seen:
+    """Acts after a moment of learning; what is drawn at random is drawn alike."""
+    given: dict[str, Any] = {"policy_options": PPO_SMALL, "seed": 0, "device": "cpu"}
+    agent = FreeEnergyAgent(walks(actions="box"), novelty=SMALL, **given).learn(16)
+    torch.manual_seed(1)
+    observation = np.linspace(-1, 1, 48, dtype=np.float32).reshape(16, 3)
+    return {"actions": print_of(agent.predict(**{"observation": observation, **changes})[0])}
+
+
+class Quiet(ActorCriticPolicy):
+    """A policy of the user's own: its logits are halved."""
+
+    def _get_action_dist_from_latent(self, latent_pi: Any) -> Any:
+        return super()._get_action_dist_from_latent(0.5 * latent_pi)
+
+
+RECURRENT = "Recurrent policies alone keep a state, and stable-baselines3's own algorithms have none."
+EXPLORE: dict[str, Any] = {
+    "total_timesteps": [Row("policy", 32), Refused(-1, "total_timesteps")],
+    "callback": Row("steps", Stopping()),
+    "log_interval": Row("reports", 1, beside={"total_timesteps": 64}),
+    "tb_log_name": Row("names", "other"),
+    "reset_num_timesteps": Row("steps", False),
+    "progress_bar": Row("bar", True),
+}
+ACT: dict[str, Any] = {
+    "observation": Row("actions", np.ones((16, 3), np.float32)),
+    "state": Excused(RECURRENT),
+    "episode_start": Excused(RECURRENT),
+    "deterministic": Row("actions", True),
+}
 FREE: dict[str, Any] = {
     "env": [Row("policy", {"reward": 5.0}, beside={"extrinsic_weight": 1.0}), Refused("Nowhere-v0", "Nowhere-v0")],
     "policy": [Row("policy", "relax"), Refused("a2c", "no policy 'a2c'"), Refused("sac", "sac takes continuous")],
@@ -302,7 +359,7 @@ LOADED: dict[str, Any] = {
 }
 SAVED: dict[str, Any] = {"into": [Row("names", "c"), Refused("x\0y", "path is"), Refused(3, "path is 3")]}
 GRADIENT: dict[str, Any] = {
-    "policy": Refused("MlPolicy", "MlPolicy"),
+    "policy": [Row("policy", Quiet), Refused("MlPolicy", "MlPolicy")],
     "env": Row("policy", {"reward": 5.0}),
     "learning_rate": [Row("policy", 0.1), Refused(-1.0, "learning_rate")],
     "n_steps": Row("policy", 6),
@@ -376,6 +433,8 @@ THINGS = [
         },
     ),
     Thing("FreeEnergyAgent", FreeEnergyAgent, free_energy, FREE),
+    Thing("FreeEnergyAgent.learn", FreeEnergyAgent.learn, explored, EXPLORE),
+    Thing("FreeEnergyAgent.predict", FreeEnergyAgent.predict, acted, ACT),
     *(
         Thing(kind.__name__, every(kind), gradients(kind), {**GRADIENT, **({} if kind is A2CBaseline else SURROGATE)})
         for kind in (RELAX, LAX, A2CBaseline)

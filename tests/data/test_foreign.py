@@ -275,6 +275,7 @@ TOLD: dict[str, tuple[Callable[[int], Any], int | None]] = {
     "flags": (lambda _: {"state": np.array([True])}, None),
     "no numbers": (lambda _: {"state": np.zeros(0)}, None),
     "a matrix": (lambda _: {"state": np.eye(2)}, None),
+    "masked": (lambda _: {"state": np.ma.array([1.0, 2.0], mask=[False, True])}, None),
     "ragged": (lambda _: {"state": [[1.0], [1.0, 2.0]]}, None),
 }
 CHANGING: dict[str, Callable[[int], Any]] = {

@@ -108,3 +108,9 @@ def test_a_task_is_not_replaced_by_hand():
     env = gymnasium.make("E2C/Planar-v0")
     with pytest.raises(InputError, match="fixed when it is made"):
         env.unwrapped.task = make_task("E2C/PlanarWalls-v0")
+
+
+def test_a_masked_state_is_refused():
+    env = gymnasium.make("E2C/Planar-v0")
+    with pytest.raises(InputError, match="masked array: give plain numbers"):
+        env.reset(options={"state": np.ma.array([5.0, 5.0], mask=[False, True])})
