@@ -15,14 +15,14 @@ from e2c_control.envs.options import given_goals
 from e2c_control.envs.scene import Path
 from e2c_control.envs.system import System
 from e2c_control.envs.viewer import MARGIN, Viewer
-from e2c_control.errors import InputError
+from e2c_control.errors import LARGEST_COUNT, InputError
 from e2c_control.figures.colours import value_colours
 from e2c_control.figures.latent_map import is_plane, map_colours
 
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
-ENDLESS = 2**31
+ENDLESS = LARGEST_COUNT
 TRAIL = 40
 FAINT = (150, 150, 148)
 
