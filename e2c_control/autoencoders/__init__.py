@@ -1,4 +1,4 @@
-"""Auto-encoders from plain to recurrent, matched to a prior or explored by novelty."""
+"""Auto-encoders, from plain to recurrent, their priors, sampling, and novelty search."""
 
 from e2c_control.autoencoders.adversarial import AdversarialAutoEncoder
 from e2c_control.autoencoders.autoencoder import AutoEncoder, Loss

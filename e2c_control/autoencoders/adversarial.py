@@ -1,4 +1,4 @@
-"""The Wasserstein auto-encoder with a discriminator of codes and prior (Tolstikhin et al. 2018, algorithm 1)."""
+"""The Wasserstein auto-encoder with an adversarial penalty, WAE-GAN (Tolstikhin et al. 2018, algorithm 1)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from e2c_control.models.layers import mlp
 
 
 class AdversarialAutoEncoder(AutoEncoder):
-    """|x - D(z)|² - weight * log s(T(z)), while T learns to tell codes z from draws of the prior; s is the logistic.
+    """Loss |x - D(z)|² - weight * log s(T(z)); discriminator T learns to tell codes z from draws of the prior.
 
-    Both sides learn in one backward pass: the encoder sees a discriminator whose weights are held, the discriminator
-    codes that are. The penalty is the non-saturating one.
+    s is the sigmoid; the penalty is the non-saturating one. Both sides learn in one backward pass: the encoder's loss
+    holds the discriminator's weights constant, the discriminator's loss the codes.
 
     Args:
         networks: encoder and decoder; codes of any shape, which are flattened.
         weight: of the penalty, in units of the reconstruction's reduction.
         prior: normal, uniform or sphere.
-        scale: its deviation or radius.
+        scale: standard deviation or radius of the prior.
         reduction: of the squared error over the numbers of a sample.
         hidden: widths of the discriminator.
         discriminator_rate: its learning rate, as a multiple of the others'.

@@ -1,4 +1,4 @@
-"""What every auto-encoder is: the one contract that training, sampling, novelty search and agents call."""
+"""The interface of auto-encoders, on which training, sampling, novelty search and agents rely."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Loss:
     """A loss of a batch, mean over its rows.
 
     Attributes:
-        total: what is differentiated, a scalar.
-        parts: what it is made of, before weighting, detached scalars by name; "reconstruction" is always there.
+        total: the scalar to differentiate.
+        parts: its terms before weighting, detached scalars by name; "reconstruction" is always among them.
     """
 
     total: Tensor
@@ -46,14 +46,14 @@ class AutoEncoder(nn.Module, ABC):
 
     @abstractmethod
     def losses(self, x: Tensor, generator: torch.Generator) -> Iterator[Loss]:
-        """Losses of data (N, *data_shape), to be back-propagated one after the other.
+        """Yield the losses of data (N, *data_shape), to be back-propagated one after the other.
 
-        Most have one. Where there are several, each holds a graph of its own, and the next one is computed only when
-        it is asked for: who calls `backward` in between never holds two of them.
+        Most models yield one. Where there are several, each has a graph of its own, and the next is computed on demand:
+        calling `backward` in between keeps at most one graph in memory.
         """
 
     def loss(self, x: Tensor, generator: torch.Generator) -> Loss:
-        """All losses of data (N, *data_shape) together."""
+        """Return the sum of all losses of data (N, *data_shape)."""
         totals: list[Tensor] = []
         parts: dict[str, Tensor] = {}
         for loss in self.losses(x, generator):
@@ -63,7 +63,7 @@ class AutoEncoder(nn.Module, ABC):
         return Loss(torch.stack(totals).sum(), parts)
 
     def posterior(self, x: Tensor) -> Tensor | DiagonalGaussian:
-        """What the encoder says of data (N, *data_shape): codes (N, *code_shape), or Gaussians over them.
+        """Return the encoder's output for data (N, *data_shape): codes (N, *code_shape), or Gaussians over them.
 
         Raises:
             InputError: the data have another shape.
@@ -76,7 +76,7 @@ class AutoEncoder(nn.Module, ABC):
         return self.encoder(x)
 
     def encode(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Codes (N, *code_shape) of data (N, *data_shape).
+        """Return the codes (N, *code_shape) of data (N, *data_shape).
 
         Args:
             x: data.
@@ -88,30 +88,30 @@ class AutoEncoder(nn.Module, ABC):
         return q.mean if generator is None else q.sample(normal_like(q.mean, generator))
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Data (N, *data_shape) of codes (N, *code_shape)."""
+        """Return data (N, *data_shape) decoded from codes (N, *code_shape)."""
         return self.decoder(codes)
 
     def reconstruct(self, x: Tensor, passes: int = 1) -> Tensor:
-        """Data (N, *data_shape) after so many passes through encoder and decoder, without noise."""
+        """Return data (N, *data_shape) after `passes` passes through encoder and decoder, without noise."""
         for _ in range(passes):
             x = self.decode(self.encode(x))
         return x
 
     def error(self, x: Tensor) -> Tensor:
-        """How badly each of the data (N, *data_shape) is known: mean squared error without noise, (N,)."""
+        """Return the mean squared reconstruction error of each of the data (N, *data_shape), without noise, (N,)."""
         return (self.reconstruct(x) - x).square().flatten(1).mean(1)
 
     def prior_codes(self, n: int, generator: torch.Generator) -> Tensor:
-        """Codes (n, *code_shape) to decode without having seen any data: N(0, I), unless a model knows better."""
+        """Draw codes (n, *code_shape) from the prior: N(0, I) unless the model has another one."""
         return torch.randn(n, *self.code_shape, generator=generator, device=generator.device)
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """Data (n, *data_shape) that the model makes up; no gradients."""
+        """Draw samples (n, *data_shape) from the model; no gradients."""
         with torch.no_grad():
             return self.decode(self.prior_codes(n, generator))
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, object]]:
-        """Parameters with the learning rate of each, for an optimiser."""
+        """Return the parameter groups of an optimiser, each with its learning rate."""
         return [{"params": list(self.parameters()), "lr": learning_rate}]
 
     def check_data(self, x: Tensor) -> None:
@@ -140,28 +140,28 @@ class AutoEncoder(nn.Module, ABC):
 
 
 def normal_like(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Standard normal noise of the shape, type and device of a tensor."""
+    """Return standard normal noise of the shape, dtype and device of a tensor."""
     noise = torch.randn(x.shape, generator=generator, device=generator.device, dtype=x.dtype)
     return noise.to(x.device)
 
 
 def lengths(x: Tensor) -> Tensor:
-    """Euclidean norm of each row (N, ...), flattened, (N,)."""
+    """Return the Euclidean norm of each row of x (N, ...), flattened, (N,)."""
     return cast(Tensor, torch.linalg.vector_norm(x.flatten(1), dim=1))  # its slope at 0 is 0, unlike a root's
 
 
 def squared_error(output: Tensor, target: Tensor, reduction: str) -> Tensor:
-    """Squared error of a batch: `mean` or `sum` over the numbers of a sample, mean over samples; a scalar."""
+    """Return the squared error of a batch, a scalar: `mean` or `sum` over a sample's numbers, mean over samples."""
     error = torch.nn.functional.mse_loss(output, target)
     return error if reduction == "mean" else error * target[0].numel()
 
 
 def check_reduction(reduction: str) -> None:
-    """Refuse what `squared_error` does not know."""
+    """Raise InputError for a reduction that `squared_error` does not have."""
     one_of("reduction", reduction, ("mean", "sum"))
 
 
 def not_negative(**options: float) -> None:
-    """Refuse weights and deviations below zero, and NaN."""
+    """Raise InputError for weights and deviations that are negative or NaN."""
     for name, value in options.items():
         number(name, value, least=0)

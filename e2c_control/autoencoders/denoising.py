@@ -14,7 +14,7 @@ from e2c_control.errors import number
 
 
 class DenoisingAutoEncoder(PlainAutoEncoder):
-    """|x - D(E(x + noise))|² + penalty * mean_k E(x + noise)_k².
+    """Loss |x - D(E(x + noise))|² + penalty * mean_k E(x + noise)_k².
 
     Args:
         networks: encoder and decoder.
@@ -37,7 +37,7 @@ class DenoisingAutoEncoder(PlainAutoEncoder):
         self.masked = number("masked", masked, least=0, most=1)
 
     def corrupt(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """Data (N, *data_shape) as the encoder sees them in training."""
+        """Return the corrupted data (N, *data_shape) that the encoder is trained on."""
         x = x + self.corruption * normal_like(x, generator)
         if self.masked == 0:
             return x

@@ -1,4 +1,4 @@
-"""How far a set of made-up samples is from a set of true ones."""
+"""Distances between a set of generated samples and a set of true ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from e2c_control.errors import InputError
 
 
 def energy_distance(x: Tensor, y: Tensor, block: int = 1000) -> float:
-    """2 E|X - Y| - E|X - X'| - E|Y - Y'|, unbiased (Szekely and Rizzo 2013): 0 only for equal distributions.
+    """Return an unbiased estimate of the energy distance 2 E|X - Y| - E|X - X'| - E|Y - Y'|.
+
+    Its expectation is 0 only for equal distributions (Szekely and Rizzo 2013).
 
     Args:
         x: (n, ...), n >= 2; flattened.
@@ -34,7 +36,10 @@ def _sum(x: Tensor, y: Tensor, block: int) -> float:
 
 
 def auc(low: Tensor, high: Tensor) -> float:
-    """Chance that a number of `high` (m,) is above one of `low` (n,), ties counting half: the area under the curve."""
+    """Return the probability that a number of `high` (m,) exceeds one of `low` (n,), ties counting half.
+
+    This is the area under the ROC curve.
+    """
     both = torch.cat([low, high]).double()
     found = cast(tuple[Tensor, ...], torch.unique(both, return_inverse=True, return_counts=True))
     place, counts = found[1:]

@@ -1,4 +1,4 @@
-"""Kernels of squared distances, each with its slope, so that a penalty's gradient needs no second pass over pairs."""
+"""Kernels of squared distances with their derivatives, so that the MMD's gradient needs no second pass over pairs."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import Tensor
 from e2c_control.fields import Positive, Several, check
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""Of the published mixture (Tolstikhin et al. 2018, and the authors' code)."""
+"""Scales of the published mixture (Tolstikhin et al. 2018, and the authors' code)."""
 
 
 class Kernel(Protocol):
     """k as a function of the squared distance D >= 0, a positive function that falls to 0 as D grows."""
 
     def sum_and_slope(self, squared: Tensor) -> tuple[Tensor, Tensor]:
-        """Sum of k over all entries of D, a scalar, and dk/dD, of D's shape. D = inf gives 0 in both."""
+        """Return the sum of k over all entries of D, a scalar, and dk/dD, of D's shape. D = inf gives 0 in both."""
         ...
 
     def __call__(self, squared: Tensor) -> Tensor:
-        """k(D), of D's shape."""
+        """Return k(D), of D's shape."""
         ...
 
 
@@ -45,7 +45,7 @@ class InverseMultiquadratic:
         return sum((c / (c + squared) for c in self._constants()), start=torch.zeros_like(squared))
 
     def sum_and_slope(self, squared: Tensor) -> tuple[Tensor, Tensor]:
-        # With r = 1 / (C + D): k = C r and dk/dD = -C r². One work space serves all scales.
+        # With r = 1 / (C + D): k = C r and dk/dD = -C r². One buffer serves all scales.
         total, slope, r = squared.new_zeros(()), torch.zeros_like(squared), torch.empty_like(squared)
         for c in self._constants():
             torch.add(squared, c, out=r).reciprocal_()

@@ -5,9 +5,13 @@ For codes q (n, d) and draws p (m, d) of the prior (Gretton et al. 2012, equatio
 
     MMD² = sum_{i != j} k(q_i, q_j) / (n (n-1)) + sum_{i != j} k(p_i, p_j) / (m (m-1)) - 2 sum_{ij} k(q_i, p_j) / (n m)
 
-Unbiased, so negative in about half of all batches once the codes follow the prior. A clamp, a root or a logarithm would
-undo that, and none is applied. Codes of any shape are flattened: channels that copy each other are a dependence which
-only the joint distribution shows.
+The estimate is unbiased, hence negative in about half of all batches once the codes follow the prior. A clamp, a root
+or a logarithm would bias it, so none is applied. Codes of any shape are flattened, because only the joint distribution
+shows that channels depend on each other.
+
+How it works: the pairs are visited in blocks. With D the squared distances of a block, one call of the kernel gives
+k(D) for the sum and k'(D) for the gradient d/dq_i sum_j k(D_ij) = sum_j 2 k'_ij (q_i - q_j). The gradient is
+accumulated in the forward pass and only scaled in the backward pass, so nothing of size n² is kept.
 """
 
 from __future__ import annotations
@@ -23,17 +27,17 @@ from e2c_control.autoencoders.priors import Prior, normal_prior
 from e2c_control.errors import InputError
 
 BLOCK = 2**22
-"""Pairs of codes that are looked at together: three matrices of so many entries are the most that is held."""
+"""Pairs of codes in a block. At most three matrices with so many entries are in memory."""
 
 
 def mmd(codes: Tensor, draws: Tensor, kernel: Kernel | None = None, *, block: int = BLOCK) -> Tensor:
-    """The unbiased estimate of MMD² between two sets of codes, a scalar; gradients flow into both.
+    """Return the unbiased estimate of MMD² between two sets of codes, a scalar; gradients flow into both.
 
     Args:
         codes: (n, ...), n >= 2; flattened to (n, d).
         draws: (m, ...), of the same shape but for m >= 2.
         kernel: the inverse multiquadratic mixture for N(0, I) in d dimensions, unless given.
-        block: most pairs to look at together; bounds the memory beside the O((n + m) d) of codes and gradients.
+        block: most pairs in a block; bounds the memory beside the O((n + m) d) of codes and gradients.
 
     Raises:
         InputError: fewer than two codes or draws, or shapes that differ.
@@ -54,11 +58,11 @@ def mmd(codes: Tensor, draws: Tensor, kernel: Kernel | None = None, *, block: in
 
 
 def prior_mmd(codes: Tensor, prior: Prior, generator: torch.Generator, kernel: Kernel | None = None) -> Tensor:
-    """`mmd` between codes (n, ...) and as many draws of a prior, a scalar.
+    """Return `mmd` between codes (n, ...) and as many draws of a prior, a scalar.
 
     Args:
-        codes: of a deterministic encoder, or sampled from a random one: both are draws of the aggregate of codes.
-        prior: what they should follow.
+        codes: of a deterministic encoder, or sampled from a random one: both are draws of the aggregate posterior.
+        prior: the distribution that the codes should follow.
         generator: of the draws, on the device of the codes.
         kernel: the inverse multiquadratic mixture at the prior's base, unless given.
     """
@@ -68,12 +72,14 @@ def prior_mmd(codes: Tensor, prior: Prior, generator: torch.Generator, kernel: K
 
 
 def median_base(codes: Tensor, draws: Tensor, most: int = 1000) -> float:
-    """Variance of a Gaussian kernel by the authors' rule: the medians of cross and of code distances, added.
+    """Return the variance of a Gaussian kernel by the authors' rule.
+
+    It is the median squared distance between codes and draws plus that among codes.
 
     Args:
         codes: (n, ...).
         draws: (m, ...).
-        most: rows of each that are looked at.
+        most: rows of each that are used.
     """
     with torch.no_grad():
         q, p = codes[:most].flatten(1), draws[:most].flatten(1)
@@ -81,12 +87,12 @@ def median_base(codes: Tensor, draws: Tensor, most: int = 1000) -> float:
 
 
 def median_gaussian(codes: Tensor, draws: Tensor) -> Gaussian:
-    """The Gaussian kernel of `median_base`."""
+    """Return the Gaussian kernel of `median_base`."""
     return Gaussian(median_base(codes, draws))
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    """|a_i - b_j|², (n, m), of rows (n, d) and (m, d): by one matrix product, and never below zero."""
+    """Return |a_i - b_j|², (n, m), of rows (n, d) and (m, d), by one matrix product, clamped at zero."""
     centre = b.mean(0)  # differences stay, and what cancels gets small
     a, b = a - centre, b - centre
     squared = torch.addmm(a.square().sum(1, keepdim=True) + b.square().sum(1), a, b.mT, alpha=-2.0)
@@ -94,7 +100,7 @@ def squared_distances(a: Tensor, b: Tensor) -> Tensor:
 
 
 class _UStatistic(torch.autograd.Function):
-    """Value and gradients in one pass over blocks of pairs: nothing of size n² outlives its block."""
+    """MMD² and its gradients in one pass over blocks of pairs; nothing of size n² outlives its block."""
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, p: Tensor, kernel: Kernel, block: int) -> Tensor:
@@ -119,14 +125,14 @@ class _UStatistic(torch.autograd.Function):
 
 
 def _within(x: Tensor, kernel: Kernel, block: int, weight: float, grad: Tensor | None) -> Tensor:
-    """weight * sum_{i != j} k(x_i, x_j); its gradient is added to `grad`."""
+    """Return weight * sum_{i != j} k(x_i, x_j); add its gradient to `grad`."""
     total = x.new_zeros(())
     for first, rows in _blocks(x, len(x), block):
         squared = squared_distances(rows, x)
         squared.diagonal(first).fill_(torch.inf)  # k(x_i, x_i) does not count
         found, slope = kernel.sum_and_slope(squared)
         total += weight * found
-        if grad is not None:  # every pair is met twice, once from either side
+        if grad is not None:  # each pair occurs twice, in either order
             grad[first : first + len(rows)] += 2.0 * weight * _pull(slope, rows, x)
     return total
 
@@ -134,7 +140,7 @@ def _within(x: Tensor, kernel: Kernel, block: int, weight: float, grad: Tensor |
 def _between(
     a: Tensor, b: Tensor, kernel: Kernel, block: int, weight: float, grad_a: Tensor | None, grad_b: Tensor | None
 ) -> Tensor:
-    """weight * sum_{ij} k(a_i, b_j); its gradients are added to `grad_a` and `grad_b`."""
+    """Return weight * sum_{ij} k(a_i, b_j); add its gradients to `grad_a` and `grad_b`."""
     total = a.new_zeros(())
     for first, rows in _blocks(a, len(b), block):
         found, slope = kernel.sum_and_slope(squared_distances(rows, b))
@@ -147,12 +153,12 @@ def _between(
 
 
 def _pull(slope: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """d/da_i of sum_ij k(|a_i - b_j|²) = sum_j 2 k'_ij (a_i - b_j)."""
+    """Return d/da_i of sum_ij k(|a_i - b_j|²), which is sum_j 2 k'_ij (a_i - b_j)."""
     return 2.0 * (slope.sum(1, keepdim=True) * a - slope @ b)
 
 
 def _blocks(x: Tensor, others: int, block: int) -> list[tuple[int, Tensor]]:
-    """Rows of x with the number of their first one, few enough that each set times `others` is a block."""
+    """Split x into sets of rows, with the index of each first row; rows times `others` are at most a block."""
     count = min(max(ceil(len(x) * others / block), 1), len(x))
     parts = torch.tensor_split(x, count)
     starts = [0]

@@ -1,4 +1,4 @@
-"""Encoders and decoders for vectors, signals and images, made of the project's own where those fit."""
+"""Encoders and decoders for vectors, signals and images, built on those of `e2c_control.models` where they fit."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Networks:
 
 
 class Halves(nn.Module):
-    """A Gaussian from a network that gives mean and log variance one after the other, along dimension 1."""
+    """A network whose output, if `gaussian`, is split along dimension 1 into a Gaussian's mean and log variance."""
 
     def __init__(self, net: nn.Module, gaussian: bool) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Halves(nn.Module):
 
 
 class MeanOf(nn.Module):
-    """The mean of an encoder that gives Gaussians: one of the embedding's as a deterministic one."""
+    """The mean of an encoder of Gaussians: makes an encoder of `e2c_control.models` deterministic."""
 
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class MeanOf(nn.Module):
 
 
 class ChannelsLast(nn.Module):
-    """Images (N, H, W, C) through a network of channels first, and back (or one of the two)."""
+    """Adapt a channels-first network to images (N, H, W, C): move the channels before it, or after it."""
 
     def __init__(self, net: nn.Module, *, before: bool) -> None:
         super().__init__()
@@ -79,9 +79,9 @@ class ChannelsLast(nn.Module):
 def vector_networks(
     size: int, code: int, hidden: Sequence[int] = (128,), *, gaussian: bool = False, output: Output = "linear"
 ) -> Networks:
-    """Fully connected, with ReLU between, for vectors of `size` numbers and codes of `code`.
+    """Return fully connected networks with ReLU, for vectors of `size` numbers and codes of `code` numbers.
 
-    Codes are linear in the last hidden layer. Weights are Glorot's uniform ones, biases 0.
+    Codes are linear in the last hidden layer. Weights are initialised by Glorot's uniform scheme, biases with 0.
     """
     encoder = mlp(size, (*hidden, code * (1 + gaussian)), nn.ReLU, linear=_linear)
     decoder = mlp(code, (*reversed(hidden), size), nn.ReLU, linear=_linear)
@@ -101,7 +101,7 @@ def image_networks(
     gaussian: bool = False,
     output: Output = "sigmoid",
 ) -> Networks:
-    """The embedding's own encoders and decoders for images (H, W, C), whose codes are vectors."""
+    """Return the encoder and decoder of `e2c_control.models` for images (H, W, C); codes are vectors."""
     encoder = (MLPEncoder if kind == "mlp" else ConvEncoder)(shape, code, hidden)
     decoder = (MLPDecoder if kind == "mlp" else ConvDecoder)(shape, code, tuple(reversed(hidden)))
     chosen = encoder if gaussian else MeanOf(encoder)
@@ -117,7 +117,10 @@ def signal_networks(
     gaussian: bool = False,
     output: Output = "linear",
 ) -> Networks:
-    """Fully convolutional, for signals (channels, length); codes are (code_channels, length / 2^len(widths))."""
+    """Return fully convolutional networks for signals (channels, length).
+
+    Codes are (code_channels, length / 2^len(widths)).
+    """
     _divisible("length", length, len(widths))
     outputs = code_channels * (1 + gaussian)
     encoder = nn.Sequential(
@@ -136,7 +139,10 @@ def convolutional_networks(
     gaussian: bool = False,
     output: Output = "sigmoid",
 ) -> Networks:
-    """Fully convolutional, for images (H, W, C); codes are (code_channels, H / 2^n, W / 2^n) with n = len(widths)."""
+    """Return fully convolutional networks for images (H, W, C).
+
+    Codes are (code_channels, H / 2^n, W / 2^n) with n = len(widths).
+    """
     height, width, channels = shape
     for name, side in (("height", height), ("width", width)):
         _divisible(name, side, len(widths))
@@ -149,7 +155,11 @@ def convolutional_networks(
 
 
 def seeded(make: Callable[[], Networks], generator: torch.Generator) -> Networks:
-    """Networks whose weights come from a generator: torch's initialisers read the global one, which gets its state."""
+    """Return networks whose initial weights are drawn from a generator.
+
+    torch's initialisers read the global generator: it gets the given one's state for the call, and is restored
+    afterwards.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.set_rng_state(generator.get_state())
         networks = make()

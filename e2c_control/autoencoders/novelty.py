@@ -1,4 +1,4 @@
-"""Novelty search on a data set: look for what is hard, but not impossible, to describe in the terms learned so far.
+"""Novelty search on a data set: find samples that an auto-encoder describes badly, yet that have structure.
 
 The six steps of the post that proposed it ("adversarial free energy" on a static data set):
 
@@ -10,10 +10,10 @@ The six steps of the post that proposed it ("adversarial free energy" on a stati
 5. repeat 4;
 6. decode, put the samples in the place of a share of the data, and go on with 2.
 
-One thing is added, because left alone the samples lose their amplitude, or under long steps win ever more of it: codes
-between those of data decode to quiet mixtures, and the penalty on the norm pulls what is replaced farther in; codes far
-out decode to loud ones. It is the shape of a sample that is new, so it is brought to the data's amplitude before it is
-put in.
+One thing is added: each sample is scaled to the data's amplitude before it is put in, since its shape is what should be
+new. Otherwise the amplitude falls over the cycles, or under long steps grows: codes between those of data decode to
+mixtures of small amplitude, and the penalty on the norm pulls their codes farther in; codes far out decode to large
+ones.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from e2c_control.runs.stateful import Groups, State, gather, put_back
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """How novelty is searched for.
+    """Options of a novelty search.
 
     Attributes:
         share: of the data that a cycle replaces.
@@ -67,7 +67,7 @@ class SearchOptions:
 
 @dataclass(frozen=True)
 class Found:
-    """What one cycle brought.
+    """Results of one cycle of a novelty search.
 
     Attributes:
         cycle: counted from 1.
@@ -89,12 +89,12 @@ class Found:
 
 
 def gap(model: AutoEncoder, codes: Tensor) -> Tensor:
-    """|z - E(D(z))|² of codes (N, *code_shape), (N,): 0 at the fixed points of decoding and encoding."""
+    """Return |z - E(D(z))|² of codes (N, *code_shape), (N,): 0 at the fixed points of decoding and encoding."""
     return (codes - model.encode(model.decode(codes))).square().flatten(1).sum(1)
 
 
 def ascend(model: AutoEncoder, codes: Tensor, steps: int, length: float) -> Tensor:
-    """Codes (N, *code_shape) after so many steps of that length along the gradient of `gap`, each code by itself."""
+    """Return codes (N, *code_shape) after `steps` steps of the given length along each code's own gradient of `gap`."""
     for _ in range(steps):
         codes = codes.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(gap(model, codes).sum(), codes)
@@ -104,15 +104,15 @@ def ascend(model: AutoEncoder, codes: Tensor, steps: int, length: float) -> Tens
 
 
 def amplitude(x: Tensor) -> Tensor:
-    """Deviation of the numbers of each sample (N, ...) about their own mean, (N,)."""
+    """Return the standard deviation of the numbers of each sample (N, ...) about their own mean, (N,)."""
     return x.flatten(1).std(1, correction=0)
 
 
 class NoveltySearch:
-    """The cycles of a search. Everything that the next one depends on is in `state`.
+    """A novelty search, one cycle at a time. `state` holds everything that the next cycle depends on.
 
     Args:
-        model: is trained where it is; the recurrent one is what the method was made with.
+        model: is trained in place; the method was proposed with a recurrent one.
         data: (N, *data_shape) to begin with; copied, never changed.
         options: of the search.
         training: batch size, learning rate, seed; its schedule, none unless given, counts the epochs of all cycles.
@@ -142,12 +142,12 @@ class NoveltySearch:
         self._generator = torch.Generator().manual_seed(settings.seed + 2)
 
     def warm_up(self) -> dict[str, float]:
-        """Train before the first cycle, unless that is done already."""
+        """Train before the first cycle, unless that is done already; return the mean losses by name."""
         missing = self.options.warm_epochs - self.trainer.epoch
         return self.trainer.train(self.data, missing) if self.cycle == 0 and missing > 0 else {}
 
     def advance(self) -> Found:
-        """One cycle: train, look for what is new, replace."""
+        """Run one cycle: train, search for novel samples, put them in the place of data."""
         self.warm_up()
         losses = self.trainer.train(self.data, self.options.epochs)
         count = max(round(self.options.share * len(self.data)), 1)
@@ -177,7 +177,7 @@ class NoveltySearch:
         return float((codes - codes.mean(0)).square().sum(1).mean().sqrt())
 
     def _as_loud_as_data(self, x: Tensor) -> Tensor:
-        """Samples with a deviation about their own mean from floor to ceiling, within what the decoder can give."""
+        """Scale samples about their own mean to a deviation from floor to ceiling, clamped to the decoder's range."""
         own, typical = amplitude(x).clamp(min=1e-12), amplitude(self.original).median().to(x)
         wanted = own.clamp(self.options.floor * typical, self.options.ceiling * typical)
         factor = (wanted / own).clamp(max=max(self.options.gain, 1.0))
@@ -219,7 +219,10 @@ def novelty_search(
     training: TrainingOptions | None = None,
     callback: Callback | None = None,
 ) -> NoveltySearch:
-    """Search for so many cycles; `callback` sees each. What was found is in the search's `data` and `born`."""
+    """Run `cycles` cycles of a search and return it; `callback` is called after each.
+
+    The samples found are in the search's `data`, the cycles that they were found in in `born`.
+    """
     search = NoveltySearch(model, data, options, training)
     for _ in range(whole("cycles", cycles, least=0)):
         found = search.advance()

@@ -1,4 +1,4 @@
-"""A novelty search with a folder around it: checkpoints, curves, pictures, and going on after a crash."""
+"""Run a novelty search in a folder: checkpoints, curves, images, and resumption after a crash."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def new_config(
 
 
 def with_data(config: NoveltyConfig, data: str) -> NoveltyConfig:
-    """Return a config with another file of data, if one is given."""
+    """Return the config with another data file, if one is given."""
     return config if data == WAVES else replace(config, data=str(Path(data).resolve()))
 
 
@@ -113,7 +113,7 @@ def resumed_config(run: RunFolder, data: str, cycles: int | None) -> NoveltyConf
 
 
 def load_data(data: str, count: int, seed: int) -> Tensor:
-    """Samples (N, ...) float32: waves, or what a .npy file holds; images of bytes are scaled to [0, 1].
+    """Return samples (N, ...) float32: waves, or those of a .npy file; uint8 images are scaled to [0, 1].
 
     Raises:
         InputError: there is no such file, or it holds no numbers, or one sample alone.
@@ -133,7 +133,7 @@ def load_data(data: str, count: int, seed: int) -> Tensor:
 
 
 def run_novelty(run: RunFolder, config: NoveltyConfig, *, progress: bool = False) -> NoveltySearch:
-    """Search to the last cycle, from the run's newest checkpoint if it has one.
+    """Run the search to its last cycle, resuming from the run's newest checkpoint if there is one.
 
     Raises:
         InputError: data or checkpoint do not fit, or another process works in the folder.

@@ -1,4 +1,4 @@
-"""Pictures of samples and of codes. Importing this loads matplotlib."""
+"""Images of samples and of codes. Importing this loads matplotlib."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 
 
 def sample_sheet(samples: Tensor, title: str, columns: int = 6, most: int = 18) -> Image:
-    """Samples side by side: vectors (N, L) and signals (N, C, L) as curves, images (N, H, W, C) in [0, 1] as such."""
+    """Draw samples side by side: vectors (N, L) and signals (N, C, L) as curves, or images (N, H, W, C) in [0, 1]."""
     shown = np.asarray(samples[:most].detach().cpu().double())
     rows = -(-len(shown) // columns)
     figure = new_figure(170 * columns, 110 * rows + 40)
@@ -45,13 +45,15 @@ def _draw(axes: Any, sample: Array) -> None:
 
 
 def code_map(codes: Tensor, born: Tensor, newest: int, title: str) -> Image:
-    """Codes (N, ...) on the two main axes of the original data's: original in grey, found in blue, newest in orange.
+    """Draw codes (N, ...) on the first two principal axes of the original data's codes.
+
+    Codes of original data are grey, those of found samples blue, those of the newest orange.
 
     Args:
-        codes: of the data as they are.
-        born: cycle in which each was made, 0 for an original one, (N,).
+        codes: of the current data.
+        born: cycle in which each was found, 0 for an original one, (N,).
         newest: the latest cycle.
-        title: above it.
+        title: of the figure.
     """
     flat, made = np.asarray(codes.detach().cpu().double().flatten(1)), np.asarray(born.cpu())
     original = flat[made == 0] if (made == 0).sum() > 2 else flat

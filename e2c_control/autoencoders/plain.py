@@ -1,4 +1,4 @@
-"""The plain auto-encoder: squared error through a bottleneck, with a penalty that keeps codes from growing."""
+"""The plain auto-encoder: squared error through a bottleneck, with a penalty on the codes' norm."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from e2c_control.autoencoders.networks import Networks
 
 
 class PlainAutoEncoder(AutoEncoder):
-    """|x - D(E(x))|² + penalty * mean_k E(x)_k². A random encoder is used by its means.
+    """Loss |x - D(E(x))|² + penalty * mean_k E(x)_k². Of a random encoder, the means are used.
 
     Args:
         networks: encoder and decoder.

@@ -1,4 +1,4 @@
-"""Distributions that codes are asked to follow, and the scale of distances under each."""
+"""Prior distributions of codes, and the scale of distances under each."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Prior:
     base: Callable[[int], float]
 
     def sample(self, n: int, shape: Sequence[int], generator: torch.Generator) -> Tensor:
-        """Codes (n, *shape)."""
+        """Draw codes (n, *shape)."""
         return self.draw(n, shape, generator)
 
 
 def normal_prior(deviation: float = 1.0) -> Prior:
-    """N(0, deviation² I). Two draws are 2 d deviation² apart in the mean of squares, which is its base."""
+    """Return N(0, deviation² I), with base 2 d deviation², the mean squared distance of two draws."""
     deviation = number("deviation", deviation, above=0)
 
     def draw(n: int, shape: Sequence[int], generator: torch.Generator) -> Tensor:
@@ -43,7 +43,7 @@ def normal_prior(deviation: float = 1.0) -> Prior:
 
 
 def uniform_prior(radius: float = 1.0) -> Prior:
-    """Uniform on [-radius, radius] in each coordinate; base d radius², as published for radius 1."""
+    """Return the uniform prior on [-radius, radius] in each coordinate; base d radius², as published for radius 1."""
     radius = number("radius", radius, above=0)
 
     def draw(n: int, shape: Sequence[int], generator: torch.Generator) -> Tensor:
@@ -53,7 +53,7 @@ def uniform_prior(radius: float = 1.0) -> Prior:
 
 
 def sphere_prior(radius: float = 1.0) -> Prior:
-    """Uniform on the sphere of the flattened code; base 2 radius², whatever the dimension."""
+    """Return the uniform prior on the sphere of the flattened code; base 2 radius² in any dimension."""
     radius = number("radius", radius, above=0)
 
     def draw(n: int, shape: Sequence[int], generator: torch.Generator) -> Tensor:
@@ -69,5 +69,5 @@ PRIORS: Registry[Callable[[float], Prior]] = Registry(
 
 
 def make_prior(name: str | Callable[[float], Prior], scale: float = 1.0) -> Prior:
-    """Return the prior `name`, `scale` being its deviation or radius."""
+    """Return the prior `name`, with `scale` as its standard deviation or radius."""
     return PRIORS.find(name)(scale)

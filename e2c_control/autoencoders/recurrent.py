@@ -1,12 +1,16 @@
-"""The recurrent auto-encoder: N passes through itself, each scored against the data that it began with.
+"""The recurrent auto-encoder: N passes of encoding and decoding, each compared with the original data.
 
-Its name is spelled out, because "RAE" elsewhere is the regularised auto-encoder (Ghosh et al. 2020). This one makes the
-Monte-Carlo resampling of auto-encoders (Creswell et al. 2016) a part of training. With x_0 = x and n = 1..N,
+It makes the Monte-Carlo resampling of auto-encoders (Creswell et al. 2016) a part of training. ("RAE" elsewhere is the
+regularised auto-encoder of Ghosh et al. 2020.) With x_0 = x and n = 1..N,
 
     z_n = E(x_{n-1}),   x_n = D(z_n + noise),   loss = sum_n [ |x - x_n|² + penalty |z_n|² ].
 
 Differentiated through all passes, it is a recurrent network. With the gradient cut between passes, x_{n-1} is a given
-corrupted input, and what remains is the walk-back training of generative stochastic networks (Bengio et al. 2013).
+corrupted input, and this is the walk-back training of generative stochastic networks (Bengio et al. 2013).
+
+How sampling works: training teaches a pass to move a code that noise has displaced back towards codes of data. `sample`
+starts at z ~ N(0, I), where there need be no data, and repeats z <- E(D(z)) + noise, a Markov chain that these passes
+pull towards the data. The last pass adds no noise, so that the sample is not blurred.
 """
 
 from __future__ import annotations
@@ -30,17 +34,17 @@ from e2c_control.errors import flag, one_of, whole
 
 
 class RecurrentAutoEncoder(AutoEncoder):
-    """N passes of encode, add noise, decode.
+    """An auto-encoder trained through N passes of encoding, adding noise and decoding.
 
     Args:
-        networks: encoder and decoder; a random encoder is used by its means, the noise comes from here.
+        networks: encoder and decoder; of a random encoder the means are used, since this class adds the noise.
         passes: N.
         noise: deviation of the normal noise on every code, in training.
         penalty: weight of the code's norm.
         norm: "square", the mean square of the code's entries, or "length", the Euclidean norm of the code.
         cut: whether the gradient is cut between passes. Each pass is then a loss of its own, so that memory does not
             grow with N.
-        cycles: of decoding and encoding with noise before a sample is decoded for good.
+        cycles: of decoding, encoding and adding noise before the final decoding of a sample.
         reduction: of the squared error over the numbers of a sample.
     """
 
@@ -69,7 +73,7 @@ class RecurrentAutoEncoder(AutoEncoder):
         )
 
     def losses(self, x: Tensor, generator: torch.Generator) -> Iterator[Loss]:
-        """One loss, or one for each pass where the gradient is cut. Its sum over passes is "reconstruction"."""
+        """Yield one loss, or one for each pass where the gradient is cut; "reconstruction" adds up over passes."""
         if not self.cut:
             yield self._through_all(x, generator)
             return
@@ -81,11 +85,11 @@ class RecurrentAutoEncoder(AutoEncoder):
             error, norm = squared_error(output, x, self.reduction), self._norm(codes)
             loss = Loss(error + self.penalty * norm, {"reconstruction": error.detach(), "norm": norm.detach()})
             seen = output.detach()
-            del codes, noisy, output, error, norm  # or their graph would live on through the next pass
+            del codes, noisy, output, error, norm  # or their graph would stay in memory through the next pass
             yield loss
 
     def _through_all(self, x: Tensor, generator: torch.Generator) -> Loss:
-        """One graph of all passes; noise is drawn and passes are scored together, which costs less than one by one."""
+        """Return the loss of all passes in one graph; noise and errors are computed for all at once, for speed."""
         every = x.new_empty(self.passes, len(x), *self.code_shape)
         noise = normal_like(every, generator) if self.noise else None
         seen, outputs, found = x, list[Tensor](), list[Tensor]()
@@ -101,7 +105,7 @@ class RecurrentAutoEncoder(AutoEncoder):
         return Loss(error + self.penalty * norm, {"reconstruction": error.detach(), "norm": norm.detach()})
 
     def error(self, x: Tensor) -> Tensor:
-        """The N-pass error of each of the data (N, *data_shape): the mean over all passes, without noise, (N,)."""
+        """Return the N-pass error of each of the data (N, *data_shape): mean over all passes, without noise, (N,)."""
         seen, total = x, x.new_zeros(len(x))
         for _ in range(self.passes):
             seen = self.reconstruct(seen)
@@ -109,7 +113,10 @@ class RecurrentAutoEncoder(AutoEncoder):
         return total / self.passes
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """Where any code leads to: `cycles` of decoding, encoding and noise from N(0, I), the last without noise."""
+        """Draw samples (n, *data_shape): start at N(0, I), decode, encode and add noise `cycles` times, and decode.
+
+        The last cycle adds no noise.
+        """
         with torch.no_grad():
             codes = self.prior_codes(n, generator)
             for cycle in range(self.cycles):

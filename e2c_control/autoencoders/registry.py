@@ -1,4 +1,4 @@
-"""Auto-encoders by name: from a description that fits into JSON to a model, to a folder, and back."""
+"""Auto-encoders by name: make a model from a config that fits into JSON, save it to a folder, and load it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NETWORKS: Registry[Callable[..., Networks]] = Registry(
 
 @dataclass(frozen=True)
 class AutoEncoderConfig:
-    """What an auto-encoder is, in words and numbers.
+    """Description of an auto-encoder, as JSON can hold it.
 
     Attributes:
         method: a name in `METHODS`, "my_package:Mine", or a class of your own, of which the name is kept.
@@ -73,7 +73,7 @@ class AutoEncoderConfig:
 
 
 def make_autoencoder(config: AutoEncoderConfig, generator: torch.Generator) -> AutoEncoder:
-    """The model of a description, its weights drawn from a generator, on the CPU."""
+    """Return the model of a config on the CPU, its weights drawn from a generator."""
     shape: Any = config.data_shape
     sizes: dict[str, Any] = {"gaussian": config.gaussian or config.method == "variational", "output": config.output}
     if config.networks == "image":
@@ -92,7 +92,7 @@ def make_autoencoder(config: AutoEncoderConfig, generator: torch.Generator) -> A
 
 
 def save_autoencoder(path: Path | str, model: AutoEncoder, config: AutoEncoderConfig) -> None:
-    """Write a model and what it is to a folder of JSON and safetensors."""
+    """Write a model and its config to a folder of JSON and safetensors."""
     tensors, _ = gather({"model": model})
     save(path, State(tensors, {"autoencoder": config}))
 

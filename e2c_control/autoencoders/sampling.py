@@ -1,7 +1,7 @@
-"""Monte-Carlo sampling of any auto-encoder: decode, encode, perhaps add noise, again and again (Creswell et al. 2016).
+"""Monte-Carlo sampling of any auto-encoder: repeat decoding, encoding and adding noise (Creswell et al. 2016).
 
-Nothing makes a plain auto-encoder's chain stay where the data are. It may creep along the codes, settle in one place or
-leave for ever, so each chain is watched, and what it did is part of the answer.
+Nothing keeps a plain auto-encoder's chain near the data: it may drift, converge to a point or diverge. So each chain is
+monitored, and a report is part of the result.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from e2c_control.errors import InputError, number, whole
 
 @dataclass(frozen=True)
 class FittedCodes:
-    """A normal distribution fitted to the codes of data: where to start a chain if the model has no prior to speak of.
+    """A normal distribution fitted to the codes of data, to start chains of a model that was trained without a prior.
 
     Attributes:
         mean: of the flattened codes, (d,).
@@ -37,14 +37,14 @@ class FittedCodes:
         return float(self.factor.square().sum(1).mean().sqrt())
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """Codes (n, *shape)."""
+        """Draw codes (n, *shape)."""
         noise = torch.randn(n, len(self.mean), generator=generator, device=generator.device).to(self.mean.device)
         return (self.mean + noise @ self.factor.mT).reshape(n, *self.shape)
 
 
 @torch.no_grad()
 def fit_codes(model: AutoEncoder, data: Tensor) -> FittedCodes:
-    """Mean and covariance of the codes of data (N, *data_shape).
+    """Fit a normal distribution to the codes of data (N, *data_shape).
 
     Raises:
         InputError: there are fewer than two samples.
@@ -64,12 +64,12 @@ def fit_codes(model: AutoEncoder, data: Tensor) -> FittedCodes:
 
 @dataclass(frozen=True)
 class ChainReport:
-    """What the chains did, cycle by cycle; all lengths in units of the starting codes' deviation.
+    """Statistics of the chains, cycle by cycle; all lengths in units of the starting codes' deviation.
 
     Attributes:
-        moved: median distance that a code went, without the noise.
+        moved: median distance that a code moved, without the noise.
         spread: root mean square deviation of all codes from their mean.
-        drift: distance that the mean of all codes went.
+        drift: distance that the mean of all codes moved.
         memory: correlation of the codes with those at the start; near 0 once a chain has forgotten it.
         exploded: share of the chains that had left the region of codes by then.
     """
@@ -81,7 +81,7 @@ class ChainReport:
     exploded: tuple[float, ...]
 
     def settled(self, tolerance: float = 0.05) -> int | None:
-        """The first cycle from which on none moves the median code by more than `tolerance`; None if there is none."""
+        """Return the first cycle from which on no cycle moves the median code by more than `tolerance`, or None."""
         late = [i for i, moved in enumerate(self.moved) if not moved <= tolerance]
         first = late[-1] + 1 if late else 0
         return first if first < len(self.moved) else None
@@ -89,13 +89,13 @@ class ChainReport:
 
 @dataclass(frozen=True)
 class Chains:
-    """Where the chains ended.
+    """Results of Monte-Carlo sampling.
 
     Attributes:
         samples: decodings of the last codes, which had no noise added, (n, *data_shape).
         codes: the last codes, (n, *code_shape).
-        kept: whether each chain stayed in the region of codes, (n,) bool; one that left stands where it was last.
-        report: what happened on the way.
+        kept: whether each chain stayed in the region of codes, (n,) bool; one that left keeps its last code within.
+        report: statistics of every cycle.
     """
 
     samples: Tensor
@@ -114,7 +114,7 @@ def resample(
     noise: float | None = None,
     guard: float = 10.0,
 ) -> Chains:
-    """Run chains of decoding and encoding, and decode where they end.
+    """Run chains of decoding and encoding, and decode the last codes.
 
     Args:
         model: any auto-encoder; a random encoder is sampled.

@@ -1,4 +1,4 @@
-"""Measures of novelty with structure: new to the model, but neither noise nor silence."""
+"""Measures of structured novelty: samples that are new to the model, but neither noise nor constant."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ below this share of white noise's."""
 
 @dataclass(frozen=True)
 class Structure:
-    """Judgement of a set of samples by a model. Relative errors are errors over a sample's own variance.
+    """Measures of a set of samples under a model. Relative errors are errors over a sample's own variance.
 
     Attributes:
         error: median relative error of the samples.
-        percentile: share of the original data that are known better than the median sample, in [0, 1].
+        percentile: share of the original data whose error is below the samples' median, in [0, 1].
         noise_error: median relative error of white noise that has each datum's mean and deviation.
         amplitude: median deviation of the samples over that of the original data.
         distance: median distance to the nearest original datum, over the same among the data.
@@ -40,7 +40,7 @@ class Structure:
         return self.percentile >= NEW and self.error <= NOISY * self.noise_error
 
     def scalars(self) -> dict[str, float]:
-        """For logs."""
+        """Return the measures by their TensorBoard tags, "novelty/..."."""
         return {
             "novelty/error": self.error,
             "novelty/percentile": self.percentile,
@@ -53,19 +53,19 @@ class Structure:
 
 @torch.no_grad()
 def relative_error(model: AutoEncoder, x: Tensor) -> Tensor:
-    """`model.error` over the variance of each sample's own numbers, (N,)."""
+    """Return `model.error` over the variance of each sample's own numbers, (N,)."""
     return model.error(x) / amplitude(x).square().clamp(min=1e-12)
 
 
 def noise_like(x: Tensor, generator: torch.Generator) -> Tensor:
-    """White noise (N, ...) with the mean and the deviation of each sample."""
+    """Return white noise (N, ...) with the mean and the standard deviation of each sample."""
     flat = x.flatten(1)
     noise = torch.randn(flat.shape, generator=generator).to(x)
     return (flat.mean(1, keepdim=True) + amplitude(x).unsqueeze(1) * noise).reshape(x.shape)
 
 
 def measure_structure(model: AutoEncoder, samples: Tensor, original: Tensor, generator: torch.Generator) -> Structure:
-    """Judge samples (m, *data_shape) beside the data (N, *data_shape) that the search began with."""
+    """Measure samples (m, *data_shape) against the data (N, *data_shape) that the search began with."""
     known = relative_error(model, original)
     median = relative_error(model, samples).median()
     centre = original.flatten(1).mean(0)  # distances stay, and what cancels in them gets small
@@ -81,7 +81,10 @@ def measure_structure(model: AutoEncoder, samples: Tensor, original: Tensor, gen
 
 
 def spectrum(signals: Tensor) -> Tensor:
-    """Shares of power (N, L // 2 + 1) of signals (N, L) by cycles per signal: Hann window, mean taken off."""
+    """Return the normalised power spectrum (N, L // 2 + 1) of signals (N, L), by cycles per signal.
+
+    The mean is subtracted and a Hann window applied.
+    """
     length = signals.shape[-1]
     window = torch.hann_window(length, periodic=False, dtype=signals.dtype, device=signals.device)
     waves = cast(Tensor, torch.fft.rfft((signals - signals.mean(-1, keepdim=True)) * window))
@@ -90,12 +93,12 @@ def spectrum(signals: Tensor) -> Tensor:
 
 
 def dominant_frequency(signals: Tensor) -> Tensor:
-    """Cycles per signal with the most power, (N,) int64, of signals (N, L)."""
+    """Return the cycles per signal with the most power, (N,) int64, of signals (N, L)."""
     return spectrum(signals).argmax(-1)
 
 
 def high_share(signals: Tensor, above: float) -> Tensor:
-    """Share of power beyond so many cycles per signal, (N,), of signals (N, L)."""
+    """Return the share of power above `above` cycles per signal, (N,), of signals (N, L)."""
     shares = spectrum(signals)
     cycles = torch.arange(shares.shape[-1], device=signals.device)
     return (shares * (cycles > above)).sum(-1)

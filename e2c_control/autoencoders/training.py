@@ -1,4 +1,4 @@
-"""One training loop for every auto-encoder: over a data set in epochs, or batch by batch as they are handed over."""
+"""The training loop of all auto-encoders: over a data set in epochs, or one given batch at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from e2c_control.runs.stateful import Groups, Part, State, gather, loading, put_
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How an auto-encoder is trained.
+    """Options of training an auto-encoder.
 
     Attributes:
         batch_size: samples in a step; the last batch of an epoch may be smaller.
@@ -42,13 +42,14 @@ class TrainingOptions:
 
 
 class AutoEncoderTrainer:
-    """Trains an auto-encoder. Everything that the next step depends on is in `state`.
+    """Trainer of an auto-encoder. `state` holds everything that the next step depends on.
 
-    N + N epochs equal 2 N to the bit on a CPU, whether or not the trainer was saved and restored in between.
+    On a CPU, N + N epochs give bitwise the same weights as 2 N, whether or not the trainer was saved and restored
+    between.
 
     Args:
-        model: is trained where it is, on its device.
-        options: how.
+        model: is trained in place, on its device.
+        options: of training.
     """
 
     def __init__(self, model: AutoEncoder, options: TrainingOptions | None = None) -> None:
@@ -63,7 +64,10 @@ class AutoEncoderTrainer:
         self._noise = torch.Generator(self.device).manual_seed(self.options.seed + 1)
 
     def update(self, batch: Tensor) -> dict[str, Tensor]:
-        """One optimiser step on a batch (N, *data_shape); its losses by name, detached scalars, "total" among them."""
+        """Take one optimiser step on a batch (N, *data_shape); return its losses by name, detached scalars.
+
+        "total" is the sum that was differentiated.
+        """
         self.optimiser.zero_grad(set_to_none=True)
         report: dict[str, Tensor] = {}
         for loss in self.model.losses(batch, self._noise):
@@ -76,7 +80,7 @@ class AutoEncoderTrainer:
         return report
 
     def train(self, data: Tensor, epochs: int) -> dict[str, float]:
-        """Go through data (N, *data_shape) so many times, each in a new order; mean losses of the last time.
+        """Train for `epochs` epochs on data (N, *data_shape), each in a new order; return the last one's mean losses.
 
         Raises:
             InputError: the model cannot be trained on the data, or the loss is no longer finite.
@@ -133,7 +137,7 @@ class AutoEncoderTrainer:
         save(path, self.state())
 
     def resume(self, path: Path | str) -> None:
-        """Go on from a checkpoint that `save` wrote."""
+        """Resume from a checkpoint that `save` wrote."""
         with loading(path, {"step": int, "epoch": int, "optimiser": Mapping[str, Any]}) as state:
             self.restore(*state)
 

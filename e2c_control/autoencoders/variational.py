@@ -15,13 +15,13 @@ from e2c_control.models.gaussian import DiagonalGaussian
 
 
 class VariationalAutoEncoder(AutoEncoder):
-    """The evidence bound, in nats up to a constant: sum (x - D(z))² / (2 variance) + beta KL(q(z|x) || N(0, I)).
+    """Loss sum (x - D(z))² / (2 variance) + beta KL(q(z|x) || N(0, I)): for beta 1 the negative ELBO, up to a constant.
 
     Args:
         networks: the encoder must give Gaussians.
-        variance: of the likelihood N(x; D(z), variance I). It is a choice of what counts as alike: at 1, data whose
-            structure is finer than 1 come out blurred.
-        beta: weight of the divergence.
+        variance: of the likelihood N(x; D(z), variance I). It sets the scale of differences that matter: at 1, data
+            with structure finer than 1 are reconstructed blurred.
+        beta: weight of the KL divergence.
     """
 
     def __init__(self, networks: Networks, variance: float = 1.0, beta: float = 1.0) -> None:
@@ -44,7 +44,7 @@ class VariationalAutoEncoder(AutoEncoder):
         yield Loss(error / (2.0 * self.variance) + self.beta * divergence, parts)
 
     def nats(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """The negative evidence bound of data (N, *data_shape), with all constants, a scalar in nats."""
+        """Return the negative ELBO of data (N, *data_shape), with all constants, a scalar in nats."""
         constant = 0.5 * x[0].numel() * math.log(2.0 * math.pi * self.variance)
         loss = next(self.losses(x, generator))
         return loss.total + constant

@@ -1,4 +1,4 @@
-"""The Wasserstein auto-encoder with an MMD between the aggregate of codes and the prior (Tolstikhin et al. 2018)."""
+"""The Wasserstein auto-encoder with an MMD penalty between codes and prior, WAE-MMD (Tolstikhin et al. 2018)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from e2c_control.autoencoders.networks import Networks
 from e2c_control.autoencoders.priors import Prior, make_prior
 
 MATTERS = 0.02
-"""Share of the reconstruction loss of the best constant that a collapsed code must cost."""
+"""Least penalty of a collapsed code, as a share of the reconstruction loss of the best constant."""
 
 
 class WassersteinAutoEncoder(AutoEncoder):
-    """|x - D(z)|² + weight * MMD²(codes, prior), the encoder deterministic or random.
+    """Loss |x - D(z)|² + weight * MMD²(codes, prior), the encoder deterministic or random.
 
     Args:
         networks: encoder and decoder; codes of any shape, which are flattened.
@@ -27,7 +27,7 @@ class WassersteinAutoEncoder(AutoEncoder):
             2,000 (faces) for the `sum` of squares of pixels, when their factor 0.05 of the reconstruction is divided
             out.
         prior: normal, uniform or sphere.
-        scale: its deviation or radius.
+        scale: standard deviation or radius of the prior.
         reduction: of the squared error over the numbers of a sample.
         kernel: the published mixture at the prior's base and the flattened dimension, unless given.
     """
@@ -58,7 +58,7 @@ class WassersteinAutoEncoder(AutoEncoder):
         return self.prior.sample(n, self.code_shape, generator)
 
     def check_data(self, x: Tensor) -> None:
-        """As for every model; warns where even a collapsed code would cost next to nothing."""
+        """Check data as every model does; warn if the weight is so low that a collapsed code costs next to nothing."""
         super().check_data(x)
         worst = self.weight * self.collapse()
         spread = float(squared_error(x.mean(0).expand_as(x), x, self.reduction))
@@ -71,6 +71,6 @@ class WassersteinAutoEncoder(AutoEncoder):
             )
 
     def collapse(self) -> float:
-        """The penalty, before weighting, of codes that are all the prior's centre: about the most that it comes to."""
+        """Return the unweighted penalty of codes that all lie at the prior's centre: about its largest value."""
         draws = self.prior.sample(256, self.code_shape, torch.Generator().manual_seed(0))
         return float(mmd(torch.zeros_like(draws), draws, self.kernel))
