@@ -24,6 +24,7 @@ from e2c_control.agents.randomness import later_seed
 from e2c_control.agents.replanning import Rows, replan_each
 from e2c_control.data import Transitions
 from e2c_control.data.card import read_card
+from e2c_control.data.defaults import EPISODE_LENGTH, default_starts
 from e2c_control.data.source import EnvLike, EnvSource
 from e2c_control.errors import InputError, of_class
 from e2c_control.fields import Count, ListSeed, checked
@@ -35,7 +36,7 @@ from e2c_control.planners import MPC, Belief, Dynamics, Plan
 from e2c_control.planners.mpc import Replan
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.stateful import Groups, State
-from e2c_control.training.presets import EPISODE_LENGTH, RECIPE, StepsScale, default_starts
+from e2c_control.training.presets import RECIPE, StepsScale
 from e2c_control.training.run import TrainConfig, load_embedding, resolve_device
 
 

@@ -17,6 +17,7 @@ import torch
 from e2c_control.agents.callbacks import AfterStep, Counted
 from e2c_control.data import Transitions, collect
 from e2c_control.data.card import NAME, DatasetCard
+from e2c_control.data.defaults import default_environments
 from e2c_control.data.policy import Policy
 from e2c_control.data.shards import Shard, join_shards
 from e2c_control.data.source import EnvSource
@@ -26,7 +27,6 @@ from e2c_control.measures import measure_map
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.runs.config import from_json
-from e2c_control.training.presets import default_environments
 from e2c_control.training.run import TrainConfig, start_run, train
 
 

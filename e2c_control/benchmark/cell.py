@@ -15,6 +15,7 @@ from e2c_control.agents import E2CAgent, PlanningOptions
 from e2c_control.benchmark.outcome import Driven, portraits, scored, see
 from e2c_control.benchmark.worlds import WORLDS, World
 from e2c_control.data import Transitions, UniformPolicy, collect, make_vector_env
+from e2c_control.data.defaults import default_environments, default_starts
 from e2c_control.envs import Task
 from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.evaluation import drive
@@ -27,7 +28,7 @@ from e2c_control.runs.atomic import writing
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.threads import threads
 from e2c_control.runs.versions import package_versions, source_commit
-from e2c_control.training.presets import default_embedding, default_environments, default_starts
+from e2c_control.training.presets import default_embedding
 from e2c_control.training.run import TrainConfig, train
 from e2c_control.training.trainer import Precision
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from e2c_control.data.defaults import EPISODE_LENGTH, TRANSITIONS, default_starts
 from e2c_control.envs import Task, make_task
 from e2c_control.registry import Registry
-from e2c_control.training.presets import EPISODE_LENGTH, TRANSITIONS, default_starts
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy as np
 from e2c_control.data.arguments import naming, parse_arguments
 from e2c_control.data.card import NAME
 from e2c_control.data.collect import collect_into
+from e2c_control.data.defaults import EPISODE_LENGTH, TRANSITIONS, default_environments, default_starts
 from e2c_control.data.policy import UniformPolicy
 from e2c_control.data.shards import Shard, append_shard
 from e2c_control.data.source import EnvSource
@@ -29,7 +30,6 @@ from e2c_control.parallel.outcome import Failed
 from e2c_control.registry import is_trusted
 from e2c_control.runs.config import is_own_config, read_config, write_config
 from e2c_control.runs.foreign import check_folder
-from e2c_control.training.presets import EPISODE_LENGTH, TRANSITIONS, default_environments, default_starts
 
 CONFIG = "config.json"
 """In the folder of an unfinished dataset: the collection that began it."""

@@ -49,6 +49,7 @@ from e2c_control import (
     train,
 )
 from e2c_control.cli.explore import Explore
+from e2c_control.data.defaults import EPISODE_LENGTH
 from e2c_control.data.shards import Shard
 from e2c_control.envs.reference import reference_scores
 from e2c_control.envs.task import PROTOCOL_SEED
@@ -57,7 +58,7 @@ from e2c_control.measures import measure_map
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.versions import package_versions, source_commit
 from e2c_control.tables import table
-from e2c_control.training.presets import EPISODE_LENGTH, default_embedding
+from e2c_control.training.presets import default_embedding
 from experiments.agents.coverage import Array, Visits, pump
 from experiments.agents.coverage import median_interval as interval
 from experiments.runner import Experiment

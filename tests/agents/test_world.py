@@ -18,6 +18,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from e2c_control.agents import E2CAgent
 from e2c_control.agents.learning import LearningOptions, gather
 from e2c_control.data import Transitions, make_image_env, make_vector_env
+from e2c_control.data.defaults import default_starts
 from e2c_control.data.source import EnvSource
 from e2c_control.envs import make_task
 from e2c_control.envs.env import TaskEnv
@@ -25,7 +26,6 @@ from e2c_control.envs.pendulum import Pendulum
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import EmbeddingConfig
 from e2c_control.objectives.recipes import make_recipe
-from e2c_control.training.presets import default_starts
 
 
 class Invert(gym.ObservationWrapper):

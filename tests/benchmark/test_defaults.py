@@ -18,9 +18,9 @@ from e2c_control.cli.train import Train
 from e2c_control.data import collect, make_vector_env
 from e2c_control.data.card import read_card
 from e2c_control.data.collection import Collection
+from e2c_control.data.defaults import TRANSITIONS, default_environments
 from e2c_control.envs import make_task
 from e2c_control.evaluation import drive
-from e2c_control.training.presets import TRANSITIONS, default_environments
 
 SCALE = 0.003
 
