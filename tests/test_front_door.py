@@ -4,7 +4,9 @@ import ast
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -78,16 +80,32 @@ INTERNALS = {
     "objectives.recipes": "RECIPES",
     "objectives.unrolled": "LatentNoise Noise Unrolled",
     "planners.engine": "engine_for",
+    "planners.kernels": "",
     "runs.atomic": "replace_text",
     "runs.checkpoint": "load_checkpoint",
     "runs.folder": "RunFolder",
     "runs.versions": "package_versions source_commit",
     "tables": "table",
-    "training.presets": "EPISODE_LENGTH RECIPE default_embedding",
+    "training.presets": "RECIPE default_embedding",
     "training.trainer": "Precision",
     "training.watch": "",
 }
 """What the experiments take from behind the faces, module by module. It may only shrink."""
+
+# fmt: off
+COMMANDS_USE = (
+    "agents.exploration", "agents.free_energy", "autoencoders.novelty", "autoencoders.novelty_run",
+    "autoencoders.training", "benchmark.cell", "benchmark.report", "benchmark.store", "benchmark.table",
+    "benchmark.text", "data.arguments", "data.card", "data.collection", "data.source", "data.specs",
+    "data.writer", "envs.task", "errors", "evaluation.choosing", "evaluation.episode",
+    "evaluation.picturing", "evaluation.scoring", "evaluation.trained", "fields", "figures",
+    "gradients.comparing", "objectives.recipes", "parallel.jobs", "parallel.outcome", "play", "play.making",
+    "play.window", "registry", "runs.atomic", "runs.checkpoint", "runs.config", "runs.folder",
+    "runs.foreign", "runs.lock", "runs.logger", "runs.session", "runs.settings", "runs.threads", "tables",
+    "training.distributed", "training.presets", "training.run", "training.watch",
+)
+# fmt: on
+"""Modules behind the faces that the commands use. The list may only shrink."""
 
 in_checkout = pytest.mark.skipif(not (ROOT / "README.md").is_file(), reason="needs the repository")
 
@@ -102,7 +120,10 @@ def imported(source: str) -> set[tuple[str, str]]:
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "e2c_control":
-            found |= {(node.module or "", alias.name) for alias in node.names}
+            for alias in node.names:
+                offered = getattr(import_module(node.module or ""), alias.name, None)
+                inside = offered is None or isinstance(offered, ModuleType)
+                found.add((f"{node.module}.{alias.name}", "") if inside else (node.module or "", alias.name))
         if isinstance(node, ast.Import):
             found |= {(alias.name, "") for alias in node.names if alias.name.startswith("e2c_control.")}
     return found
@@ -178,7 +199,19 @@ def test_experiments_use_the_front_door() -> None:
         for module, name in imported(script.read_text(encoding="utf-8")):
             room = module.removeprefix("e2c_control.")
             if module == "e2c_control" or room in FACES:
-                assert name in (NAMES if module == "e2c_control" else names_of(module)), f"{script}: {module}.{name}"
+                known = {"", *(NAMES if module == "e2c_control" else names_of(module))}
+                assert name in known, f"{script}: {module}.{name}"
             else:
                 behind.setdefault(room, set()).add(name)
     assert {room: " ".join(sorted(names)).strip() for room, names in behind.items()} == INTERNALS
+
+
+@in_checkout
+def test_commands_use_the_front_door() -> None:
+    """The commands use the front door, the faces, and the modules that are listed: no more, and no fewer."""
+    found = {
+        module.removeprefix("e2c_control.")
+        for path in (ROOT / "e2c_control/cli").rglob("*.py")
+        for module, _ in imported(path.read_text(encoding="utf-8"))
+    }
+    assert {room for room in found - {"e2c_control", *FACES} if room.partition(".")[0] != "cli"} == set(COMMANDS_USE)

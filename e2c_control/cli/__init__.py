@@ -16,7 +16,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Protocol
 
-from e2c_control.errors import InputError, InputWarning
+from e2c_control import InputError
+from e2c_control.errors import InputWarning
 from e2c_control.registry import Registry, trusting
 
 SUMMARIES = {

@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from e2c_control import InputError
 from e2c_control.cli.console import say
 from e2c_control.envs.task import PROTOCOL_SEED
-from e2c_control.errors import InputError
 from e2c_control.fields import Count, ListSeed, Several
 from e2c_control.parallel.jobs import check_workers, run_jobs
 from e2c_control.tables import table

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from e2c_control import InputError
 from e2c_control.cli.console import filled, say, suggest
 from e2c_control.data.collection import Collection
-from e2c_control.errors import InputError, quoted
+from e2c_control.errors import quoted
 
 if TYPE_CHECKING:
-    from e2c_control.data.transitions import Transitions
+    from e2c_control import Transitions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
-from e2c_control.errors import InputError
+from e2c_control import InputError
 from e2c_control.fields import Bounds, Through
 from e2c_control.tables import table
 

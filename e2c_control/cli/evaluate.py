@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from e2c_control import InputError
 from e2c_control.cli.console import Problems, say, suggest
 from e2c_control.cli.planning import Planning
 from e2c_control.envs.task import PROTOCOL_PROBLEMS, PROTOCOL_SEED
-from e2c_control.errors import InputError, quoted
+from e2c_control.errors import quoted
 from e2c_control.fields import ListSeed, Several
 from e2c_control.tables import table
 

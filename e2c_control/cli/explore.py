@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from e2c_control import InputError
 from e2c_control.cli.console import FolderName, say, suggest
 from e2c_control.data.arguments import naming, parse_arguments
-from e2c_control.errors import InputError, quoted
+from e2c_control.errors import quoted
 from e2c_control.fields import Bounds, Count, ImageSize, ListSeed, Positive
 from e2c_control.registry import names_from
 
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
     from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.vec_env import VecEnv
 
+    from e2c_control import Task
     from e2c_control.agents.exploration import Coverage, Gathering
     from e2c_control.data.card import DatasetCard
     from e2c_control.data.source import EnvSource
-    from e2c_control.envs import Task
     from e2c_control.runs.folder import RunFolder
 
 PICTURES = 20
@@ -105,8 +106,8 @@ class Explore:
 
     def _go_on(self, run: RunFolder, config: Explore) -> None:
         """Resume a run: what its config names outside its folder is believed if this user wrote it, or names it."""
+        from e2c_control import NoveltyOptions
         from e2c_control.agents.free_energy import FreeEnergyOptions
-        from e2c_control.agents.novelty import NoveltyOptions
         from e2c_control.data.specs import check_file_arguments, import_named, named_in_a_file
         from e2c_control.runs.checkpoint import latest
 
@@ -133,9 +134,8 @@ class Explore:
         """In a new run, or in an old one from its newest checkpoint on."""
         from stable_baselines3.common.logger import Logger
 
-        from e2c_control.agents import FreeEnergyAgent
+        from e2c_control import FreeEnergyAgent, NoveltyOptions
         from e2c_control.agents.exploration import Curves, Gathering, Progress, Recorder
-        from e2c_control.agents.novelty import NoveltyOptions
         from e2c_control.data.specs import own_id
         from e2c_control.data.writer import check_writable
         from e2c_control.runs.checkpoint import latest
@@ -204,7 +204,7 @@ class Explore:
         """The environments, and what they are made of."""
         from functools import partial
 
-        from e2c_control.data import make_image_env
+        from e2c_control import make_image_env
         from e2c_control.data.source import EnvSource, vec_env_of
         from e2c_control.data.specs import check_arguments
 

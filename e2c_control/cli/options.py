@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
 import tyro
 
-from e2c_control.errors import InputError
+from e2c_control import InputError
 from e2c_control.fields import conform, hints_of
 
 Command = TypeVar("Command")

@@ -6,15 +6,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from e2c_control import InputError
 from e2c_control.cli.console import MOST_PROBLEMS, nothing_here, say, suggest
 from e2c_control.cli.planning import Planning
 from e2c_control.data.arguments import naming
-from e2c_control.errors import InputError, quoted
+from e2c_control.errors import quoted
 from e2c_control.fields import Bounds, Count, ListSeed
 
 if TYPE_CHECKING:
+    from e2c_control import TrainedRun
     from e2c_control.evaluation.picturing import PicturedDrive
-    from e2c_control.evaluation.trained import TrainedRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ class Plan:
 
     def drive(self) -> bool:
         """Drive, draw, and say how it went; returns whether it was in a world of this project."""
-        from e2c_control.evaluation.trained import TrainedRun
+        from e2c_control import TrainedRun
         from e2c_control.runs.threads import threads
 
         planning = self._checked()

@@ -43,7 +43,7 @@ class Planning:
 
     def changes(self) -> dict[str, Any]:
         """Return what is given, for `TrainedRun.agent`; refuse before anything is loaded what this planner ignores."""
-        from e2c_control.agents import PlanningOptions
+        from e2c_control import PlanningOptions
         from e2c_control.runs.settings import change
 
         given = {name: value for name, value in vars(self).items() if value is not None}

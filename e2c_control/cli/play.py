@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from e2c_control import InputError
 from e2c_control.cli.console import nothing_here, say, suggest
 from e2c_control.cli.planning import Planning
 from e2c_control.data.arguments import naming
-from e2c_control.errors import InputError, quoted
+from e2c_control.errors import quoted
 from e2c_control.fields import Count, ListSeed
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Play:
         say("Film", path)
 
     def _session(self, planning: dict[str, Any]) -> Session:
-        from e2c_control.evaluation.trained import TrainedRun
+        from e2c_control import TrainedRun
         from e2c_control.play.making import foreign_session, task_session
 
         say("Run", self.run)

@@ -22,9 +22,9 @@ class Recipes:
 
     def __call__(self) -> None:
         """Print the list, or the page."""
+        from e2c_control import EmbeddingConfig, make_recipe
         from e2c_control.cli.pages import show_list, show_settings, text_of
-        from e2c_control.models.embedding import EmbeddingConfig
-        from e2c_control.objectives.recipes import RECIPES, make_recipe
+        from e2c_control.objectives.recipes import RECIPES
         from e2c_control.runs.settings import settings
 
         if self.page is None:

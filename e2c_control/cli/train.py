@@ -6,20 +6,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from e2c_control import InputError
 from e2c_control.cli.collect import describe
 from e2c_control.cli.console import FolderName, filled, say, show_measured, suggest
 from e2c_control.data.arguments import naming
 from e2c_control.data.collection import open_or_collect
-from e2c_control.errors import InputError, quoted
+from e2c_control.errors import quoted
 from e2c_control.fields import Count, ListSeed, Threads
 from e2c_control.training.presets import RECIPE, StepsScale
 
 if TYPE_CHECKING:
+    from e2c_control import Recipe, TrainConfig
     from e2c_control.data.card import DatasetCard
-    from e2c_control.objectives.recipe import Recipe
     from e2c_control.runs.folder import RunFolder
     from e2c_control.training.distributed import Job
-    from e2c_control.training.run import TrainConfig
 
 SHOWN = {
     "map/prediction_error_1": "prediction error after 1 step (1 = no better than no motion)",
@@ -123,9 +123,10 @@ class Train:
 
     def train(self, job: Job) -> RunFolder:
         """The run, trained to its end by this process and the others of its job."""
+        from e2c_control import TrainConfig
         from e2c_control.runs.checkpoint import latest
         from e2c_control.runs.folder import RunFolder
-        from e2c_control.training.run import TrainConfig, train
+        from e2c_control.training.run import train
 
         run = RunFolder.open(job.from_first(lambda: str(self._begin(job).path)))
         config = run.config(TrainConfig)
@@ -162,9 +163,9 @@ class Train:
         return run
 
     def _new(self, job: Job) -> RunFolder:
-        from e2c_control.data.transitions import Transitions
+        from e2c_control import TrainConfig, Transitions, start_run
         from e2c_control.runs.settings import change
-        from e2c_control.training.run import TrainConfig, resolve_device, start_run
+        from e2c_control.training.run import resolve_device
 
         resolve_device(self.device or "auto")
         if self.config is not None:
@@ -184,9 +185,9 @@ class Train:
 
     def _given(self, path: Path) -> TrainConfig:
         """Return the config of a file, with the dataset and the device that are given beside it."""
+        from e2c_control import TrainConfig
         from e2c_control.data.card import read_card
         from e2c_control.runs.config import read_given
-        from e2c_control.training.run import TrainConfig
 
         config = read_given(path, TrainConfig, "" if self.dataset else "name the dataset with --dataset")
         dataset = self.dataset.resolve() if self.dataset else config.dataset
@@ -202,8 +203,8 @@ class Train:
         return [text.removeprefix(part) for text in full if text.startswith(part)]
 
     def _recipe(self, card: DatasetCard) -> Recipe:
+        from e2c_control import make_recipe
         from e2c_control.evaluation.trained import own_task
-        from e2c_control.objectives.recipes import make_recipe
         from e2c_control.runs.settings import change
         from e2c_control.training.presets import default_embedding
 
