@@ -55,6 +55,7 @@ INTERNALS = {
     "cli.explore": "Explore",
     "cli.novelty": "",
     "cli.plan": "",
+    "data.defaults": "EPISODE_LENGTH",
     "data.sampler": "Batch WindowSampler",
     "data.shards": "Shard join_shards",
     "envs.angles": "wrap",

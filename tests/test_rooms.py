@@ -3,8 +3,11 @@
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+import e2c_control
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
@@ -43,9 +46,12 @@ def imports() -> Iterator[tuple[str, str, str]]:
                 if isinstance(node, ast.ImportFrom) and node.module:
                     names = [f"{node.module}.{alias.name}" for alias in node.names]
                 for name in names:
-                    package_name, _, inside = name.partition(".")
-                    room = inside.partition(".")[0]
-                    if package_name == "e2c_control" and room not in (module[1], "__version__"):
+                    if not name.startswith("e2c_control.") or name == "e2c_control.__version__":
+                        continue
+                    offered = getattr(e2c_control, name.removeprefix("e2c_control."), None)
+                    if "." not in name.removeprefix("e2c_control.") and not isinstance(offered, ModuleType):
+                        name = getattr(offered, "__module__", name)  # a name of the front door: where it comes from
+                    if (room := name.split(".")[1]) != module[1]:
                         yield str(path.relative_to(ROOT)), module[1], room
 
 
