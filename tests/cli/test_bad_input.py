@@ -265,7 +265,7 @@ def test_another_dataset_under_a_run(
         (("--problem", -1), "--problem is -1"),
         (("--steps", 0), "--steps is 0: give a whole number of 1 or more"),
         (("--goal", "x.png"), "--goal means nothing in this environment"),
-        (("--task", "E2C/Flat-v0"), "There is no task 'E2C/Flat-v0'"),
+        (("--task", "E2C/Flat-v0"), "Unknown environment 'E2C/Flat-v0'"),
         (("--task", "E2C/PendulumBalance-v0"), "(Pendulum, not Planar): choose E2C/Planar-v0, or train on"),
         (("--task", "E2C/PlanarWalls-v0"), "(other obstacles, other walls): choose E2C/Planar-v0, or train on"),
     ],

@@ -134,7 +134,7 @@ def test_novelty_stopped_before_its_first_checkpoint(tmp_path: Path, monkeypatch
         raise InputError("no space")
 
     with monkeypatch.context() as patched:
-        patched.setattr("e2c_control.autoencoders.novelty_run.save_checkpoint", full)
+        patched.setattr("e2c_control.runs.session.save", full)
         with pytest.raises(InputError, match="no space"):
             Novelty(**options, name="cut")()  # type: ignore[arg-type]
     assert len(cut.read_text().splitlines()) == 1

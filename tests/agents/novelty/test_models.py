@@ -372,7 +372,7 @@ def test_bad_options(options: dict[str, Any], sentence: str) -> None:
 
 
 def test_a_model_of_other_sizes_does_not_fit() -> None:
-    with pytest.raises(InputError, match="has other sizes"):
+    with pytest.raises(InputError, match="is of other sizes"):
         make("plain").restore(*make("plain", settings={"hidden": (7,)}).state())
 
 
