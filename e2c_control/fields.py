@@ -172,7 +172,8 @@ def conform(kind: Any, value: Any, place: str, from_file: bool = False) -> Any:
 
 def below(place: str, name: str) -> str:
     """Return what a part of something is called: ``recipe.phases``."""
-    return f"{place}.{name}" if place else str(name)
+    told = name if name.isprintable() and len(name) < 80 else short(name)  # a file's own names may be anything
+    return f"{place}.{told}" if place else told
 
 
 def _constrained(kind: Any, value: Any, place: str, from_file: bool) -> Any:

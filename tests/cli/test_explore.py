@@ -255,7 +255,7 @@ def test_what_an_interruption_left_half_done_is_left_out(tmp_path: Path) -> None
         recorder.seed(0)
         recorder.reset()
         for _ in range(3):
-            recorder.step(np.zeros((2, 2), np.float32))
+            recorder.step(np.full((2, 2), 0.9, np.float32))
         recorder._actions[0].append(np.zeros(2, np.float32))
         recorder._actions[1].append(np.zeros(2, np.float32))
         recorder._frames[1].append(np.zeros((40, 40, 1), np.uint8))

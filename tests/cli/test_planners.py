@@ -94,10 +94,10 @@ def test_frames_are_filtered_where_it_is_asked_for(run: Path, planar: Path, refu
         (("--planner", "lqr", "--iterations", 3), "iterations means nothing to the planner 'lqr': leave it out."),
         (("--samples", 30), "samples means nothing to the planner 'ilqr': leave it out."),
         (("--planner", "mppi", "--linearization", "jacobian"), "linearization means nothing to the planner 'mppi'"),
-        (("--horizon", 0), "--horizon is 0: give a whole number of 1 or more."),
-        (("--iterations", -1), "--iterations is -1: give a whole number of 0 or more."),
-        (("--starts", 0), "--starts is 0: give a whole number of 1 or more."),
-        (("--planner", "cem", "--samples", 1), "--samples is 1: give a whole number of 2 or more."),
+        (("--horizon", 0), "--horizon is 0: give a whole number from 1 to 2000."),
+        (("--iterations", -1), "--iterations is -1: give a whole number from 0 to 10000."),
+        (("--starts", 0), "--starts is 0: give a whole number from 1 to 10000."),
+        (("--planner", "cem", "--samples", 1), "--samples is 1: give a whole number from 2 to 10000."),
     ],
 )
 def test_what_does_not_go_together(refused: Refused, command: str, options: tuple[object, ...], sentence: str) -> None:

@@ -136,9 +136,18 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: np.save(path / "states.npy", np.full((9, 1), np.nan)),
         "states.npy holds states that are not finite",
     ),
-    "text as frame stack": (lambda path: _edit_card(path / "dataset.json", frame_stack="two"), "another kind"),
-    "number as environment": (lambda path: _edit_card(path / "dataset.json", environment=7), "another kind"),
-    "numbers as versions": (lambda path: _edit_card(path / "dataset.json", versions={"numpy": 2}), "another kind"),
+    "text as frame stack": (
+        lambda path: _edit_card(path / "dataset.json", frame_stack="two"),
+        "frame_stack is 'two', where a whole number",
+    ),
+    "number as environment": (
+        lambda path: _edit_card(path / "dataset.json", environment=7),
+        "environment is 7, where a text belongs",
+    ),
+    "numbers as versions": (
+        lambda path: _edit_card(path / "dataset.json", versions={"numpy": 2}),
+        "numpy is 2, where a text belongs",
+    ),
     "infinite action": (
         lambda path: np.save(path / "actions.npy", np.full((9, 2), np.inf, np.float32)),
         "not finite",

@@ -183,6 +183,7 @@ places = st.sampled_from([place for place in leaves(to_json(CONFIG)) if place])
 @settings(deadline=None, max_examples=150)
 @given(place=places, value=anything)
 @example(place=("recipe", "phases", 0, "retry", "above"), value={"": 0})
+@example(place=("recipe", "phases", 0, "terms", 0, "options"), value={"\n": None})
 def test_whatever_stands_in_a_config_is_read_or_refused_by_its_place(place: Place, value: Any) -> None:
     config, refusal = read_or_refused(with_value(to_json(CONFIG), place, value))
     if config is not None:

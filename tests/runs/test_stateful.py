@@ -89,7 +89,7 @@ def test_what_does_not_fit_is_a_sentence(tmp_path: Path) -> None:
         load(kind="Run")
     with pytest.raises(InputError, match="meta lacks seed"):
         load({"seed": int})
-    with pytest.raises(InputError, match=r"meta.steps is 0, not str"):
+    with pytest.raises(InputError, match=r"meta.steps is 0, where a text belongs"):
         load({"steps": str})
     with pytest.raises(InputError, match=r"'model.all' is of other sizes"):
         load(width=4)
