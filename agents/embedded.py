@@ -204,6 +204,9 @@ class EmbeddedAgent:
             put_back({"embedding": embedding}, tensors, meta)
             agent = cls.from_embedding(embedding.to(resolve_device(device)), meta["options"], meta["seed"])
             agent.num_timesteps, learning = meta["num_timesteps"], meta["learning"]
+            if learning is not None and learning.recipe.embedding != agent.embedding.config:
+                # Learning again makes networks by the recipe, whose sizes no weights in the folder account for.
+                raise InputError(f"{path} is damaged, its recipe is for other networks than its own: learn again.")
             if learning is not None and learning.folder is not None:
                 folder = followed(str(learning.folder), meta.get("signature"), path)
                 learning = replace(learning, folder=None if folder is None else Path(folder))

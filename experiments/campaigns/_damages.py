@@ -74,7 +74,8 @@ def in_a_document(
     def damage(folder: Path, rng: random.Random, outside: Path) -> bool:
         for path in sorted(files_of(folder, ".json"), key=lambda _: rng.random()):
             document = json.loads(path.read_text())
-            found = [place for place in places(document) if fits(at(document, place))]
+            # A recipe of more steps is no damage: learning by it takes as long as it says.
+            found = [place for place in places(document) if fits(at(document, place)) and place[-1:] != ("steps",)]
             # The upper levels say what a document is, and the many numbers of an optimiser are all alike.
             found = [place for place in found if "optimizers" not in place or rng.random() < 0.1]
             if not found:

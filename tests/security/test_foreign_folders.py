@@ -336,6 +336,7 @@ def test_the_shape_of_observations_is_one(here: Path, refused: Refused, shape: o
     ("name", "place", "size"),
     [
         ("E2CAgent", "meta__embedding__latent_dim", 100_000),
+        ("PlannedCuriosity", "meta__learning__recipe__embedding__latent_dim", 100_000),
         ("E2CAgent", "meta__embedding__ensemble", 2**31 - 1),
         ("E2CAgent", "meta__embedding__encoder_hidden", [10**6, 10**6]),
         ("PlannedCuriosity", "meta__embedding__decoder_hidden", [10**9]),
