@@ -105,7 +105,7 @@ def resolve_device(device: torch.device | str) -> torch.device:
 
 
 def start_run(root: Path | str, config: TrainConfig, name: str | None = None, *, job: Job = ALONE) -> RunFolder:
-    """A new run folder, made only if the dataset, the device and the job can do what the config asks for."""
+    """Make a run folder, if the dataset, the device and the job can do what the config asks for."""
     transitions = Transitions.open(config.dataset)
     check_devices(resolve_device(config.device))
     episodes, _ = transitions.split(config.held_out, seed=0)
@@ -170,7 +170,7 @@ def _train(run: RunFolder, config: TrainConfig, watch: Watcher | None, progress:
 
 
 def _help(run: RunFolder, config: TrainConfig, job: Job) -> Embedding:
-    """Take the same steps as the first process, which does all the rest."""
+    """Train as a rank above 0: the same optimiser steps as rank 0, no files, no logging."""
     with threads(config.threads), interrupt_flag() as pressed:
         trainer = _resumed(run, config, Transitions.open(config.dataset), job).trainer
         while not trainer.finished:
@@ -204,7 +204,7 @@ class _Training:
 
 
 def _resumed(run: RunFolder, config: TrainConfig, transitions: Transitions, job: Job) -> _Training:
-    """The training as the run's newest checkpoint left it."""
+    """Return the training as the run's newest checkpoint left it."""
     episodes, _ = transitions.split(config.held_out, seed=0)
     device = resolve_device(config.device)
     check_devices(device)
@@ -260,6 +260,7 @@ def _loop(
     trainer, window, logger, bar = training.trainer, training.window, session.logger, session.bar
     window.resume()
     while not trainer.finished:
+        # Between two steps, and in all processes alike: no step is left half done, and none is done twice.
         if interrupted():
             session.save(trainer.step, training)
             raise KeyboardInterrupt
@@ -273,7 +274,7 @@ def _loop(
             logger.scalars(step, values)
             bar.set_description(f"{report.phase} {values[f'loss/total/{report.phase}']:.3f}", refresh=False)
         if watch is not None and (step % config.measure_every == 0 or trainer.finished):
-            window.pause()
+            window.pause()  # measuring and drawing are no training time
             watch(trainer, logger)
             window.resume()
         if step % config.checkpoint_every == 0 or trainer.finished:
@@ -283,7 +284,7 @@ def _loop(
 
 
 def _announce(judgement: Judgement, step: int, logger: RunLogger, bar: tqdm[NoReturn]) -> None:
-    """Tell what becomes of a phase that looks bad; that it is kept all the same is told without a bar, too."""
+    """Announce a restart, or that the last attempt is kept; the latter also where no bar is shown."""
     if judgement.sentence is None:
         return
     logger.text(step, "train/restarts", judgement.sentence)
@@ -317,7 +318,7 @@ def load_embedding(run: RunFolder, device: torch.device | str = "cpu", trust: Se
 
 
 def steps_done(run: RunFolder) -> tuple[int, int]:
-    """The step of a run's newest checkpoint, and that at which the run ends, as far as the checkpoint knows."""
+    """Return the step of a run's newest checkpoint, and the step at which the run ends."""
     newest, steps = latest(run.checkpoints), run.config(TrainConfig).recipe.steps
     if newest is None:
         return 0, steps

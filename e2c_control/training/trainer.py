@@ -87,7 +87,7 @@ class StepReport:
 
 
 def learning_rate_at(phase: Phase, step: int) -> float:
-    """The learning rate of the phase's step `step`, counted from 0: a linear rise, then a cosine to zero."""
+    """Return the learning rate at step `step` of the phase, counted from 0: a linear rise, then a cosine to zero."""
     progress = (step + 1) / phase.steps
     if progress < WARM_UP:
         return phase.learning_rate * progress / WARM_UP
@@ -97,8 +97,9 @@ def learning_rate_at(phase: Phase, step: int) -> float:
 def train_pixel_statistics(
     transitions: Transitions, episodes: NDArray[np.int64], stack: int, limit: int = 8192
 ) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each pixel over at most `limit` frames, in [0, 1], each (H, W, stack * C)."""
+    """Return mean and deviation of each pixel over at most `limit` frames, in [0, 1], each (H, W, stack * C)."""
     rows = transitions.windows(0, episodes=episodes)
+    # Frames spread evenly over the dataset, read in blocks: the dataset may be larger than memory.
     rows = rows[np.linspace(0, len(rows) - 1, min(limit, len(rows))).astype(np.int64)]
     sums = squares = 0.0
     for block in np.array_split(rows, -(-len(rows) // 512)):
@@ -110,10 +111,15 @@ def train_pixel_statistics(
 
 
 class Trainer:
-    """Trains an embedding by a recipe.
+    """Train an embedding by a recipe, one optimiser step after another.
 
-    Everything that the next step depends on is in `state`; `restore` it and the same steps follow,
-    to the bit on a CPU.
+    `state` returns everything that the next step depends on. After `restore` the same steps follow, on a CPU to the
+    bit.
+
+    How the early-restart criterion works: depending on the initial weights, some maps come out twisted or collapsed,
+    and no later step mends them. Two terms of the objective show it early, without any true state (`Retry`): their
+    means over the last quarter of the first `Retry.steps` steps. If one is above its bound, the trained parts get new
+    initial weights and the phase begins anew, up to `Retry.attempts` times.
 
     Args:
         recipe: what to train.
@@ -142,6 +148,7 @@ class Trainer:
         self.device, self.step, self._job = device, 0, job
         self._transitions, self._episodes = transitions, episodes
         self._half = precision == "bfloat16" or (precision == "auto" and device.type == "cuda")
+        # Three independent streams, so that a change in how noise is drawn leaves batches and weights as they were.
         weights_seed, batch_seed, noise_seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(3))
         weights = torch.Generator().manual_seed(weights_seed)
         stack = transitions.card.frame_stack
@@ -166,11 +173,12 @@ class Trainer:
         self._enter_phase()
 
     def _enter_phase(self) -> None:
-        """A fresh objective, optimiser and sampler for the phase of the current step."""
+        """Make a fresh objective, optimiser and sampler for the phase of the current step."""
         phase, begin = self.recipe.phase_at(self.step - self.extra_steps)
         self._phase_begin = begin + self.extra_steps
         self.phase = phase
         self.objective = Objective(phase.terms).to(self.device)
+        # Frozen parts get no gradient: neither time nor weight decay is spent on them.
         for name, part in self.embedding.parts().items():
             part.requires_grad_(name in phase.train)
         self._parameters = [p for p in [*self.embedding.parameters(), *self.objective.parameters()] if p.requires_grad]
@@ -192,7 +200,7 @@ class Trainer:
         )
 
     def _look_at(self, terms: Mapping[str, Tensor], within: int) -> Judgement | None:
-        """Begin the phase anew if one of its telltale terms is too high, and it may."""
+        """Judge the phase at its step `within`, and begin it anew if a restart criterion is above its bound."""
         retry = self.phase.judged_by
         if retry is None or within >= retry.steps:
             return None
@@ -200,6 +208,7 @@ class Trainer:
             self._telltale.append(torch.stack([terms[name].detach() for name in retry.above]))
         if within < retry.steps - 1:
             return None
+        # The only time that the loop waits for the device: once in an attempt.
         means = (float(mean) for mean in torch.stack(self._telltale).mean(0))
         self._telltale = []
         compared = {name: (mean, above) for mean, (name, above) in zip(means, retry.above.items(), strict=True)}
@@ -207,13 +216,13 @@ class Trainer:
         judgement = Judgement(self.phase.name, too_much, self.attempt, self._attempts >= retry.attempts)
         if too_much and not judgement.last:
             self._attempts += 1
-            self.extra_steps += retry.steps
+            self.extra_steps += retry.steps  # given up, but counted: the steps of a run only grow
             self._renew(self.phase.train)
             self._enter_phase()
         return judgement
 
     def _renew(self, parts: tuple[str, ...]) -> None:
-        """New initial weights for some parts of the embedding."""
+        """Draw new initial weights for some parts of the embedding."""
         shape, actions = self.embedding.observation_shape, self.embedding.action_dim
         fresh = Embedding(self.recipe.embedding, shape, actions, self._weights)
         for name, part in self.embedding.parts().items():
@@ -241,12 +250,14 @@ class Trainer:
             self._enter_phase()
         within = self.step - self._phase_begin
         rate = learning_rate_at(self.phase, within)
+        # A schedule that is a function of the step alone needs no state of its own in a checkpoint.
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         loss, terms = self._losses(self._sampler.draw(), within / self.phase.steps)
         for parameter in self._parameters:
             parameter.grad = None
         loss.backward()
+        # Everything that decides anything is averaged over processes in one message: see `Job.average`.
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         self._job.average([*gradients, loss, *terms.values()])
         self.optimiser.step()
@@ -256,10 +267,11 @@ class Trainer:
         return StepReport(self.phase.name, loss.detach(), detached, rate, judgement)
 
     def gradient_norm(self) -> Tensor:
-        """Norm of the newest step's gradient, a scalar that stays on the device."""
+        """Return the norm of the newest step's gradient, a scalar that stays on the device."""
         return nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
 
     def _losses(self, batch: Batch, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
+        # bfloat16 is for the products inside the networks; latents move in float32 (`local_linear.py`).
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half):
             noise, gather = Noise(self._noise, self._job.rank, self._job.world_size), self._job.gather
             mode = self.recipe.latent_noise

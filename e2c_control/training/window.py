@@ -1,4 +1,4 @@
-"""The stretch of steps behind one point of the curves."""
+"""Running means between two points of the curves."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Window:
         self._samples += samples
 
     def check(self, trainer: Trainer) -> dict[str, float]:
-        """The means so far and the norm of the newest gradient by tag; InputError if one is not finite."""
+        """Return the means so far and the norm of the newest gradient by tag; raise InputError if one is not finite."""
         means = {name: float(value) / self._count for name, value in self._sums.items()}
         means["train/gradient_norm"] = float(trainer.gradient_norm())
         bad = [name for name, value in means.items() if not math.isfinite(value)]
@@ -64,7 +64,7 @@ class Window:
         return means
 
     def close(self, trainer: Trainer) -> dict[str, float]:
-        """The means by tag, with rates; begins the next window."""
+        """Return the means by tag, with rates, and begin the next window."""
         means = self.check(trainer)
         self.pause()
         means["train/learning_rate"] = self._rate
