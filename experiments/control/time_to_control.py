@@ -88,12 +88,14 @@ class Options:
     """seed of the list of problems"""
 
 
+TOLD = "seed {seed}, {steps} steps: {score:.1f} %, {train_cpu_seconds:.0f} CPU-s"
+
 EXPERIMENT = Experiment(
     __file__,
     {"seed": range(5), "share": SHARES},
     measured,
-    "seed {seed}, {steps} steps: {score:.1f} %, {train_cpu_seconds:.0f} CPU-s",
-    lambda: print("{steps} steps: {score:.1f} %".format(**measured(0.01, 100, 100))),
+    TOLD,
+    lambda: print(TOLD.format(**measured(0.01, 100, 100))),
     summary,
     report,
     options=Options,
