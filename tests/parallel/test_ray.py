@@ -88,9 +88,9 @@ class TestOnACluster:
     pytestmark = with_ray
 
     def test_collecting(self, address: str, tmp_path: Path) -> None:
-        options = ("--env", "E2C/ThreeLink-v0", "--transitions", 30_000, "--seed", 5)
+        options = ("--env", "E2C/ThreeLink-v0", "--transitions", 11_000, "--seed", 5)
         process = command("collect", *options, "--out", tmp_path / "there", "--ray", address)
-        succeeds_in_spite_of_a_kill(process, "collect_part")
+        succeeds_in_spite_of_a_kill(process, "_collect_part")
         here = command("collect", *options, "--out", tmp_path / "here", "--jobs", 2)
         assert here.wait() == 0
         one, other = (Transitions.open(tmp_path / place) for place in ("there", "here"))
