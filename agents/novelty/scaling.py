@@ -15,8 +15,9 @@ from e2c_control.errors import InputError
 
 LIMIT = 10.0
 """Largest size of a scaled bonus: the first few are measured against next to nothing."""
-ROUNDING, SMALLEST = 1e-13, 1e-12
-"""Deviations that a constant appears to have: the running mean's rounding in float64, relative, and next to 0."""
+ROUNDING, SMALLEST = 1e-13, 1e-150
+"""Deviations that a constant appears to have: the running mean's rounding in float64, relative, and next to 0, where it
+is the least whose square and inverse are numbers: scores of 1e-30 are as good as scores of 1."""
 
 
 class ReturnScale:
@@ -41,8 +42,9 @@ class ReturnScale:
 
     def observe(self, bonus: NDArray[np.float64], dones: NDArray[np.bool_]) -> None:
         """Take a step's bonus (n_envs,) into the sums, and note where episodes ended with it."""
-        self.returns = self.returns * self.gamma + bonus
-        self.moments.update(self.returns)
+        returns = self.returns * self.gamma + bonus
+        self.moments.update(returns)
+        self.returns = returns
         self.observed = True
         if self.recall is not None:
             self.moments.count = min(self.moments.count, self.recall)
@@ -60,8 +62,8 @@ class ReturnScale:
 
     def remeasure(self, ratio: float) -> None:
         """The model's errors are `ratio` times as large as before it last learnt: so are the sums of them."""
+        self.moments.multiply(ratio)
         self.returns *= ratio
-        self.moments.mean, self.moments.var = self.moments.mean * ratio, self.moments.var * ratio**2
 
     def begin(self) -> None:
         """All sums begin anew."""
@@ -95,9 +97,30 @@ class Moments(RunningMeanStd):
         super().__init__(0.0, shape)
 
     def update(self, arr: NDArray[Any]) -> None:
-        """Take in numbers (N, *shape)."""
-        super().update(np.asarray(arr, np.float64))
-        self.var = np.maximum(self.var, np.square(ROUNDING * np.abs(self.mean) + SMALLEST))
+        """Take in numbers (N, *shape); InputError, and nothing changed, if their squares are too large for float64."""
+        before = self.mean, self.var, self.count
+        try:
+            with _overflow_later():
+                super().update(np.asarray(arr, np.float64))
+            self._bound()
+        except InputError:
+            self.mean, self.var, self.count = before
+            raise
+
+    def multiply(self, ratio: float) -> None:
+        """Go on as if all numbers had been `ratio` times as large."""
+        with _overflow_later():
+            self.mean, self.var = self.mean * ratio, self.var * ratio**2
+        self._bound()
+
+    def _bound(self) -> None:
+        with _overflow_later():
+            self.var = np.maximum(self.var, np.square(ROUNDING * np.abs(self.mean) + SMALLEST))
+        if not np.isfinite(self.var).all():
+            raise InputError(
+                "The squares of what is measured overflow float64: divide the observations, or the scores of the "
+                "novelty model, by a constant."
+            )
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return mean, variance and count as tensors."""
@@ -113,6 +136,11 @@ class Moments(RunningMeanStd):
         self.count = float(_squarable(state_dict["count"]))
         if np.min(self.var) < 0 or self.count < 0:
             raise InputError("The saved statistics are below 0: copy the folder again from its source.")
+
+
+def _overflow_later() -> np.errstate:
+    """Compute with what overflows, without a warning: the result is looked at."""
+    return np.errstate(over="ignore", invalid="ignore")
 
 
 def deviation(moments: RunningMeanStd) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from e2c_control.errors import InputError
 from e2c_control.fields import NotNegative, check
 
 Objective = Literal["maximise", "minimise"]
@@ -31,6 +32,10 @@ class Weights:
         check(self, lambda name: name if name == "objective" else f"{name}_weight")
 
     def reward(self, extrinsic: NDArray[Any], bonus: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Both parts together, of any shape."""
+        """Both parts together, of any shape; InputError where that is more than float32 holds."""
         sign = 1.0 if self.objective == "maximise" else -1.0
-        return (self.extrinsic * extrinsic + sign * self.intrinsic * bonus).astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            reward = (self.extrinsic * extrinsic + sign * self.intrinsic * bonus).astype(np.float32)
+        if not np.isfinite(reward).all():
+            raise InputError("A weighted reward is too large for float32: lower extrinsic_weight or intrinsic_weight.")
+        return reward

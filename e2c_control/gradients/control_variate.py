@@ -30,6 +30,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from e2c_control.errors import InputError
 from e2c_control.gradients.estimator import Draw, Estimate, Estimator, Function, mean_of_samples, surrogates
 from e2c_control.gradients.laws import Continuous, Discrete, Law, Tensors
 from e2c_control.gradients.surrogate import SurrogateNetwork, Trace
@@ -199,4 +200,8 @@ def push(law: Law, code: Tensor, directions: Tensors) -> Tensor:
         return law.push(directions[0])
     assert isinstance(law, Continuous)
     products = zip(law.slopes(code), directions, strict=True)
-    return sum((slope * direction for slope, direction in products), torch.zeros_like(directions[0]))
+    pushed = sum((slope * direction for slope, direction in products), torch.zeros_like(directions[0]))
+    pushed = pushed.to(directions[0].dtype)
+    if not bool(pushed.isfinite().all()):
+        raise InputError("The control variate's own gradient is too large for its dtype: give float64 parameters.")
+    return pushed

@@ -35,5 +35,7 @@ class GeneralisedReparameterisation(Estimator):
         (slope,) = torch.autograd.grad(values.sum(), draw.samples, retain_graph=True)
         steps, corrections = law.standardised(draw.code)
         terms = zip(steps, corrections, strict=True)
-        gradients = tuple((slope * step + law.lift(fixed) * correction).mean(0) for step, correction in terms)
+        gradients = tuple(
+            ((slope * step).to(slope.dtype) + law.lift(fixed) * correction).mean(0) for step, correction in terms
+        )
         return Estimate(law, draw.samples, surrogates(law, values.mean(0), gradients))

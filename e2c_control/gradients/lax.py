@@ -38,5 +38,7 @@ class LAX(ControlVariate):
         value, gradient = control.evaluate(draw.samples)
         left = law.lift(values.detach() - value)
         scores, slopes = law.score(draw.code), law.slopes(draw.code)
-        each = tuple(left * score + gradient * slope for score, slope in zip(scores, slopes, strict=True))
+        each = tuple(
+            left * score + (gradient * slope).to(left.dtype) for score, slope in zip(scores, slopes, strict=True)
+        )
         return self.finish(draw, values, control, scores, each, None)

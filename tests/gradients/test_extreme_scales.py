@@ -216,6 +216,50 @@ def test_whole_numbers_keep_theirs():
     assert float(leaf.grad) == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("rate", [1e-30, 1e-20, 1e20, 1e30])
+@pytest.mark.parametrize("name", estimators_for(Gamma(single(2.0), single(1.0))))
+def test_the_rate_of_a_gamma_is_a_unit(name, rate):
+    """f sees z / unit: derivatives in the concentration are the same in any unit, those in the rate its inverse."""
+    found = []
+    for unit in (1.0, rate):
+        leaves = single([2.0]).requires_grad_(), single([unit]).requires_grad_()
+        estimator = make_estimator(name, Gamma(*leaves), torch.Generator().manual_seed(0))
+        if name == "lax":  # c of z itself would be another function in each unit
+            estimator = LAX(Quiet())
+        for seed in range(2):  # again, with the baseline that was learnt
+            estimate = estimator(
+                lambda z, unit=unit: torch.sin(z * unit).squeeze(-1),
+                Independent(Gamma(*leaves), 1),
+                max(2, estimator.least),
+                generator=torch.Generator().manual_seed(seed),
+            )
+            if name != "lax":
+                estimator.update()
+        concentration, in_rate = torch.autograd.grad(estimate.surrogate, leaves)
+        found.append((float(concentration), float(in_rate) * unit))
+    assert found[1] == pytest.approx(found[0], rel=1e-4)
+
+
+class Quiet(torch.nn.Module):
+    """0, with a parameter and a derivative."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, rows):
+        return (rows * self.weight).sum(-1)
+
+
+@pytest.mark.parametrize("rate", [1e-20, 1e-30])
+def test_a_surrogate_is_not_trained_on_what_is_no_number(rate):
+    estimator, leaves = LAX(SurrogateNetwork(1)), (single([2.0]), single([rate]))
+    estimator(lambda z: torch.sin(z * rate).squeeze(-1), Independent(Gamma(*leaves), 1))
+    with pytest.raises(InputError, match="too large for its dtype: give float64"):
+        estimator.update()
+    assert all(parameter.grad is None for parameter in estimator.parameters())
+
+
 # ---- second derivatives
 
 TWICE = {

@@ -60,7 +60,11 @@ class _Follow(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
         first = _once(outer[0], ctx.paths)
-        moved = [first] * len(ctx.paths) if ctx.slopes is None else [first * slope for slope in ctx.slopes]
+        moved = (
+            [first] * len(ctx.paths)
+            if ctx.slopes is None
+            else [(first * slope).to(first.dtype) for slope in ctx.slopes]
+        )
         return None, None, *(_over_samples(x, path.ndim) for x, path in zip(moved, ctx.paths, strict=True))
 
 

@@ -44,7 +44,7 @@ class GammaLaw(Continuous):
 
     def pull_mean(self, weight: Tensor) -> Tensors:
         concentration, rate = self.constants
-        return weight / rate, -weight * concentration / rate.square()
+        return weight / rate, -(weight / rate) * (concentration / rate)  # the square of a rate may be no float32
 
     def present(self, code: Tensor) -> Tensor:
         """Return exp(code), but at least the dtype's least normal number: 2 of 5 samples of Gamma(0.01) are smaller."""
@@ -95,7 +95,7 @@ class GammaLaw(Continuous):
         shown = sample.clamp_min(least)
         slopes = implicit_slope(shown * rate, concentration) / rate, -shown / rate
         # A sample clamped to the least number does not move with the parameters.
-        first, second = (slope.masked_fill(sample < least, 0.0).to(self.mean.dtype) for slope in slopes)
+        first, second = (slope.masked_fill(sample < least, 0.0) for slope in slopes)
         return first, second
 
     def standardised(self, code: Tensor) -> tuple[Tensors, Tensors]:
@@ -112,9 +112,8 @@ class GammaLaw(Continuous):
         stretch = relative + second / (2 * first)
         score = rate.log() - torch.digamma(concentration) + code
         correction = score + (concentration - 1 - rate * sample) * relative + stretch
-        found = sample * relative, -sample / rate, correction
-        slope, other, correction = (x.to(self.mean.dtype) for x in found)
-        return (slope, other), (correction, torch.zeros_like(correction))
+        correction = correction.to(self.mean.dtype)
+        return (sample * relative, -sample / rate), (correction, torch.zeros_like(correction))
 
     def attached(self, code: Tensor) -> Tensor:
         """Return z as a function of the parameters, to first order: the slopes are constants (see `attach`)."""

@@ -212,7 +212,11 @@ class Continuous(Law):
 
     @abstractmethod
     def slopes(self, code: Tensor) -> Tensors:
-        """Return dz / d parameter at fixed noise for each parameter, (S, *code), constant."""
+        """Return dz / d parameter at fixed noise for each parameter, (S, *code), constant.
+
+        In double precision where they may be no float32 although their product with f' is one: -z / rate is 1e40 at a
+        rate of 1e-20.
+        """
 
     @abstractmethod
     def standardised(self, code: Tensor) -> tuple[Tensors, Tensors]:

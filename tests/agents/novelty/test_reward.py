@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
+from gymnasium.wrappers import TransformReward
 from stable_baselines3 import DQN, PPO, SAC
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
@@ -415,3 +416,44 @@ def test_sums_are_expressed_in_the_errors_of_now() -> None:
 
 def test_nothing_is_paid_before_anything_was_measured() -> None:
     assert not ReturnScale(2, 0.9, False, recall=None).scaled(np.ones(2)).any()
+
+
+@pytest.mark.parametrize("unit", [1e-120, 1e-30, 1e-9, 1e30, 1e120])
+def test_a_bonus_has_no_unit(unit: float) -> None:
+    """Scores of 1e-30 are measured as those of 1 are, and whitened numbers, too."""
+    generator = np.random.default_rng(0)
+    scores, never, paid = generator.exponential(1.0, (60, 3)), np.zeros(3, np.bool_), []
+    for factor in (1.0, unit):
+        scale = ReturnScale(3, 0.9, False, recall=20)
+        for row in scores:
+            scale.observe(factor * row, never)
+        scale.remeasure(0.5)
+        paid.append(scale.scaled(factor * scores[:5]))
+    np.testing.assert_allclose(paid[1], paid[0], rtol=1e-9)
+    assert 0 < np.abs(paid[1]).max() < 10
+
+
+def test_scores_whose_squares_overflow_are_refused_and_leave_no_trace() -> None:
+    scale = ReturnScale(2, 0.9, False, recall=None)
+    scale.observe(np.array([1.0, 2.0]), np.zeros(2, np.bool_))
+    before = scale.state_dict()
+    with pytest.raises(InputError, match="squares of what is measured overflow float64: divide"):
+        scale.observe(np.array([1e300, 2e300]), np.zeros(2, np.bool_))
+    assert all(torch.equal(value, before[name]) for name, value in scale.state_dict().items())
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+@pytest.mark.parametrize(("pays", "weight"), [(1e-30, 1.0), (1e300, 1.0), (1.0, 1e300), (1e30, 1e20)])
+def test_rewards_of_any_size_are_paid_or_refused(walks: Walks, pays: float, weight: float) -> None:
+    """stable-baselines3 keeps rewards in float32."""
+    paying = [lambda: TransformReward(walks(1).envs[0], lambda reward: pays)] * 2
+    env = NoveltyReward(DummyVecEnv(paying), extrinsic_weight=weight, seed=0, device="cpu")
+    env.reset()
+    actions = np.zeros(2, np.int64)
+    if pays * weight < 1e38:
+        _, rewards, _, infos = env.step(actions)
+        np.testing.assert_allclose(rewards, pays * weight, rtol=1e-6)
+        assert infos[0]["extrinsic"] == pytest.approx(pays, rel=1e-6)
+        return
+    with pytest.raises(InputError, match=r"reward that is not finite after 0 steps|too large for float32: lower"):
+        env.step(actions)
