@@ -98,19 +98,19 @@ class Moments(RunningMeanStd):
 
     def update(self, arr: NDArray[Any]) -> None:
         """Take in numbers (N, *shape); InputError, and nothing changed, if their squares are too large for float64."""
-        before = self.mean, self.var, self.count
+        before = dict(vars(self))
         try:
             with _overflow_later():
                 super().update(np.asarray(arr, np.float64))
             self._bound()
         except InputError:
-            self.mean, self.var, self.count = before
+            vars(self).update(before)
             raise
 
     def multiply(self, ratio: float) -> None:
         """Go on as if all numbers had been `ratio` times as large."""
         with _overflow_later():
-            self.mean, self.var = self.mean * ratio, self.var * ratio**2
+            vars(self).update(mean=self.mean * ratio, var=self.var * ratio**2)
         self._bound()
 
     def _bound(self) -> None:
