@@ -15,7 +15,7 @@ from e2c_control.fields import Count, CountOrZero, Several, check
 from e2c_control.models.gaussian import DiagonalGaussian
 from e2c_control.models.local_linear import LocallyLinear
 from e2c_control.models.matrix_network import LocallyLinearTransition, MatrixForm
-from e2c_control.models.networks import NETWORKS, BackwardEncoder, Encoder
+from e2c_control.models.networks import DECODERS, NETWORKS, BackwardEncoder, Decoder, Encoder
 from e2c_control.models.nonlinear import NonlinearTransition
 from e2c_control.models.pixels import Standardise, unit_pixels
 from e2c_control.models.transition import Transition
@@ -31,8 +31,10 @@ class EmbeddingConfig:
 
     Attributes:
         latent_dim: k; 2 for a position in the plane, 3 or more for anything that turns.
-        network: kind of encoder and decoder: mlp, conv, "my_package:MyEncoder", or a class derived from `Encoder`, of
+        network: kind of encoder: mlp, conv, "my_package:MyEncoder", or a class derived from `Encoder`, of
             which the name is kept.
+        decoder: kind of decoder: mlp, sine, conv, "my_package:MyDecoder", or a class derived from `Decoder`; None for
+            the encoder's own.
         encoder_hidden: widths of the encoder's fully connected layers.
         decoder_hidden: widths of the decoder's fully connected layers.
         transition_hidden: widths of the transition's hidden layers.
@@ -57,10 +59,13 @@ class EmbeddingConfig:
     pool: Count | tuple[Count, Count] = 1
     ensemble: CountOrZero = 0
     backward_encoder: bool = False
+    decoder: str | type[Decoder] | None = None
 
     def __post_init__(self) -> None:
         check(self)
         object.__setattr__(self, "network", NETWORKS.name_of(self.network))
+        if self.decoder is not None:
+            object.__setattr__(self, "decoder", DECODERS.name_of(self.decoder))
         object.__setattr__(self, "matrix_form", TRANSITIONS.name_of(self.matrix_form))
 
 
@@ -108,7 +113,8 @@ class Embedding(nn.Module):
             self.pixels = Standardise(observation_shape, config.pool if kind.pooled else 1)
             seen = self.pixels.view_shape
             self.encoder = kind(seen, k, config.encoder_hidden)
-            self.decoder = kind.decoder(observation_shape, k, config.decoder_hidden)
+            decoder = kind.decoder if config.decoder is None else DECODERS.find(config.decoder)
+            self.decoder = decoder(observation_shape, k, config.decoder_hidden)
             self.transition = _transition(config, action_dim)
             self.ensemble = nn.ModuleList(_transition(config, action_dim) for _ in range(config.ensemble))
             back = BackwardEncoder(seen, k, action_dim) if config.backward_encoder else None

@@ -58,6 +58,39 @@ class MLPDecoder(Decoder):
         return self.net(latents).unflatten(-1, self.observation_shape)
 
 
+class Sine(nn.Module):
+    """sin(x), as an activation."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return sines of the same shape."""
+        return inputs.sin()
+
+
+class SineDecoder(MLPDecoder):
+    """An `MLPDecoder` whose first layer is sines of the latents, for pictures in which something small moves.
+
+    Fully connected ReLU layers of two or three inputs learn smooth images first, and would need many times the steps
+    to draw a square of three pixels that may be anywhere (Tancik et al. 2020, "Fourier features let networks learn
+    high frequency functions in low dimensional domains"). Frequencies and phases are learnt. They start random: over
+    a map whose latents have a deviation of `LATENT_DEVIATION`, as contrastive maps do, the arguments of the sines vary
+    by about `SPREAD` radians.
+    """
+
+    SPREAD = 4.5
+    LATENT_DEVIATION = 3.0
+
+    def __init__(self, observation_shape: tuple[int, int, int], latent_dim: int, hidden: tuple[int, ...]) -> None:
+        super().__init__(observation_shape, latent_dim, hidden)
+        if hidden:
+            first = self.net[0]
+            assert isinstance(first, nn.Linear)
+            # torch draws both uniformly from -1/sqrt(k) to 1/sqrt(k), with a deviation of 1/sqrt(3 k).
+            with torch.no_grad():
+                first.weight.mul_(math.sqrt(3) * self.SPREAD / self.LATENT_DEVIATION)
+                first.bias.mul_(math.pi * math.sqrt(latent_dim))
+            self.net[1] = Sine()
+
+
 class ConvDecoder(Decoder):
     """A hidden layer, then nearest-neighbour upsampling and 5x5 convolutions, mirroring `ConvEncoder`."""
 
@@ -184,3 +217,7 @@ class BackwardEncoder(nn.Module):
 
 
 NETWORKS: Registry[type[Encoder]] = Registry("network", {"mlp": MLPEncoder, "conv": ConvEncoder}, Encoder)
+
+DECODERS: Registry[type[Decoder]] = Registry(
+    "decoder", {"mlp": MLPDecoder, "sine": SineDecoder, "conv": ConvDecoder}, Decoder
+)

@@ -8,6 +8,7 @@ from reprlib import repr as short
 
 from e2c_control.errors import of_class
 from e2c_control.models.embedding import EmbeddingConfig, Part
+from e2c_control.models.networks import NETWORKS, MLPDecoder
 from e2c_control.objectives import literature
 from e2c_control.objectives.objective import WeightedTerm
 from e2c_control.objectives.recipe import Phase, Recipe, Retry
@@ -41,7 +42,26 @@ def _unfold(latent_dim: int, consistency: float = 1.0) -> Phase:
     return Phase("unfold", steps, terms, horizon=8, batch_size=128, train=trained, retry=MISSHAPEN)
 
 
-DISPLAY = Phase("display", 1000, (WeightedTerm("display"),), horizon=0, batch_size=128, train=("decoder",))
+DISPLAY = Phase(
+    "display",
+    1000,
+    (WeightedTerm("display"),),
+    horizon=0,
+    batch_size=128,
+    learning_rate=3e-3,
+    weight_decay=0.0,
+    train=("decoder",),
+)
+
+
+def _drawn(embedding: EmbeddingConfig) -> EmbeddingConfig:
+    """Return the embedding with a decoder that draws small things, where its encoder has a fully connected one.
+
+    A decoder that is trained together with the map keeps its ReLUs: sines would let it tell images apart whose latents
+    are close, and ask less of the map.
+    """
+    own = NETWORKS.find(embedding.network).decoder
+    return replace(embedding, decoder="sine") if embedding.decoder is None and own is MLPDecoder else embedding
 
 
 def unfold(embedding: EmbeddingConfig) -> Recipe:
@@ -49,7 +69,7 @@ def unfold(embedding: EmbeddingConfig) -> Recipe:
 
     The decoder learns from a finished embedding, so pictures of predictions never cost any of the map's quality.
     """
-    return Recipe("unfold", embedding, (_unfold(embedding.latent_dim), DISPLAY))
+    return Recipe("unfold", _drawn(embedding), (_unfold(embedding.latent_dim), DISPLAY))
 
 
 def unfold_noisy(embedding: EmbeddingConfig) -> Recipe:
@@ -58,15 +78,15 @@ def unfold_noisy(embedding: EmbeddingConfig) -> Recipe:
     The consistency term is a density whose spread is learnt: it gains by every halving of the map until the blur of
     the targets covers what noise leaves unpredictable, and at 5 pixels that is more than prediction can gain.
     """
-    return Recipe("unfold-noisy", embedding, (_unfold(embedding.latent_dim, consistency=0.1), DISPLAY))
+    return Recipe("unfold-noisy", _drawn(embedding), (_unfold(embedding.latent_dim, consistency=0.1), DISPLAY))
 
 
 def unfold_ensemble(embedding: EmbeddingConfig) -> Recipe:
     """The default with five transitions more, so that plans can keep to where they agree."""
     terms = (WeightedTerm("ensemble_prediction"),)
     ensemble = Phase("ensemble", 600, terms, horizon=8, batch_size=128, weight_decay=0.0, train=("ensemble",))
-    phases = unfold(embedding).phases
-    return Recipe("unfold-ensemble", replace(embedding, ensemble=5), (phases[0], ensemble, *phases[1:]))
+    mapped, shown = unfold(embedding).phases
+    return Recipe("unfold-ensemble", replace(_drawn(embedding), ensemble=5), (mapped, ensemble, shown))
 
 
 def e2c_warm(embedding: EmbeddingConfig) -> Recipe:

@@ -49,24 +49,30 @@ def run(command: str, *options: object, more: More = None) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def train(
-    world: str, seed: int, work: Path, more: dict[str, tuple[object, ...]] | None
-) -> tuple[Path, dict[str, float]]:
-    """A trained run, and what it cost; made by two commands, unless it is there already."""
-    environment = WORLDS[world].environment
-    path = work / "runs" / Path(environment).name / f"{world}-{seed}"
-    cost, data = path / "cost.json", work / "datasets" / f"{world}-{seed}"
+def collected(world: str, seed: int, work: Path, more: More = None) -> Path:
+    """Return a dataset by `e2c collect`, made unless it is there already."""
+    data = work / "datasets" / f"{world}-{seed}"
+    spent = data.with_suffix(".json")
+    if not spent.is_file():
+        environment = WORLDS[world].environment
+        cost = run("collect", "--env", environment, "--out", data, "--seed", seed, "--overwrite", more=more)
+        replace_text(spent, json.dumps({"collect_cpu_seconds": cost}) + "\n")
+    return data
+
+
+def train(world: str, seed: int, work: Path, more: More = None) -> tuple[Path, dict[str, float]]:
+    """Return a trained run and what it cost; made by two commands, unless it is there already."""
+    path = work / "runs" / Path(WORLDS[world].environment).name / f"{world}-{seed}"
+    cost = path / "cost.json"
     if not cost.is_file():
         shutil.rmtree(path, ignore_errors=True)
-        spent = {
-            "collect_cpu_seconds": run(
-                "collect", "--env", environment, "--out", data, "--seed", seed, "--overwrite", more=more
-            ),
-            "train_cpu_seconds": run(
-                "train", "--dataset", data, "--seed", seed, "--runs", path.parents[1], "--name", path.name, more=more
-            ),
-        }
+        data = collected(world, seed, work, more)
+        spent = json.loads(data.with_suffix(".json").read_text(encoding="utf-8"))
+        spent["train_cpu_seconds"] = run(
+            "train", "--dataset", data, "--seed", seed, "--runs", path.parents[1], "--name", path.name, more=more
+        )
         shutil.rmtree(data)
+        data.with_suffix(".json").unlink()
         replace_text(cost, json.dumps(spent) + "\n")
     return path, json.loads(cost.read_text(encoding="utf-8"))
 

@@ -233,6 +233,7 @@ THINGS = [
             "pool": Row("weights", 5),
             "ensemble": Row("weights", 2),
             "backward_encoder": Row("weights", True),
+            "decoder": Row("weights", "sine"),
         },
     ),
     *(Thing(f"term {name}", TERMS[name], term(name), OPTIONS[name]) for name in OPTIONS),
