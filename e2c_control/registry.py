@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import re
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -26,6 +27,10 @@ _READING: ContextVar[_Reading | None] = ContextVar("_READING", default=None)
 """None while names come from the user."""
 _TRUSTED: ContextVar[tuple[str, ...]] = ContextVar("_TRUSTED", default=())
 """Modules that the user named, each of which stands for what is inside it, too."""
+_NAMED = set[str]()
+"""Packages that the user named or trusted in this process."""
+_CODE = re.compile(r"([A-Za-z_]\w*)(?:\.\w+)*:[A-Za-z_][\w./-]*")
+"""Somebody's "module:Name", or "module:Id" of an environment."""
 
 
 class Registry(Mapping[str, T], Generic[T]):
@@ -105,6 +110,7 @@ class Registry(Mapping[str, T], Generic[T]):
                 "it at the top of a module."
             )
         self._named[name] = found
+        _NAMED.add(name.partition(".")[0].partition(":")[0])
         return name
 
     def _checked(self, found: Any, name: str) -> T:
@@ -182,6 +188,26 @@ def import_name(name: str, kind: str) -> object:
         _READING.reset(before)
 
 
+def packages_named(document: Any, own: bool) -> list[str]:
+    """Return the packages whose code JSON names, for --trust in a command that is suggested.
+
+    Args:
+        document: of a folder.
+        own: whether the user's own program wrote it, so that all code in it is what the user chose. Otherwise, as for
+            the environment of a dataset, which may be somebody else's, those that were named in this process.
+    """
+    found = dict[str, None]()
+    parts: list[tuple[str, Any]] = [("", document)]
+    for name, part in parts:
+        if isinstance(part, Mapping):
+            parts += cast(Mapping[str, Any], part).items()
+        elif isinstance(part, list):
+            parts += [(name, item) for item in cast(list[Any], part)]
+        elif isinstance(part, str) and (code := _CODE.fullmatch(part)):
+            found |= {code[1]: None} if code[1] in _NAMED or (own and name != "environment") else {}
+    return list(found)
+
+
 def is_trusted(module: str) -> bool:
     """Whether a module, or a package around it, is among those that the user named."""
     return any(f"{module}.".startswith(f"{named}.") for named in _TRUSTED.get())
@@ -193,6 +219,7 @@ def look_here_for(module: str) -> None:
     The folder comes last on the path, so that nothing in it stands in for an installed module.
     """
     package = module.partition(".")[0]
+    _NAMED.add(package)
     here = Path.cwd()
     if package and ((here / f"{package}.py").is_file() or (here / package).is_dir()):
         with suppress(ImportError, ValueError):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from e2c_control.cli.console import Problems, suggest
 from e2c_control.cli.planning import Planning
+from e2c_control.data.arguments import as_option
 from e2c_control.errors import quoted
 from e2c_control.fields import ListSeed
 from e2c_control.tables import table
@@ -43,4 +44,4 @@ class Choose:
         tried = choose(self.run, task=self.task, seed=self.seed, problems=self.problems, planning=planning)
         rows = [(str(one.run), f"{one.alike.mean():.1%}", f"{one.alike.min():.1%}") for one in tried]
         print(table([("run, best first", "like the goal", "worst"), *rows]), flush=True)
-        suggest(f"e2c evaluate --run {quoted(tried[0].run)}" + (f" --task {quoted(self.task)}" if self.task else ""))
+        suggest(f"e2c evaluate --run {as_option(tried[0].run)}" + (f" --task {quoted(self.task)}" if self.task else ""))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from e2c_control import InputError
 from e2c_control.cli.console import filled, say, suggest
+from e2c_control.data.arguments import as_option
 from e2c_control.data.collection import Collection
-from e2c_control.errors import quoted
 
 if TYPE_CHECKING:
     from e2c_control import Transitions
@@ -52,7 +52,7 @@ class Collect(Collection):
             own = filled(Collection, self)
             dataset = own.collect(self.out, overwrite=self.overwrite, going_on=_going_on)
         describe(dataset)
-        suggest(f"e2c train --dataset {quoted(dataset.path)}")
+        suggest(f"e2c train --dataset {as_option(dataset.path)}")
 
 
 def _going_on(transitions: int) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from e2c_control import InputError
 from e2c_control.cli.console import Problems, say, suggest
 from e2c_control.cli.planning import Planning
+from e2c_control.data.arguments import as_option
 from e2c_control.envs.task import PROTOCOL_PROBLEMS, PROTOCOL_SEED
 from e2c_control.errors import quoted
 from e2c_control.fields import ListSeed, Several
@@ -47,7 +48,7 @@ class Evaluate:
     def __call__(self) -> None:
         """Drive, print the table, and say what to do next."""
         self.report(self.evaluate())
-        suggest(f"e2c plan --run {quoted(self.run[0])}" + (f" --task {quoted(self.task[0])}" if self.task else ""))
+        suggest(f"e2c plan --run {as_option(self.run[0])}" + (f" --task {quoted(self.task[0])}" if self.task else ""))
 
     def report(self, results: list[Evaluation]) -> None:
         """The table of scores, and where they are written.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from e2c_control import InputError
 from e2c_control.cli.console import FolderName, say, suggest
-from e2c_control.data.arguments import naming, parse_arguments
+from e2c_control.data.arguments import as_option, parse_arguments
 from e2c_control.errors import quoted
 from e2c_control.fields import Bounds, Count, ImageSize, ListSeed, Positive
 from e2c_control.registry import names_from
@@ -179,11 +179,11 @@ class Explore:
             say("Stopped", f"after {agent.num_timesteps:,} steps, which are kept")
         say("Dataset", f"{out}: {joined.n_transitions:,} transitions")
         if isinstance(ended, KeyboardInterrupt):
-            hint = f"go on with `e2c explore --resume {quoted(run.path)}{naming(card.environment)}`"
+            hint = f"go on with `e2c explore --resume {as_option(run.path, card.environment)}`"
             raise KeyboardInterrupt(hint) from ended
         if ended is not None:
             raise ended
-        suggest(f"e2c train --dataset {quoted(out)}")
+        suggest(f"e2c train --dataset {as_option(out)}")
 
     def _watching(self, task: Task | None, gathering: Gathering, steps: int) -> list[BaseCallback]:
         """What draws pictures; coverage counts what was seen in the steps before as well."""

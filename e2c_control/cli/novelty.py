@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from e2c_control.cli.console import FolderName, filled, say, show_measured, suggest
+from e2c_control.data.arguments import as_option
 from e2c_control.errors import quoted
 from e2c_control.fields import (
     Count,
@@ -116,7 +117,7 @@ class Novelty:
             with threads(1):  # small networks: more threads gain little, and the last bits depend on them
                 run_novelty(run, config, progress=True)
         except KeyboardInterrupt as stop:
-            raise KeyboardInterrupt(f"go on with `e2c novelty --resume {quoted(run.path)}`") from stop
+            raise KeyboardInterrupt(f"go on with `e2c novelty --resume {as_option(run.path)}`") from stop
         show_measured(run, "novelty with structure", "cycle", SHOWN)
         suggest(f"tensorboard --logdir {quoted(run.path)}")
 

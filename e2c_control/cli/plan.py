@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from e2c_control import InputError
 from e2c_control.cli.console import MOST_PROBLEMS, nothing_here, say, suggest
 from e2c_control.cli.planning import Planning
-from e2c_control.data.arguments import naming
-from e2c_control.errors import quoted
+from e2c_control.data.arguments import as_option
 from e2c_control.fields import Bounds, Count, ListSeed
 
 if TYPE_CHECKING:
@@ -63,8 +62,8 @@ class Plan:
         """Drive, draw, and say how it went and what to do next."""
         say("Run", self.run)
         native = self.drive()
-        run, env = quoted(self.run), naming(self.env)
-        suggest(f"e2c evaluate --run {run}" if native else f"e2c plan --run {run}{env} --goal picture.png")
+        run = as_option(self.run, self.env)
+        suggest(f"e2c evaluate --run {run}" if native else f"e2c plan --run {run} --goal picture.png")
 
     def drive(self) -> bool:
         """Drive, draw, and say how it went; returns whether it was in a world of this project."""

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from e2c_control import InputError
 from e2c_control.cli.console import nothing_here, say, suggest
 from e2c_control.cli.planning import Planning
-from e2c_control.data.arguments import naming
-from e2c_control.errors import quoted
+from e2c_control.data.arguments import as_option
 from e2c_control.fields import Count, ListSeed
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class Play:
             show(self._session(planning))
         else:
             self._film(self.video, planning)
-        suggest(f"e2c plan --run {quoted(self.run)}{naming(self.env)}")
+        suggest(f"e2c plan --run {as_option(self.run, self.env)}")
 
     def _checked(self) -> dict[str, Any]:
         """Return what is given of how to plan, after a look at everything that needs no run."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from e2c_control import InputError
 from e2c_control.cli.collect import describe
 from e2c_control.cli.console import FolderName, filled, say, show_measured, suggest
-from e2c_control.data.arguments import naming
+from e2c_control.data.arguments import as_option
 from e2c_control.data.collection import open_or_collect
 from e2c_control.errors import quoted
 from e2c_control.fields import Count, ListSeed, Threads
@@ -116,10 +116,10 @@ class Train:
         with join_job() as job:
             run = self.train(job)
         if job.rank == 0:
-            path = quoted(run.path)
             card = read_card(run.path)
-            evaluate = [f"e2c evaluate --run {path}"] if own_task(card) else []
-            suggest(f"e2c plan --run {path}{naming(card.environment)}", *evaluate, f"tensorboard --logdir {path}")
+            evaluate = [f"e2c evaluate --run {as_option(run.path)}"] if own_task(card) else []
+            plan = f"e2c plan --run {as_option(run.path, card.environment)}"
+            suggest(plan, *evaluate, f"tensorboard --logdir {quoted(run.path)}")
 
     def train(self, job: Job) -> RunFolder:
         """The run, trained to its end by this process and the others of its job."""
@@ -144,7 +144,7 @@ class Train:
         try:
             train(run, config, watch=_watcher(run, config) if first else None, progress=first, job=job)
         except KeyboardInterrupt as stop:
-            raise KeyboardInterrupt(f"go on with `e2c train --resume {quoted(run.path)}`") from stop
+            raise KeyboardInterrupt(f"go on with `e2c train --resume {as_option(run.path)}`") from stop
         if first:
             show_measured(run, "map on held-out episodes", "step", SHOWN, "map/step_rank")
         return run

@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
 
 from e2c_control.errors import InputError, quoted
+from e2c_control.registry import packages_named
+from e2c_control.runs.own import is_own
 
 
 def naming(environment: str | None) -> str:
     """Return " --env module:Id" for a suggested command, if the environment is one that the user has to name."""
     return f" --env {quoted(environment)}" if environment and ":" in environment else ""
+
+
+def as_option(folder: Path, environment: str | None = None) -> str:
+    """Return a run or a dataset as a suggested command names it: quoted, and trusting the packages that it needs.
+
+    Args:
+        folder: of a run or of a dataset.
+        environment: of the run, for a command with an option --env.
+    """
+    trust = trusting_again(folder)
+    known = environment is not None and f" --trust {environment.partition(':')[0].partition('.')[0]} " in f"{trust} "
+    return f"{quoted(folder)}{trust}{'' if known else naming(environment)}"
+
+
+def trusting_again(folder: Path) -> str:
+    """Return " --trust my_package" for each package of the user's choice whose code a run or a dataset names."""
+    found = dict[str, None]()
+    for name in ("config.json", "dataset.json"):
+        with suppress(OSError, ValueError, RecursionError, AttributeError):
+            document = cast(dict[str, Any], json.loads((folder / name).read_bytes()))
+            own = is_own(document.get("config"), document.get("signature"))
+            found |= dict.fromkeys(packages_named(document, own))
+    return "".join(f" --trust {package}" for package in found)
 
 
 def parse_arguments(given: Sequence[str]) -> dict[str, Any]:

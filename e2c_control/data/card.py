@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from e2c_control.data.arguments import trusting_again
 from e2c_control.errors import InputError, quoted
 from e2c_control.fields import Count, Seed, check
 from e2c_control.runs.document import Kind
@@ -68,8 +69,10 @@ def read_card(folder: Path) -> DatasetCard:
     if not folder.is_dir():
         from e2c_control.data.unfinished import is_kept, unfinished_folder  # which writes cards itself
 
-        if is_kept(unfinished_folder(folder)):
-            raise InputError(f"{folder} is not finished: go on with `e2c collect --resume {quoted(folder)}`.")
+        growing = unfinished_folder(folder)
+        if is_kept(growing):
+            resume = f"{quoted(folder)}{trusting_again(growing)}"
+            raise InputError(f"{folder} is not finished: go on with `e2c collect --resume {resume}`.")
         raise InputError(f"There is no dataset at {folder}: check the path, or make one with `e2c collect`.")
     if not path.is_file():
         raise InputError(f"{folder} is not a dataset, it has no {NAME}: check the path.")

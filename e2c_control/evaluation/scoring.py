@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2c_control.agents import PlanningOptions
+from e2c_control.data.arguments import as_option
 from e2c_control.envs import Task
 from e2c_control.envs.reference import reference_scores
 from e2c_control.envs.task import PROTOCOL_PROBLEMS
-from e2c_control.errors import InputError, quoted
+from e2c_control.errors import InputError
 from e2c_control.evaluation.driving import drive
 from e2c_control.evaluation.trained import TrainedRun
 from e2c_control.planners.mpc import Replan, summarise
@@ -112,10 +113,11 @@ def evaluate(
 
 def _tasks(trained: TrainedRun, names: Sequence[str | None]) -> list[Task]:
     if not trained.native:
+        run = as_option(trained.folder.path, trained.card.environment)
         raise InputError(
-            f"{trained.card.environment} has no goals to score by: look at single drives with `e2c plan --run "
-            f"{quoted(trained.folder.path)}`, or score its own reward in Python: agent = E2CAgent.load(RUN, env=...), "
-            "agent.set_goal(image), and stable_baselines3's evaluate_policy(agent, agent.get_env())."
+            f"{trained.card.environment} has no goals to score by: look at single drives with `e2c plan --run {run}`, "
+            "or score its own reward in Python: agent = E2CAgent.load(RUN, env=...), agent.set_goal(image), and "
+            "stable_baselines3's evaluate_policy(agent, agent.get_env())."
         )
     return [trained.task(name) for name in dict.fromkeys(names)]
 

@@ -14,10 +14,11 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from e2c_control.data.arguments import as_option
 from e2c_control.data.card import NAME, read_card
 from e2c_control.data.sampler import check_batch
 from e2c_control.data.transitions import Transitions
-from e2c_control.errors import LARGEST_COUNT, InputError, quoted, whole
+from e2c_control.errors import LARGEST_COUNT, InputError, whole
 from e2c_control.fields import Count, Seed, ShareBelowOne, Threads, check
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
@@ -150,7 +151,7 @@ def train(
         return _train(run, config, watch, progress, job)
     except JobEnded as error:
         raise InputError(
-            f"A process of this job ended, or the job was stopped: `e2c train --resume {quoted(run.path)}` goes on "
+            f"A process of this job ended, or the job was stopped: `e2c train --resume {as_option(run.path)}` goes on "
             "from the last checkpoint, with any number of processes."
         ) from error
 
@@ -307,7 +308,9 @@ def load_embedding(run: RunFolder, device: torch.device | str = "cpu", trust: Se
     """
     newest = latest(run.checkpoints)
     if newest is None:
-        raise InputError(f"{run.path} has no checkpoint yet: finish it with `e2c train --resume {quoted(run.path)}`.")
+        raise InputError(
+            f"{run.path} has no checkpoint yet: finish it with `e2c train --resume {as_option(run.path)}`."
+        )
     config = run.config(TrainConfig, trust)
     with loading(newest, META) as (tensors, meta):
         _check_networks(run, config.recipe, meta)

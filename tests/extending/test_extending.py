@@ -1,6 +1,8 @@
 """Somebody's own package, with one of everything, through the commands, the agents and files."""
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -27,9 +29,12 @@ from e2c_control import (
 )
 from e2c_control.autoencoders import AutoEncoderConfig, load_autoencoder, make_autoencoder, save_autoencoder
 from e2c_control.cli import main
+from e2c_control.data.arguments import as_option
 from e2c_control.data.card import read_card
+from e2c_control.errors import quoted
 from e2c_control.gradients import LAX, RLOO, SurrogateNetwork
 from e2c_control.planners import SumCost
+from e2c_control.runs.own import sign
 
 PACKAGE = Path(__file__).parent / "my_package"
 CONTRACTS = (
@@ -99,6 +104,36 @@ def test_a_stranger_opens_it_only_with_trust() -> None:
     assert "names 'my_package.training:" in said
     assert "add --trust my_package" in said
     assert "time in goal" in alone(*drive, "--trust", "my_package")
+
+
+def test_each_command_suggests_one_that_can_be_copied() -> None:
+    """Each in a process of its own, which knows nothing of the package but what the command says."""
+    env = ("--env", WORLD, "--out", "my data", "--transitions", "60")
+    (train,) = suggested(alone("-m", "e2c_control", "collect", *env))
+    assert train == "e2c train --dataset 'my data' --trust my_package"
+    named = " --recipe my_package.training:recipe --name again"
+    plan, evaluate = suggested(alone("-m", "e2c_control", *shlex.split(train + named)[1:]))
+    assert plan == "e2c plan --run runs/Slider-v0/again --trust my_package"
+    assert suggested(alone("-m", "e2c_control", *shlex.split(plan)[1:])) == [evaluate]
+    assert suggested(alone("-m", "e2c_control", *shlex.split(evaluate)[1:], "--problems", "1")) == [plan]
+
+
+def suggested(said: str) -> list[str]:
+    """The `e2c` commands that an output suggests."""
+    return re.findall(r"^(?:Next|or) +(e2c .*)$", said, re.MULTILINE)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_only_what_the_user_chose_is_suggested_to_be_trusted(tmp_path: Path, own: bool) -> None:
+    """Code in a config that this user wrote, and nothing that a dataset of somebody else's calls its environment."""
+    content = {"recipe": [{"term": "pack_a.inner:Mine"}], "environment": "pack_b:My/Robot-v0", "dataset": "/a/b:c"}
+    signature = sign(content) if own else "0"
+    (tmp_path / "config.json").write_text(json.dumps({"config": content, "signature": signature}))
+    (tmp_path / "dataset.json").write_text(json.dumps({"environment": "pack_c:My/Robot-v0; rm"}))
+    path = quoted(tmp_path)
+    assert as_option(tmp_path) == path + " --trust pack_a" * own
+    assert as_option(tmp_path, "pack_b:My/Robot-v0") == f"{path}{' --trust pack_a' * own} --env pack_b:My/Robot-v0"
+    assert as_option(tmp_path, "pack_a:My/Robot-v0").endswith("--trust pack_a" if own else "--env pack_a:My/Robot-v0")
 
 
 def test_an_agent_of_ones_own_parts_learns_plans_and_is_kept() -> None:
