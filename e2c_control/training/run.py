@@ -20,16 +20,16 @@ from e2c_control.data.sampler import check_batch
 from e2c_control.data.transitions import Transitions
 from e2c_control.errors import LARGEST_COUNT, InputError, whole
 from e2c_control.fields import Count, Seed, ShareBelowOne, Threads, check
-from e2c_control.models.embedding import Embedding
+from e2c_control.models.embedding import Embedding, EmbeddingConfig
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.runs.atomic import replace_text
 from e2c_control.runs.checkpoint import latest
-from e2c_control.runs.config import to_json
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.logger import RunLogger
 from e2c_control.runs.session import Session, interrupt_flag, resumed
 from e2c_control.runs.stateful import Groups, Part, State, gather, loading, put_back
 from e2c_control.runs.threads import threads
+from e2c_control.runs.typed_json import from_json, to_json
 from e2c_control.training.distributed import ALONE, Job, JobEnded, check_devices
 from e2c_control.training.presets import HELD_OUT
 from e2c_control.training.trainer import Judgement, Precision, Trainer
@@ -228,8 +228,12 @@ def _resumed(run: RunFolder, config: TrainConfig, transitions: Transitions, job:
 
 def _check_networks(run: RunFolder, recipe: Recipe, meta: Mapping[str, Any]) -> None:
     """Refuse a checkpoint of other networks than the config names, even where their weights have the same shapes."""
-    trained, named = meta.get("networks"), to_json(recipe.embedding)
-    if trained is not None and trained != named:
+    trained = meta.get("networks")
+    try:  # as a dataclass: a version that wrote it may have known fewer fields
+        same = trained is None or from_json(EmbeddingConfig, trained) == recipe.embedding
+    except ValueError:
+        same = False
+    if not same:
         raise InputError(
             f"The newest checkpoint of {run.path} was trained with other networks than its config.json names: restore "
             "the run's own files."

@@ -240,6 +240,23 @@ def test_a_checkpoint_of_another_recipe(whole: RunFolder, config: TrainConfig) -
     assert final(whole) != before, "the newest was removed by the test alone"
 
 
+@pytest.mark.parametrize("network", ["mlp", "conv"])
+def test_a_checkpoint_by_a_version_that_knew_fewer_fields(whole: RunFolder, config: TrainConfig, network: str) -> None:
+    newest = latest(whole.checkpoints)
+    assert newest is not None
+    saved = newest / "checkpoint.json"
+    content = json.loads(saved.read_text(encoding="utf-8"))
+    networks = content["meta"]["networks"] if "meta" in content else content["networks"]
+    del networks["decoder"]
+    networks["network"] = network
+    saved.write_text(json.dumps(content), encoding="utf-8")
+    if network == "mlp" and config.recipe.embedding.decoder is None:
+        assert load_embedding(whole).config.decoder is None
+    else:
+        with pytest.raises(InputError, match="with other networks than"):
+            load_embedding(whole)
+
+
 def test_devices() -> None:
     assert resolve_device("cpu") == torch.device("cpu")
     assert resolve_device("auto").type in ("cpu", "cuda")
