@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from inspect import signature
 from reprlib import repr as short
-from typing import Annotated, Any, Literal, cast, get_type_hints
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ from e2c_control.fields import (
     Through,
     TwoOrMoreAtOnce,
     check,
+    conform,
+    hints_of,
 )
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
@@ -41,7 +43,7 @@ from e2c_control.planners import (
     SumCost,
     make_planner,
 )
-from e2c_control.runs.typed_json import from_json, to_json
+from e2c_control.runs.typed_json import to_json
 
 Array = NDArray[np.float64]
 
@@ -196,11 +198,12 @@ class PlanningOptions:
 
 def _typed(planner: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a planner's dataclass, as they are after a file."""
-    kinds = get_type_hints(planner, include_extras=True)
     try:
-        return {name: from_json(kinds[name], to_json(value), name) for name, value in settings.items()}
-    except (TypeError, ValueError) as error:
-        raise InputError(f"settings cannot be used, {error}: change that.") from error
+        given = to_json(settings)
+    except TypeError as error:
+        raise InputError(f"settings cannot be saved, {error}: give numbers, texts, and lists or mappings.") from error
+    kinds = hints_of(planner)
+    return {name: conform(kinds[name], value, f"settings.{name}", from_file=True) for name, value in given.items()}
 
 
 def _check_counts(place: str, value: object) -> None:

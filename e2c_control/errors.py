@@ -5,7 +5,7 @@ import math
 import operator
 import os
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Real
 from pathlib import Path
 from reprlib import repr as short
@@ -94,16 +94,6 @@ def number(
     return found
 
 
-def numbers(name: str, values: object, **limits: Any) -> tuple[float, ...]:
-    """Return ``values`` as a tuple of floats, if it is a sequence of at least one number, each within the limits."""
-    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-        raise Unfit(name, short(values), "several numbers, such as (1.0, 0.5)")
-    found = tuple(number(f"{name}[{i}]", value, **limits) for i, value in enumerate(cast(Iterable[object], values)))
-    if not found:
-        raise InputError(f"{name} is empty: give at least one number.")
-    return found
-
-
 def flag(name: str, value: object) -> bool:
     """Return ``value`` as a bool, if it is True or False, also NumPy's; numbers and texts raise InputError."""
     if type(value).__name__ not in ("bool", "bool_"):
@@ -161,18 +151,6 @@ def near_miss(value: object, known: Iterable[str]) -> str:
 def listed(names: Sequence[str]) -> str:
     """Return "a or b", or "one of a, b, c"."""
     return " or ".join(names) if len(names) <= 2 else f"one of {', '.join(names)}"
-
-
-def check_fields(options: object, check: Callable[..., object], *names: str, **limits: Any) -> None:
-    """Put what ``check(name, value, **limits)`` returns into the named fields of a dataclass, frozen or not.
-
-    A field whose annotation names None may be None. Meant for ``__post_init__``.
-    """
-    known: dict[str, Any] = cast(Any, type(options)).__dataclass_fields__
-    for name in names:
-        value = getattr(options, name)
-        if value is not None or "None" not in str(known[name].type):
-            object.__setattr__(options, name, check(name, value, **limits))
 
 
 def _wanted(least: float | None, most: float | None, above: float | None, below: float | None) -> str:

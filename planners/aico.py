@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from e2c_control.errors import check_fields, number, whole
+from e2c_control.fields import CountOrZero, NotNegative, check
 from e2c_control.planners.checks import Array, Bools, Ints
 from e2c_control.planners.costs import Expansion, SmoothCost, expanded, finite_cost
 from e2c_control.planners.dynamics import Dynamics, NoisyDynamics
@@ -49,14 +49,13 @@ class AICO(CheckedPlanner):
     solved as by LQR, in one sweep. The search starts at the warm start, or at zeros.
     """
 
-    iterations: int = 20
+    iterations: CountOrZero = 20
     # Of the optimality residual; and the sweeps end where the belief's move changes the cost by less, relative to it.
-    tolerance: float = 1e-6
-    process_noise: float | None = None  # variance of each state's noise; None: what the dynamics say, or zero
+    tolerance: NotNegative = 1e-6
+    process_noise: NotNegative | None = None  # variance of each state's noise; None: what the dynamics say, or zero
 
     def __post_init__(self) -> None:
-        check_fields(self, whole, "iterations", least=0)
-        check_fields(self, number, "tolerance", "process_noise", least=0)
+        check(self)
 
     def plan(self, problem: PlanningProblem, rng: np.random.Generator) -> Plan:
         from e2c_control.planners.engine import engine_for

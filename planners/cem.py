@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from e2c_control.errors import check_fields, number
+from e2c_control.fields import NotNegative
 from e2c_control.planners.plan import Plan
 from e2c_control.planners.planner import PlanningProblem
 from e2c_control.planners.sampling import CrossEntropy
@@ -23,11 +23,7 @@ class CEM(CrossEntropy):
     The best sequence that was ever seen is the plan.
     """
 
-    least_deviation: float = 0.01  # likewise in halves of the range, so that a replan does not begin frozen
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_fields(self, number, "least_deviation", least=0)
+    least_deviation: NotNegative = 0.01  # likewise in halves of the range, so that a replan does not begin frozen
 
     def plan(self, problem: PlanningProblem, rng: np.random.Generator) -> Plan:
         search, mean, deviation = self.begin(problem)

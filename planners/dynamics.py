@@ -11,7 +11,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from e2c_control.errors import InputError, number, whole
+from e2c_control.errors import InputError
+from e2c_control.fields import Count, Positive, checked
 from e2c_control.planners.checks import Array, in_float32, real
 from e2c_control.planners.lowered import Lowered
 
@@ -109,17 +110,17 @@ class FunctionDynamics:
     step for the compiled engine.
     """
 
+    @checked
     def __init__(
         self,
         step: Callable[[Array, Array], Array],
-        state_dim: int,
-        control_dim: int,
-        difference: float | None = None,
+        state_dim: Count,
+        control_dim: Count,
+        difference: Positive | None = None,
         lowered: Lowered | None = None,
     ) -> None:
         self._step = step
-        self.state_dim, self.control_dim = whole("state_dim", state_dim), whole("control_dim", control_dim)
-        self._difference = None if difference is None else number("difference", difference, above=0)
+        self.state_dim, self.control_dim, self._difference = state_dim, control_dim, difference
         self._coarse = False  # whether the last local model came from a step in float32: where the next one begins
         self._lowered = lowered
 

@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from e2c_control.errors import InputError
+from e2c_control.fields import NotNegative, checked
 from e2c_control.planners.checks import Array, Ints
 from e2c_control.planners.costs import Expansion, SmoothCost
 from e2c_control.planners.dynamics import Dynamics, Linearization, rollout_by_steps
@@ -69,11 +70,10 @@ class DisagreementCost(SmoothCost):
     semidefinite, from the members' local models.
     """
 
-    def __init__(self, dynamics: EnsembleDynamics, height: float) -> None:
+    @checked
+    def __init__(self, dynamics: EnsembleDynamics, height: NotNegative) -> None:
         if not isinstance(dynamics, EnsembleDynamics):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InputError("DisagreementCost needs dynamics with several predictions, such as Ensemble.")
-        if not 0.0 <= height < np.inf:
-            raise InputError(f"The height of DisagreementCost must be finite and not negative, but is {height}.")
         self.dynamics, self.height = dynamics, height
 
     def value(self, states: Array, controls: Array, problems: Ints) -> Array:

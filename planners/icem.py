@@ -5,10 +5,11 @@ correlated in time, elites that are kept, and populations that shrink.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
-from e2c_control.errors import check_fields, number
+from e2c_control.fields import Bounds, Count, NotNegative, Share
 from e2c_control.planners.checks import Array
 from e2c_control.planners.plan import Plan
 from e2c_control.planners.planner import PlanningProblem
@@ -24,17 +25,11 @@ class ICEM(CrossEntropy):
     sequences, at least two for each elite. The last iteration tries the mean too.
     """
 
-    samples: int = 150
-    elites: int = 15
-    color: float = 2.0
-    kept: float = 0.3  # share of the elites that competes again
-    shrink: float = 1.25
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_fields(self, number, "color", least=0)
-        check_fields(self, number, "kept", least=0, most=1)
-        check_fields(self, number, "shrink", least=1)
+    samples: Count = 150
+    elites: Count = 15
+    color: NotNegative = 2.0
+    kept: Share = 0.3  # share of the elites that competes again
+    shrink: Annotated[float, Bounds(least=1)] = 1.25
 
     def plan(self, problem: PlanningProblem, rng: np.random.Generator) -> Plan:
         search, mean, deviation = self.begin(problem)

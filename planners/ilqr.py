@@ -6,10 +6,11 @@ programming", ICRA 2014 (limits inside the backward pass).
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 import numpy as np
 
-from e2c_control.errors import check_fields, flag, number, numbers, of_class, whole
+from e2c_control.fields import Bounds, CountOrZero, NotNegative, Several, ShareAboveZero, check
 from e2c_control.planners.checks import Array
 from e2c_control.planners.dynamics import Dynamics, FunctionDynamics
 from e2c_control.planners.plan import Plan
@@ -27,21 +28,17 @@ class ILQR(CheckedPlanner):
     and starts that are finished take no further part.
     """
 
-    iterations: int = 50  # at most; a replan from a good warm start needs few
+    iterations: CountOrZero = 50  # at most; a replan from a good warm start needs few
     starts: Starts = field(default_factory=Starts)
     # A rollout costs in proportion. Replans of few iterations did as well with (1, 0.3, 0.1); swing-ups need more.
-    step_sizes: tuple[float, ...] = (1.0, 0.5, 0.25, 0.1, 0.03, 0.01)
-    tolerance: float = 1e-7  # of the optimality residual: stop where a full step promises a smaller share of |cost|
-    armijo: float = 1e-4  # least accepted share of the promised gain
+    step_sizes: Several[ShareAboveZero] = (1.0, 0.5, 0.25, 0.1, 0.03, 0.01)
+    # Of the optimality residual: stop where a full step promises a smaller share of |cost|.
+    tolerance: NotNegative = 1e-7
+    armijo: Annotated[float, Bounds(above=0, below=1)] = 1e-4  # least accepted share of the promised gain
     report_gap: bool = False  # whether plans tell how far the dynamics' A is from their exact Jacobian (``model_gap``)
 
     def __post_init__(self) -> None:
-        check_fields(self, whole, "iterations", least=0)
-        check_fields(self, numbers, "step_sizes", above=0, most=1)
-        check_fields(self, number, "tolerance", least=0)
-        check_fields(self, number, "armijo", above=0, below=1)
-        check_fields(self, flag, "report_gap")
-        check_fields(self, of_class, "starts", kind=Starts)
+        check(self)
 
     def plan(self, problem: PlanningProblem, rng: np.random.Generator) -> Plan:
         from e2c_control.planners.quadratic_search import begin_search  # loads numba: not before

@@ -6,7 +6,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from e2c_control.errors import InputError, number
+from e2c_control.errors import InputError
+from e2c_control.fields import NotNegative, Positive, checked
 from e2c_control.planners.checks import Array, Ints, in_float32, real, weight
 from e2c_control.planners.costs import Cost, Expansion, SmoothCost
 from e2c_control.planners.dynamics import Dynamics, Linearization, rollout_by_steps
@@ -49,14 +50,14 @@ class FunctionCost(SmoothCost):
     call of each function.
     """
 
+    @checked
     def __init__(
         self,
         stage: Callable[[Array, Array, Ints], Array],
         final: Callable[[Array, Ints], Array] | None = None,
-        difference: float | None = None,
+        difference: Positive | None = None,
     ) -> None:
-        self._stage, self._final = stage, final
-        self._difference = None if difference is None else number("difference", difference, above=0)
+        self._stage, self._final, self._difference = stage, final, difference
 
     def value(self, states: Array, controls: Array, problems: Ints) -> Array:
         b, horizon, m = controls.shape
@@ -125,10 +126,9 @@ class ObstacleCost(SmoothCost):
     ``height`` w; ``width`` s, in units of the state. The Hessian is its positive semidefinite part.
     """
 
-    def __init__(self, obstacles: ArrayLike, height: float, width: float) -> None:
+    @checked
+    def __init__(self, obstacles: ArrayLike, height: NotNegative, width: Positive) -> None:
         self.obstacles = real("the obstacles", obstacles, (None, None))
-        if not (0.0 <= height < np.inf and 0.0 < width < np.inf):
-            raise InputError("An obstacle's height must not be negative and its width must be positive, both finite.")
         self.height, self.width = height, width
 
     def check(self, problems: int, state_dim: int, control_dim: int) -> None:

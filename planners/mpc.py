@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from e2c_control.errors import InputError, check_fields, whole
+from e2c_control.errors import InputError, whole
+from e2c_control.fields import Count, check
 from e2c_control.planners.checks import Array, Bools, Ints, real
 from e2c_control.planners.costs import Cost, finite_cost
 from e2c_control.planners.dynamics import Dynamics
@@ -62,11 +63,11 @@ class MPC:
     planner: Planner
     dynamics: Dynamics
     cost: Cost
-    horizon: int
+    horizon: Count
     limits: Limits
 
     def __post_init__(self) -> None:
-        check_fields(self, whole, "horizon")
+        check(self)
 
     def replan(
         self,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from e2c_control.errors import check_fields, number, whole
+from e2c_control.fields import Count, CountOrZero, Positive, check
 from e2c_control.planners.checks import Array
 from e2c_control.planners.plan import Plan
 from e2c_control.planners.planner import CheckedPlanner, PlanningProblem
@@ -27,15 +27,13 @@ class MPPI(CheckedPlanner):
     and the best sample is the plan.
     """
 
-    iterations: int = 5
-    samples: int = 200
-    deviation: float = 0.4  # in halves of the allowed range
-    temperature: float = 0.1
+    iterations: CountOrZero = 5
+    samples: Count = 200
+    deviation: Positive = 0.4  # in halves of the allowed range
+    temperature: Positive = 0.1
 
     def __post_init__(self) -> None:
-        check_fields(self, whole, "iterations", least=0)
-        check_fields(self, whole, "samples")
-        check_fields(self, number, "deviation", "temperature", above=0)
+        check(self)
 
     def plan(self, problem: PlanningProblem, rng: np.random.Generator) -> Plan:
         search, limits = Population.begin(problem), problem.limits

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from e2c_control.errors import InputError, check_fields, number, whole
+from e2c_control.errors import InputError, whole
+from e2c_control.fields import Count, CountOrZero, Positive, ShareBelowOne, check
 from e2c_control.planners.checks import Array, Ints
 from e2c_control.planners.costs import finite_cost
 from e2c_control.planners.plan import Plan, StopReason
@@ -84,18 +85,15 @@ class Population:
 class CrossEntropy(CheckedPlanner):
     """Options that CEM and iCEM share, and how they move towards the best candidates."""
 
-    iterations: int = 5
-    samples: int = 200
-    elites: int = 20
-    deviation: float = 0.5  # at the start, in halves of the allowed range
-    momentum: float = 0.1  # share of the old mean and deviation that is kept
+    iterations: CountOrZero = 5
+    samples: Count = 200
+    elites: Count = 20
+    deviation: Positive = 0.5  # at the start, in halves of the allowed range
+    momentum: ShareBelowOne = 0.1  # share of the old mean and deviation that is kept
 
     def __post_init__(self) -> None:
-        check_fields(self, whole, "iterations", least=0)
-        check_fields(self, whole, "samples")
-        check_fields(self, whole, "elites", most=self.samples)
-        check_fields(self, number, "deviation", above=0)
-        check_fields(self, number, "momentum", least=0, below=1)
+        check(self)
+        whole(f"{type(self).__name__}.elites", self.elites, most=self.samples)
 
     def begin(self, problem: PlanningProblem) -> tuple[Population, Array, Array]:
         """Return the search, and the mean and deviation (N, T, m) of its first candidates."""

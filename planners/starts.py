@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from e2c_control.errors import InputError, check_fields, whole
+from e2c_control.errors import InputError
+from e2c_control.fields import CountOrZero, check
 from e2c_control.planners.checks import Array
 from e2c_control.planners.plan import Limits
 from e2c_control.planners.planner import PlanningProblem
@@ -18,12 +19,12 @@ class Starts:
     on the problems beside it.
     """
 
-    zeros: int = 1  # the allowed control nearest to zero, held
-    uniform: int = 2  # each control uniform between the limits (within ±1 beyond an open side)
-    extreme: int = 2  # a corner of the box, exchanged for another at one random time: bang-bang with one switch
+    zeros: CountOrZero = 1  # the allowed control nearest to zero, held
+    uniform: CountOrZero = 2  # each control uniform between the limits (within ±1 beyond an open side)
+    extreme: CountOrZero = 2  # a corner of the box, exchanged for another at one random time: bang-bang with one switch
 
     def __post_init__(self) -> None:
-        check_fields(self, whole, "zeros", "uniform", "extreme", least=0)
+        check(self)
 
     def controls(self, problem: PlanningProblem, rng: np.random.Generator) -> Array:
         """Return start controls (N, S, T, m) within the limits; the warm start, padded or cut to T, comes first."""

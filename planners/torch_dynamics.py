@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from e2c_control.errors import InputError, of_class, whole
+from e2c_control.errors import InputError, of_class
+from e2c_control.fields import Count, checked
 from e2c_control.planners.checks import Array
 from e2c_control.planners.dynamics import Linearization
 
@@ -36,18 +37,19 @@ class TorchDynamics:
     Raises InputError when there is no such device or type, or the module's weights have another one.
     """
 
+    @checked
     def __init__(
         self,
         step: TorchStep,
-        state_dim: int,
-        control_dim: int,
+        state_dim: Count,
+        control_dim: Count,
         *,
-        device: torch.device | str | None = None,
+        device: torch.device | str | int | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         owner = getattr(step, "__self__", step)
         self._step, self._module = step, owner if isinstance(owner, nn.Module) else None
-        self.state_dim, self.control_dim = whole("state_dim", state_dim), whole("control_dim", control_dim)
+        self.state_dim, self.control_dim = state_dim, control_dim
         try:
             self._blank = torch.empty(0, device=device, dtype=dtype or torch.float64)
         except (RuntimeError, AssertionError, TypeError) as error:

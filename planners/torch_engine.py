@@ -19,7 +19,8 @@ from typing import Any, Self, cast
 import torch
 from torch import Tensor
 
-from e2c_control.errors import InputError, check_fields, number, numbers, of_class, whole
+from e2c_control.errors import InputError, of_class, whole
+from e2c_control.fields import CountOrZero, NotNegative, Several, ShareAboveZero, check
 from e2c_control.planners.costs import QuadraticCost
 from e2c_control.planners.optimality import optimality_residual
 from e2c_control.planners.plan import Limits, Plan, PlanOf, StopReason
@@ -85,14 +86,12 @@ class TorchILQR:
     cross terms of state and control, and convex. All problems are worked on until the last is done.
     """
 
-    iterations: int = 100
-    tolerance: float = 1e-8  # of the optimality residual, the share of the cost that a full step promises to gain
-    step_sizes: tuple[float, ...] = (1.0, 0.5, 0.25, 0.1, 0.03, 0.01)
+    iterations: CountOrZero = 100
+    tolerance: NotNegative = 1e-8  # of the optimality residual, the share of the cost that a full step promises to gain
+    step_sizes: Several[ShareAboveZero] = (1.0, 0.5, 0.25, 0.1, 0.03, 0.01)
 
     def __post_init__(self) -> None:
-        check_fields(self, whole, "iterations", least=0)
-        check_fields(self, number, "tolerance", least=0)
-        check_fields(self, numbers, "step_sizes", above=0, most=1)
+        check(self)
 
     def __call__(
         self,

@@ -81,7 +81,7 @@ def test_a_planner_that_is_given_is_the_one_that_plans_and_is_saved(planner: Pla
     [
         ({"planner": ICEM(), "settings": {"color": 1.0}}, "beside a planner that has its own"),
         ({"planner": ICEM(), "samples": 20}, "samples is given twice"),
-        ({"settings": {"step_sizes": "x"}}, "settings cannot be used, step_sizes"),
+        ({"settings": {"step_sizes": "x"}}, r"settings.step_sizes is 'x': give several values"),
         ({"settings": {"iterations": 10**9}}, r"settings.iterations is 1000000000: give a whole number from 0 to"),
         ({"settings": 3}, "settings is 3: give a mapping"),
     ],

@@ -7,8 +7,12 @@ import pytest
 
 from e2c_control.errors import InputError
 from e2c_control.planners import (
+    AICO,
+    CEM,
+    ICEM,
     ILQR,
     MPC,
+    MPPI,
     PLANNERS,
     Cost,
     FunctionCost,
@@ -19,6 +23,7 @@ from e2c_control.planners import (
     Plan,
     QuadraticCost,
     Starts,
+    TorchILQR,
     make_planner,
 )
 
@@ -65,7 +70,8 @@ MISTAKES = {
     "horizon zero": (lambda: plan(horizon=0), "horizon is 0: give a whole number of 1 or more"),
     "horizon is a fraction": (lambda: plan(horizon=2.5), "^horizon is .*: give a whole number"),
     "horizon is a truth": (lambda: plan(horizon=True), "^horizon is .*: give a whole number"),
-    "MPC with horizon zero": (lambda: MPC(ILQR(), MODEL, COST, 0, LIMITS), "^horizon is .*: give a whole number"),
+    "MPC with horizon zero": (lambda: MPC(ILQR(), MODEL, COST, 0, LIMITS), "^MPC.horizon is 0: give a whole number"),
+    "MPC without limits": (lambda: MPC(ILQR(), MODEL, COST, 3, (-1, 1)), "^MPC.limits is .*: give one of class Limits"),
     "no steps left": (lambda: MPC(ILQR(), MODEL, COST, 3, LIMITS).replan(STATES, None, 0), "steps_left is 0"),
     "states of another size": (lambda: plan(states=np.zeros((3, 4))), r"initial states must have shape \(any, 2\)"),
     "one state, not a batch": (lambda: plan(states=np.zeros(2)), "initial states must have shape"),
@@ -77,17 +83,38 @@ MISTAKES = {
     "warm start for others": (lambda: plan(warm_start=Plan.guess(np.zeros((2, 4, 1)), 2)), r"shape \(3, any, 1\)"),
     "warm start is not finite": (lambda: Plan.guess(np.full((3, 4, 1), np.nan), 2), "guessed controls must be finite"),
     "nothing to start from": (lambda: plan(planner=ILQR(starts=Starts(0, 0, 0))), "nothing to start from"),
-    "negative number of starts": (lambda: Starts(uniform=-1), "uniform is -1"),
-    "no step sizes": (lambda: ILQR(step_sizes=()), "step_sizes is empty"),
+    "negative number of starts": (lambda: Starts(uniform=-1), "^Starts.uniform is -1: give"),
+    "no step sizes": (lambda: ILQR(step_sizes=()), r"^ILQR.step_sizes is \(\): give at least one"),
     "step size above one": (lambda: ILQR(step_sizes=(2.0,)), "step_sizes.0. is 2.0: give a number above 0 and up to 1"),
-    "negative iterations": (lambda: ILQR(iterations=-1), "^iterations is .*: give a whole number"),
-    "tolerance is NaN": (lambda: ILQR(tolerance=np.nan), "tolerance is nan"),
+    "difference of nothing": (lambda: FunctionDynamics(lambda z, u: z, 2, 1, 0.0), "^difference is 0.0: give a number"),
+    "lowered that is none": (lambda: FunctionDynamics(len, 2, 1, lowered=3), "^lowered is 3: give one of class Lo"),
     "A is not square": (lambda: LinearDynamics(np.zeros((2, 3)), np.zeros((2, 1))), "A of LinearDynamics"),
     "B has other rows": (lambda: LinearDynamics(np.eye(2), np.zeros((3, 1))), "B of LinearDynamics must have shape"),
     "A is a number": (lambda: LinearDynamics(1.0, np.zeros((1, 1))), "A of LinearDynamics"),
     "no states": (lambda: FunctionDynamics(lambda z, u: z, 0, 1), "^state_dim is .*: give a whole number"),
     "shift backwards": (lambda: Plan.guess(np.zeros((1, 2, 1)), 2).shift(2, -1), "^steps is .*: give a whole number"),
 }  # fmt: skip
+
+
+OPTIONS = {
+    ILQR: {"iterations": (-1, "x"), "step_sizes": ("x",), "tolerance": (-1, np.nan), "armijo": (0, 1),
+           "report_gap": (1, "no"), "starts": (3,)},
+    AICO: {"iterations": (-1, 0.5), "tolerance": (-1e-9,), "process_noise": (-1, np.inf)},
+    CEM: {"iterations": (-1,), "samples": (0, 1.5), "elites": (0, 201), "deviation": (0,), "momentum": (1, -0.1),
+          "least_deviation": (-1,)},
+    ICEM: {"samples": (True,), "elites": (151,), "color": (-1, None), "kept": (1.1,), "shrink": (0.5,)},
+    MPPI: {"iterations": (-1,), "samples": (0,), "deviation": (0,), "temperature": (0, np.inf)},
+    TorchILQR: {"iterations": (-1,), "tolerance": (-1,), "step_sizes": ((0.5, 0),)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("planner", "option", "value"),
+    [(planner, name, value) for planner, known in OPTIONS.items() for name in known for value in known[name]],
+)
+def test_an_option_out_of_its_range_is_named(planner, option, value):
+    with pytest.raises(InputError, match=rf"^{planner.__name__}\.{option}(\[1\])? is .*: give .*\.$"):
+        planner(**{option: value})
 
 
 @pytest.mark.parametrize("name", MISTAKES)

@@ -1,12 +1,9 @@
 """Single values that a user gives: whole numbers, numbers, flags, names, and the fields of dataclasses."""
 
-from dataclasses import dataclass
-from typing import cast
-
 import numpy as np
 import pytest
 
-from e2c_control.errors import InputError, check_fields, flag, number, one_of, only_options, whole
+from e2c_control.errors import InputError, flag, number, one_of, only_options, whole
 
 
 @pytest.mark.parametrize("value", [3, 3.0, np.int64(3), np.uint8(3), np.float32(3), np.float64(3), np.array(3)])
@@ -91,24 +88,3 @@ def test_only_the_option_that_is_wrong_is_named() -> None:
     ) as no:
         only_options("The planner 'cem'", ["samples", "elitez"], ["samples", "elites"])
     assert str(no.value).endswith("it takes samples, elites.")
-
-
-@dataclass(frozen=True)
-class Options:
-    steps: int = 3
-    rate: float = 1.0
-    limit: float | None = 5.0
-
-    def __post_init__(self) -> None:
-        check_fields(self, whole, "steps", most=10)
-        check_fields(self, number, "rate", "limit", above=0)
-
-
-def test_fields_are_checked_and_converted() -> None:
-    made = Options(cast(int, np.int64(4)), cast(float, np.float32(0.5)))
-    assert made == Options(4, 0.5, 5.0)
-    assert Options(limit=None).limit is None, "its annotation says that it may"
-    assert (type(made.steps), type(made.rate)) == (int, float)
-    for wrong in ({"steps": 11}, {"rate": None}, {"limit": 0}):
-        with pytest.raises(InputError, match=next(iter(wrong))):
-            Options(**wrong)
