@@ -86,16 +86,18 @@ class PlanningOptions:
         action_weight: r, one for each action or one for all, in units of actions in [-1, 1].
         planner: name in `PLANNERS`, "my_package:Mine", a class or function of your own, of which the name is kept, or a
             planner with all its settings, such as ``ICEM(color=1.0)``.
-        iterations: of the planner in one replan; none for what `REPLAN` or the planner itself says. LQR has only one.
-        starts: control sequences that iLQR starts from, beside the last plan: zeros, then random and extreme ones.
-        samples: control sequences in an iteration of a sampling planner; none for its own number.
-        linearization: whether the planner follows the exact Jacobian, which is what none means too, or the model's own
-            A and B, as E2C does: those leave out how A and B change, and four iterations do not make up for it.
+        iterations: of the planner in one replan. Default: its number in `REPLAN`, else the planner's own default.
+        starts: control sequences to start from, beside the last plan: zeros, then random and extreme ones. Default: the
+            planner's own.
+        samples: control sequences in an iteration. A planner that has elites takes a tenth of them as such, unless
+            ``settings`` say otherwise. Default: the planner's own numbers.
+        linearization: follow the exact "jacobian", or the "model"'s own A and B, as E2C does: those leave out how A and
+            B change, and four iterations do not make up for it. Default: jacobian.
         disagreement: weight of the members' disagreement, for an embedding with an ensemble of transitions: how far
             plans keep to where the model knows.
-        frame_filter: fuses each encoded frame with what the model predicted; none trusts the frame alone.
-        episode_steps: length of an episode, past which no plan reaches; none if unknown.
-        settings: of the planner, by name, for what has no option here.
+        frame_filter: fuses each encoded frame with what the model predicted. Default: trust the frame alone.
+        episode_steps: length of an episode, past which no plan reaches. Default: unknown.
+        settings: other options of the planner, by name: ``{"elites": 30, "color": 1.0}``.
 
     Raises:
         InputError: an option is not one that the planner takes, or out of its range.
@@ -121,7 +123,7 @@ class PlanningOptions:
 
     @classmethod
     def for_task(cls, task: Task) -> PlanningOptions:
-        """The task's horizon and weights."""
+        """Return options with the task's horizon and weights."""
         return cls(
             horizon=task.planning_horizon,
             state_weight=task.q,
@@ -168,7 +170,7 @@ class PlanningOptions:
         object.__setattr__(self, "settings", settings)
 
     def controller(self, embedding: Embedding, goals: Array) -> MPC:
-        """A receding-horizon controller to the latent goal (k,) of all, or one for each (N, k)."""
+        """Return a receding-horizon controller to the latent goal (k,) of all, or one for each (N, k)."""
         k, m = embedding.config.latent_dim, embedding.action_dim
         if self.frame_filter is not None and len(self.frame_filter.frame_variance) != k:
             known = len(self.frame_filter.frame_variance)
@@ -188,7 +190,7 @@ class PlanningOptions:
         return MPC(self.make_planner(), dynamics, self.cost(dynamics, goals), self.horizon, Limits.symmetric(1.0, m))
 
     def cost(self, dynamics: Dynamics, goals: Array) -> SmoothCost:
-        """The cost of reaching the latent goal (k,) of all, or one for each (N, k)."""
+        """Return the cost of reaching the latent goal (k,) of all, or one for each (N, k)."""
         weights = np.broadcast_to(self.action_weight, (dynamics.control_dim,))
         cost = QuadraticCost(goals, self.state_weight * np.eye(goals.shape[-1]), np.diag(weights))
         if isinstance(dynamics, Ensemble):
@@ -218,6 +220,6 @@ def _check_counts(place: str, value: object) -> None:
 
 
 def _starts(count: int) -> Starts:
-    """So many starts beside the last plan: zeros, then as many random ones as extreme ones, or one more."""
+    """Return so many starts beside the last plan: zeros, then as many random ones as extreme ones, or one more."""
     drawn = count - 1
     return Starts(zeros=1, uniform=-(-drawn // 2), extreme=drawn // 2)

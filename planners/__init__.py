@@ -24,6 +24,7 @@ from e2c_control.planners.mppi import MPPI
 from e2c_control.planners.plan import Limits, Plan, StopReason
 from e2c_control.planners.planner import CheckedPlanner, Planner, PlanningProblem
 from e2c_control.planners.registry import PLANNERS, make_planner
+from e2c_control.planners.sampling import Population
 from e2c_control.planners.starts import Starts
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ __all__ = [
     "Plan",
     "Planner",
     "PlanningProblem",
+    "Population",
     "QuadraticCost",
     "RememberControl",
     "Replan",

@@ -77,7 +77,7 @@ class AICO(CheckedPlanner):
     def _improve(
         self, engine: "Engine", cost: SmoothCost, z0: Array, u: Array, limits: Limits
     ) -> "tuple[Array, Progress]":
-        """The controls (N, T, m) of the best rollout, and how they were found."""
+        """Return the controls (N, T, m) of the best rollout, and the progress of the search."""
         problems, u = np.arange(len(z0)), u.copy()
         x = engine.rollout(z0, u)  # x, u: the belief, along which everything is expanded
         best, controls = finite_cost(cost, x, u, problems), u.copy()
@@ -105,7 +105,7 @@ class AICO(CheckedPlanner):
         return controls, progress
 
     def _noise(self, dynamics: Dynamics, states: Array, controls: Array) -> Array:
-        """Process noise C (N, T, n, n) along trajectories."""
+        """Return the process noise C (N, T, n, n) along trajectories."""
         (N, horizon, m), n = controls.shape, states.shape[2]
         if self.process_noise is None and isinstance(dynamics, NoisyDynamics):
             C = dynamics.noise_covariance(states[:, :-1].reshape(-1, n), controls.reshape(-1, m))

@@ -36,7 +36,7 @@ def _machine_code(kernel: Kernel, **options: Any) -> Kernel:
 
 
 def _unless_full(save: Callable[..., None]) -> Callable[..., None]:
-    """``save``, but a full disk or a folder that has become unwritable is no reason to stop planning."""
+    """Let ``save`` fail silently where the disk is full or the folder has become unwritable: planning goes on."""
 
     def saved(*given: Any) -> None:
         with suppress(OSError):

@@ -154,7 +154,7 @@ class FunctionDynamics:
         return Linearization(A, B, after[:, -1] - np.einsum("bij,bj->bi", jacobian, point))
 
     def _around(self, point: Array, coarse: bool) -> tuple[Array, Array]:
-        """Points (b, 2 (n + m) + 1, n + m) on both sides of ``point`` (b, n + m) and at it, and the states after."""
+        """Return points (b, 2 (n + m) + 1, n + m) near ``point`` (b, n + m), which is last, and the states after."""
         n, size = self.state_dim, point.shape[1]
         precision = float(np.finfo(np.float32 if coarse else np.float64).eps)
         width = (self._difference or precision ** (1 / 3)) * np.maximum(1.0, np.abs(point))

@@ -95,7 +95,7 @@ class DisagreementCost(SmoothCost):
         return Expansion.of_stages(slope, bend, horizon, n)
 
     def _spread(self, states: Array, controls: Array) -> Array:
-        """Each member's distance from the mean, (E, b, T, n)."""
+        """Return each member's distance from the mean, (E, b, T, n)."""
         (b, horizon, m), n = controls.shape, states.shape[2]
         after = self.dynamics.predictions(states[:, :-1].reshape(-1, n), controls.reshape(-1, m))
         return (after - after.mean(axis=0)).reshape(len(after), b, horizon, n)

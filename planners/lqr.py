@@ -61,7 +61,7 @@ def lqr(model: Linearization, cost: Expansion) -> AffinePolicy:
 
 
 def _matrices(model: Linearization, shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
-    """A, B and o of the model, once they fit gains of ``shape`` (N, T, m, n)."""
+    """Return A, B and o of the model, once they fit gains of ``shape`` (N, T, m, n)."""
     n_problems, horizon, m, n = shape
     A = real("A of the model", model.A, (n_problems, horizon, n, n))
     B = real("B of the model", model.B, (n_problems, horizon, n, m))

@@ -80,7 +80,7 @@ class FunctionCost(SmoothCost):
         return local
 
     def _differences(self, f: Callable[[Array, Ints], Array], x: Array, problems: Ints) -> tuple[Array, Array]:
-        """Gradients (b, k) and convexified Hessians (b, k, k) of f at x (b, k)."""
+        """Return gradients (b, k) and convexified Hessians (b, k, k) of f at x (b, k)."""
         (b, k), h = x.shape, self._difference or FINE
         value = _around(f, x, problems, h)
         if self._difference is None and in_float32(value):
@@ -94,7 +94,7 @@ class FunctionCost(SmoothCost):
 
 
 def _around(f: Callable[[Array, Ints], Array], x: Array, problems: Ints, h: float) -> Array:
-    """f at x (b, k) with one or two coordinates moved by h, both ways, and at x itself: (b, 2 k + 2 k² + 1)."""
+    """Return f at x (b, k) with one or two coordinates moved by ±h, and at x itself: (b, 2 k + 2 k² + 1)."""
     k = x.shape[1]
     unit = np.eye(k)
     pairs = (unit[:, None] + unit[None, :]).reshape(-1, k)
@@ -104,7 +104,7 @@ def _around(f: Callable[[Array, Ints], Array], x: Array, problems: Ints, h: floa
 
 
 def _one_each(name: str, costs: ArrayLike, rows: int) -> Array:
-    """Costs (rows,) that a function of rows returned, or an InputError."""
+    """Return costs (rows,) of a function of rows; another shape raises InputError."""
     value = np.asarray(costs, dtype=np.float64)
     if value.shape != (rows,):
         raise InputError(f"FunctionCost's {name} must return one number for each of {rows} rows, not {value.shape}.")

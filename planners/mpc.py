@@ -58,7 +58,7 @@ def summarise(replans: Sequence[Replan]) -> dict[str, float]:
 
 @dataclass(frozen=True, eq=False)
 class MPC:
-    """Receding-horizon control of a batch of problems. It holds no state: the caller carries the plan along."""
+    """Receding-horizon control of a batch of problems. It holds no state: the caller carries plan and generator."""
 
     planner: Planner
     dynamics: Dynamics
@@ -83,6 +83,9 @@ class MPC:
         where ``restarted`` (N,) says that an episode has begun anew. A problem whose plan fails, or is not finite,
         gets the moved plan, clipped, or zeros where there is none; the others keep theirs. The first control is
         therefore always finite and within the limits.
+
+        Random draws come from ``rng``. Without one every replan draws the same numbers, those of seed 0: pass one
+        generator to all replans of a loop to draw others each time.
         """
         begun = time.process_time()
         horizon = self.horizon if steps_left is None else min(self.horizon, whole("steps_left", steps_left))
@@ -110,7 +113,7 @@ class MPC:
         return replace(warm, controls=controls)
 
     def _fall_back(self, plan: Plan, rows: Ints, states: Array, warm: Plan | None) -> Plan:
-        """``plan`` with the safe controls in the named rows, and what the dynamics make of them."""
+        """Return ``plan`` with safe controls, and the states they lead to, in the named rows."""
         controls = np.broadcast_to(self.limits.clip(np.zeros(plan.controls.shape[-1:])), plan.controls.shape).copy()
         if warm is not None:
             controls = warm.controls

@@ -50,7 +50,7 @@ class MPPI(CheckedPlanner):
         return search.plan(self.iterations)
 
     def _weights(self, value: Array) -> Array:
-        """exp(-(cost - least) / (temperature * spread)) (N, P), zero where a cost is not finite."""
+        """Return exp(-(cost - least) / (temperature * spread)) (N, P), zero where a cost is not finite."""
         sound = np.isfinite(value)
         least = np.where(sound.any(axis=1), value.min(axis=1), 0.0)[:, None]
         excess = np.where(sound, value - least, np.inf)

@@ -21,7 +21,7 @@ PLANNERS: Registry[Callable[..., Any]] = Registry(
         "lqr": "e2c_control.planners.lqr_planner:LQR",
     },
 )
-"""Classes, called with their options by keyword. What else a user's name stands for is a planner already."""
+"""Planner classes, called with their options as keywords. A user's "module:name" may be a planner function as well."""
 
 
 def make_planner(planner: str | Callable[..., Planner] | Planner, **options: object) -> Planner:

@@ -1,4 +1,7 @@
-"""Shared by planners that sample: populations of control sequences, their costs, and the plan of the best one."""
+"""Shared by planners that sample: populations of control sequences, their costs, and the plan of the best one.
+
+A sampling planner of your own needs no more than `Population`; README.md has one.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Population:
-    """A sampling search over N problems: who is asked, what was best so far, and the history of that."""
+    """A sampling search over N problems, which keeps the best controls of each.
+
+    ``begin`` one, ``evaluate`` candidates, as often as wanted, and return its ``plan``.
+    """
 
     engine: "Engine"
     problem: PlanningProblem
@@ -83,7 +89,11 @@ class Population:
 
 @dataclass(frozen=True)
 class CrossEntropy(CheckedPlanner):
-    """Options that CEM and iCEM share, and how they move towards the best candidates."""
+    """Options that CEM and iCEM share, and how they move towards the best candidates.
+
+    Each iteration draws candidates, takes the best of them (``select``) and fits mean and deviation to these
+    (``refit``). Derive from CEM or ICEM and override one of the two for another rule.
+    """
 
     iterations: CountOrZero = 5
     samples: Count = 200

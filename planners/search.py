@@ -119,7 +119,7 @@ class Search:
         self.history.append(self.value.copy())
 
     def _take_first(self, rows: Ints, sizes: Array, armijo: float) -> Bools:
-        """Move the named rows by the first of the step sizes that is accepted; which were moved (r,)."""
+        """Move the named rows by the first step size that is accepted; return which were moved (r,)."""
         K, k = self.policy.K[rows], self.policy.k[rows]
         z, u = self.engine.closed_loop(self.states[rows], self.controls[rows], K, k, sizes, self.limits)
         flat, problems = (len(rows) * len(sizes), -1), np.repeat(self.problems[rows], len(sizes))
@@ -150,7 +150,7 @@ class Search:
         self.history[-1] = self.value.copy()
 
     def _adapt(self, better: Ints, stuck: Ints) -> None:
-        """Less regularisation where a step was taken, more where none was (Tassa 2012, section II.F)."""
+        """Lower the regularisation where a step was taken, raise it where none was (Tassa 2012, section II.F)."""
         factor, least, most = kernels.GROWTH, kernels.MU_LEAST, kernels.MU_MOST
         self.growth[better] = np.minimum(1.0 / factor, self.growth[better] / factor)
         lowered = self.mu[better] * self.growth[better]
@@ -180,7 +180,7 @@ class Search:
         )
 
     def _certificate(self, rows: Ints) -> Array:
-        """Residual (N,) of the named rows, with their gains written to ``policy``; infinite where there is no model."""
+        """Return the residual (N,) of the named rows, infinite where there is no model; write gains to ``policy``."""
         sound = rows[self.reason[rows] != StopReason.NON_FINITE]
         self.reason[:] = StopReason.ITERATIONS  # of the other rows, nothing is asked any more
         self.reason[sound] = WORKING
@@ -192,7 +192,7 @@ class Search:
         return residual[rows]
 
     def _residual(self, rows: Ints) -> Array:
-        """Optimality residual (r,) of the named rows, which are linearised; writes their policies."""
+        """Return the optimality residual (r,) of the named rows, which are linearised; write their policies."""
         mu, growth, done = np.zeros(len(self.mu)), np.ones(len(self.mu)), np.zeros(len(self.mu), np.bool_)
         kernels.backward(rows, self.local, mu, growth, self.policy, done)
         trajectory, local = (self.states[rows], self.controls[rows]), self.local
@@ -207,7 +207,7 @@ class Search:
 
 
 def _blank_local(b: int, horizon: int, n: int, m: int) -> kernels.Local:
-    """Room for the local models of b rows. The defect d stays zero: these trajectories obey the dynamics."""
+    """Return arrays for the local models of b rows. The defect d stays zero: these trajectories obey the dynamics."""
     shapes = ((n, n), (n, m), (n,))
     A, B, d = (np.zeros((b, horizon, *shape)) for shape in shapes)
     q, Q = np.zeros((b, horizon + 1, n)), np.zeros((b, horizon + 1, n, n))

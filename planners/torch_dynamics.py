@@ -27,8 +27,8 @@ class TorchDynamics:
     """Dynamics of a ``torch.nn.Module`` or a torch function, for all planners; local models come from autograd.
 
     Arguments: ``step`` takes states (b, n) and controls (b, m) to the next states (b, n), each row by itself; it is a
-    module, a method of one, or a function. ``device`` and ``dtype`` are those of the tensors that it is given: of the
-    module's weights unless there are none, then by default the CPU and float64.
+    module, a method of one, or a function. ``device`` and ``dtype`` of the tensors that ``step`` is called with are by
+    default those of the module's weights; without weights, the CPU and float64.
 
     A module is called in evaluation mode and with its present weights; its training flags are put back, and its weights
     get no gradients. Each call moves its arrays to the device and the result back once. Plans are as exact as ``dtype``
@@ -81,7 +81,7 @@ class TorchDynamics:
 
     @property
     def _like(self) -> Tensor:
-        """A tensor of the device and type to work with."""
+        """Tensor with the device and type to work with."""
         weights = () if self._module is None else self._module.parameters()
         return next((weight for weight in weights if weight.is_floating_point()), self._blank)
 

@@ -169,7 +169,7 @@ class TorchILQR:
         low: Tensor,
         high: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The cheapest of u = clip(ū + a k + K (z - z̄)) over all step sizes a, where that is an improvement."""
+        """Return the cheapest of u = clip(ū + a k + K (z - z̄)) over all step sizes a, where that is an improvement."""
         a = len(self.step_sizes)
         sizes = u.new_tensor(self.step_sizes).repeat_interleave(len(u))  # size major: rows a N + i
         now, states, controls = z[:, 0].repeat(a, 1), [z[:, 0].repeat(a, 1)], list[Tensor]()
@@ -223,7 +223,7 @@ def attach_gradients(
 
 
 def _expand(step: TorchStep, cost: TorchCost, z: Tensor, u: Tensor) -> _Local:
-    """Derivatives of step and cost along the trajectories."""
+    """Return the derivatives of step and cost along the trajectories."""
     N, T, m = u.shape
     _, A, B = jacobians(step, z[:, :-1].reshape(N * T, -1), u.reshape(N * T, m))
     with torch.enable_grad():
@@ -234,7 +234,7 @@ def _expand(step: TorchStep, cost: TorchCost, z: Tensor, u: Tensor) -> _Local:
 
 
 def _blocks(gradient: Tensor, x: Tensor) -> Tensor:
-    """Diagonal blocks (N, T, k, k) of the Hessian from the gradient (N, T, k)."""
+    """Return the diagonal blocks (N, T, k, k) of the Hessian from the gradient (N, T, k)."""
     if not gradient.requires_grad:
         return x.new_zeros(*x.shape, x.shape[-1])
     columns: list[Tensor] = []
@@ -251,9 +251,9 @@ def _residual(local: _Local, gain: Tensor, value: Tensor, z: Tensor, u: Tensor) 
 
 
 def _backward(local: _Local, mu: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """H = Q_uu + mu |diag Q_uu|, k = argmin ½ k'Hk + Q_u'k within (low, high) (N, T, m), K = -H_ff⁻¹ Q_uz.
+    """Return K (N, T, m, n), k (N, T, m), the gain they promise (N,), and where all H were positive definite (N,).
 
-    Returns K (N, T, m, n), k (N, T, m), what they promise to gain (N,), and where all H were positive definite (N,).
+    H = Q_uu + mu |diag Q_uu|, k = argmin ½ k'Hk + Q_u'k within (low, high) (N, T, m), K = -H_ff⁻¹ Q_uz.
     """
     ahead = local.Q[:, -1], local.q[:, -1].unsqueeze(-1)
     eye, definite = torch.eye(local.r.shape[2], dtype=mu.dtype, device=mu.device), torch.ones_like(mu, dtype=torch.bool)
@@ -305,12 +305,12 @@ def _solve(matrix: Tensor, right: Tensor) -> Tensor:
 
 
 def _definite(matrix: Tensor) -> Tensor:
-    """Where (N,) the matrices (N, m, m) are positive definite."""
+    """Return where (N,) the matrices (N, m, m) are positive definite."""
     return cast(Tensor, torch.linalg.cholesky_ex(matrix)[1]) == 0  # pyright: ignore[reportUnknownMemberType]
 
 
 def _restricted(H: Tensor, free: Tensor) -> Tensor:
-    """H on the free rows and columns, the identity on the others."""
+    """Return H on the free rows and columns, the identity on the others."""
     f = free.to(H.dtype)
     return H * f.unsqueeze(-1) * f.unsqueeze(-2) + torch.diag_embed(1 - f)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from importlib import import_module
 from inspect import Parameter, getdoc, signature
 from typing import Any
@@ -34,7 +34,8 @@ def show_settings(title: str, values: Mapping[str, Any]) -> None:
 
 
 def defaults_of(function: Any) -> dict[str, Any]:
-    """Return the options of a dataclass that have a default."""
+    """Return the options of a class or function that have a default."""
     known = {name: one.default for name, one in signature(function).parameters.items()}
-    made = {field.name: field.default_factory() for field in fields(function) if field.default_factory is not MISSING}
+    options = fields(function) if is_dataclass(function) else ()
+    made = {field.name: field.default_factory() for field in options if field.default_factory is not MISSING}
     return {name: made.get(name, default) for name, default in known.items() if default is not Parameter.empty}

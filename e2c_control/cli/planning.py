@@ -19,17 +19,20 @@ class Planning:
             present state at first and along the rest of the last plan later, and does not look again. aico is the
             planner of the E2C paper, counts with process noise, and takes twice as long. icem, cem and mppi only try
             control sequences, and take four to eight times as long: compare with icem, the fastest of them, where the
-            derivatives are in doubt.
+            derivatives are in doubt. One of your own: my_package:Mine. `e2c planners NAME` has the options of each.
         horizon: steps in a plan. Default: the task's; 10 in other environments.
-        iterations: of one replan; not for lqr. Default: 4 of ilqr and aico, 5 of those that sample.
-        starts: control sequences to start from, beside the rest of the last plan. Only for ilqr. Default: 5.
-        samples: control sequences in an iteration. Only for cem, icem and mppi. Default: 200, of icem 150.
+        iterations: of one replan, of a planner that has this option. Default: 4 of ilqr and aico, the others' own.
+        starts: control sequences to start from, beside the rest of the last plan, of a planner that has this option.
+            Default: the planner's own.
+        samples: control sequences in an iteration, of a planner that has this option. A tenth of them are the elites of
+            one that has elites, unless --set settings.elites=N. Default: the planner's own numbers.
         linearization: follow the model's own A and B, as E2C does, or its exact Jacobian, which gets more out of a few
-            iterations. Not for those that sample. Default: jacobian.
+            iterations. Not for planners that sample. Default: jacobian.
         filter_frames: correct what the model predicted by each frame (a Kalman filter) instead of trusting the frame
             alone. Its variances are measured on the run's dataset. Measure what it does for you: in the planar world it
             gains nothing, with or without process noise.
-        set: single settings of `PlanningOptions` as path=value, such as state_weight=20 disagreement=0.5.
+        set: single settings of `PlanningOptions` as path=value, such as state_weight=20 disagreement=0.5, and as
+            settings.NAME=value any option of the planner, such as settings.color=1.0 of icem.
     """
 
     planner: str = "ilqr"

@@ -1,6 +1,7 @@
 """Pages of what can be chosen by name: complete lists, every page with its settings, a hint where a name is wrong."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,20 @@ def test_every_page(command: str, name: str, capsys: pytest.CaptureFixture[str])
     wanted = {"envs": "Reward:", "recipes": "embedding.latent_dim", "planners": "Source"}
     assert wanted[command] in page
     assert "factory" not in page
+    if command == "planners" and name != "lqr":
+        assert "--set settings.NAME=value:" in page
+
+
+def test_the_page_of_a_planner_of_ones_own(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "shop_of_planners.py").write_text(
+        '"""A module."""\nclass Mine:\n    """Draws lots."""\n    def __init__(self, lots=7): ...\n'
+    )
+    page = said(capsys, "planners", "shop_of_planners:Mine")
+    assert "Draws lots." in page
+    assert page.splitlines()[-1].split() == ["lots", "7"]
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from e2c_control import Plan
-from e2c_control.planners import CheckedPlanner, Cost, PlanningProblem
-from e2c_control.planners.sampling import Population
+from e2c_control.planners import CheckedPlanner, Cost, PlanningProblem, Population
 
 Array = NDArray[np.float64]
 
