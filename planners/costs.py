@@ -33,6 +33,12 @@ class Expansion:
         return cls(q, g[..., n:], Q, H[..., n:, n:], H[..., n:, :n])
 
 
+def expansion_shapes(b: int, horizon: int, n: int, m: int) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each part of an `Expansion`, in their order."""
+    z, u = (b, horizon + 1), (b, horizon)
+    return {"q": (*z, n), "r": (*u, m), "Q": (*z, n, n), "R": (*u, m, m), "S": (*u, m, n)}
+
+
 @runtime_checkable
 class Cost(Protocol):
     """A total cost. Derive from this class and write ``value``; sampling planners need no more.
@@ -58,6 +64,13 @@ class SmoothCost(Cost, Protocol):
         ...
 
 
+def smooth(cost: Cost, planner: str) -> SmoothCost:
+    """Return the cost, once it has the derivatives that the ``planner`` needs; others raise InputError."""
+    if not isinstance(cost, SmoothCost):
+        raise InputError(f"{planner} needs derivatives: give {type(cost).__name__} a method expand().")
+    return cost
+
+
 def finite_cost(cost: Cost, states: Array, controls: Array, problems: Ints) -> Array:
     """Return costs (b,), infinite where they or the states are not finite; another shape raises InputError."""
     try:
@@ -75,8 +88,7 @@ def finite_cost(cost: Cost, states: Array, controls: Array, problems: Ints) -> A
 def expanded(cost: SmoothCost, states: Array, controls: Array, problems: Ints) -> Expansion:
     """Return the cost's expansion, once its shapes are right; others raise InputError."""
     found, (b, horizon, m), n = cost.expand(states, controls, problems), controls.shape, states.shape[2]
-    shapes = {"q": (b, horizon + 1, n), "r": (b, horizon, m), "Q": (b, horizon + 1, n, n), "R": (b, horizon, m, m)}
-    for name, shape in (shapes | {"S": (b, horizon, m, n)}).items():
+    for name, shape in expansion_shapes(b, horizon, n, m).items():
         if np.shape(getattr(found, name)) != shape:
             given = np.shape(getattr(found, name))
             raise InputError(f"{name} of {type(cost).__name__}'s expand must have shape {shape}, but has {given}.")
@@ -104,9 +116,8 @@ class QuadraticCost(SmoothCost):
         n = self.goal.shape[-1]
         self.state_weight = weight("state_weight", state_weight, n)
         self.control_weight = weight("control_weight", control_weight)
-        self.terminal_weight = self.state_weight
-        if terminal_weight is not None:
-            self.terminal_weight = weight("terminal_weight", terminal_weight, n)
+        last = state_weight if terminal_weight is None else terminal_weight
+        self.terminal_weight = weight("terminal_weight", last, n)
 
     def check(self, problems: int, state_dim: int, control_dim: int) -> None:
         n, m = self.goal.shape[-1], len(self.control_weight)
@@ -123,8 +134,7 @@ class QuadraticCost(SmoothCost):
         return stages + _quadratic(error[:, -1:], self.terminal_weight)
 
     def expand(self, states: Array, controls: Array, problems: Ints) -> Expansion:
-        b, horizon, m = controls.shape
-        n = states.shape[-1]
+        (b, horizon, m), n = controls.shape, states.shape[-1]
         error = self._error(states, problems)
         Q = np.empty((b, horizon + 1, n, n))
         Q[:, :-1], Q[:, -1] = 2 * self.state_weight, 2 * self.terminal_weight

@@ -5,7 +5,6 @@ code works row by row, so that it only rolls out the step sizes that are needed.
 """
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,9 @@ import numpy as np
 from e2c_control.errors import InputError
 from e2c_control.planners import rollouts
 from e2c_control.planners.checks import Array, Ints, real
-from e2c_control.planners.compiled import pointer
+from e2c_control.planners.compiled import numba, pointer
 from e2c_control.planners.dynamics import Dynamics
-from e2c_control.planners.lowered import Kernel, LowerableDynamics, Lowered
+from e2c_control.planners.lowered import LowerableDynamics, Lowered
 from e2c_control.planners.plan import Limits
 
 
@@ -70,10 +69,10 @@ class CompiledEngine(Engine):
 
     def __init__(self, dynamics: Dynamics, lowered: Lowered) -> None:
         super().__init__(dynamics)
-        self._derivatives: Any = None if lowered.derivatives is None else _compile(lowered.derivatives, "matrices")
+        self._derivatives: Any = None if lowered.derivatives is None else pointer(lowered.derivatives, "matrices")
         parameters = real("the lowered parameters", lowered.parameters, (None,))
         sizes = np.ascontiguousarray(lowered.sizes, dtype=np.int64)
-        self.kernel: tuple[Any, Array, Ints] = (_compile(lowered.step, "vectors"), parameters, sizes)
+        self.kernel: tuple[Any, Array, Ints] = (pointer(lowered.step, "vectors"), parameters, sizes)
 
     def waves(self, step_sizes: Sequence[float]) -> list[Array]:
         return [np.array([size]) for size in step_sizes]
@@ -108,11 +107,5 @@ class CompiledEngine(Engine):
 
 def engine_for(dynamics: Dynamics) -> Engine:
     """Return the compiled engine where numba is installed and the dynamics lower, else the NumPy engine."""
-    lowered = dynamics.lower() if pointer is not None and isinstance(dynamics, LowerableDynamics) else None
+    lowered = dynamics.lower() if numba is not None and isinstance(dynamics, LowerableDynamics) else None
     return Engine(dynamics) if lowered is None else CompiledEngine(dynamics, lowered)
-
-
-@cache
-def _compile(kernel: Kernel, outputs: str) -> Any:
-    assert pointer is not None  # only a CompiledEngine comes here
-    return pointer(kernel, outputs)

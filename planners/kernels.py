@@ -13,6 +13,7 @@ import numpy as np
 
 from e2c_control.planners.checks import Array, Bools, Ints
 from e2c_control.planners.compiled import compiled, inlined
+from e2c_control.planners.costs import expansion_shapes
 
 # Regularisation, in units of the Hessians: below the first it counts as none, above the second there is no step.
 MU_LEAST, MU_MOST = 1e-6, 1e6
@@ -161,6 +162,12 @@ class Local(NamedTuple):
     S: Array  # (b, T, m, n)
     low: Array  # (b, T, m), least du
     high: Array  # (b, T, m), largest du
+
+
+def local_shapes(b: int, horizon: int, n: int, m: int) -> list[tuple[int, ...]]:
+    """Return the shapes of the parts of a `Local`, in their order."""
+    model, box = [(b, horizon, n, n), (b, horizon, n, m), (b, horizon, n)], (b, horizon, m)
+    return [*model, *expansion_shapes(b, horizon, n, m).values(), box, box]
 
 
 class Policy(NamedTuple):
@@ -385,6 +392,14 @@ def backward(rows: Ints, local: Local, mu: Array, growth: Array, policy: Policy,
     n, m = local.B.shape[2:]
     # The arrays one by one: a tuple of them takes twice as long to hand over as to work through ten stages.
     backward_pass(n if n <= UNROLLED_STATES else 0, m)(rows, *local, *policy, mu, growth, done)
+
+
+def solve(local: Local) -> tuple[Policy, Array]:
+    """Return the policies that solve LQ problems, and the regularisation mu (b,) that they needed: zero if convex."""
+    b, horizon, n, m = local.B.shape
+    policy, mu, growth, done = blank_policy(b, horizon, n, m), np.zeros(b), np.ones(b), np.zeros(b, np.bool_)
+    backward(np.arange(len(mu)), local, mu, growth, policy, done)
+    return policy, mu
 
 
 @compiled

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from e2c_control.errors import InputError
 from e2c_control.planners.checks import Array, real
-from e2c_control.planners.costs import Expansion
+from e2c_control.planners.costs import Expansion, expansion_shapes
 from e2c_control.planners.dynamics import Linearization
 
 if TYPE_CHECKING:
@@ -48,11 +48,7 @@ def lqr(model: Linearization, cost: Expansion) -> AffinePolicy:
     """
     from e2c_control.planners import kernels  # numba is only loaded when it is needed
 
-    local = _checked(model, cost)
-    n_problems, horizon, n, m = local.B.shape
-    policy = kernels.blank_policy(n_problems, horizon, n, m)
-    mu, growth, done = np.zeros((n_problems,)), np.ones((n_problems,)), np.zeros(n_problems, np.bool_)
-    kernels.backward(np.arange(len(local.B)), local, mu, growth, policy, done)
+    policy, mu = kernels.solve(_checked(model, cost))
     if mu.any():  # a positive one means that the problem itself had no solution
         raise InputError(
             f"LQ problem {int(mu.argmax())} has no unique minimum: make the control weight positive definite."
@@ -74,14 +70,6 @@ def _checked(model: Linearization, cost: Expansion) -> "kernels.Local":
     n_problems, horizon, n, m = real("B of the model", model.B, (None, None, None, None)).shape
     if not n_problems * horizon * n * m:
         raise InputError(f"The model lacks problems, steps, states or controls: its B has shape {model.B.shape}.")
-    free = np.full((n_problems, horizon, m), np.inf)
-    return kernels.Local(
-        *_matrices(model, (n_problems, horizon, m, n)),
-        real("q of the cost", cost.q, (n_problems, horizon + 1, n)),
-        real("r of the cost", cost.r, (n_problems, horizon, m)),
-        real("Q of the cost", cost.Q, (n_problems, horizon + 1, n, n)),
-        real("R of the cost", cost.R, (n_problems, horizon, m, m)),
-        real("S of the cost", cost.S, (n_problems, horizon, m, n)),
-        -free,
-        free,
-    )
+    shapes, free = expansion_shapes(n_problems, horizon, n, m), np.full((n_problems, horizon, m), np.inf)
+    parts = [real(f"{name} of the cost", getattr(cost, name), shape) for name, shape in shapes.items()]
+    return kernels.Local(*[*_matrices(model, (n_problems, horizon, m, n)), *parts, -free, free])

@@ -70,9 +70,7 @@ def _within_limits(search: Search, states: Array, controls: Array, rows: Ints) -
     local.q[:, :-1] += np.einsum("btji,btj->bti", local.S, du)
     local.r[:] += np.einsum("btij,btj->bti", local.R, du) + np.einsum("btij,btj->bti", local.S, dz[:, :-1])
     local.low[:], local.high[:] = local.low - du, local.high - du
-    policy = kernels.blank_policy(len(rows), *local.B.shape[1:])
-    mu, growth, done = np.zeros(len(rows)), np.ones(len(rows)), np.zeros(len(rows), np.bool_)
-    kernels.backward(np.arange(len(rows)), local, mu, growth, policy, done)
+    policy, _ = kernels.solve(local)
     search.offer(rows, states[rows] + dz, controls[rows] + du, policy.K, policy.k)
 
 

@@ -1,7 +1,6 @@
 """Costs beside the quadratic one: sums, any function of state and control, obstacles, and the change of the control."""
 
-from collections.abc import Callable, Sequence
-from typing import cast
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,7 +8,7 @@ from numpy.typing import ArrayLike
 from e2c_control.errors import InputError
 from e2c_control.fields import NotNegative, Positive, checked
 from e2c_control.planners.checks import Array, Ints, in_float32, real, weight
-from e2c_control.planners.costs import Cost, Expansion, SmoothCost
+from e2c_control.planners.costs import Cost, Expansion, SmoothCost, smooth
 from e2c_control.planners.dynamics import Dynamics, Linearization, rollout_by_steps
 
 
@@ -29,10 +28,7 @@ class SumCost(SmoothCost):
         return sum((part.value(states, controls, problems) for part in self.parts), np.zeros((len(states),)))
 
     def expand(self, states: Array, controls: Array, problems: Ints) -> Expansion:
-        for part in self.parts:
-            if not isinstance(part, SmoothCost):
-                raise InputError(f"A planner needs derivatives: give {type(part).__name__} a method expand().")
-        parts = [part.expand(states, controls, problems) for part in cast(Sequence[SmoothCost], self.parts)]
+        parts = [smooth(part, "A planner").expand(states, controls, problems) for part in self.parts]
         q, r, Q, R, S = (np.sum([getattr(part, name) for part in parts], axis=0) for name in "qrQRS")
         return Expansion(q, r, Q, R, S)
 

@@ -114,9 +114,7 @@ class MPC:
 
     def _fall_back(self, plan: Plan, rows: Ints, states: Array, warm: Plan | None) -> Plan:
         """Return ``plan`` with safe controls, and the states they lead to, in the named rows."""
-        controls = np.broadcast_to(self.limits.clip(np.zeros(plan.controls.shape[-1:])), plan.controls.shape).copy()
-        if warm is not None:
-            controls = warm.controls
+        controls = self.limits.clip(np.zeros_like(plan.controls)) if warm is None else warm.controls
         predicted = self.dynamics.rollout(states[rows], controls[rows])
         mixed = {name: part.copy() for name, part in plan.parts()}
         mixed["states"][rows], mixed["controls"][rows] = predicted, controls[rows]

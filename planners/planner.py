@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from e2c_control.errors import InputError, whole
 from e2c_control.planners.checks import Array, real
-from e2c_control.planners.costs import Cost, SmoothCost
+from e2c_control.planners.costs import Cost, SmoothCost, smooth
 from e2c_control.planners.dynamics import Dynamics
 from e2c_control.planners.plan import Limits, Plan
 
@@ -49,9 +49,7 @@ class PlanningProblem:
 
     def smooth_cost(self, planner: str) -> SmoothCost:
         """Return the cost, once it has the derivatives that the ``planner`` needs."""
-        if not isinstance(self.cost, SmoothCost):
-            raise InputError(f"{planner} needs derivatives: give {type(self.cost).__name__} a method expand().")
-        return self.cost
+        return smooth(self.cost, planner)
 
 
 class CheckedPlanner(ABC):

@@ -139,11 +139,7 @@ def line_search(
                 break
         if moved[b]:
             value[b] = total
-            for t in range(horizon):
-                for i in range(m):
-                    controls[b, t, i] = u[t, i]
-                for i in range(n):
-                    states[b, t + 1, i] = z[t + 1, i]
+            states[b], controls[b] = z, u
             growth[b] = min(1.0 / growth_factor, growth[b] / growth_factor)
             mu[b] = mu[b] * growth[b] if mu[b] * growth[b] >= mu_least else 0.0
         else:
@@ -161,6 +157,7 @@ class QuadraticSearch(Search):
     path: Trajectories = field(init=False)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         cost, local = self.cost, self.local
         assert isinstance(cost, QuadraticCost)
         goals = np.ascontiguousarray(np.broadcast_to(cost.goal, (int(self.problems[-1]) + 1, cost.goal.shape[-1])))
@@ -168,13 +165,9 @@ class QuadraticSearch(Search):
         self.weights = Weights(goals[self.problems], *matrices, self.limits.low, self.limits.high)
         local.Q[:, :-1], local.Q[:, -1] = 2 * cost.state_weight, 2 * cost.terminal_weight
         local.R[:] = 2 * cost.control_weight
-        arrays = (self.states, self.controls, self.value, self.reason, self.moved, self.mu, self.growth)
-        self.path = Trajectories(*arrays, self.iterations)
+        self.path = Trajectories(*(getattr(self, name) for name in Trajectories._fields))
 
-    def linearize(self) -> None:
-        rows = np.flatnonzero(self.active & self.moved)
-        if not len(rows):
-            return
+    def _expand(self, rows: Ints) -> None:
         assert isinstance(self.engine, CompiledEngine)
         self.engine.linearize_into(rows, self.states, self.controls, self.local.A, self.local.B)
         expand(rows, self.weights, self.path, self.local)

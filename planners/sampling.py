@@ -3,14 +3,14 @@
 A sampling planner of your own needs no more than `Population`; README.md has one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from e2c_control.errors import InputError, whole
 from e2c_control.fields import Count, CountOrZero, Positive, ShareBelowOne, check
-from e2c_control.planners.checks import Array, Ints
+from e2c_control.planners.checks import Array
 from e2c_control.planners.costs import finite_cost
 from e2c_control.planners.plan import Plan, StopReason
 from e2c_control.planners.planner import CheckedPlanner, PlanningProblem
@@ -71,19 +71,14 @@ class Population:
 
     def plan(self, iterations: int) -> Plan:
         """Return the best sequence of each problem, whatever it was sampled from."""
-        states = self.engine.rollout(self.problem.states, self.best_controls)
-        count, failed = len(states), ~np.isfinite(self.best_cost)
-        reason: Ints = np.where(failed, StopReason.NON_FINITE, StopReason.ITERATIONS).astype(np.int64)
-        return Plan(
-            states=states,
-            controls=self.best_controls,
-            gains=None,
+        reason = np.where(np.isfinite(self.best_cost), StopReason.ITERATIONS, StopReason.NON_FINITE)
+        return replace(
+            Plan.guess(self.best_controls, self.problem.dynamics.state_dim),
+            states=self.engine.rollout(self.problem.states, self.best_controls),
             cost=self.best_cost,
             cost_history=np.stack(self.history, axis=1),
-            iterations=np.full(count, iterations, np.int64),
-            stop_reason=reason,
-            optimality_residual=np.full(count, np.inf),
-            regularisation=np.zeros((count,)),
+            iterations=np.full(len(reason), iterations, np.int64),
+            stop_reason=reason.astype(np.int64),
         )
 
 

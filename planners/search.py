@@ -29,41 +29,31 @@ class Search:
     controls: Array  # (b, T, m)
     value: Array  # (b,), infinite where the trajectory or its cost is not finite
     reason: Ints  # (b,), WORKING or a StopReason
-    moved: Bools  # (b,), since the last linearisation
-    mu: Array  # (b,)
-    growth: Array  # (b,)
-    iterations: Ints  # (b,)
-    local: kernels.Local
-    policy: kernels.Policy
-    history: list[Array] = field(default_factory=list[Array])  # of value
+    moved: Bools = field(init=False)  # (b,), since the last linearisation
+    mu: Array = field(init=False)  # (b,)
+    growth: Array = field(init=False)  # (b,)
+    iterations: Ints = field(init=False)  # (b,)
+    local: kernels.Local = field(init=False)  # its defect d stays zero: the trajectories obey the dynamics
+    policy: kernels.Policy = field(init=False)
+    history: list[Array] = field(init=False)  # of value
+
+    def __post_init__(self) -> None:
+        (b, horizon, m), n = self.controls.shape, self.states.shape[2]
+        self.moved, self.iterations = np.ones(b, np.bool_), np.zeros(b, np.int64)
+        self.mu, self.growth = np.zeros((b,)), np.ones((b,))
+        self.local = kernels.Local(*map(np.zeros, kernels.local_shapes(b, horizon, n, m)))
+        self.policy, self.history = kernels.blank_policy(b, horizon, n, m), [self.value.copy()]
 
     @classmethod
     def begin(cls, engine: Engine, cost: SmoothCost, initial_states: Array, controls: Array, limits: Limits) -> Self:
         """Roll the start controls (N, S, T, m) out from initial states (N, n)."""
         n_problems, starts, horizon, m = controls.shape
-        n, b = initial_states.shape[1], n_problems * starts
         problems = np.repeat(np.arange(int(n_problems)), int(starts))
-        rows = controls.reshape(b, horizon, m).copy()
+        rows = controls.reshape(n_problems * starts, horizon, m).copy()
         states = engine.rollout(initial_states[problems], rows)
         value = finite_cost(cost, states, rows, problems)
         reason = np.where(np.isfinite(value), WORKING, StopReason.NON_FINITE)
-        return cls(
-            engine,
-            cost,
-            limits,
-            problems,
-            states,
-            rows,
-            value,
-            reason,
-            moved=np.ones((b,), np.bool_),
-            mu=np.zeros((b,)),
-            growth=np.ones((b,)),
-            iterations=np.zeros((b,), np.int64),
-            local=_blank_local(b, horizon, n, m),
-            policy=kernels.blank_policy(b, horizon, n, m),
-            history=[value.copy()],
-        )
+        return cls(engine, cost, limits, problems, states, rows, value, reason)
 
     @property
     def active(self) -> Bools:
@@ -72,18 +62,20 @@ class Search:
     def linearize(self) -> None:
         """Expand dynamics and cost along the active trajectories that have moved."""
         rows = np.flatnonzero(self.active & self.moved)
-        if not len(rows):
-            return
+        if len(rows):
+            self._expand(rows)
+
+    def _expand(self, rows: Ints) -> None:
+        """Write the local models of the named rows; those without a finite one stop."""
         local, states, controls = self.local, self.states[rows], self.controls[rows]
         local.A[rows], local.B[rows] = self.engine.linearize(states, controls)
+        local.low[rows], local.high[rows] = self.limits.low - controls, self.limits.high - controls
         expansion = expanded(self.cost, states, controls, self.problems[rows])
-        for name in ("q", "r", "Q", "R", "S"):
+        for name in "qrQRS":
             getattr(local, name)[rows] = getattr(expansion, name)
-        local.low[rows] = self.limits.low - controls
-        local.high[rows] = self.limits.high - controls
         finite = np.ones(len(rows), np.bool_)
-        for part in (local.A, local.B, local.q, local.r, local.Q, local.R, local.S):
-            finite &= np.isfinite(part[rows].reshape(len(rows), -1)).all(axis=1)
+        for name in "ABqrQRS":
+            finite &= np.isfinite(getattr(local, name)[rows].reshape(len(rows), -1)).all(axis=1)
         self.reason[rows[~finite]] = StopReason.NON_FINITE
         self.moved[rows] = False
 
@@ -121,19 +113,14 @@ class Search:
     def _take_first(self, rows: Ints, sizes: Array, armijo: float) -> Bools:
         """Move the named rows by the first step size that is accepted; return which were moved (r,)."""
         K, k = self.policy.K[rows], self.policy.k[rows]
-        z, u = self.engine.closed_loop(self.states[rows], self.controls[rows], K, k, sizes, self.limits)
-        flat, problems = (len(rows) * len(sizes), -1), np.repeat(self.problems[rows], len(sizes))
-        value = finite_cost(self.cost, z.reshape(*flat, z.shape[-1]), u.reshape(*flat, u.shape[-1]), problems)
-        value = value.reshape(len(rows), len(sizes))
+        z, u, value = self._candidates(rows, self.states[rows], self.controls[rows], K, k, sizes)
         promised = -(sizes * self.policy.parts[rows, 1, None] + sizes**2 * self.policy.parts[rows, 2, None])
         gained = self.value[rows, None] - value
         accepted: Bools = (gained > 0.0) & (gained >= armijo * promised)
         taken: Bools = np.any(accepted, axis=1)
         first = accepted.argmax(axis=1)
-        at, moved = np.flatnonzero(taken), rows[taken]
-        self.states[moved], self.controls[moved] = z[at, first[taken]], u[at, first[taken]]
-        self.value[moved] = value[at, first[taken]]
-        self.moved[moved] = True
+        at, first = np.flatnonzero(taken), first[taken]
+        self._move(rows[taken], z[at, first], u[at, first], value[at, first])
         return taken
 
     def offer(self, rows: Ints, states: Array, controls: Array, K: Array, k: Array) -> None:
@@ -141,13 +128,22 @@ class Search:
 
         Arguments: z̄ ``states`` (r, T + 1, n) and ū ``controls`` (r, T, m) need not obey the dynamics.
         """
-        z, u = self.engine.closed_loop(states, controls, K, k, np.ones((1,)), self.limits)
-        value = finite_cost(self.cost, z[:, 0], u[:, 0], self.problems[rows])
-        better = value < self.value[rows]
-        taken = rows[better]
-        self.states[taken], self.controls[taken], self.value[taken] = z[better, 0], u[better, 0], value[better]
-        self.moved[taken] = True
+        z, u, value = self._candidates(rows, states, controls, K, k, np.ones((1,)))
+        better = value[:, 0] < self.value[rows]
+        self._move(rows[better], z[better, 0], u[better, 0], value[better, 0])
         self.history[-1] = self.value.copy()
+
+    def _candidates(
+        self, rows: Ints, states: Array, controls: Array, K: Array, k: Array, sizes: Array
+    ) -> tuple[Array, Array, Array]:
+        """Return closed-loop rollouts of the named rows for all step sizes a, (r, a, ...), and their costs (r, a)."""
+        z, u = self.engine.closed_loop(states, controls, K, k, sizes, self.limits)
+        flat, problems = (len(rows) * len(sizes), -1), np.repeat(self.problems[rows], len(sizes))
+        value = finite_cost(self.cost, z.reshape(*flat, z.shape[-1]), u.reshape(*flat, u.shape[-1]), problems)
+        return z, u, value.reshape(len(rows), len(sizes))
+
+    def _move(self, rows: Ints, states: Array, controls: Array, value: Array) -> None:
+        self.states[rows], self.controls[rows], self.value[rows], self.moved[rows] = states, controls, value, True
 
     def _adapt(self, better: Ints, stuck: Ints) -> None:
         """Lower the regularisation where a step was taken, raise it where none was (Tassa 2012, section II.F)."""
@@ -204,12 +200,3 @@ class Search:
     def _gain(self, rows: Ints) -> Array:
         """Return the gain that the policies of the named rows promise, (r,)."""
         return -self.policy.parts[rows].sum(axis=1)
-
-
-def _blank_local(b: int, horizon: int, n: int, m: int) -> kernels.Local:
-    """Return arrays for the local models of b rows. The defect d stays zero: these trajectories obey the dynamics."""
-    shapes = ((n, n), (n, m), (n,))
-    A, B, d = (np.zeros((b, horizon, *shape)) for shape in shapes)
-    q, Q = np.zeros((b, horizon + 1, n)), np.zeros((b, horizon + 1, n, n))
-    r, R, S = (np.zeros((b, horizon, *shape)) for shape in ((m,), (m, m), (m, n)))
-    return kernels.Local(A, B, d, q, r, Q, R, S, np.zeros((b, horizon, m)), np.zeros((b, horizon, m)))

@@ -29,6 +29,8 @@ from e2c_control.planners.torch_dynamics import TorchStep, as_array, jacobians, 
 # Trajectories (N, T + 1, n) and controls (N, T, m) of all problems to costs (N,), differentiable, a sum over time.
 TorchCost = Callable[[Tensor, Tensor], Tensor]
 
+Path = tuple[Tensor, Tensor, Tensor]  # states (N, T + 1, n), controls (N, T, m), and what they cost (N,)
+
 MU_LEAST, MU_MOST = 1e-6, 1e3  # regularisation, in units of Q_uu; at the second, only rounding is left to gain
 
 
@@ -119,13 +121,12 @@ class TorchILQR:
         for name, given in (("dynamics", dynamics), ("cost", cost)):
             if not callable(given):
                 raise InputError(f"{name} is {short(given)}, which does not know tensors: give a function of tensors.")
-        z0 = initial_states.detach()
         with torch.no_grad():
-            z = rollout(dynamics, z0, u)
-            value, mu = cost(z, u), z0.new_zeros(len(z0))
+            z = rollout(dynamics, initial_states.detach(), u)
+            value, mu = cost(z, u), z.new_zeros(len(z))
             if value.shape != mu.shape:
                 given = tuple(value.shape)
-                raise InputError(f"cost must return one number for each of {len(z0)} problems, but has shape {given}.")
+                raise InputError(f"cost must return one number for each of {len(z)} problems, but has shape {given}.")
             value = value.nan_to_num(torch.inf, torch.inf)
             history, iterations = [value], torch.zeros_like(mu, dtype=torch.int64)
             for _ in range(self.iterations):
@@ -135,7 +136,7 @@ class TorchILQR:
                 done = (near & (mu == 0)) | (mu >= MU_MOST)
                 if bool(done.all()):
                     break
-                z, u, value, better = self._line_search(dynamics, cost, z, u, value, K, k, low, high)
+                (z, u, value), better = self._line_search(dynamics, cost, (z, u, value), K, k, low, high)
                 better &= definite
                 mu = torch.where(better, mu / 4, (4 * mu).clamp(min=MU_LEAST))
                 mu = torch.where(mu < MU_LEAST, torch.zeros_like(mu), mu)
@@ -158,37 +159,25 @@ class TorchILQR:
         return replace(plan, states=z, controls=u, cost=cost(z, u))
 
     def _line_search(
-        self,
-        step: TorchStep,
-        cost: TorchCost,
-        z: Tensor,
-        u: Tensor,
-        value: Tensor,
-        K: Tensor,
-        k: Tensor,
-        low: Tensor,
-        high: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        self, step: TorchStep, cost: TorchCost, before: Path, K: Tensor, k: Tensor, low: Tensor, high: Tensor
+    ) -> tuple[Path, Tensor]:
         """Return the cheapest of u = clip(ū + a k + K (z - z̄)) over all step sizes a, where that is an improvement."""
-        a = len(self.step_sizes)
+        (z, u, value), a = before, len(self.step_sizes)
         sizes = u.new_tensor(self.step_sizes).repeat_interleave(len(u))  # size major: rows a N + i
-        now, states, controls = z[:, 0].repeat(a, 1), [z[:, 0].repeat(a, 1)], list[Tensor]()
+        states, controls = [z[:, 0].repeat(a, 1)], list[Tensor]()
         for t in range(u.shape[1]):
-            away = (K[:, t].repeat(a, 1, 1) @ (now - z[:, t].repeat(a, 1)).unsqueeze(-1)).squeeze(-1)
-            control = (u[:, t].repeat(a, 1) + sizes[:, None] * k[:, t].repeat(a, 1) + away).clamp(low, high)
-            now = next_states(step, now, control)
-            states.append(now)
-            controls.append(control)
+            away = (K[:, t].repeat(a, 1, 1) @ (states[t] - z[:, t].repeat(a, 1)).unsqueeze(-1)).squeeze(-1)
+            controls.append((u[:, t].repeat(a, 1) + sizes[:, None] * k[:, t].repeat(a, 1) + away).clamp(low, high))
+            states.append(next_states(step, states[t], controls[t]))
         paths, tried = torch.stack(states, 1), torch.stack(controls, 1)
         # One call a size: a cost may hold something for each problem, such as its goal.
         values = [cost(*rows) for rows in zip(paths.chunk(a), tried.chunk(a), strict=True)]
         found = torch.stack(values).nan_to_num(torch.inf, torch.inf)
-        best = found.argmin(0)
-        rows = best * len(u) + torch.arange(len(u), device=u.device)
-        better = found.amin(0) < value
+        least, rows = found.amin(0), found.argmin(0) * len(u) + torch.arange(len(u), device=u.device)
+        better = least < value
         take = better[:, None, None]
         chosen = torch.where(take, paths[rows], z), torch.where(take, tried[rows], u)
-        return *chosen, torch.where(better, found.amin(0), value), better
+        return (*chosen, torch.where(better, least, value)), better
 
 
 def attach_gradients(
@@ -301,12 +290,12 @@ def box_qp(H: Tensor, g: Tensor, low: Tensor, high: Tensor, iterations: int = 20
 
 
 def _solve(matrix: Tensor, right: Tensor) -> Tensor:
-    return cast(Tensor, torch.linalg.solve(matrix, right))  # pyright: ignore[reportUnknownMemberType]
+    return cast(Tensor, torch.linalg.solve(matrix, right))
 
 
 def _definite(matrix: Tensor) -> Tensor:
     """Return where (N,) the matrices (N, m, m) are positive definite."""
-    return cast(Tensor, torch.linalg.cholesky_ex(matrix)[1]) == 0  # pyright: ignore[reportUnknownMemberType]
+    return cast(Tensor, torch.linalg.cholesky_ex(matrix)[1]) == 0
 
 
 def _restricted(H: Tensor, free: Tensor) -> Tensor:

@@ -222,7 +222,7 @@ def test_lqr_reaches_a_goal_that_limits_keep_far():
         (lambda: make_planner("ilrq"), r"no planner 'ilrq' \(did you mean 'ilqr'\?\)"),
         (lambda: make_planner("cem", speed=3), "'cem' has no option 'speed': it takes iterations"),
         (lambda: make_planner("cem", samples=50, elitez=3), r"no option 'elitez' \(did you mean 'elites'\?\)"),
-        (lambda: make_planner("ilqr", step_sizes=0.5), "step_sizes is 0.5: give several numbers"),
+        (lambda: make_planner("ilqr", step_sizes=0.5), "step_sizes is 0.5: give several values"),
         (lambda: make_planner("ilqr", starts=3), "starts is 3: give one of class Starts"),
         (lambda: make_planner("lqr", iterations=3), "'lqr' has no option 'iterations': it takes none"),
         (lambda: CEM(samples=10, elites=11), "elites is 11: give a whole number from 1 to 10"),

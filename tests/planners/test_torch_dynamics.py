@@ -173,7 +173,7 @@ def test_a_step_that_ignores_its_control_has_no_derivative_by_it():
         (lambda: TorchDynamics(Rod(), 2, 1, dtype=torch.float32), "dtype is torch.float32, but the module's"),
         (lambda: TorchDynamics(Rod(), 2, 1, device="meta"), "device is meta, but the module's weights have cpu"),
         (lambda: TorchDynamics(torch.add, 2, 1, device="mars"), "device is 'mars'.*torch has no such tensors"),
-        (lambda: TorchDynamics(torch.add, 2, 1, dtype=3), "dtype 3: torch has no such tensors"),
+        (lambda: TorchDynamics(torch.add, 2, 1, dtype=3), "^dtype is 3: give one of class dtype"),
         (lambda: TorchDynamics(torch.add, 2, 1, dtype=torch.int64), "dtype is torch.int64: give a real one"),
         (lambda: TorchDynamics(lambda z, u: z[:, :1], 2, 1).step(*draw()), r"must return the next states \(20, 2\)"),
         (lambda: TorchDynamics(lambda z, u: (z, u), 2, 1).step(*draw()), "what step returns is .*class Tensor"),
