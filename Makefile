@@ -2,6 +2,7 @@
 # make test   set up and run the tests
 # make check  lint, types, and the tests against the built wheel, away from the repository
 # make slow   the statistical tests, and a draw of each campaign
+# make dist   build what is published, source and wheel, and check both, with tools in an environment of their own
 # make campaign   damage folders of every kind, kill commands at random instants, and measure memory on large datasets;
 #                 goes on where it was stopped
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check lint types wheel slow campaign clean
+.PHONY: run test check lint types wheel dist slow campaign clean
 
 run: $(READY)
 	$(BIN)/e2c quickstart
@@ -49,6 +50,13 @@ wheel: $(READY)
 	cp -r tests build/wheel/tests
 	cd build/wheel && PYTHONPATH=$(CURDIR)/build/wheel/site $(CURDIR)/$(BIN)/python -P -m pytest \
 		-c $(CURDIR)/pyproject.toml --rootdir . -p no:cacheprovider -q -n 2 $(WHEEL_TESTS)
+
+dist:
+	rm -rf build/publish dist
+	$(PYTHON) -m venv build/publish
+	build/publish/bin/pip install -q build twine
+	build/publish/bin/python -m build --outdir dist .
+	build/publish/bin/twine check --strict dist/*
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # In a checkout the sibling folders (envs, planners, agents) are not inside this one: look beside it too, so that
 # `python -m e2c_control` works at the repository's root however the package is installed.

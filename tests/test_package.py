@@ -1,5 +1,6 @@
 """What gets installed: every folder of the package, a light import, metadata that tells the truth."""
 
+import re
 import resource
 import subprocess
 import sys
@@ -66,8 +67,45 @@ def test_imports_stay_light(code: str, tmp_path: Path) -> None:
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.5
 
 
-def test_version_and_command() -> None:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> "metadata.PackageMetadata":
+    """Metadata as a wheel has it, built from what stands here: that of an installed checkout may be older."""
+    folder = tmp_path_factory.mktemp("metadata")
+    build = f"from setuptools import build_meta; build_meta.prepare_metadata_for_build_wheel({str(folder)!r})"
+    subprocess.run([sys.executable, "-c", build], cwd=ROOT, check=True, capture_output=True)
+    (made,) = folder.glob("*.dist-info")
+    return metadata.PathDistribution(made).metadata
+
+
+@in_checkout
+def test_the_version_stands_in_one_place(built: "metadata.PackageMetadata") -> None:
+    assert built["Version"] == e2c_control.__version__
+    assert "version" not in project()["project"]
+    assert f"version: {e2c_control.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    versions = re.findall(r"^## (\d[\d.]*) - \d{4}-\d\d-\d\d$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert versions[0] == e2c_control.__version__, "the newest version of the changelog"
+
+
+@in_checkout
+def test_metadata_of_a_wheel(built: "metadata.PackageMetadata") -> None:
+    """A plain installation brings what the package imports, and nothing that only its developers need."""
+    from packaging.requirements import Requirement
+
+    needed = [Requirement(line) for line in built.get_all("Requires-Dist") or []]
+    plain = {one.name for one in needed if one.marker is None}
+    assert {"numpy", "gymnasium", "torch", "tyro"} <= plain
+    assert not plain & {Requirement(line).name for line in project()["project"]["optional-dependencies"]["dev"]}
+    assert built["Requires-Python"] == ">=3.11"
+    assert built["Description-Content-Type"] == "text/markdown"
+    assert built["License-Expression"] == "MIT"
+
+
+@installed
+def test_the_wheel_has_the_version() -> None:
     assert metadata.version("e2c-control") == e2c_control.__version__
+
+
+def test_the_command() -> None:
     (command,) = (entry for entry in metadata.entry_points(group="console_scripts") if entry.name == "e2c")
     assert command.value == "e2c_control.cli:main"
     from e2c_control.cli import main
@@ -83,6 +121,25 @@ def test_types_travel_along() -> None:
 def test_it_runs_at_the_root_of_a_checkout() -> None:
     done = subprocess.run([sys.executable, "-m", "e2c_control", "--help"], cwd=ROOT, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr
+
+
+@in_checkout
+@pytest.mark.parametrize("path", [".github/workflows/ci.yml", ".pre-commit-config.yaml"])
+def test_what_runs_elsewhere_runs_what_is_here(path: str) -> None:
+    """Continuous integration calls the script of this repository; hooks are the linters that it pins."""
+    yaml = pytest.importorskip("yaml")
+    text = (ROOT / path).read_text()
+    assert yaml.safe_load(text)
+    if path.startswith(".github"):
+        assert ".ci/run" in text
+        tried = re.search(r"python: \[(.*)\]", text)
+        assert tried is not None
+        told = re.findall(r"Python :: (3\.\d+)", " ".join(project()["project"]["classifiers"]))
+        assert re.findall(r"3\.\d+", tried[1]) == told, "each version that the package says it runs on is tried"
+    else:
+        pinned = re.search(r"^ruff==(.*)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+        assert pinned is not None
+        assert f"rev: v{pinned[1]}\n" in text
 
 
 @installed

@@ -5,12 +5,14 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-_PACKAGES = ("e2c-control", "numpy", "gymnasium", "torch")
+from e2c_control import __version__
+
+_PACKAGES = ("numpy", "gymnasium", "torch")
 
 
 def package_versions() -> dict[str, str]:
     """Version of Python, of this package and of the ones that numbers depend on; imports none of them."""
-    versions = {"python": platform.python_version()}
+    versions = {"python": platform.python_version(), "e2c-control": __version__}
     for name in _PACKAGES:
         try:
             versions[name] = metadata.version(name)
