@@ -81,7 +81,7 @@ class AICO(CheckedPlanner):
         problems, u = np.arange(len(z0)), u.copy()
         x = engine.rollout(z0, u)  # x, u: the belief, along which everything is expanded
         best, controls = finite_cost(cost, x, u, problems), u.copy()
-        progress = Progress.begin(best)
+        progress = Progress(best)
         for _ in range(self.iterations):
             rows = np.flatnonzero(progress.reason == StopReason.ITERATIONS)
             rows = rows[np.isfinite(best[rows])]
@@ -113,19 +113,14 @@ class AICO(CheckedPlanner):
         return np.broadcast_to((self.process_noise or 0.0) * np.eye(n), (N, horizon, n, n))
 
 
-@dataclass(eq=False)
 class Progress:
     """Progress of each of N problems: its damping, its sweeps, and why it stopped."""
 
-    reason: Ints  # (N,), values of StopReason; ITERATIONS while at work
-    sweeps: Ints  # (N,)
-    damping: Array  # (N,), weight that pulls the belief to the last one
-    history: list[Array]  # of the cost
-
-    @classmethod
-    def begin(cls, cost: Array) -> "Progress":
-        reason = np.full(len(cost), StopReason.ITERATIONS, np.int64)
-        return cls(reason, np.zeros(len(cost), np.int64), np.zeros((len(cost),)), [cost.copy()])
+    def __init__(self, cost: Array) -> None:
+        self.reason: Ints = np.full(len(cost), StopReason.ITERATIONS, np.int64)  # ITERATIONS while at work
+        self.sweeps: Ints = np.zeros(len(cost), np.int64)
+        self.damping: Array = np.zeros(len(cost))  # weight that pulls the belief to the last one
+        self.history = [cost.copy()]
 
     def record(self, rows: Ints, better: Bools, still: Bools, cost: Array) -> None:
         """Lower the damping of rows that got better, raise that of the others, and stop who is done."""
