@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,11 @@ class DatasetCard:
     def frame_bytes(self) -> int:
         """On the disk, with the action and the state that go with it."""
         return math.prod(self.frame_shape) + 4 * self.action_dim + 8 * (self.state_dim or 0)
+
+    def as_begun_by(self, begun: "DatasetCard") -> "DatasetCard":
+        """Return this card with the version of this package that began the dataset: later ones go on with it."""
+        ours = {name: version for name, version in begun.versions.items() if name == "e2c-control"}
+        return replace(self, versions={**self.versions, **ours})
 
     def to_json(self) -> str:
         """The text of ``dataset.json``."""

@@ -68,6 +68,7 @@ def join_shards(path: Path, shards: Iterable[Shard], *, seed: int, overwrite: bo
 def alike(one: DatasetCard, other: DatasetCard) -> bool:
     """Whether parts can be one dataset: they were made alike, but for their seeds, and one may have lost its states."""
     no_states = None in (one.state_dim, other.state_dim)
+    one = one.as_begun_by(other)
     return replace(one, seed=other.seed, state_dim=other.state_dim if no_states else one.state_dim) == other
 
 

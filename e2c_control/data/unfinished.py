@@ -132,9 +132,7 @@ class Unfinished:
         if self._card is not None and None in (self._card.state_dim, card.state_dim):
             self._card, card = (replace(one, state_dim=None) for one in (self._card, card))
         if self._card is not None:
-            # A later version of this package goes on with what an earlier one began, and the card says which began it.
-            ours = {name: version for name, version in self._card.versions.items() if name == "e2c-control"}
-            card = replace(card, versions={**card.versions, **ours})
+            card = card.as_begun_by(self._card)
         if self._card is not None and (self._card, self.request) != (card, request):
             raise InputError(
                 f"What there is of {self.path} was collected otherwise, or by other versions: go on as it began, or "
