@@ -7,11 +7,12 @@ import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from difflib import get_close_matches
 from pathlib import Path
 from reprlib import repr as short
 from typing import Any, Generic, TypeVar, cast
 
-from e2c_control.errors import InputError, one_of
+from e2c_control.errors import InputError, listed
 
 T = TypeVar("T")
 
@@ -41,6 +42,7 @@ class Registry(Mapping[str, T], Generic[T]):
         entries: by name, an object, or "module:Name", which is imported when it is first looked up.
         fits: class that those from outside are derived from or of, or a test of them.
         wanted: what the test asks for, for messages.
+        aliases: other names that the field has for an entry; case, spaces and hyphens never matter.
     """
 
     def __init__(
@@ -49,8 +51,10 @@ class Registry(Mapping[str, T], Generic[T]):
         entries: Mapping[str, T | str],
         fits: type | Callable[[Any], bool] = callable,
         wanted: str = "a function or a class",
+        aliases: Mapping[str, str] | None = None,
     ) -> None:
         self.kind, self._entries, self._fits, self._wanted = kind, dict(entries), fits, wanted
+        self._aliases = dict(aliases or {})
         self._named: dict[str, T] = {}  # "module:Name" that the user gave or trusted: files may name them, too
 
     def __getitem__(self, name: str) -> T:
@@ -85,7 +89,7 @@ class Registry(Mapping[str, T], Generic[T]):
         if not isinstance(wanted, str):
             return self._checked(wanted, short(wanted))
         if wanted in self._entries or ":" not in wanted:
-            return self[one_of(self.kind, wanted, self)]
+            return self[self._known(wanted)]
         if _READING.get() is None or wanted not in self._named:
             self._named[wanted] = self._checked(import_name(wanted, self.kind), wanted)
         return self._named[wanted]
@@ -98,7 +102,7 @@ class Registry(Mapping[str, T], Generic[T]):
         """
         found = self.find(wanted)
         if isinstance(wanted, str):
-            return wanted
+            return wanted if ":" in wanted else self._known(wanted)
         module, attribute = getattr(found, "__module__", None), getattr(found, "__qualname__", None)
         name = f"{module}:{attribute}"
         for known, entry in self._entries.items():
@@ -113,6 +117,17 @@ class Registry(Mapping[str, T], Generic[T]):
         _NAMED.add(name.partition(".")[0].partition(":")[0])
         return name
 
+    def _known(self, name: str) -> str:
+        """Return the entry's own name, if there is one of that name, as it is written here or in the field."""
+        if name in self._entries:
+            return name
+        said = {_plain(known): known for known in self._entries} | {_plain(a): own for a, own in self._aliases.items()}
+        if (plain := _plain(name)) in said:
+            return said[plain]
+        near = get_close_matches(plain, said, n=1, cutoff=0.7)
+        meant = f" (did you mean {said[near[0]]!r}?)" if near else ""
+        raise InputError(f"There is no {self.kind} {short(name)}{meant}: choose {listed([*self])}.")
+
     def _checked(self, found: Any, name: str) -> T:
         if isinstance(self._fits, type):
             fits = isinstance(found, self._fits) or (isinstance(found, type) and issubclass(found, self._fits))
@@ -122,6 +137,10 @@ class Registry(Mapping[str, T], Generic[T]):
             wanted = f"a class derived from {self._fits.__name__}" if isinstance(self._fits, type) else self._wanted
             raise InputError(f"{name} is no {self.kind}: choose one of {', '.join(self)}, or give {wanted}.")
         return cast(T, found)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", "-", name.strip().lower())
 
 
 @contextmanager

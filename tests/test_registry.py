@@ -144,3 +144,37 @@ def test_registries_list_without_torch() -> None:
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.split()[-1] == "False"
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("REINFORCE", "score-function"),
+        ("reinforce", "score-function"),
+        ("score function", "score-function"),
+        ("Score_Function", "score-function"),
+        ("likelihood-ratio", "score-function"),
+        ("Gumbel-Softmax", "concrete"),
+        ("straight through", "straight-through"),
+        ("pathwise", "reparameterisation"),
+        ("reparameterization", "reparameterisation"),
+        ("RLOO", "rloo"),
+    ],
+)
+def test_the_names_of_the_field_are_found(said: str, meant: str) -> None:
+    from e2c_control.gradients.registry import ESTIMATORS
+
+    assert ESTIMATORS.find(said) is ESTIMATORS[meant]
+    assert ESTIMATORS.name_of(said) == meant, "what is saved"
+    assert said in ESTIMATORS or said not in list(ESTIMATORS), "lists have each entry once"
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [("reinforc", "score-function"), ("gumbel softmx", "concrete"), ("path-wise", "reparameterisation")],
+)
+def test_a_near_miss_of_a_name_of_the_field(said: str, hint: str) -> None:
+    from e2c_control.gradients.registry import ESTIMATORS
+
+    with pytest.raises(InputError, match=rf"There is no estimator '{said}' \(did you mean '{hint}'\?\)"):
+        ESTIMATORS.find(said)

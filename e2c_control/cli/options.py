@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import shutil
+import textwrap
 from collections.abc import Sequence
 from dataclasses import field, fields, is_dataclass, make_dataclass
 from functools import cache
 from inspect import cleandoc
-from typing import Annotated, Any, TypeVar, cast, get_type_hints
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, cast, get_args, get_type_hints
 
 import tyro
 
@@ -16,13 +20,105 @@ from e2c_control.fields import conform, hints_of
 
 Command = TypeVar("Command")
 
+ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
+    "explore": {"steps": ("total-timesteps",)},
+    "collect": {"transitions": ("total-timesteps",)},
+    "plan": {"steps": ("n-timesteps",)},
+    "evaluate": {"seed": ("eval-seeds",), "problems": ("n-eval-episodes",)},
+    "choose": {"seed": ("eval-seeds",), "problems": ("n-eval-episodes",)},
+    "": {"runs": ("log-dir",), "n_envs": ("num-envs",), "env_args": ("env-kwargs",)},
+}
+"""Other names of options by command, and of all commands: what users of stable-baselines3 and its zoo type."""
+
+CHOICES = {
+    "policy": "agents/free_energy/learners.py:POLICIES",
+    "sight": "agents/free_energy/learners.py:SIGHTS",
+    "model": "agents/novelty/registry.py:MODELS",
+    "remedy": "agents/novelty/registry.py:REMEDIES",
+    "recipe": "e2c_control/objectives/recipes.py:RECIPES",
+    "recipes": "e2c_control/objectives/recipes.py:RECIPES",
+    "network": "e2c_control/models/networks.py:NETWORKS",
+    "planner": "planners/registry.py:PLANNERS",
+    "toy": "e2c_control/gradients/toys.py:TOYS",
+    "method": "e2c_control/gradients/registry.py:ESTIMATORS",
+}
+"""Options that name an entry of a registry, and where that is: help reads its names without importing it."""
+
+LONGEST_METAVAR = 60
+"""Characters of choices in place of a type; more of them stand in the text."""
+
 
 def parse_options(kind: type[Command], name: str, options: Sequence[str]) -> Command:
     """Fill a command's fields from its options, or explain them and exit."""
-    _check_given(kind, [option.partition("=")[0].replace("_", "-") for option in options if option.startswith("--")])
-    description, _, _ = cleandoc(kind.__doc__ or "").partition("\n\nAttributes:")
+    options = [_own_name(word, name) for word in options]
+    _check_given(kind, [option.partition("=")[0] for option in options if option.startswith("--")])
+    if "--help" in options or "-h" in options:
+        description, _, _ = cleandoc(kind.__doc__ or "").partition("\n\nAttributes:")
+        print(f"{_wrapped(description)}\n")
     markers: tuple[Any, ...] = (tyro.conf.DisallowNone, tyro.conf.FlagCreatePairsOff)
-    return _own(kind, tyro.cli(_shown(kind), prog=f"e2c {name}", description=description, args=options, config=markers))
+    return _own(kind, tyro.cli(_shown(kind, name), prog=f"e2c {name}", description="", args=options, config=markers))
+
+
+@cache
+def names_in(registry: str) -> tuple[str, ...]:
+    """Return the names of one of this project's registries, read from its source, which imports nothing.
+
+    Args:
+        registry: "folder/module.py:NAME", from the folder that the package's rooms stand in.
+    """
+    path, _, name = registry.partition(":")
+    package = Path(__file__).resolve().parents[1]
+    # In a checkout the rooms stand beside the package, in a wheel inside it.
+    places = (package.parent / path, package / path.removeprefix("e2c_control/"))
+    tree = ast.parse(next(place for place in places if place.is_file()).read_text(encoding="utf-8"))
+    for made in ast.walk(tree):
+        if isinstance(made, ast.AnnAssign) and isinstance(made.target, ast.Name) and made.target.id == name:
+            tables = (part for part in ast.walk(made) if isinstance(part, ast.Dict))
+            return tuple(ast.literal_eval(key) for key in next(tables).keys if key is not None)
+    raise LookupError(registry)
+
+
+def _wrapped(text: str) -> str:
+    """Return a description as wide as the terminal: paragraphs are filled, indented examples stay as they are."""
+    width, lines, prose = shutil.get_terminal_size().columns, list[str](), list[str]()
+    for line in [*text.splitlines(), ""]:
+        if line and not line.startswith(" "):
+            prose.append(line)
+            continue
+        lines += textwrap.wrap(" ".join(prose), width, break_long_words=False, break_on_hyphens=False)
+        lines, prose = [*lines, line], []
+    return "\n".join(lines).rstrip()
+
+
+def _aliases(command: str) -> dict[str, tuple[str, ...]]:
+    return {**ALIASES[""], **ALIASES.get(command, {})}
+
+
+def _own_name(word: str, command: str) -> str:
+    """Return a word of a command line with an option's own name in place of another of its names, and "-" for "_"."""
+    if not word.startswith("--"):
+        return word
+    option, equals, value = word.partition("=")
+    option = option[2:].replace("_", "-")
+    found = next((own.replace("_", "-") for own, others in _aliases(command).items() if option in others), option)
+    return f"--{found}{equals}{value}"
+
+
+def _explained(option: str, hint: Any, text: str | None, command: str) -> tuple[str | None, str]:
+    """Return what stands in place of an option's type, if it is not the type, and its text with its other names."""
+    text, metavar = text or "", None
+    if option in CHOICES and _is_name(hint):
+        choices = names_in(CHOICES[option])
+        metavar = f"{{{','.join(choices)}}}"
+        if len(metavar) > LONGEST_METAVAR or hint not in (str, str | None):
+            metavar, text = None, f"{text} One of {', '.join(choices)}."
+    if option in _aliases(command):
+        text = f"{text} Also {', '.join(f'--{alias}' for alias in _aliases(command)[option])}."
+    return metavar, text
+
+
+def _is_name(hint: Any) -> bool:
+    return hint is str or any(_is_name(part) for part in get_args(hint))
 
 
 def explanations(kind: type[Any]) -> dict[str, str]:
@@ -38,20 +134,21 @@ def explanations(kind: type[Any]) -> dict[str, str]:
 
 
 @cache
-def _shown(kind: type[Any]) -> type[Any]:
+def _shown(kind: type[Any], command: str) -> type[Any]:
     """Return a dataclass with the same fields, as tyro is to explain them: its own first, no default called None."""
     hints, texts = get_type_hints(kind, include_extras=True), explanations(kind)
     made: list[Any] = []
     for option in sorted(fields(kind), key=lambda option: option.name not in vars(kind)["__annotations__"]):
         hint, default = hints[option.name], option.default
         if is_dataclass(hint):
-            group = _shown(cast(type[Any], hint))
+            group = _shown(cast(type[Any], hint), command)
             made.append((option.name, Annotated[group, tyro.conf.arg(name="")], field(default_factory=group)))
             continue
         hidden = "" if default in (None, ()) else None
-        explained = tyro.conf.arg(help=texts.get(option.name), help_behavior_hint=hidden)
+        metavar, text = _explained(option.name, hint, texts.get(option.name), command)
+        explained = tyro.conf.arg(help=text, help_behavior_hint=hidden, metavar=metavar)
         made.append((option.name, Annotated[hint, explained], field(default=default)))
-    return make_dataclass(kind.__name__, made, frozen=True, kw_only=True, namespace={"__doc__": kind.__doc__})
+    return make_dataclass(kind.__name__, made, frozen=True, kw_only=True, namespace={"__doc__": ""})
 
 
 def _own(kind: type[Command], parsed: Any) -> Command:

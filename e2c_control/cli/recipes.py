@@ -30,5 +30,5 @@ class Recipes:
         if self.page is None:
             return show_list("recipes", RECIPES, lambda name: text_of(RECIPES[name]))
         recipe = make_recipe(self.page, EmbeddingConfig())
-        print(f"{self.page}: {text_of(RECIPES[self.page])}")
+        print(f"{self.page}: {text_of(RECIPES.find(self.page))}")
         show_settings("Settings, for two latents (e2c train --set PATH=VALUE):", settings(recipe))

@@ -48,6 +48,18 @@ ESTIMATORS: Registry[Make | Estimator] = Registry(
         "g-rep": "e2c_control.gradients.generalised:GeneralisedReparameterisation",
         "lax": lambda law, generator: LAX(_network(law, generator)),
     },
+    aliases={
+        "REINFORCE": "score-function",
+        "likelihood ratio": "score-function",
+        "REINFORCE leave-one-out": "rloo",
+        "Gumbel-softmax": "concrete",
+        "straight-through Gumbel-softmax": "st-gumbel",
+        "pathwise": "reparameterisation",
+        "reparameterization": "reparameterisation",
+        "reparameterization trick": "reparameterisation",
+        "STE": "straight-through",
+        "generalized reparameterization": "g-rep",
+    },
 )
 
 

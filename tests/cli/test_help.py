@@ -1,5 +1,6 @@
 """Help is fast, complete and true: every example in it is a command that parses."""
 
+import importlib
 import re
 import resource
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from e2c_control.cli import COMMANDS, main, parse
-from e2c_control.cli.options import explanations
+from e2c_control.cli.options import ALIASES, CHOICES, explanations, names_in
 from e2c_control.cli.planning import Planning
 
 HEAVY = ("torch", "stable_baselines3", "pygame", "matplotlib", "numba")
@@ -144,3 +145,68 @@ def test_help_and_version_drop_nothing(capsys: pytest.CaptureFixture[str]) -> No
         main(["help", "train"])
     assert "--steps-scale" in capsys.readouterr().out
     assert main(["--version", "train"]) == 2
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("width", [60, 100])
+def test_paragraphs_are_as_wide_as_the_terminal(
+    name: str, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    with pytest.raises(SystemExit, match="0"):
+        main([name, "--help"])
+    said = capsys.readouterr().out.partition("usage:")[0]
+    prose = [line for line in said.splitlines() if not line.startswith(" ")]
+    assert prose
+    assert max(map(len, prose)) <= width
+    assert " ".join(said.split()) in " ".join((COMMANDS[name].__doc__ or "").split()), "nothing is lost"
+
+
+@pytest.mark.parametrize("registry", sorted(set(CHOICES.values())))
+def test_choices_in_help_are_those_of_the_registry(registry: str) -> None:
+    path, _, name = registry.partition(":")
+    module = path.removesuffix(".py").removeprefix("e2c_control/").replace("/", ".")
+    assert names_in(registry) == tuple(getattr(importlib.import_module(f"e2c_control.{module}"), name))
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("explore", "{ppo,sac,relax}"),
+        ("explore", "{recurrent,plain,variational,rnd,icm}"),
+        ("plan", "{ilqr,"),
+        ("train", "One of unfold, "),
+        ("estimators", "One of score-function, "),
+    ],
+)
+def test_choices_are_shown(command: str, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    assert shown in " ".join(capsys.readouterr().out.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_other_names_of_options(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each is shown, does what the option does, and is the same option to whatever counts options."""
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    kind = COMMANDS[command]
+    assert set(ALIASES.get(command, {})) <= set(kind.__dataclass_fields__)  # type: ignore[attr-defined]
+    for own, others in {**ALIASES[""], **ALIASES.get(command, {})}.items():
+        for other in others:
+            assert (f"--{other}" in said) == (own in kind.__dataclass_fields__)  # type: ignore[attr-defined]
+
+
+def test_another_name_is_the_same_option(capsys: pytest.CaptureFixture[str]) -> None:
+    explore = ["explore", "--env", "E2C/Planar-v0", "--out", "nowhere"]
+    assert parse([*explore, "--total-timesteps", "77", "--log-dir=logs", "--num_envs", "3"]) == parse(
+        [*explore, "--steps", "77", "--runs", "logs", "--n-envs", "3"]
+    )
+    assert parse(["evaluate", "--run", "r", "--eval-seeds", "1", "2"]) == parse(
+        ["evaluate", "--run", "r", "--seed", "1", "2"]
+    )
+    assert main([*explore, "--total-timesteps", "77", "--steps", "78"]) == 2
+    assert "--steps is given 2 times" in capsys.readouterr().err
+    assert main(["explore", "--resume", "nowhere", "--total-timesteps", "77"]) == 2
+    assert "--steps means nothing beside --resume" in capsys.readouterr().err
