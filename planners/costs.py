@@ -116,8 +116,8 @@ class QuadraticCost(SmoothCost):
         n = self.goal.shape[-1]
         self.state_weight = weight("state_weight", state_weight, n)
         self.control_weight = weight("control_weight", control_weight)
-        last = state_weight if terminal_weight is None else terminal_weight
-        self.terminal_weight = weight("terminal_weight", last, n)
+        last = terminal_weight
+        self.terminal_weight = self.state_weight if last is None else weight("terminal_weight", last, n)
 
     def check(self, problems: int, state_dim: int, control_dim: int) -> None:
         n, m = self.goal.shape[-1], len(self.control_weight)

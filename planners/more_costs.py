@@ -60,16 +60,15 @@ class FunctionCost(SmoothCost):
         # Copies, since a function may write into what it is given.
         rows = states[:, :-1].reshape(b * horizon, -1).copy(), controls.reshape(-1, m).copy(), problems.repeat(horizon)
         total = _one_each("stage", self._stage(*rows), b * horizon).reshape(b, horizon).sum(axis=1)
-        return (
-            total if self._final is None else total + _one_each("final", self._final(states[:, -1].copy(), problems), b)
-        )
+        if self._final is not None:
+            total += _one_each("final", self._final(states[:, -1].copy(), problems), b)
+        return total
 
     def expand(self, states: Array, controls: Array, problems: Ints) -> Expansion:
         b, horizon, n = *controls.shape[:2], states.shape[2]
         point = np.concatenate((states[:, :-1], controls), axis=2).reshape(b * horizon, -1)
-        slope, bend = self._differences(
-            lambda x, p: self._stage(x[:, :n], x[:, n:], p), point, np.repeat(problems, horizon)
-        )
+        each = np.repeat(problems, horizon)
+        slope, bend = self._differences(lambda x, p: self._stage(x[:, :n], x[:, n:], p), point, each)
         local = Expansion.of_stages(slope, bend, horizon, n)
         if self._final is not None:
             local.q[:, -1], local.Q[:, -1] = self._differences(self._final, states[:, -1], problems)
@@ -182,10 +181,8 @@ class ControlRateCost(SmoothCost):
         self.cost, self.rate_weight = cost, weight("rate_weight", rate_weight)
 
     def check(self, problems: int, state_dim: int, control_dim: int) -> None:
-        if len(self.rate_weight) != control_dim:
-            raise InputError(
-                f"rate_weight is for {len(self.rate_weight)} controls, but the dynamics have {control_dim}."
-            )
+        if (m := len(self.rate_weight)) != control_dim:
+            raise InputError(f"rate_weight is for {m} controls, but the dynamics have {control_dim}.")
         if state_dim <= control_dim:
             raise InputError("ControlRateCost needs the states of RememberControl: wrap the dynamics in it.")
         self.cost.check(problems, state_dim - control_dim, control_dim)
