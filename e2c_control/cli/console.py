@@ -67,8 +67,9 @@ def show_measured(run: RunFolder, heading: str, unit: str, shown: Mapping[str, s
         say("Pictures", run.plots)
 
 
-def nothing_here(options: object, *names: str) -> None:
-    """Refuse the options that mean nothing in the environment of a run."""
+def nothing_here(options: object, *names: str, instead: str = "") -> None:
+    """Refuse the options that mean nothing in the environment of a run, and say what does instead."""
     for name in names:
         if getattr(options, name) is not None:
-            raise InputError(f"--{name.replace('_', '-')} means nothing in this environment: leave it out.")
+            remedy = f"leave it out, or {instead}" if instead else "leave it out"
+            raise InputError(f"--{name.replace('_', '-')} means nothing in this environment: {remedy}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,11 +11,23 @@ from e2c_control import InputError
 from e2c_control.cli.console import MOST_PROBLEMS, nothing_here, say, suggest
 from e2c_control.cli.planning import Planning
 from e2c_control.data.arguments import as_option
-from e2c_control.fields import Bounds, Count, ListSeed
+from e2c_control.fields import Bounds, Count, ListSeed, Through
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from e2c_control import TrainedRun
     from e2c_control.evaluation.picturing import PicturedDrive
+
+
+GOALS = ("goal", "goal_state", "goal_frame")
+
+
+def _episode_and_step(option: str, text: str) -> str:
+    if not re.fullmatch(r"\d{1,9}:\d{1,9}", text):
+        raise InputError(f"{option} is {text!r:.40}: give EPISODE:STEP, both counted from 0, such as 12:40.")
+    return text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +42,7 @@ class Plan:
       e2c plan --run runs/Planar-v0/NAME --start-state 5 5 --goal-state 37 20
       e2c plan --run runs/PendulumSwingUp-v0/NAME --task E2C/PendulumBalance-v0
       e2c plan --run runs/Pendulum-v1/NAME --goal picture.png
+      e2c plan --run runs/Pendulum-v1/NAME --goal-frame 12:40
 
     Attributes:
         run: folder that `e2c train` made.
@@ -40,6 +54,7 @@ class Plan:
         goal_state: drive here instead. E2C/* only.
         goal: picture of the goal. Other environments only; default: what random actions lead to farthest from the
             start.
+        goal_frame: instead, a frame of the dataset that the run was trained on, as EPISODE:STEP, both counted from 0.
         steps: length of the episode. Default: the task's; 100 in other environments.
         out: folder for film, plot and curves instead of the run folder, such as of a run that may only be read.
         env: the environment, as `module:Id`, to import another package's module, which a run alone never does.
@@ -53,6 +68,7 @@ class Plan:
     start_state: tuple[float, ...] | None = None
     goal_state: tuple[float, ...] | None = None
     goal: Path | None = None
+    goal_frame: Annotated[str, Through(_episode_and_step)] | None = None
     steps: Count | None = None
     out: Path | None = None
     env: str | None = None
@@ -60,7 +76,6 @@ class Plan:
 
     def __call__(self) -> None:
         """Drive, draw, and say how it went and what to do next."""
-        say("Run", self.run)
         native = self.drive()
         run = as_option(self.run, self.env)
         suggest(f"e2c evaluate --run {run}" if native else f"e2c plan --run {run} --goal picture.png")
@@ -72,6 +87,7 @@ class Plan:
 
         planning = self._checked()
         trained = TrainedRun.open(self.run, self.env)
+        say("Run", f"{self.run}, by its checkpoint of step {trained.step:,} of {trained.steps:,}")
         with threads(1):  # an image at a time is too little work to share
             driven = self._in_own_world(trained, planning) if trained.native else self._elsewhere(trained, planning)
             film, plot = driven.write(self._label(trained), self.out)
@@ -81,18 +97,28 @@ class Plan:
 
     def _checked(self) -> dict[str, Any]:
         """Return what is given of how to plan, after a look at everything that needs no run."""
-        if self.problem and self.start_state is not None and self.goal_state is not None:
-            raise InputError("--problem means nothing beside --start-state and --goal-state: leave it out.")
+        goals = [f"--{name.replace('_', '-')}" for name in GOALS if getattr(self, name) is not None]
+        if len(goals) > 1:
+            raise InputError(f"{' and '.join(goals)} are goals both: leave one out.")
+        if self.problem and self.start_state is not None and goals:
+            raise InputError(f"--problem means nothing beside --start-state and {goals[0]}: leave it out.")
         return self.planning.changes()
 
     def _in_own_world(self, trained: TrainedRun, planning: dict[str, Any]) -> PicturedDrive:
         from e2c_control.evaluation.picturing import chosen_problem, picture_problem
 
-        nothing_here(self, "goal")
+        nothing_here(self, "goal", instead="give --goal-state or --goal-frame, which say where that is")
         task = trained.task(self.task)
         if self.steps is not None:
             task = replace(task, horizon=self.steps)
-        problem = chosen_problem(task, self.seed, self.problem, self.start_state, self.goal_state)
+        goal = self.goal_state
+        if self.goal_frame is not None:
+            _, state = self._recorded(trained)
+            if state is None:
+                raise InputError("The run's dataset notes no states, which goals here are: give --goal-state instead.")
+            goal = tuple(state.tolist())
+            say("Goal", f"{self.goal_frame} of the run's dataset, the state {', '.join(f'{x:.3g}' for x in goal)}")
+        problem = chosen_problem(task, self.seed, self.problem, self.start_state, goal)
         driven = picture_problem(trained, task, problem, self.seed, planning)
         reached, oracle = driven.scalars["plan/time_in_goal"], driven.scalars["plan/oracle"]
         say("Score", f"{reached:.1%} of the steps in the goal, oracle {oracle:.1%}")
@@ -102,22 +128,31 @@ class Plan:
         from e2c_control.evaluation.episode import read_goal
         from e2c_control.evaluation.picturing import STEPS, picture_foreign
 
-        nothing_here(self, "task", "start_state", "goal_state")
+        nothing_here(self, "task", "start_state")
+        nothing_here(self, "goal_state", instead="give --goal picture.png or --goal-frame EPISODE:STEP")
         if self.problem:
             raise InputError("--problem means nothing in this environment: leave it out.")
         steps = STEPS if self.steps is None else self.steps
         if self.steps is not None:
             planning["episode_steps"] = steps
-        goal = None if self.goal is None else read_goal(self.goal, trained.make_env(1))
-        chosen = "what random actions led to farthest from the start; choose another with --goal picture.png"
-        say("Goal", chosen if self.goal is None else self.goal)
+        goal = None
+        told = "what random actions led to farthest from the start; choose another with --goal or --goal-frame"
+        if self.goal is not None:
+            goal, told = read_goal(self.goal, trained.make_env(1)), str(self.goal)
+        elif self.goal_frame is not None:
+            goal, told = self._recorded(trained)[0], f"{self.goal_frame} of the run's dataset"
+        say("Goal", told)
         driven = picture_foreign(trained, goal, steps, self.seed, planning)
         count, paid = len(driven.episode.rewards), driven.scalars["plan/return"]
         say("Return", f"{paid:.1f} in {count} steps, by the environment's own reward")
         return driven
 
+    def _recorded(self, trained: TrainedRun) -> tuple[NDArray[np.uint8], NDArray[np.float64] | None]:
+        episode, _, step = str(self.goal_frame).partition(":")
+        return trained.recorded(int(episode), int(step))
+
     def _label(self, trained: TrainedRun) -> str:
         task = (self.task or trained.card.environment).rpartition("/")[2]
-        own = self.start_state or self.goal_state or self.goal
+        own = self.start_state or self.goal_state or self.goal or self.goal_frame
         how = f"-{self.planning.label}" if self.planning.label else ""
         return f"plan-{task}-{'own' if own else f'{self.seed}-{self.problem}'}{how}"

@@ -129,7 +129,7 @@ def collect_into(
 
 def warn_of_stillness(name: str, frame: NDArray[np.uint8]) -> None:
     """Warn that an environment has shown nothing but this frame."""
-    like = "black " if not frame.any() else ""
+    like = "" if (frame != frame[0, 0]).any() else "black " if not frame.any() else "one-coloured "
     warnings.warn(
         f"{name} has shown one and the same {like}frame so far: check that it draws what moves.",
         InputWarning,

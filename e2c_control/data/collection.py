@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from e2c_control.data.arguments import naming, parse_arguments
 from e2c_control.data.card import NAME
 from e2c_control.data.collect import collect_into
 from e2c_control.data.defaults import EPISODE_LENGTH, TRANSITIONS, default_environments, default_starts
+from e2c_control.data.doubts import doubts
 from e2c_control.data.policy import UniformPolicy
 from e2c_control.data.shards import Shard, append_shard
 from e2c_control.data.source import EnvSource
@@ -23,7 +25,7 @@ from e2c_control.data.specs import check_arguments, check_file_arguments, find_s
 from e2c_control.data.transitions import Transitions
 from e2c_control.data.unfinished import PARTS, Unfinished, is_kept, unfinished_folder
 from e2c_control.data.writer import TransitionsWriter
-from e2c_control.errors import InputError, quoted
+from e2c_control.errors import InputError, InputWarning, quoted
 from e2c_control.fields import Count, ImageSize, ListSeed, Share, check
 from e2c_control.parallel.jobs import check_workers, run_jobs
 from e2c_control.parallel.outcome import Failed
@@ -125,7 +127,12 @@ class Collection:
                     f"{error} {growing.transitions:,} transitions are kept: go on with {hint}, or make a dataset of "
                     f"them with --transitions {growing.transitions} beside it."
                 ) from error
-        return Transitions.open(out)
+        dataset = Transitions.open(out)
+        # Parts note less of what they were asked for.
+        length = growing.request.get("episode_length", self.episode_length or min(EPISODE_LENGTH.values()))
+        for doubt in doubts(dataset, length, growing.request.get("starts", self.starts) == "reset"):
+            warnings.warn(doubt, InputWarning, stacklevel=2)
+        return dataset
 
     @classmethod
     def unfinished(cls, path: Path, *, env: str | None = None, transitions: int | None = None) -> Collection:

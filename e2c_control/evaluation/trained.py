@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import gymnasium
+import numpy as np
+from numpy.typing import NDArray
 
 from e2c_control.agents import E2CAgent, FrameFilter, PlanningOptions
 from e2c_control.data import Transitions
@@ -44,12 +46,14 @@ class TrainedRun:
         card: of the dataset that it was trained on.
         embedding: of its newest checkpoint.
         step: of that checkpoint.
+        steps: at which the run ends.
     """
 
     folder: RunFolder
     card: DatasetCard
     embedding: Embedding
     step: int
+    steps: int
 
     @classmethod
     def open(cls, path: Path, env: str | None = None, trust: Sequence[str] = ()) -> Self:
@@ -81,7 +85,7 @@ class TrainedRun:
                 InputWarning,
                 stacklevel=2,
             )
-        return cls(folder, card, embedding, done)
+        return cls(folder, card, embedding, done, total)
 
     @property
     def frame_stack(self) -> int:
@@ -162,11 +166,33 @@ class TrainedRun:
 
     def measured_filter(self) -> FrameFilter:
         """Return a filter measured on the episodes that the run was not trained on; needs its dataset."""
-        config = self.folder.config(TrainConfig)
-        self.folder.require_own(config.dataset, "leave out --filter-frames, which is measured on the dataset there")
-        transitions = Transitions.open(config.dataset)
-        _, held_out = transitions.split(config.held_out, seed=0)
+        transitions = self._dataset("leave out --filter-frames, which is measured on the dataset there")
+        _, held_out = transitions.split(self.folder.config(TrainConfig).held_out, seed=0)
         return FrameFilter.measured(self.embedding, transitions, held_out)
+
+    def recorded(self, episode: int, step: int) -> tuple[NDArray[np.uint8], NDArray[np.float64] | None]:
+        """Return the frame (H, W, C) after so many steps of an episode of the run's dataset, and its state or None.
+
+        Raises:
+            InputError: the dataset is not where it was, is not this user's, or has no such episode or step.
+        """
+        transitions = self._dataset("leave out --goal-frame, which is a frame of the dataset there")
+        if episode >= transitions.n_episodes:
+            last = transitions.n_episodes - 1
+            raise InputError(f"{transitions.path} has no episode {episode}: give one from 0 to {last}.")
+        begin, end = transitions.episodes[episode : episode + 2].tolist()
+        if step >= end - begin:
+            last = end - begin - 1
+            raise InputError(f"Episode {episode} of {transitions.path} has no step {step}: give one from 0 to {last}.")
+        row = np.array([begin + step])
+        state = None if transitions.states is None else np.array(transitions.states[row[0]])
+        return transitions.frames_at(row)[0], state
+
+    def _dataset(self, remedy: str) -> Transitions:
+        """Return the dataset that the run was trained on; InputError with the remedy where it may not be followed."""
+        dataset = self.folder.config(TrainConfig).dataset
+        self.folder.require_own(dataset, remedy)
+        return Transitions.open(dataset)
 
 
 def _task(name: str, **arguments: Any) -> Task:

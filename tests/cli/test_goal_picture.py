@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from e2c_control.data import make_image_env
+from e2c_control.cli import main
+from e2c_control.data import Transitions, make_image_env
 from e2c_control.errors import InputError, InputWarning
+from e2c_control.evaluation import TrainedRun
 from e2c_control.evaluation.episode import read_goal
 
 
@@ -108,3 +110,34 @@ def test_pictures_that_cannot_be_goals(
     make(tmp_path / "goal.png")
     with pytest.raises(InputError, match=sentence):
         read_goal(tmp_path / "goal.png", make_image_env("Pendulum-v1", 1))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_frame_of_the_dataset_is_a_goal(
+    rendered: Path, refused: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """In a world that knows no states: the frame itself; the agent is shown it, and nothing else."""
+    dataset = Transitions.open(rendered.parents[1] / "data")
+    trained = TrainedRun.open(rendered)
+    frame, state = trained.recorded(1, 7)
+    assert (frame == dataset.frames[dataset.episodes[1] + 7]).all()
+    assert state is None
+    plan = ("plan", "--run", str(rendered), "--steps", "2", "--out", str(tmp_path / "out"))
+    assert main([*plan, "--goal-frame", "1:7"]) == 0
+    said = capsys.readouterr().out
+    assert "Goal      1:7 of the run's dataset" in said
+    assert f"by its checkpoint of step {trained.step:,} of {trained.steps:,}" in said
+    assert "no episode 99: give one from 0 to" in refused(*plan, "--goal-frame", "99:0")
+    assert "give EPISODE:STEP" in refused(*plan, "--goal-frame", "7")
+    assert "give --goal picture.png or --goal-frame" in refused(*plan, "--goal-state", "1", "2")
+    assert "--goal and --goal-frame are goals both" in refused(*plan, "--goal", "x.png", "--goal-frame", "1:7")
+
+
+def test_a_frame_of_the_dataset_as_a_goal_state(
+    whole: Path, planar: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states = Transitions.open(planar).states
+    assert states is not None
+    assert main(["plan", "--run", str(whole), "--steps", "2", "--goal-frame", "0:3", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert f"the state {', '.join(f'{x:.3g}' for x in states[3])}" in said

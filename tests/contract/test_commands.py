@@ -247,6 +247,13 @@ COMMAND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "start_state": Row("pictures", (5, 5)),
             "goal_state": Row("pictures", (37, 20)),
             "goal": Refused("picture.png", "--goal"),
+            "goal_frame": [
+                Row("pictures", "1:2"),
+                Refused("12", "EPISODE:STEP"),
+                Refused("99:0", "no episode 99"),
+                Refused("0:99", "no step 99"),
+                Refused("0:0", "leave one out", {"goal_state": (37, 20)}),
+            ],
             "env": Refused("E2C/PlanarWalls-v0", "Planar"),
             "steps": Row("pictures", 5),
             "out": Row("names", "elsewhere"),

@@ -19,7 +19,7 @@ def trained(environment: str, side: int, stack: int, actions: int, **kwargs: flo
     card = DatasetCard(environment, kwargs, (side, side, 1), actions, frame_stack=stack)
     sizes = EmbeddingConfig(encoder_hidden=(4,), decoder_hidden=(4,), transition_hidden=(4,))
     embedding = Embedding(sizes, (side, side, stack), actions, torch.Generator())
-    return TrainedRun(RunFolder(Path("run")), card, embedding, 0)
+    return TrainedRun(RunFolder(Path("run")), card, embedding, 0, 10)
 
 
 def test_a_weaker_motor_is_another_system() -> None:
