@@ -3,6 +3,7 @@
 # make check  lint, types, and the tests against the built wheel, away from the repository
 # make slow   the statistical tests, and a draw of each campaign
 # make dist   build what is published, source and wheel, and check both, with tools in an environment of their own
+# make stopwatch   how long the README's way takes, from an empty folder to a controller and an environment of one's own
 # make campaign   damage folders of every kind, kill commands at random instants, and measure memory on large datasets;
 #                 goes on where it was stopped
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -10,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check lint types wheel dist slow campaign clean
+.PHONY: run test check lint types wheel dist slow campaign stopwatch clean
 
 run: $(READY)
 	$(BIN)/e2c quickstart
@@ -25,6 +26,9 @@ campaign: $(READY)
 	$(BIN)/python -m experiments.campaigns.damage
 	$(BIN)/python -m experiments.campaigns.kills
 	$(BIN)/python -m experiments.campaigns.memory
+
+stopwatch: $(READY)
+	$(BIN)/python -m experiments.control.stopwatch
 
 check: lint types wheel
 

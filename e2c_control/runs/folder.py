@@ -161,7 +161,9 @@ def _new_folder(parent: Path, name: str | None, config: Any) -> Path:
                 raise
             continue
         return path
-    raise InputError(f"The run {parent / names[0]} exists already: choose another name, or resume it.")
+    raise InputError(
+        f"The run {parent / names[0]} exists already: give another name (--name), or go on with it (--resume)."
+    )
 
 
 def _clear(path: Path) -> None:
