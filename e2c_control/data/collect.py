@@ -129,9 +129,10 @@ def collect_into(
 
 def warn_of_stillness(name: str, frame: NDArray[np.uint8]) -> None:
     """Warn that an environment has shown nothing but this frame."""
-    like = "" if (frame != frame[0, 0]).any() else "black " if not frame.any() else "one-coloured "
+    like = "black " if not frame.any() else ""
+    plain = " of one colour" if frame.any() and (frame == frame[0, 0]).all() else ""
     warnings.warn(
-        f"{name} has shown one and the same {like}frame so far: check that it draws what moves.",
+        f"{name} has shown one and the same {like}frame{plain} so far: check that it draws what moves.",
         InputWarning,
         stacklevel=3,
     )

@@ -96,11 +96,11 @@ class Falls(gym.Env[Frames, Frames]):
 gym.register("Doubtful/Falls-v0", Falls)
 
 
-@pytest.mark.parametrize(("brightness", "colour"), [(0, "black"), (7, "one-coloured")])
+@pytest.mark.parametrize(("brightness", "colour"), [(0, "black frame"), (7, "frame of one colour")])
 def test_each_is_said_once(brightness: int, colour: str, tmp_path: Path) -> None:
     collection = Collection(env="Doubtful/Falls-v0", env_args=(f"brightness={brightness}",), transitions=60, n_envs=2)
     with pytest.warns(InputWarning) as said:
         collection.collect(tmp_path / "data")
     still, short = (str(one.message) for one in said)
-    assert f"has shown one and the same {colour} frame so far: check that it draws" in still
+    assert f"has shown one and the same {colour} so far: check that it draws" in still
     assert short.startswith("Half of the 21 episodes end by themselves within 3 steps")

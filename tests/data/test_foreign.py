@@ -348,7 +348,8 @@ def test_what_an_environment_raises_is_a_sentence(fails: str, sentence: str, tmp
 @pytest.mark.parametrize("black", [True, False])
 def test_frames_that_never_change(black: bool, tmp_path: Path) -> None:
     given: dict[str, Any] = {"still": True} if black else {"show": np.full((8, 8, 1), 9, np.uint8)}
-    with pytest.warns(InputWarning, match=f"one and the same {'black ' if black else ''}frame so far"):
+    like = "black frame" if black else "frame of one colour"
+    with pytest.warns(InputWarning, match=f"one and the same {like} so far"):
         collect(make_vector_env("Shown-v0", 2, frame_stack=1, **given), tmp_path / "d", 16, 4)
 
 
