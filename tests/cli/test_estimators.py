@@ -52,7 +52,7 @@ def test_the_same_seed_gives_the_same_table(tmp_path: Path, succeed: Callable[..
     ("options", "sentence"),
     [
         (("--toy", "bitt"), "no toy 'bitt' .did you mean 'bit'..: choose one of bit"),
-        (("--method", "reinforce"), "no estimator 'reinforce'"),
+        (("--method", "backprop"), "no estimator 'backprop'"),
         (("--toy", "gaussian", "--method", "rebar"), "REBAR cannot take a Normal"),
         (("--samples", 3, "--method", "arm"), "--samples is 3, but ARM needs at least 2, in groups of 2"),
         (("--samples", 0), "--samples is 0"),
