@@ -6,7 +6,7 @@ import ast
 import re
 import shutil
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, fields, is_dataclass, make_dataclass
 from functools import cache
 from inspect import cleandoc
@@ -50,7 +50,7 @@ LONGEST_METAVAR = 60
 
 def parse_options(kind: type[Command], name: str, options: Sequence[str]) -> Command:
     """Fill a command's fields from its options, or explain them and exit."""
-    options = [_own_name(word, name) for word in options]
+    options = [_own_name(word, _aliases(kind, name)) for word in options]
     _check_given(kind, [option.partition("=")[0] for option in options if option.startswith("--")])
     if "--help" in options or "-h" in options:
         description, _, _ = cleandoc(kind.__doc__ or "").partition("\n\nAttributes:")
@@ -90,21 +90,23 @@ def _wrapped(text: str) -> str:
     return "\n".join(lines).rstrip()
 
 
-def _aliases(command: str) -> dict[str, tuple[str, ...]]:
-    return {**ALIASES[""], **ALIASES.get(command, {})}
+def _aliases(kind: type[Any], command: str) -> dict[str, tuple[str, ...]]:
+    """Return the other names of those options that a command has."""
+    known = {**ALIASES[""], **ALIASES.get(command, {})}
+    return {own: others for own, others in known.items() if own in hints_of(kind)}
 
 
-def _own_name(word: str, command: str) -> str:
+def _own_name(word: str, aliases: Mapping[str, tuple[str, ...]]) -> str:
     """Return a word of a command line with an option's own name in place of another of its names, and "-" for "_"."""
     if not word.startswith("--"):
         return word
     option, equals, value = word.partition("=")
     option = option[2:].replace("_", "-")
-    found = next((own.replace("_", "-") for own, others in _aliases(command).items() if option in others), option)
+    found = next((own.replace("_", "-") for own, others in aliases.items() if option in others), option)
     return f"--{found}{equals}{value}"
 
 
-def _explained(option: str, hint: Any, text: str | None, command: str) -> tuple[str | None, str]:
+def _explained(option: str, hint: Any, text: str | None, aliases: tuple[str, ...]) -> tuple[str | None, str]:
     """Return what stands in place of an option's type, if it is not the type, and its text with its other names."""
     text, metavar = text or "", None
     if option in CHOICES and _is_name(hint):
@@ -112,8 +114,8 @@ def _explained(option: str, hint: Any, text: str | None, command: str) -> tuple[
         metavar = f"{{{','.join(choices)}}}"
         if len(metavar) > LONGEST_METAVAR or hint not in (str, str | None):
             metavar, text = None, f"{text} One of {', '.join(choices)}."
-    if option in _aliases(command):
-        text = f"{text} Also {', '.join(f'--{alias}' for alias in _aliases(command)[option])}."
+    if aliases:
+        text = f"{text} Also {', '.join(f'--{alias}' for alias in aliases)}."
     return metavar, text
 
 
@@ -145,7 +147,8 @@ def _shown(kind: type[Any], command: str) -> type[Any]:
             made.append((option.name, Annotated[group, tyro.conf.arg(name="")], field(default_factory=group)))
             continue
         hidden = "" if default in (None, ()) else None
-        metavar, text = _explained(option.name, hint, texts.get(option.name), command)
+        aliases = _aliases(kind, command).get(option.name, ())
+        metavar, text = _explained(option.name, hint, texts.get(option.name), aliases)
         explained = tyro.conf.arg(help=text, help_behavior_hint=hidden, metavar=metavar)
         made.append((option.name, Annotated[hint, explained], field(default=default)))
     return make_dataclass(kind.__name__, made, frozen=True, kw_only=True, namespace={"__doc__": ""})

@@ -210,3 +210,6 @@ def test_another_name_is_the_same_option(capsys: pytest.CaptureFixture[str]) -> 
     assert "--steps is given 2 times" in capsys.readouterr().err
     assert main(["explore", "--resume", "nowhere", "--total-timesteps", "77"]) == 2
     assert "--steps means nothing beside --resume" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["plan", "--run", "r", "--log-dir", "logs"])
+    assert "--log-dir" in capsys.readouterr().err, "a command without that option says what was typed"
