@@ -24,12 +24,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from e2c_control import Embedding
 from e2c_control.data import Transitions
 from e2c_control.envs import make_task
 from e2c_control.envs.cart_pole import PIXELS_PER_METRE, POLE_LENGTH
 from e2c_control.envs.pendulum import ROD_LENGTH
 from e2c_control.evaluation import TrainedRun
-from e2c_control.models.embedding import Embedding
 from e2c_control.models.layers import mlp
 from experiments.control.commands import QUICK, More, collected, train
 from experiments.runner import Experiment, Row
