@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from e2c_control.agents.filtering import FrameFilter
 from e2c_control.envs import Task
-from e2c_control.errors import InputError, number, only_options, whole
+from e2c_control.errors import InputError, number, of_class, only_options, whole
 from e2c_control.fields import (
     MOST_AT_ONCE,
     AtOnce,
     AtOnceOrZero,
     Count,
+    Named,
     NotNegative,
     PlanLength,
     Through,
@@ -30,14 +31,15 @@ from e2c_control.fields import (
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
 from e2c_control.planners import (
+    COSTS,
     MPC,
     PLANNERS,
+    Cost,
     DisagreementCost,
     Dynamics,
     Ensemble,
     Limits,
     Planner,
-    QuadraticCost,
     SmoothCost,
     Starts,
     SumCost,
@@ -75,7 +77,7 @@ def action_weights(name: str, value: object) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class PlanningOptions:
-    """Receding-horizon planning in latent space, with the cost sum q |z - z_goal|^2 + sum_i r_i a_i^2.
+    """Receding-horizon planning in latent space, with the cost sum q |z - z_goal|^2 + sum_i r_i a_i^2 or your own.
 
     LQR linearises once a replan, along the shifted last plan (at first, under zero actions), and iLQR four times, from
     several starts. AICO is the planner of the E2C paper. CEM, iCEM and MPPI sample, and need no derivatives.
@@ -95,6 +97,9 @@ class PlanningOptions:
             B change, and four iterations do not make up for it. Default: jacobian.
         disagreement: weight of the members' disagreement, for an embedding with an ensemble of transitions: how far
             plans keep to where the model knows.
+        goal_cost: of reaching the goal: "quadratic" as above, "my_package:Mine", or a class or function of your own, of
+            which the name is kept. It is called as `QuadraticCost` is: with latent goals (k,) of all or (N, k), q times
+            the identity (k, k), and the diagonal matrix of r (m, m). Without `expand` it is for planners that sample.
         frame_filter: fuses each encoded frame with what the model predicted. Default: trust the frame alone.
         episode_steps: length of an episode, past which no plan reaches. Default: unknown.
         settings: other options of the planner, by name: ``{"elites": 30, "color": 1.0}``.
@@ -112,6 +117,7 @@ class PlanningOptions:
     samples: TwoOrMoreAtOnce | None = None
     linearization: Literal["model", "jacobian"] | None = None
     disagreement: NotNegative = 0.0
+    goal_cost: Annotated[str | Callable[..., Cost], Named(COSTS)] = "quadratic"
     frame_filter: FrameFilter | None = None
     episode_steps: Count | None = None
     settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -192,7 +198,8 @@ class PlanningOptions:
     def cost(self, dynamics: Dynamics, goals: Array) -> SmoothCost:
         """Return the cost of reaching the latent goal (k,) of all, or one for each (N, k)."""
         weights = np.broadcast_to(self.action_weight, (dynamics.control_dim,))
-        cost = QuadraticCost(goals, self.state_weight * np.eye(goals.shape[-1]), np.diag(weights))
+        made = COSTS.find(self.goal_cost)(goals, self.state_weight * np.eye(goals.shape[-1]), np.diag(weights))
+        cost = cast(SmoothCost, of_class("What goal_cost makes", made, Cost))  # who needs derivatives asks for them
         if isinstance(dynamics, Ensemble):
             return SumCost(cost, DisagreementCost(dynamics, self.disagreement))
         return cost

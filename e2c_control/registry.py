@@ -73,6 +73,10 @@ class Registry(Mapping[str, T], Generic[T]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    def known(self) -> list[T]:
+        """Return all of them, and those that the user named as "module:Name" in this process."""
+        return [*self.values(), *self._named.values()]
+
     def add(self, name: str, entry: T | str) -> None:
         """Give a thing a short name in this process; a name that is taken raises InputError."""
         if name in self._entries:

@@ -10,7 +10,7 @@ from gymnasium.envs.registration import EnvSpec
 
 from e2c_control.envs.task import Task
 from e2c_control.errors import InputError, of_class, only_options
-from e2c_control.registry import Registry
+from e2c_control.registry import Registry, import_name
 
 TASKS: Registry[Callable[..., Task]] = Registry(
     "task",
@@ -43,7 +43,8 @@ def make_task(
     """Return the task behind an environment id: ``make_task("E2C/Planar-v0", noise=0.5, horizon=60)``.
 
     Args:
-        task: one of `task_ids`; an id that `register_task` made known; "my_package:world", a function of your own, or
+        task: one of `task_ids`; an id that `register_task` made known, "my_package:My/World-v0" to import the module
+            that does so first; "my_package:world", a function of your own, or
             the function itself; or a `Task`, which takes no options.
         frame_stack: frames in an observation, instead of the task's own number.
         horizon: steps in an episode, instead of the task's own number.
@@ -55,6 +56,11 @@ def make_task(
     Raises:
         InputError: there is no such task, it has no such option, or the option cannot be such a number.
     """
+    if isinstance(task, str):
+        module, _, name = task.rpartition(":")
+        if module and not name.isidentifier():  # an id, which its module registers
+            import_name(f"{module}:__name__", "task")
+            task = name
     if isinstance(task, str) and task not in TASKS and (spec := gymnasium.registry.get(task)) and is_task(spec):
         given: dict[str, Any] = {"frame_stack": frame_stack, "horizon": horizon, **options}
         return make_task(**spec.kwargs | {name: value for name, value in given.items() if value is not None})

@@ -23,7 +23,7 @@ from e2c_control.planners.mpc import MPC, Replan
 from e2c_control.planners.mppi import MPPI
 from e2c_control.planners.plan import Limits, Plan, StopReason
 from e2c_control.planners.planner import CheckedPlanner, Planner, PlanningProblem
-from e2c_control.planners.registry import PLANNERS, make_planner
+from e2c_control.planners.registry import COSTS, PLANNERS, make_planner
 from e2c_control.planners.sampling import Population
 from e2c_control.planners.starts import Starts
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AICO",
     "CEM",
+    "COSTS",
     "ICEM",
     "ILQR",
     "LQR",

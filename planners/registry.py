@@ -1,4 +1,4 @@
-"""The planners by name, as the command line offers them."""
+"""The planners, and the costs of reaching a goal, by name."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from inspect import signature
 from typing import Any
 
 from e2c_control.errors import only_options
+from e2c_control.planners.costs import Cost
 from e2c_control.planners.mpc import Planner
 from e2c_control.registry import Registry
 
@@ -22,6 +23,10 @@ PLANNERS: Registry[Callable[..., Any]] = Registry(
     },
 )
 """Planner classes, called with their options as keywords. A user's "module:name" may be a planner function as well."""
+
+
+COSTS: Registry[Callable[..., Cost]] = Registry("cost", {"quadratic": "e2c_control.planners.costs:QuadraticCost"})
+"""Of reaching a goal: called as `QuadraticCost` is, with goals (n,) or (N, n), and weights of states and controls."""
 
 
 def make_planner(planner: str | Callable[..., Planner] | Planner, **options: object) -> Planner:

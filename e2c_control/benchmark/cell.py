@@ -106,8 +106,8 @@ def make_cell(
         InputError: there is no such world or recipe.
     """
     found = WORLDS.find(world)
-    frame_shape = found.task(found.environment).system.frame_shape
-    made = make_recipe(recipe, default_embedding(frame_shape, task=found.task(found.environment))).scaled(steps_scale)
+    task = found.task(found.environment.rpartition(":")[2])
+    made = make_recipe(recipe, default_embedding(task.system.frame_shape, task=task)).scaled(steps_scale)
     return Cell(replace(found, transitions=transitions or found.transitions), made, seed, problems, precision)
 
 

@@ -78,7 +78,7 @@ def _order(stored: Stored) -> tuple[int, bool, str, int]:
     """Worlds in their own order, in each the default recipe first."""
     cell = stored.cell
     return (
-        list(WORLDS).index(cell.world.name),
+        [world.name for world in WORLDS.known()].index(cell.world.name),
         cell.recipe.name != RECIPE,
         cell.recipe.name,
         cell.seed,

@@ -111,7 +111,7 @@ def _read(path: Path) -> Stored:
 
 def _checked(cell: Cell, row: Any) -> Mapping[str, Any]:
     """The row of a cell; ValueError if a field that the report reads is missing, or cannot be such a thing."""
-    if cell.world.name not in WORLDS or cell.world.tasks != WORLDS[cell.world.name].tasks:
+    if cell.world.known_by not in [world.known_by for world in WORLDS.known()]:
         raise ValueError(f"there is no world {cell.world.name} with such tasks")
     found = fields_from(ROW, row, "row")
     if "measures" in found:

@@ -17,8 +17,8 @@ class World:
 
     Attributes:
         name: as in `e2c benchmark --worlds`.
-        environment: id of the environment in which transitions are collected.
-        tasks: ids of those that are driven with the one model; all of the same system.
+        environment: id of the environment in which transitions are collected; of one of your own, "module:Id".
+        tasks: ids of those that are driven with the one model; all of the same system, and registered by that module.
         arguments: of all these environments.
         transitions: how many are collected.
         episode_length: steps of random actions from a sampled state.
@@ -34,7 +34,13 @@ class World:
     def task(self, name: str) -> Task:
         """One of its tasks."""
         arguments: Any = dict(self.arguments)
-        return make_task(name, **arguments)
+        module = self.environment.rpartition(":")[0]
+        return make_task(f"{module}:{name}" if module else name, **arguments)
+
+    @property
+    def known_by(self) -> tuple[str, str, tuple[str, ...]]:
+        """What one has in common with a world of the same name and other numbers."""
+        return self.name, self.environment, self.tasks
 
 
 def _world(name: str, *tasks: str, **arguments: float) -> World:

@@ -15,7 +15,7 @@ class Recipes:
       e2c recipes unfold
 
     Attributes:
-        page: name of a recipe.
+        page: name of a recipe, or "my_package:mine".
     """
 
     page: Positional[str | None] = None

@@ -163,6 +163,13 @@ def driven(folder: Path, **options: Any) -> Seen:
     return {"plan": print_of([first, second])}
 
 
+class Near(QuadraticCost):
+    """The same with a hundredth of the weight of states."""
+
+    def __init__(self, goal: Any, state_weight: Any, control_weight: Any) -> None:
+        super().__init__(goal, state_weight / 100, control_weight)
+
+
 PLANNING: dict[str, Any] = {
     "horizon": Row("plan", 3),
     "state_weight": [Row("plan", 0.1), Refused(-1.0, "state_weight")],
@@ -177,6 +184,7 @@ PLANNING: dict[str, Any] = {
     ],
     "linearization": Row("plan", "model"),
     "disagreement": Row("plan", 100.0),
+    "goal_cost": [Row("plan", Near, beside={"planner": "cem"}), Refused("quadratik", "no cost 'quadratik'")],
     "frame_filter": Row("plan", FrameFilter((1.0, 1.0), (0.1, 0.1))),
     "episode_steps": Row("plan", 2),
 }

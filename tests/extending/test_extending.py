@@ -1,6 +1,7 @@
 """Somebody's own package, with one of everything, through the commands, the agents and files."""
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -37,6 +38,7 @@ from e2c_control.planners import SumCost
 from e2c_control.runs.own import sign
 
 PACKAGE = Path(__file__).parent / "my_package"
+ROOT = Path(__file__).parents[2]
 CONTRACTS = (
     "models/test_embedding.py",
     "objectives",
@@ -65,10 +67,12 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
         yield folder
 
 
-def alone(*words: str) -> str:
-    """What a new process says, which has imported nothing of the package."""
+def alone(*words: str, path: Path | None = None) -> str:
+    """What a new process says, which has imported nothing of the package, with one more place to import from."""
     command = [sys.executable, *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    paths = [str(path)] * (path is not None) + [os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     return done.stdout + done.stderr
 
 
@@ -155,6 +159,76 @@ def test_an_agent_of_ones_own_parts_learns_plans_and_is_kept() -> None:
     assert "trust=('my_package',)" in said[0]
     assert said[1] == "Shooting(samples=8, hold=2)"
     assert TrainedRun.open(RUN, trust="my_package").native
+
+
+def test_a_cost_is_chosen_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """For commands, for agents, and by strangers with trust; one without derivatives by planners that sample."""
+    from my_package.planning import Far
+
+    named = ("--set", "goal_cost=my_package.planning:Far")
+    assert main(["plan", "--run", str(RUN), "--planner", "icem", *named]) == 0
+    assert main(["plan", "--run", str(RUN), *named]) == 2
+    assert "iLQR needs derivatives: give Far a method expand()" in capsys.readouterr().err
+    assert main(["plan", "--run", str(RUN), "--set", "goal_cost=my_package.planning:recipe"]) == 2
+    assert "has no attribute 'recipe'" in capsys.readouterr().err
+    trained = TrainedRun.open(RUN)
+    agent, plain = (trained.agent(planning={"planner": "icem", **cost}) for cost in ({"goal_cost": Far}, {}))
+    frames = np.random.default_rng(0).integers(0, 256, (3, 36, 36, 1), np.uint8)
+    for one in (agent, plain):
+        one.set_goal(frames[:2])
+        one.predict(frames[1:])
+    assert agent.last_replan is not None
+    assert plain.last_replan is not None
+    assert (agent.last_replan.cost < plain.last_replan.cost).all(), "distances in place of their squares"
+    agent.save("with-a-cost")
+    assert E2CAgent.load("with-a-cost").options.goal_cost == "my_package.planning:Far"
+
+
+@pytest.mark.skipif(not (ROOT / "experiments").is_dir(), reason="experiments are part of a checkout alone")
+def test_an_experiment_of_ones_own_measures_what_its_file_lacks(here: Path) -> None:
+    """Its rows, its options, its summary, and the commit of what made each, from the runner of ours."""
+    icem = ["-m", "my_package.experiment", "--planners", "icem", "--out", "left.json", "--seeds"]
+    assert alone(*icem, "0", path=ROOT).count("icem, seed") == 1
+    said = alone(*icem, "0", "1", path=ROOT)
+    assert "icem, seed 1: 0." in said
+    assert "seed 0" not in said
+    result = json.loads((here / "left.json").read_text())
+    assert [row["seed"] for row in result["rows"]] == [0, 1]
+    assert all({"commit", "versions", "machine"} <= row.keys() for row in result["rows"])
+    before = sorted(here.rglob("*.json"))
+    assert "left" in alone("-m", "my_package.experiment", "--quick", path=ROOT)
+    assert sorted(here.rglob("*.json")) == before
+
+
+def test_names_of_ones_own_in_the_other_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    """Policy and novelty model, estimator, auto-encoder, and a world of the benchmark with a recipe."""
+    curious = ("--policy", "my_package.curiosity:ShortA2C", "--model", "my_package.curiosity:Surprise")
+    explore = ("explore", "--env", WORLD, "--out", "explored", "--steps", "40", "--n-envs", "2", "--sight", "plain")
+    assert main([*explore, *curious]) == 0
+    (train,) = suggested(capsys.readouterr().out)
+    assert re.fullmatch(r"e2c train --dataset \S*explored --trust my_package", train)
+    compared = ("estimators", "--toy", "bits", "--method", "my_package.gradients:HalfScore", "--draws", "50")
+    assert main([*compared, "--train-steps", "2"]) == 0
+    assert "HalfScore" in capsys.readouterr().out
+    small = ("--count", "12", "--hidden", "4", "--cycles", "1", "--epochs", "1", "--warm-epochs", "1")
+    changes = ("--set", "model.method=my_package.curiosity:Absolute", "model.options={'weight': 2.0}")
+    assert main(["novelty", *small, *changes]) == 0
+    cell = ("--worlds", "my_package.world:SLIDING", "--recipes", "my_package.training:recipe", "--seeds", "0")
+    for finished in (0, 1):
+        assert main(["benchmark", *cell, "--transitions", "60", "--out", "bench"]) == 0
+        assert f"1, of which {finished} are finished" in capsys.readouterr().out
+    assert "there is no world" not in (report := alone("-m", "e2c_control", "benchmark", *cell, "--out", "bench")), (
+        report
+    )
+
+
+def test_pages_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["planners", "my_package.planning:Shooting"]) == 0
+    assert "Random shooting" in capsys.readouterr().out
+    assert main(["recipes", "my_package.training:recipe"]) == 0
+    assert "phases.map.steps" in capsys.readouterr().out
+    assert main(["envs", WORLD]) == 0
+    assert "slide a bar to the right end" in capsys.readouterr().out
 
 
 def test_a_cost_of_ones_own_is_planned_with() -> None:

@@ -110,6 +110,14 @@ def test_a_module_is_imported_that_the_user_names(here: Path, refused: Refused) 
     assert "not of E2C/Planar-v0" in refused("plan", "--run", "run", "--env", "E2C/Planar-v0")
 
 
+def test_a_cell_of_the_benchmark_is_of_a_world_that_is_known(here: Path) -> None:
+    """A report makes the tasks of its worlds, by the module of their environment."""
+    edit(here / "benchmark/cells/pendulum-unfold-100.json", cell__world__environment="theirs:E2C/PendulumSwingUp-v0")
+    with pytest.raises(InputError, match="is damaged: remove it"):
+        read_cells(here / "benchmark" / "cells")
+    assert not (here / "imported").exists()
+
+
 TERM = "recipe__phases__0__terms__0__term"
 
 
@@ -128,6 +136,7 @@ TERM = "recipe__phases__0__terms__0__term"
         ("exploration", "config__policy"),
         ("exploration", "config__sight"),
         ("E2CAgent", "meta__options__planner"),
+        ("E2CAgent", "meta__options__goal_cost"),
         ("E2CAgent", "meta__embedding__network"),
         ("E2CAgent", "meta__embedding__matrix_form"),
         ("E2CAgent", f"meta__learning__{TERM}"),

@@ -28,10 +28,11 @@ class Shooting(CheckedPlanner):
 
 
 class Far(Cost):
-    """Sum of the distances from a place, without derivatives."""
+    """Sum of the distances from a place, or from one for each problem, without derivatives."""
 
-    def __init__(self, place: ArrayLike) -> None:
-        self.place = np.asarray(place, np.float64)
+    def __init__(self, place: ArrayLike, state_weight: ArrayLike = 1.0, control_weight: ArrayLike = 0.0) -> None:
+        self.place, self.weight = np.asarray(place, np.float64), float(np.max(state_weight))
 
     def value(self, states: Array, controls: Array, problems: NDArray[np.int64]) -> Array:
-        return np.linalg.norm(states - self.place, axis=-1).sum(-1)
+        place = self.place if self.place.ndim == 1 else self.place[problems, None]
+        return self.weight * np.linalg.norm(states - place, axis=-1).sum(-1)

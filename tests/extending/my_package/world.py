@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from e2c_control.benchmark.worlds import World
 from e2c_control.envs import System, Task
 from e2c_control.envs.scene import Disc, Shape
 
@@ -101,3 +102,7 @@ def slider(noise: float = 0.0) -> Task:
         latent_dim=2,
         references=(straight,),
     )
+
+
+SLIDING = World("slider", "my_package:My/Slider-v0", ("My/Slider-v0",))
+"""For `e2c benchmark`."""
