@@ -28,7 +28,7 @@ def commands(program: str) -> list[str]:
     lines = "\n".join(blocks("bash"))
     inline = re.findall(rf"`(?:\.venv/bin/)?{program} ([^`]+)`", "\n".join(PAGES.values()))
     found = re.findall(rf"^{program} +([^#\n]+)", lines, re.MULTILINE) + inline
-    return [command.strip() for command in found if "COMMAND" not in command]
+    return [command.strip() for command in found if command not in ("COMMAND", "--help")]
 
 
 def anchors(page: str) -> set[str]:

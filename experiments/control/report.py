@@ -1,7 +1,7 @@
-"""What was measured of control and training, for the README and the results page, and the README's two pictures.
+"""What was measured of control and training, for the README and the results page, and the README's pictures.
 
 python -m experiments.control.report                            # the tables, from results/*.json
-python -m experiments.control.report --run runs/Planar-v0/NAME  # and the pictures, from a run of `e2c quickstart`
+python -m experiments.control.report --run PLANAR --film PUMP    # and the README's pictures, from runs of `e2c plan`
 python -m experiments.control.report --cells FOLDER             # and those of all worlds, from the --work of suites.py
 python -m experiments.control.report --quick                    # prints the tables, writes nothing
 """
@@ -13,14 +13,18 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from e2c_control.benchmark.paper import EXPLANATION as PAPER_EXPLANATION
 from e2c_control.benchmark.paper import paper_lines, paper_table
 from e2c_control.benchmark.store import Stored, read_cells
 from e2c_control.benchmark.table import Line, Scores, gather, summarise
 from e2c_control.benchmark.text import BINS, EXPLANATION, markdown_table, table_csv, with_interval
 from e2c_control.benchmark.worlds import WORLDS
+from e2c_control.figures import save_png
 from e2c_control.runs.atomic import replace_text
 from e2c_control.training.presets import RECIPE
+from experiments.control._concept import concept
 from experiments.control._measured import sentences
 from experiments.control.commands import BY_COMMANDS
 from experiments.control.suites import SUITES
@@ -28,20 +32,12 @@ from experiments.pages import PAGE, README, load, write_block
 
 RESULTS = Path(__file__).parent / "results"
 
-PUBLISHED = {  # averages over trained models, from the README of the authors' PC3 repository
-    "Planar": "PC3 74.4, PCC 56.6",
-    "PendulumBalance": "PC3 99.1, PCC 91.9",
-    "PendulumSwingUp": "PC3 58.4, PCC 26.4",
-    "CartPoleBalance": "PC3 96.3, PCC 94.4",
-    "ThreeLink": "PC3 42.4, PCC 14.2",
-}
-HEADLINES = {  # recipes in the README's table
-    RECIPE: "`unfold`, the default",
-    "unfold-noisy": "`unfold-noisy`: consistency counts a tenth",
-    "e2c-warm": "`e2c-warm`: E2C's objective on an unfolded map",
-    "e2c": "`e2c`, as published",
-    "pcc": "`pcc`: its terms, shortened training",
-    "pc3": "`pc3`: its terms, shortened training, not tuned",
+PUBLISHED = {  # PC3 and PCC: averages over trained models, from the README of the authors' PC3 repository
+    "Planar": (74.4, 56.6),
+    "PendulumBalance": (99.1, 91.9),
+    "PendulumSwingUp": (58.4, 26.4),
+    "CartPoleBalance": (96.3, 94.4),
+    "ThreeLink": (42.4, 14.2),
 }
 TRIED = {  # files of what is no recipe, or no longer one, by world
     "planar": ("bfloat16", "one-start", "twist-only", "three-starts"),
@@ -51,8 +47,10 @@ TRIED = {  # files of what is no recipe, or no longer one, by world
 MEANINGS = (
     "`bfloat16`: `unfold` with `--precision bfloat16`; `one-start`: `unfold`, no map given up; `twist-only`: only "
     "twisted maps given up; `three-starts`: the best of three short starts; `model-matrices`: plans follow the model's "
-    "own A and B; `ten-ahead`: plans look 10 steps ahead, where the default's look 15 on the "
-    "cart-pole and 20 in the swing-up. All other plans of the swing-up look 10 steps ahead."
+    "own A and B; `e2c`: as published; `pcc`, `pc3`: their terms, shortened training, `pc3` not tuned; `unfold-noisy`: "
+    "consistency counts a tenth; `e2c-warm`: E2C's objective on an unfolded map; `ten-ahead`: plans look 10 steps "
+    "ahead, where the default's look 15 on the cart-pole and 20 in the swing-up. All other plans of the swing-up look "
+    "10 steps ahead."
 )
 
 
@@ -97,25 +95,24 @@ def provenance(scores: Sequence[Scores], commanded: Sequence[Scores]) -> str:
     own = [one for one in scores if one.recipe == RECIPE and one.world in BY_COMMANDS]
     waiting = ", ".join(one.label for one in own if one not in commanded)
     but = f"; {waiting}: still by the benchmark, whose defaults are the same" if waiting else ""
-    return (
-        "The default's lines without noise are what the commands `collect`, `train` and `evaluate` give on a CPU with "
-        f"`--seed` and no other option (`experiments/control/commands.py`){but}."
-    )
+    by = "By `collect`, `train` and `evaluate` with `--seed` and no other option (`experiments/control/commands.py`)"
+    return f"{by}{but}."
 
 
 def headline_table(lines: Sequence[Line]) -> list[str]:
-    """Time in goal, a line for each task and recipe that is compared with what others published."""
+    """Time in goal by the default recipe, a line for each task without noise."""
     table = [
-        "| task | recipe | mean [95 %] | IQM | worst seed | oracle | seeds | CPU-s, worst | published averages |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| task | mean [95 %] | worst seed | oracle | PC3 | PCC | seeds | CPU-s to train |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for line in lines:
         scores = line.scores
-        if scores.recipe in HEADLINES:
+        if scores.recipe == RECIPE and "noise" not in scores.label:
+            pc3, pcc = PUBLISHED.get(scores.label, ("", ""))
             table.append(
-                f"| {scores.label} | {HEADLINES[scores.recipe]} | {with_interval(line.mean, line.mean_interval)} | "
-                f"{100 * line.iqm:.1f} | {100 * line.worst_seed[1]:.1f} | {100 * line.oracle:.1f} | "
-                f"{len(scores.seeds)} | {scores.train_cpu_seconds.max():.0f} | {PUBLISHED.get(scores.label, '')} |"
+                f"| {scores.label} | {with_interval(line.mean, line.mean_interval)} | {100 * line.worst_seed[1]:.1f} | "
+                f"{100 * line.oracle:.1f} | {pc3} | {pcc} | {len(scores.seeds)} | "
+                f"{np.median(scores.train_cpu_seconds):.0f} |"
             )
     return table
 
@@ -147,18 +144,18 @@ def gallery() -> list[str]:
     return lines
 
 
-def pictures(run: Path) -> None:
-    """Take the newest map and film of a run."""
-    plots, films = sorted(run.glob("plots/*map*.png")), sorted(run.glob("videos/*.gif"))
-    if not plots or not films:
-        raise SystemExit(f"{run} has no map or no film: run `e2c plan --run {run}` first.")
-    shutil.copy(plots[-1], RESULTS / "planar_map.png")
-    shutil.copy(films[-1], RESULTS / "planar_drive.gif")
+def newest(run: Path, pattern: str) -> Path:
+    """Return the newest file of a run, by its name."""
+    found = sorted(run.glob(pattern))
+    if not found:
+        raise SystemExit(f"{run} has no {pattern}: run `e2c plan --run {run}` first.")
+    return found[-1]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", type=Path, help="planar run to take the pictures from")
+    parser.add_argument("--run", type=Path, help="planar run to take the map and the concept from")
+    parser.add_argument("--film", type=Path, help="run of the pump to take the film from")
     parser.add_argument("--cells", type=Path, help="folder of finished cells to take pictures of every world from")
     parser.add_argument("--quick", action="store_true", help="print the tables, write nothing")
     options = parser.parse_args()
@@ -179,7 +176,10 @@ def main() -> None:
     write_block(PAGE, "control", more)
     replace_text(RESULTS / "control.csv", table_csv(lines))
     if options.run is not None:
-        pictures(options.run)
+        shutil.copy(newest(options.run, "plots/*map*.png"), RESULTS / "planar_map.png")
+        save_png(concept(options.run), RESULTS / "concept.png")
+    if options.film is not None:
+        shutil.copy(newest(options.film, "videos/*.gif"), RESULTS / "pump_drive.gif")
 
 
 if __name__ == "__main__":
