@@ -94,6 +94,6 @@ def test_make_targets_exist(target: str) -> None:
 def test_links_lead_somewhere(name: str) -> None:
     for link in re.findall(r"\]\((?!http)([^)]+)\)", PAGES[name]):
         path, _, anchor = link.partition("#")
-        target = (ROOT / name).parent / path
+        target = (ROOT / name).parent / path if path else ROOT / name
         assert target.exists(), link
         assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), link
