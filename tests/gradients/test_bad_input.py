@@ -104,8 +104,8 @@ def test_a_gradient_of_nothing():
 def test_options():
     with pytest.raises(InputError, match="There is no mean 'harmonic': choose geometric or arithmetic"):
         VIMCO("harmonic")
-    with pytest.raises(InputError, match="There is no estimator 'reinforce': choose one of score-function"):
-        make_estimator("reinforce", BITS)
+    with pytest.raises(InputError, match="There is no estimator 'policy': choose one of score-function"):
+        make_estimator("policy", BITS)
 
 
 NOT_A_NUMBER = ["x", None, float("nan"), float("inf"), True, [1.0]]
