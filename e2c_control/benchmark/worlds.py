@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,26 +43,28 @@ class World:
         return self.name, self.environment, self.tasks
 
 
-def _world(name: str, *tasks: str, **arguments: float) -> World:
-    """Transitions are collected in the last of the tasks."""
+def _world(*tasks: str, **arguments: float) -> Callable[[str], World]:
+    """Return what makes a world by its name; its transitions are collected in the last of the tasks."""
     ids = tuple(f"E2C/{task}-v0" for task in tasks)
-    return World(name, ids[-1], ids, arguments)
+    return lambda name: World(name, ids[-1], ids, arguments)
 
 
 WORLDS: Registry[World] = Registry(
     "world",
     {
-        world.name: world
-        for world in (
-            _world("planar", "Planar"),
-            _world("pendulum", "PendulumBalance", "PendulumSwingUp"),
-            _world("cart-pole", "CartPoleBalance"),
-            _world("three-link", "ThreeLink"),
-            _world("pump", "PendulumPump"),
-            _world("planar-walls", "PlanarWalls"),
-            _world("three-link-fine", "ThreeLinkFine"),
-            *(_world(f"planar-noise-{pixels}", "Planar", noise=float(pixels)) for pixels in (1, 2, 5)),
-        )
+        name: named(name)
+        for name, named in {
+            "planar": _world("Planar"),
+            "pendulum": _world("PendulumBalance", "PendulumSwingUp"),
+            "cart-pole": _world("CartPoleBalance"),
+            "three-link": _world("ThreeLink"),
+            "pump": _world("PendulumPump"),
+            "planar-walls": _world("PlanarWalls"),
+            "three-link-fine": _world("ThreeLinkFine"),
+            "planar-noise-1": _world("Planar", noise=1.0),
+            "planar-noise-2": _world("Planar", noise=2.0),
+            "planar-noise-5": _world("Planar", noise=5.0),
+        }.items()
     },
     World,
 )

@@ -36,9 +36,8 @@ class Benchmark:
       e2c benchmark --worlds planar pendulum cart-pole --ray auto
 
     Attributes:
-        worlds: planar, pendulum (balance and swing-up, by one model), cart-pole, three-link, pump (a pendulum with a
-            motor too weak to lift it), planar-walls, three-link-fine, and planar-noise-1, -2 and -5 (process noise in
-            pixels).
+        worlds: what is collected and driven. "pendulum" is balance and swing-up, by one model; planar-noise-N has
+            process noise of N pixels. One of your own: my_package.world:MINE.
         recipes: as in `e2c train --recipe`; differences are to unfold, the default.
         seeds: of transitions and training.
         problems: seed of the lists of problems. 2020 is the published list: choose others, from 100 up, to tune on.

@@ -37,6 +37,8 @@ CHOICES = {
     "remedy": "agents/novelty/registry.py:REMEDIES",
     "recipe": "e2c_control/objectives/recipes.py:RECIPES",
     "recipes": "e2c_control/objectives/recipes.py:RECIPES",
+    "worlds": "e2c_control/benchmark/worlds.py:WORLDS",
+    "matrix_form": "e2c_control/models/embedding.py:TRANSITIONS",
     "network": "e2c_control/models/networks.py:NETWORKS",
     "planner": "planners/registry.py:PLANNERS",
     "toy": "e2c_control/gradients/toys.py:TOYS",

@@ -14,12 +14,8 @@ class Planning:
     """Which planner, and how it plans.
 
     Attributes:
-        planner: ilqr suits smooth models such as learnt ones: it plans within the limits, from several starts, in about
-            three milliseconds. lqr is four times faster and often as good: it linearises once a replan, about the
-            present state at first and along the rest of the last plan later, and does not look again. aico is the
-            planner of the E2C paper, counts with process noise, and takes twice as long. icem, cem and mppi only try
-            control sequences, and take four to eight times as long: compare with icem, the fastest of them, where the
-            derivatives are in doubt. One of your own: my_package:Mine. `e2c planners NAME` has the options of each.
+        planner: `e2c planners` says which suits what, `e2c planners NAME` has the options of each. One of your own:
+            my_package:Mine.
         horizon: steps in a plan. Default: the task's; 10 in other environments.
         iterations: of one replan, of a planner that has this option. Default: 4 of ilqr and aico, the others' own.
         starts: control sequences to start from, beside the rest of the last plan, of a planner that has this option.

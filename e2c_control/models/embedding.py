@@ -80,7 +80,13 @@ def _nonlinear(config: EmbeddingConfig, action_dim: int) -> Transition:
 
 TRANSITIONS: Registry[Callable[[EmbeddingConfig, int], Transition]] = Registry(
     "form of transition",
-    {**{form: partial(_locally_linear, form) for form in get_args(MatrixForm)}, "nonlinear": _nonlinear},
+    {
+        "rank1": partial(_locally_linear, "rank1"),
+        "low_rank": partial(_locally_linear, "low_rank"),
+        "full": partial(_locally_linear, "full"),
+        "global": partial(_locally_linear, "global"),
+        "nonlinear": _nonlinear,
+    },
 )
 """Classes and functions that make a transition from a config and m."""
 
