@@ -104,13 +104,15 @@ def test_what_does_not_go_together(refused: Refused, command: str, options: tupl
     assert sentence in refused(command, "--run", "nowhere", *options)
 
 
-@pytest.mark.parametrize("command", ["plan", "evaluate"])
-def test_help_says_which_to_choose(command: str, capsys: Output) -> None:
+@pytest.mark.parametrize(("command", "compares"), [("plan", False), ("evaluate", False), ("planners", True)])
+def test_help_says_which_to_choose(command: str, compares: bool, capsys: Output) -> None:
+    """The comparison stands once; the other commands show the names and point to it."""
     with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert all(name in said for name in PLANNERS)
-    assert "it linearises once a replan" in said
+    assert ("it linearises once a replan" in said) == compares
+    assert "e2c planners" in said
 
 
 def test_several_tasks_and_lists_make_one_table(
