@@ -139,7 +139,12 @@ def line_search(
                 break
         if moved[b]:
             value[b] = total
-            states[b], controls[b] = z, u
+            for t in range(horizon + 1):  # not states[b] = z: numba compiles a message about shapes for four seconds
+                for i in range(n):
+                    states[b, t, i] = z[t, i]
+            for t in range(horizon):
+                for i in range(m):
+                    controls[b, t, i] = u[t, i]
             growth[b] = min(1.0 / growth_factor, growth[b] / growth_factor)
             mu[b] = mu[b] * growth[b] if mu[b] * growth[b] >= mu_least else 0.0
         else:

@@ -45,7 +45,8 @@ def closed_loop(
     horizon, m, n = K.shape[1], K.shape[2], K.shape[3]
     for r in range(K.shape[0]):
         for a in range(step_sizes.shape[0]):
-            z[r, a, 0] = states[r, 0]
+            for i in range(n):  # not z[r, a, 0] = ..., which compiles a message about shapes
+                z[r, a, 0, i] = states[r, 0, i]
             for t in range(horizon):
                 for i in range(m):
                     x = controls[r, t, i] + step_sizes[a] * k[r, t, i]
