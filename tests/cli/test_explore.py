@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -188,9 +189,9 @@ gymnasium.register("My/Walk-v0", entry_point="my_walk:Walk", max_episode_steps=1
 
 
 def test_an_environment_of_ones_own_goes_on_under_its_full_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, succeed: Callable[..., None], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The parts before and after a stop are one dataset, which says what to import."""
+    """The line that a stop suggests, typed into a shell, goes on; the parts are one dataset, which says its module."""
     (tmp_path / "my_walk.py").write_text(WALK)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
@@ -205,9 +206,12 @@ def test_an_environment_of_ones_own_goes_on_under_its_full_name(
     monkeypatch.setattr(NoveltyReward, "train", pressed)
     begun = ("explore", "--env", env, "--out", "data", "--steps", 1536, "--n-envs", 4, "--model", "plain")
     assert main([str(word) for word in (*begun, "--checkpoint-every", 512, "--name", "first")]) == 130
-    assert f"--env {env}`" in capsys.readouterr().err
-    monkeypatch.setattr(NoveltyReward, "train", whole_reward)
-    succeed("explore", "--resume", "runs/Walk-v0/first", "--env", env)
+    _, line, _ = capsys.readouterr().err.split("`")
+    assert line == "e2c explore --resume runs/Walk-v0/first --trust my_walk"
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")  # `e2c` does not look for modules in the current folder by itself
+    typed = [sys.executable, "-c", "import sys; from e2c_control.cli import main; sys.exit(main())", *line.split()[1:]]
+    done = subprocess.run(typed, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     assert Transitions.open(tmp_path / "data").card.environment == env
     assert Transitions.open(tmp_path / "data").n_transitions == 1536
 
