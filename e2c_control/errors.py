@@ -5,7 +5,8 @@ import math
 import operator
 import os
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from numbers import Real
 from pathlib import Path
 from reprlib import repr as short
@@ -14,6 +15,8 @@ from typing import Any, SupportsIndex, TypeVar, cast
 Kind = TypeVar("Kind")
 
 LARGEST_COUNT = 2**31 - 1
+
+_LONGEST = 300
 
 
 class InputError(ValueError):
@@ -44,6 +47,34 @@ class Unfit(InputError):
 
 class InputWarning(UserWarning):
     """One sentence about something that a user gave and that is used otherwise than expected, or may be a mistake."""
+
+
+@contextmanager
+def in_a_sentence(what: str, remedy: str = "") -> Generator[None]:
+    """Turn whatever a user's code raises, an exit included, into an `InputError` that begins with ``what``.
+
+    Ctrl-C stays what it is, and so does Gymnasium's word that an environment was not reset, which is its caller's.
+    """
+    try:
+        yield
+    except (InputError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        if type(error).__name__ == "ResetNeeded":
+            raise
+        said = f"{what}: {_words_of(error)}"
+        raise InputError(f"{said.removesuffix('.')}: {remedy}." if remedy else said) from error
+
+
+def _words_of(error: BaseException) -> str:
+    """Return what an exception says, on one line."""
+    kind = type(error).__name__
+    try:
+        words = " ".join(str(error).split())
+    except Exception:  # an exception of the user's own may fail to say anything
+        words = ""
+    said = f"{kind}: {words[:_LONGEST]}" if words else kind
+    return said if said.endswith((".", "!", "?")) else f"{said}."
 
 
 def whole(name: str, value: object, least: int | None = 1, most: int | None = None) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from reprlib import repr as short
 from typing import Any, Generic, TypeVar, cast
 
-from e2c_control.errors import InputError, listed
+from e2c_control.errors import InputError, in_a_sentence, listed
 
 T = TypeVar("T")
 
@@ -198,15 +198,13 @@ def import_name(name: str, kind: str) -> object:
     look_here_for(module)
     before = _READING.set(None)  # what a module does while it is imported is its own affair
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # whatever somebody's module raises
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        failed = InputError(
-            f"The {kind} {name!r:.200} cannot be imported ({reason}): install its package, or correct the name."
-        )
+        remedy = "install its package, or correct the name"
+        with in_a_sentence(f"The {kind} {name!r:.200} cannot be imported", remedy):
+            return getattr(importlib.import_module(module), attribute)
+    except InputError as failed:
         if reading is not None:
             reading.refused.append(failed)
-        raise failed from error
+        raise
     finally:
         _READING.reset(before)
 

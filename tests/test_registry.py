@@ -30,10 +30,18 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         f"from {__name__} import Shape\nopen('imported', 'w').close()\nclass Star(Shape): pass\nnumber = 3\n"
     )
     (tmp_path / "broken_shapes.py").write_text("raise RuntimeError('out of paper')\n")
+    (tmp_path / "leaving_shapes.py").write_text("raise SystemExit(3)\n")
+    (tmp_path / "stopping_shapes.py").write_text("class Stop(BaseException): pass\nraise Stop\n")
+    (tmp_path / "silent_shapes.py").write_text(
+        "class Silent(Exception):\n    def __str__(self): raise ValueError\nraise Silent('x')\n"
+    )
+    (tmp_path / "asking_shapes.py").write_text("raise EOFError('no one\\n is here.')\n")
+    (tmp_path / "lazy_shapes.py").write_text("def __getattr__(name): raise SystemExit('not today')\n")
+    (tmp_path / "pressed_shapes.py").write_text("raise KeyboardInterrupt\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    for name in ("my_shapes", "broken_shapes"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+    for path in tmp_path.glob("*_shapes.py"):
+        monkeypatch.delitem(sys.modules, path.stem, raising=False)
     return "my_shapes:Star"
 
 
@@ -68,7 +76,12 @@ def test_a_name_of_the_users_own_is_found_in_the_current_folder(shapes: Registry
     [
         ("my_shapes:Moon", "has no attribute 'Moon'"),
         ("no_shapes:Star", "No module named 'no_shapes'"),
-        ("broken_shapes:Star", r"cannot be imported \(out of paper\)"),
+        ("broken_shapes:Star", "cannot be imported: RuntimeError: out of paper: install its package, or correct the"),
+        ("leaving_shapes:Star", "cannot be imported: SystemExit: 3: install its package"),
+        ("stopping_shapes:Star", "cannot be imported: Stop: install its package"),
+        ("silent_shapes:Star", "cannot be imported: Silent: install its package"),
+        ("asking_shapes:Star", "cannot be imported: EOFError: no one is here: install its package"),
+        ("lazy_shapes:Star", "cannot be imported: SystemExit: not today: install its package"),
         ("my_shapes:number", "is no shape"),
         (":Star", "cannot be imported"),
         ("my_shapes:", "cannot be imported"),
@@ -77,6 +90,19 @@ def test_a_name_of_the_users_own_is_found_in_the_current_folder(shapes: Registry
 def test_why_a_name_is_not_found_is_said(shapes: Registry[type[Shape]], mine: str, name: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         shapes.find(name)
+
+
+def test_a_user_who_interrupts_an_import_interrupts_it(shapes: Registry[type[Shape]], mine: str) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        shapes.find("pressed_shapes:Star")
+
+
+@pytest.mark.parametrize("module", ["leaving_shapes", "stopping_shapes"])
+def test_a_trusted_module_that_leaves_is_refused_in_a_sentence(
+    shapes: Registry[type[Shape]], mine: str, module: str
+) -> None:
+    with pytest.raises(InputError, match=f"{module}:Star' cannot be imported"), trusting(module), names_from("a file"):
+        shapes.find(f"{module}:Star")
 
 
 def test_names_for_files(shapes: Registry[type[Shape]]) -> None:

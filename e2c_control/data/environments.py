@@ -20,12 +20,12 @@ from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv, VectorEnv
 from numpy.typing import NDArray
 
 from e2c_control.data.controls import with_unit_actions
-from e2c_control.data.foreign import Foreign, StateSize, in_a_sentence
+from e2c_control.data.foreign import Foreign, StateSize
 from e2c_control.data.layouts import Layout, has_pictures, image_layout
 from e2c_control.data.pictures import grey, resized
 from e2c_control.data.specs import check_arguments, find_spec, own_id
 from e2c_control.data.transitions import stack_frames
-from e2c_control.errors import InputError, InputWarning, whole
+from e2c_control.errors import InputError, InputWarning, in_a_sentence, whole
 
 ImageEnv = gymnasium.Env[Any, Any]
 

@@ -1,40 +1,14 @@
 """Somebody else's environment: what it raises becomes a sentence, and of its states only vectors of numbers pass."""
 
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 import gymnasium
 import numpy as np
-from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from e2c_control.errors import InputError
-
-_LONGEST = 300
-
-
-@contextmanager
-def in_a_sentence(what: str) -> Generator[None]:
-    """Turn whatever a user's code raises into an `InputError` that begins with ``what``."""
-    try:
-        yield
-    except (InputError, ResetNeeded):
-        raise
-    except (Exception, SystemExit) as error:
-        raise InputError(f"{what}: {words_of(error)}") from error
-
-
-def words_of(error: BaseException) -> str:
-    """Return what an exception says, on one line."""
-    kind = type(error).__name__
-    try:
-        words = " ".join(str(error).split())
-    except Exception:  # an exception of the user's own may fail to say anything
-        words = ""
-    said = f"{kind}: {words[:_LONGEST]}" if words else kind
-    return said if said.endswith((".", "!", "?")) else f"{said}."
+from e2c_control.errors import in_a_sentence
 
 
 @dataclass

@@ -21,12 +21,11 @@ from gymnasium.wrappers import FrameStackObservation
 from e2c_control.data.card import DatasetCard
 from e2c_control.data.controls import check_unit_actions
 from e2c_control.data.environments import ImageEnv, ImageView, make_image_env, make_vector_env, stacked, task_of
-from e2c_control.data.foreign import in_a_sentence
 from e2c_control.data.specs import find_spec
 from e2c_control.envs import Task
 from e2c_control.envs.env import TaskEnv
 from e2c_control.envs.vector_env import TaskVectorEnv
-from e2c_control.errors import InputError, whole
+from e2c_control.errors import InputError, in_a_sentence, whole
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv

@@ -10,8 +10,7 @@ import gymnasium
 from gymnasium import error
 from gymnasium.envs.registration import EnvSpec
 
-from e2c_control.data.foreign import in_a_sentence
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, in_a_sentence
 from e2c_control.registry import is_trusted, look_here_for
 
 _OTHER_OPTION = "give {0} itself, not among the arguments of the environment"

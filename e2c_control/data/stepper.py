@@ -9,9 +9,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from e2c_control.data.environments import bad_frames
-from e2c_control.data.foreign import as_vectors, in_a_sentence
+from e2c_control.data.foreign import as_vectors
 from e2c_control.data.policy import Policy, UniformPolicy
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, in_a_sentence
 
 Starts = Literal["reset", "sampled"]
 Vectors = VectorEnv[Any, Any, Any]

@@ -127,7 +127,7 @@ def memory(name: str) -> int:
     return int(line.split()[1]) << 10
 
 
-class Late(BaseException):
+class Late(KeyboardInterrupt):  # which no sentence about somebody's code stands in for
     """A case has taken too long."""
 
 

@@ -437,6 +437,7 @@ def test_what_lies_in_the_current_folder_stands_in_for_nothing(e2c: Callable[...
         ("SIDE = 9 / 0", "the import of my_env fails: ZeroDivisionError: division by zero."),
         ("SIDE = (", "the import of my_env fails: SyntaxError: "),
         ("raise SystemExit('run me')", "the import of my_env fails: SystemExit: run me."),
+        ("class Stop(BaseException): pass\nraise Stop", "the import of my_env fails: Stop."),
         ("", "the import of my_env fails: ImportError: cannot import name 'SIDE'"),
     ],
 )
