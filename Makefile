@@ -2,6 +2,7 @@
 # make test   set up and run the tests
 # make check  lint, types, and the tests against the built wheel, away from the repository
 # make slow   the statistical tests, and a draw of each campaign
+# make docs   the documentation site, in build/docs/site
 # make dist   build what is published, source and wheel, and check both, with tools in an environment of their own
 # make stopwatch   how long the README's way takes, from an empty folder to a controller and an environment of one's own
 # make campaign   damage folders of every kind, kill commands at random instants, and measure memory on large datasets;
@@ -11,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check lint types wheel dist slow campaign stopwatch clean
+.PHONY: run test check lint types layout docs wheel dist slow campaign stopwatch clean
 
 run: $(READY)
 	$(BIN)/e2c quickstart
@@ -36,12 +37,22 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# Static checkers cannot follow the folder mapping of pyproject.toml, nor links to folders, so they read a copy that has
-# the layout of the installed package.
-types: $(READY)
+# What reads sources cannot follow the folder mapping of pyproject.toml, nor links to folders: it reads a copy that has the
+# layout of the installed package.
+layout:
 	rm -rf build/types && mkdir -p build/types
 	cp -r e2c_control build/types/ && cp -r envs planners agents build/types/e2c_control/
+
+types: $(READY) layout
 	$(BIN)/pyright
+
+docs: $(VENV)/.docs layout
+	$(BIN)/python e2c_control/docs/gather.py build/docs
+	$(BIN)/zensical build --strict -f build/docs/mkdocs.yml
+
+$(VENV)/.docs: $(READY)
+	$(BIN)/pip install -q -c constraints.txt --no-build-isolation -e ".[docs]"
+	touch $@
 
 # The wheel must work without the checkout: it is installed beside the pinned dependencies, and the tests run on it from
 # a copy elsewhere. WHEEL_TESTS=tests/cli tests a part.

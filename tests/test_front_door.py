@@ -1,6 +1,7 @@
 """The front door: its names are pinned, on one page, cheap to import, and all that the pages use."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -27,7 +28,9 @@ NAMES = (
 
 FACES = ("planners", "gradients", "autoencoders", "agents", "envs", "data", "evaluation")
 PAGES = ("README.md", "planners/README.md", "agents/README.md", "e2c_control/README.md",
-         "e2c_control/gradients/README.md", "e2c_control/autoencoders/README.md")  # fmt: skip
+         "e2c_control/gradients/README.md", "e2c_control/autoencoders/README.md",
+         *(str(path.relative_to(ROOT)) for kind in ("*.md", "*.ipynb")
+           for path in sorted((ROOT / "e2c_control/docs").rglob(kind))))  # fmt: skip
 
 INTERNALS = {
     "agents.curiosity": "",
@@ -189,6 +192,9 @@ def test_the_page_has_exactly_these_names() -> None:
 def test_pages_use_the_front_door(page: str) -> None:
     """Nothing that a page shows comes from behind the faces."""
     text = (ROOT / page).read_text(encoding="utf-8")
+    if page.endswith(".ipynb"):
+        cells = (cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code")
+        text = "".join(f"```python\n{''.join(cell['source'])}\n```" for cell in cells)
     for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         for module, name in imported(block):
             assert module == "e2c_control" or module.removeprefix("e2c_control.") in FACES, f"{module}.{name}"

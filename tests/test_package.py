@@ -105,6 +105,11 @@ def test_metadata_of_a_wheel(built: "metadata.PackageMetadata") -> None:
 
 
 @installed
+def test_the_documentation_stays_outside() -> None:
+    assert not (Path(e2c_control.__file__).parent / "docs").exists()
+
+
+@installed
 def test_the_wheel_has_the_version() -> None:
     assert metadata.version("e2c-control") == e2c_control.__version__
 

@@ -1,13 +1,16 @@
 """The pages' code runs: Python blocks with fewer steps, commands through the command's own parser."""
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from e2c_control.agents import E2CAgent, FreeEnergyAgent
+from e2c_control import Recipe, make_recipe
+from e2c_control.agents import E2CAgent, FreeEnergyAgent, PlannedCuriosity
 from e2c_control.cli import parse
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -15,20 +18,27 @@ pytestmark = pytest.mark.skipif(not (ROOT / "README.md").is_file(), reason="need
 NAMES = ("README.md", "planners/README.md", "e2c_control/gradients/README.md", "e2c_control/autoencoders/README.md",
          "agents/README.md", "e2c_control/README.md", "e2c_control/training/README.md",
          "experiments/RESULTS.md", "CONTRIBUTING.md")  # fmt: skip
-PAGES = {name: (ROOT / name).read_text(encoding="utf-8") for name in NAMES if (ROOT / name).is_file()}
+LINKED = {name: (ROOT / name).read_text(encoding="utf-8") for name in NAMES if (ROOT / name).is_file()}
+SITE = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "e2c_control/docs").rglob("*.md"))
+}
+"""Pages of the documentation site that are written by hand: tests/test_docs.py follows their links."""
+PAGES = LINKED | SITE
 
 
-def blocks(language: str) -> list[str]:
+def blocks(language: str) -> dict[str, str]:
+    """Return the code blocks of all pages, by page and number."""
     found = re.compile(rf"^```{language}\n(.*?)^```", re.DOTALL | re.MULTILINE)
-    return [block for page in PAGES.values() for block in found.findall(page)]
+    return {f"{name}-{i}": block for name, page in PAGES.items() for i, block in enumerate(found.findall(page), 1)}
 
 
 def commands(program: str) -> list[str]:
     """What follows a program's name in the bash blocks, and in code between sentences."""
-    lines = "\n".join(blocks("bash"))
+    lines = "\n".join(blocks("bash").values()).replace("-m e2c_control ", "-m e2c_control\ne2c ")
     inline = re.findall(rf"`(?:\.venv/bin/)?{program} ([^`]+)`", "\n".join(PAGES.values()))
     found = re.findall(rf"^{program} +([^#\n]+)", lines, re.MULTILINE) + inline
-    return [command.strip() for command in found if command not in ("COMMAND", "--help")]
+    return list(dict.fromkeys(command.strip() for command in found if command not in ("COMMAND", "--help")))
 
 
 def anchors(page: str) -> set[str]:
@@ -50,11 +60,18 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
         assert total_timesteps > 1000
         return learn(self, 60, **kwargs)
 
+    def make_tiny(*args: Any) -> Recipe:
+        return make_recipe(*args).scaled(0.003)
+
     explore: Callable[..., FreeEnergyAgent] = FreeEnergyAgent.learn
+    seek: Callable[..., PlannedCuriosity] = PlannedCuriosity.learn
 
     def explore_tiny(self: FreeEnergyAgent, total_timesteps: int) -> FreeEnergyAgent:
         assert total_timesteps > 1000
         return explore(self, 600)
+
+    def plan_tiny(self: PlannedCuriosity, total_timesteps: int) -> PlannedCuriosity:
+        return seek(self, min(total_timesteps, 120))
 
     def evaluate_tiny(agent: E2CAgent, env: Any, n_eval_episodes: int) -> tuple[float, float]:
         from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
@@ -69,15 +86,19 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(E2CAgent, "__init__", begin_tiny)
     monkeypatch.setattr(E2CAgent, "learn", learn_tiny)
     monkeypatch.setattr(FreeEnergyAgent, "learn", explore_tiny)
+    monkeypatch.setattr(PlannedCuriosity, "learn", plan_tiny)
+    monkeypatch.setattr("e2c_control.make_recipe", make_tiny)
     monkeypatch.setattr("stable_baselines3.common.evaluation.evaluate_policy", evaluate_tiny)
 
 
 @pytest.mark.usefixtures("tiny")
-@pytest.mark.parametrize("block", blocks("python"))
+@pytest.mark.parametrize("block", blocks("python").values(), ids=blocks("python"))
 def test_python_blocks_run(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     monkeypatch.chdir(tmp_path)
-    exec(compile(block, "page", "exec"), {})
+    script = ModuleType("page")  # what a block defines is found again by its name, as in a script
+    monkeypatch.setitem(sys.modules, "page", script)
+    exec(compile(block, "page", "exec"), script.__dict__)
 
 
 @pytest.mark.parametrize("command", commands("e2c"))
@@ -90,7 +111,7 @@ def test_make_targets_exist(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", LINKED)
 def test_links_lead_somewhere(name: str) -> None:
     for link in re.findall(r"\]\((?!http)([^)]+)\)", PAGES[name]):
         path, _, anchor = link.partition("#")
