@@ -78,5 +78,5 @@ def append_shard(writer: TransitionsWriter, shard: Shard) -> None:
         writer.drop_states()
     for begin, end in zip(shard.episodes[:-1], shard.episodes[1:], strict=True):
         rows = slice(begin, end)
-        states = None if shard.states is None else shard.states[None, rows]
+        states = None if shard.states is None or writer.card.state_dim is None else shard.states[None, rows]
         writer.append(shard.frames[None, rows], shard.actions[None, rows], states)

@@ -5,15 +5,18 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from e2c_control.data.card import NAME, DatasetCard
 from e2c_control.data.npy import NpyAppender
 from e2c_control.errors import InputError, InputWarning, path_of
+from e2c_control.fields import Bounds, checked
 from e2c_control.runs.atomic import check_replaceable, new_folder, require_space, writing
+
+Frames = Annotated[int, Bounds(0)]
 
 FILES = frozenset({NAME, "frames.npy", "actions.npy", "episodes.npy", "states.npy"})
 
@@ -57,8 +60,9 @@ class TransitionsWriter:
 
     @classmethod
     @contextmanager
+    @checked
     def create(
-        cls, path: Path | str, card: DatasetCard, *, expected_frames: int = 0, overwrite: bool = False
+        cls, path: Path | str, card: DatasetCard, *, expected_frames: Frames = 0, overwrite: bool = False
     ) -> Generator["TransitionsWriter"]:
         """Context in which to write the dataset ``path``; leaving it without an error makes the dataset appear.
 
@@ -81,44 +85,61 @@ class TransitionsWriter:
 
     def append(
         self,
-        frames: NDArray[np.uint8],
-        actions: NDArray[np.float32],
-        states: NDArray[np.float64] | None = None,
-        lengths: NDArray[np.int64] | None = None,
+        frames: ArrayLike,
+        actions: ArrayLike,
+        states: ArrayLike | None = None,
+        lengths: ArrayLike | None = None,
     ) -> None:
         """Add N episodes at once: all of them, or none where something is wrong with one.
 
         Args:
-            frames: (N, T + 1, H, W, C).
+            frames: (N, T + 1, H, W, C) uint8.
             actions: (N, T + 1, m); the rows from an episode's last frame on are ignored.
             states: (N, T + 1, n) if the card names a state dimension.
             lengths: (N,) transitions in each episode, at most T (default: T).
 
         Raises:
-            InputError: an action that counts is outside [-1, 1] or not finite, or an array does not fit the card.
+            InputError: an action that counts is outside [-1, 1], a state that counts is not finite, or an array does
+                not fit the card or the frames.
         """
-        n_rows = int(frames.shape[1])
-        if lengths is None:
-            lengths = np.repeat(np.int64(n_rows - 1), len(frames))
-        beyond = np.arange(n_rows) >= lengths[:, None]
-        rows: dict[str, NDArray[Any]] = {"frames": frames, "actions": np.where(beyond[..., None], 0, actions)}
-        if not (np.abs(rows["actions"]) <= 1).all():
+        card = self.card
+        shown = _array("frames", frames, "u", (None, None, *card.frame_shape), "the card's (N, T + 1, H, W, C)")
+        if shown.dtype != np.uint8:
+            raise InputError(f"frames are {shown.dtype}: give uint8, 0 to 255.")
+        n, n_rows = shown.shape[:2]
+        if not n_rows:
+            raise InputError(f"frames have shape {shown.shape}: an episode has one at least.")
+        wanted = (n, n_rows, card.action_dim)
+        why = "one for each of the frames; the last one's is never read"
+        rows: dict[str, NDArray[Any]] = {"frames": shown, "actions": _array("actions", actions, "iuf", wanted, why)}
+        if card.state_dim is not None and states is not None:
+            rows["states"] = _array("states", states, "iuf", (n, n_rows, card.state_dim), "one for each of the frames")
+            rows["states"] = rows["states"].astype(np.float64, copy=False)
+        elif card.state_dim is not None or states is not None:
+            known = "no state_dim" if card.state_dim is None else f"state_dim={card.state_dim}"
+            raise InputError(f"The dataset's card has {known}: give states exactly where it has one.")
+        counts = np.full(n, n_rows - 1) if lengths is None else _array("lengths", lengths, "iu", (n,), "one an episode")
+        if ((counts < 0) | (counts >= n_rows)).any():
             raise InputError(
-                f"The actions of an episode reach {np.abs(rows['actions']).max():.4g}: divide them by the largest that "
-                "the environment takes, so that they are in [-1, 1] and finite."
+                f"lengths go from {counts.min()} to {counts.max()}: {n_rows} frames have 0 to {n_rows - 1}."
             )
-        if states is not None:
-            rows["states"] = states
-        kept = None if (lengths == n_rows - 1).all() else np.arange(n_rows) <= lengths[:, None]
-        ends = self.frames + np.cumsum(lengths + 1)
+        counts = counts.astype(np.int64)
+        steps = np.arange(n_rows)
+        taken = np.where((steps >= counts[:, None])[..., None], 0, rows["actions"])
+        if not (np.abs(taken) <= 1).all():
+            raise InputError(
+                f"The actions of an episode reach {np.abs(taken).max():.4g}: divide them by the largest that the "
+                "environment takes, so that they are in [-1, 1] and finite."
+            )
+        rows["actions"] = taken.astype(np.float32, copy=False)
+        kept = None if (counts == n_rows - 1).all() else steps <= counts[:, None]
+        flat = {name: v.reshape(-1, *v.shape[2:]) if kept is None else v[kept] for name, v in rows.items()}
+        if "states" in flat and not np.isfinite(flat["states"]).all():
+            raise InputError("states are not finite: leave the state dimension out of the card where none is known.")
         for name, column in self._columns.items():
-            if name == "episodes":
-                column.append(ends)
-            else:
-                values = rows[name]
-                column.append(values.reshape(-1, *values.shape[2:]) if kept is None else values[kept])
-        self.frames += int((lengths + 1).sum())
-        self.episodes += len(lengths)
+            column.append(flat[name] if name in flat else self.frames + np.cumsum(counts + 1))
+        self.frames += int((counts + 1).sum())
+        self.episodes += n
 
     def drop_states(self) -> None:
         """Keep no states, nor those that were already written: from some point on, they are not known."""
@@ -138,7 +159,13 @@ class TransitionsWriter:
             column.sync()
 
     def finish(self) -> None:
-        """Complete the files."""
+        """Complete the files.
+
+        Raises:
+            InputError: nothing was appended.
+        """
+        if not self.episodes:
+            raise InputError("No episode was appended: a dataset has one at least.")
         for column in self._columns.values():
             column.close()
         with writing(self._folder):
@@ -150,3 +177,17 @@ class TransitionsWriter:
         """Close the files as they are."""
         for column in self._columns.values():
             column.abandon()
+
+
+def _array(name: str, given: ArrayLike, kinds: str, shape: tuple[int | None, ...], why: str) -> NDArray[Any]:
+    """Return an array of real numbers whose dtype is of one of these kinds, if it has the shape; None: any length."""
+    try:
+        array: NDArray[Any] = np.asarray(given)
+    except (TypeError, ValueError, RuntimeError) as error:  # rows of several lengths, a tensor with a gradient
+        raise InputError(f"{name} are no array ({str(error).partition(chr(10))[0]}): give one of numbers.") from error
+    fits = array.ndim == len(shape) and all(w in (None, g) for w, g in zip(shape, array.shape, strict=True))
+    if fits and array.dtype.kind in kinds:
+        return array
+    sizes = ", ".join("any" if size is None else str(size) for size in shape)
+    whole = "" if "f" in kinds else "whole "
+    raise InputError(f"{name} are {array.dtype} of shape {array.shape}: give {whole}numbers of shape ({sizes}), {why}.")

@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -166,6 +169,120 @@ def test_damaged_dataset(dataset: Make, damage: str) -> None:
     assert str(path) in str(caught.value)
 
 
+EPISODES: dict[str, np.ndarray] = {
+    "frames": np.arange(2 * 4 * 6, dtype=np.uint8).reshape(2, 4, 2, 3, 1),
+    "actions": np.full((2, 4, 2), 0.5, np.float32),
+    "states": np.ones((2, 4, 1)),
+}
+CARD = DatasetCard("Test-v0", {}, (2, 3, 1), action_dim=2, state_dim=1)
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"actions": np.zeros((2, 3, 2))}, r"of shape \(2, 3, 2\): give numbers of shape \(2, 4, 2\), one for each of the"),
+    ({"actions": np.zeros((2, 4))}, r"of shape \(2, 4\): give numbers of shape \(2, 4, 2\)"),
+    ({"actions": np.zeros((2, 4, 2), complex)}, "complex128"),
+    ({"actions": np.full((2, 4, 2), "x")}, "actions are <U1"),
+    ({"actions": [[1.0], [1.0, 2.0]]}, "no array"),
+    ({"actions": None}, "actions are object"),
+    ({"actions": np.full((2, 4, 2), np.nan)}, "finite"),
+    ({"actions": np.full((2, 4, 2), 3)}, "reach 3: divide them"),
+    ({"actions": torch.zeros(2, 4, 2, requires_grad=True)}, "no array"),
+    ({"frames": np.zeros((2, 4, 2, 3, 1))}, r"frames are float64 of shape \(2, 4, 2, 3, 1\)"),
+    ({"frames": np.zeros((2, 4, 2, 3, 1), np.int64)}, "frames are int64"),
+    ({"frames": np.zeros((2, 4, 2, 3, 1), np.uint16)}, "frames are uint16: give uint8"),
+    ({"frames": np.zeros((4, 2, 3, 1), np.uint8)}, r"give whole numbers of shape \(any, any, 2, 3, 1\)"),
+    ({"frames": np.zeros((2, 4, 1, 2, 3), np.uint8)}, r"shape \(2, 4, 1, 2, 3\)"),
+    ({"frames": np.zeros((2, 0, 2, 3, 1), np.uint8)}, "one at least"),
+    ({"states": None}, "card has state_dim=1: give states exactly where"),
+    ({"states": np.zeros((2, 4, 2))}, r"states are float64 of shape \(2, 4, 2\)"),
+    ({"states": np.full((2, 4, 1), np.inf)}, "states are not finite"),
+    ({"lengths": np.array([4, 3])}, "lengths go from 3 to 4: give 0 to 3"),
+    ({"lengths": np.array([-1, 3])}, "lengths go from -1"),
+    ({"lengths": np.array([1.0, 3.0])}, "lengths are float64"),
+    ({"lengths": 3}, r"lengths are int64 of shape \(\)"),
+    ({"lengths": np.array([3, 3, 3])}, r"of shape \(3,\): give whole numbers of shape \(2\)"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "sentence"), WRONG)
+def test_episodes_that_do_not_fit_are_refused_whole(tmp_path: Path, wrong: dict[str, Any], sentence: str) -> None:
+    with TransitionsWriter.create(tmp_path / "d", CARD) as writer:
+        with pytest.raises(InputError, match=sentence) as caught:
+            writer.append(**{**EPISODES, **wrong})
+        assert "\n" not in str(caught.value)
+        writer.append(**EPISODES)
+    assert Transitions.open(tmp_path / "d").n_transitions == 6
+
+
+def test_states_that_no_card_names_are_not_dropped_in_silence(tmp_path: Path) -> None:
+    card = DatasetCard("Test-v0", {}, (2, 3, 1), action_dim=2)
+    with TransitionsWriter.create(tmp_path / "d", card) as writer:
+        with pytest.raises(InputError, match="no state_dim: give states exactly where"):
+            writer.append(**EPISODES)
+        writer.append(EPISODES["frames"], EPISODES["actions"])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"actions": EPISODES["actions"].astype(np.float64)},
+        {"actions": EPISODES["actions"].astype(np.float16)},
+        {"actions": torch.full((2, 4, 2), 0.5)},
+        {name: value.tolist() for name, value in EPISODES.items() if name != "frames"},
+        {name: np.asfortranarray(value) for name, value in EPISODES.items()},
+        {"lengths": [3, 3]},
+        {"states": np.ones((2, 4, 1), np.int8), "lengths": np.array([3, 3], np.uint8)},
+    ],
+)
+def test_other_numbers_that_fit_are_the_same(tmp_path: Path, given: dict[str, Any]) -> None:
+    for name, episodes in (("one", EPISODES), ("other", {**EPISODES, **given})):
+        with TransitionsWriter.create(tmp_path / name, CARD) as writer:
+            writer.append(**episodes)
+    one, other = (Transitions.open(tmp_path / name) for name in ("one", "other"))
+    for part in ("frames", "actions", "states", "episodes"):
+        assert np.array_equal(getattr(one, part), getattr(other, part))
+
+
+def test_a_dataset_of_no_episode_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No episode was appended"), TransitionsWriter.create(tmp_path / "d", CARD):
+        pass
+    assert not any(tmp_path.iterdir())
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_whatever_is_appended_is_kept_or_refused_in_a_sentence(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Arrays of any shape and dtype: a dataset that opens and holds them, or a sentence and nothing of them."""
+    folder = tmp_path_factory.mktemp("any")
+    given = {name: data.draw(_odd(value), label=name) for name, value in EPISODES.items()}
+    given |= {"lengths": data.draw(st.none() | _odd(np.array([3, 2])), label="lengths")}
+    with TransitionsWriter.create(folder / "d", CARD) as writer:
+        writer.append(**EPISODES)
+        try:
+            writer.append(**given)
+            added = np.asarray(given["frames"]).shape[0]
+        except InputError:
+            added = 0
+    made = Transitions.open(folder / "d")
+    assert made.n_episodes == 2 + added
+    assert len(made.frames) == len(made.actions) == len(made.states) == made.episodes[-1]
+
+
+def _odd(sound: np.ndarray) -> st.SearchStrategy[Any]:
+    """Something like a sound array: itself, of another dtype or shape, with other numbers, or no array."""
+    dtypes = st.sampled_from(["?", "u1", "i2", "i8", "f2", "f4", "f8", "c8", "O", "U3", "M8[s]"])
+    shapes = st.lists(st.integers(0, 4), max_size=5).map(tuple) | st.just(sound.shape)
+    numbers = st.sampled_from([np.nan, np.inf, -np.inf, 1e300, -1, 0, 1, 255, 256, 2**63 - 1])
+    made = st.tuples(shapes, dtypes, numbers).map(_filled)
+    return st.just(sound) | made | st.sampled_from([None, 3, "x", [], [[1], [1, 2]], {}, object()])
+
+
+def _filled(made: tuple[tuple[int, ...], str, Any]) -> np.ndarray:
+    shape, dtype, number = made
+    with warnings.catch_warnings(action="ignore"):
+        return np.full(shape, float(number) if dtype not in ("M8[s]", "U3") else 1).astype(dtype)
+
+
 def test_writer_refuses_what_is_there(dataset: Make, tmp_path: Path) -> None:
     made = dataset([1])
     with pytest.raises(InputError, match="exists already"), TransitionsWriter.create(made.path, made.card):
@@ -205,7 +322,7 @@ def test_names_that_no_disk_takes(dataset: Make, tmp_path: Path) -> None:
 def test_failed_overwrite_leaves_the_old_dataset(dataset: Make, tmp_path: Path) -> None:
     made = dataset([2])
     with (
-        pytest.raises(ValueError, match="holds uint8"),
+        pytest.raises(InputError, match=r"frames are uint8 of shape \(1, 2, 9, 9, 1\)"),
         TransitionsWriter.create(made.path, made.card, overwrite=True) as writer,
     ):
         writer.append(np.zeros((1, 2, 9, 9, 1), np.uint8), np.zeros((1, 2, 2), np.float32), np.zeros((1, 2, 1)))
