@@ -124,7 +124,7 @@ class TransitionsWriter:
                 f"lengths go from {counts.min()} to {counts.max()}: {n_rows} frames have 0 to {n_rows - 1}."
             )
         counts = counts.astype(np.int64)
-        steps = np.arange(n_rows)
+        steps: NDArray[np.int64] = np.arange(n_rows, dtype=np.int64)
         taken = np.where((steps >= counts[:, None])[..., None], 0, rows["actions"])
         if not (np.abs(taken) <= 1).all():
             raise InputError(
