@@ -120,9 +120,7 @@ class TransitionsWriter:
             raise InputError(f"The dataset's card has {known}: give states exactly where it has one.")
         counts = np.full(n, n_rows - 1) if lengths is None else _array("lengths", lengths, "iu", (n,), "one an episode")
         if ((counts < 0) | (counts >= n_rows)).any():
-            raise InputError(
-                f"lengths go from {counts.min()} to {counts.max()}: {n_rows} frames have 0 to {n_rows - 1}."
-            )
+            raise InputError(f"lengths go from {counts.min()} to {counts.max()}: give 0 to {n_rows - 1}.")
         counts = counts.astype(np.int64)
         steps: NDArray[np.int64] = np.arange(n_rows, dtype=np.int64)
         taken = np.where((steps >= counts[:, None])[..., None], 0, rows["actions"])
