@@ -47,16 +47,28 @@ class NetworkCopy:
         return h @ self._layers[-1][0].T + self._layers[-1][1]
 
     def outputs_and_tangents(self, inputs: Array) -> tuple[Array, Array]:
-        """Return outputs (N, o), and their derivatives (N, i, o) by each input."""
+        """Return outputs (N, o) of inputs (N, i), and their derivatives (N, i, o).
+
+        Forward mode: beside the values, the network carries their derivative by each input. All of them are rows of one
+        matrix product a layer, (1 + i) N of them, because many small products take twice as long.
+        """
         n, size = inputs.shape
-        h, tangents = inputs, np.broadcast_to(np.eye(size), (n, size, size))
+        rows = np.empty((1 + size, n, size))  # the values, and then their derivative by each input
+        rows[0], rows[1:] = inputs, np.eye(size)[:, None]
         for weight, bias in self._layers[:-1]:
-            x = h @ weight.T + bias
-            s = _sigmoid(x)
-            tangents = (tangents @ weight.T) * (s * (1.0 + x * (1.0 - s)))[:, None, :]
-            h = x * s
+            rows = self._product(rows, weight)
+            rows[0] += bias
+            s = _sigmoid(rows[0])
+            slope = s * (1.0 + rows[0] * (1.0 - s))  # of x s(x)
+            rows[0] *= s
+            rows[1:] *= slope
         weight, bias = self._layers[-1]
-        return h @ weight.T + bias, tangents @ weight.T
+        rows = self._product(rows, weight)
+        return rows[0] + bias, rows[1:].swapaxes(0, 1)
+
+    @staticmethod
+    def _product(rows: Array, weight: Array) -> Array:
+        return (rows.reshape(-1, rows.shape[-1]) @ weight.T).reshape(*rows.shape[:-1], -1)
 
 
 class CopiedTransition:
@@ -88,8 +100,9 @@ class CopiedTransition:
 
 
 def _sigmoid(x: Array) -> Array:
-    """Return 1 / (1 + exp(-x)), without overflow."""
-    return 0.5 * (1.0 + np.tanh(0.5 * x))
+    """Return 1 / (1 + exp(-x)); exp(-x) may be infinite, which gives zero."""
+    with np.errstate(over="ignore"):
+        return 1.0 / (1.0 + np.exp(-x))  # half the time of the hyperbolic tangent
 
 
 def _copy(tensor: torch.Tensor) -> Array:
