@@ -58,6 +58,14 @@ def sentences() -> list[str]:
             + "; ".join(_returned(way, found) for way, found in own["summary"].items())
             + " (`control/own_environment.py`)."
         )
+    if decoded := load("control/decoded"):
+        lines.append(
+            "- What the decoder draws of frames that training never saw, five seeds, mean (worst): every marker within "
+            "a pixel, five steps ahead within two; in brackets what a network told from the same latents, trained for "
+            "that alone: " + "; ".join(_drawn(world, decoded["rows"]) for world in _worlds(decoded["rows"])) + " "
+            "(`control/decoded.py`). Five steps ahead the planar misses are moves that an obstacle blocked and the "
+            "model took for free; the cart-pole's latents do not hold the cart's place to a pixel.",
+        )
     if choice := load("control/model_choice"):
         lines.append(
             "- Choosing a model by images alone, as the command `choose` does: rank correlation of its practice drives "
@@ -68,6 +76,27 @@ def sentences() -> list[str]:
     if hard := load("control/hard_tasks"):
         lines += ["", *_hard_tasks(hard["summary"])]
     return lines
+
+
+def _worlds(rows: list[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(row["world"] for row in rows))
+
+
+def _drawn(world: str, rows: list[dict[str, Any]]) -> str:
+    """Say how often a world's markers are drawn where they are."""
+
+    def share(key: str) -> str:
+        found = [100 * row[key] for row in rows if row["world"] == world]
+        return f"{sum(found) / len(found):.0f} % ({min(found):.0f} %)"
+
+    peak = (
+        f"; the brightest pixel {share('peak_0')} and {share('peak_5')}"
+        if "peak_0" in rows[0] and world == "planar"
+        else ""
+    )
+    return (
+        f"{world} {share('shown_0')} [{share('regression_0')}] and {share('shown_5')} [{share('regression_5')}]{peak}"
+    )
 
 
 def _hard_tasks(summary: dict[str, Any]) -> list[str]:
