@@ -42,7 +42,7 @@ class AlgorithmState:
         return {name: attrgetter(name)(self._model) for name in self._model._get_torch_save_params()[0]}
 
     def _variables(self) -> dict[str, Tensor]:
-        """Tensors that are part of a model and of none of its networks, such as the weight of SAC's entropy."""
+        """Return tensors that are part of a model and of none of its networks, such as the weight of SAC's entropy."""
         return {name: getattr(self._model, name) for name in self._model._get_torch_save_params()[1]}
 
     def _replay(self) -> dict[str, Part]:

@@ -12,7 +12,7 @@ from e2c_control.runs.config import to_json
 
 
 def log_folder(tensorboard_log: object) -> str | None:
-    """The folder of curves as a text, if there is to be one; InputError if it is no path."""
+    """Return the folder of curves as a text, if there is to be one; raise InputError if it is no path."""
     if tensorboard_log is None:
         return None
     if not isinstance(tensorboard_log, str | os.PathLike):
@@ -21,7 +21,7 @@ def log_folder(tensorboard_log: object) -> str | None:
 
 
 def savable(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as they are after saving and loading: numbers, texts, and lists and mappings of them.
+    """Return options as they are after saving and loading: numbers, texts, and lists and mappings of them.
 
     Raises:
         InputError: one is something else; the sentence begins with ``name``.

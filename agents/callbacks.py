@@ -54,7 +54,7 @@ class Progress(BaseCallback):
 
 @contextmanager
 def with_bar(callbacks: Iterable[BaseCallback], steps: int, shown: bool) -> Generator[CallbackList]:
-    """Callbacks, and one that moves a bar over so many environment steps, as all commands show it.
+    """Return callbacks, and one that moves a bar over so many environment steps, as all commands show it.
 
     stable-baselines3's own bar takes packages that need not be there.
     """
@@ -75,7 +75,7 @@ class OfAgent(CallbackList):
 
 
 def as_callback(callback: Callback) -> BaseCallback:
-    """One callback of none, one, a list of them or a function."""
+    """Return one callback of none, one, a list of them or a function."""
     if isinstance(callback, list):
         return CallbackList(cast(list[BaseCallback], callback))
     return callback if isinstance(callback, BaseCallback) else ConvertCallback(callback)

@@ -241,7 +241,7 @@ class E2CAgent(EmbeddedAgent):
         self._goal_latents, self._mpc = goal, self.options.controller(self.embedding, goal)
 
     def _forget_plans(self) -> None:
-        """Goals encoded and matrices copied belong to the embedding of then."""
+        """Forget goals encoded and matrices copied, which belong to the embedding of then."""
         self._mpc = None
         if self._goal_images is not None:
             self._take_goals(self._goal_images)
@@ -277,7 +277,7 @@ class E2CAgent(EmbeddedAgent):
         episode_start: NDArray[np.bool_] | None = None,
         deterministic: bool = True,
     ) -> tuple[NDArray[np.float32], PlanState]:
-        """The first actions of new plans, and what to pass in next time.
+        """Plan anew; return the first actions, and what to pass in next time.
 
         Args:
             observation: (H, W, C) of one environment or (N, H, W, C) of several, uint8.
@@ -329,7 +329,7 @@ class E2CAgent(EmbeddedAgent):
         state: PlanState | None,
         dynamics: Dynamics,
     ) -> Belief:
-        """Beliefs about latents, given what encoded frames say; where an episode is fresh, the frame alone."""
+        """Return beliefs about latents, given what encoded frames say; where an episode is fresh, the frame alone."""
         seen = frames.first(latents)
         if state is None or state.belief is None:
             return seen

@@ -125,25 +125,25 @@ class EmbeddedAgent:
         self._learning = LearningOptions(recipe, length, device, None if folder is None else Path(folder))
 
     def _usual_length(self, world: EnvSource) -> int:
-        """Steps after which a collection starts anew, where nobody says."""
+        """Return the steps after which a collection starts anew, where nobody says."""
         raise NotImplementedError
 
     def _usual_options(self, world: EnvSource) -> Any:
-        """How it acts where nobody says; none for the defaults of its options."""
+        """Return how it acts where nobody says; none for the defaults of its options."""
 
     def _own_recipe(self, recipe: Recipe) -> Recipe:
-        """What it trains of a recipe that was given by name."""
+        """Return what it trains of a recipe that was given by name."""
         return recipe
 
     def get_env(self) -> VecEnv | None:
-        """The environments that it learns in, as stable-baselines3 sees them."""
+        """Return the environments that it learns in, as stable-baselines3 sees them."""
         return None if self._world is None else self._world.own()
 
     def get_vec_normalize_env(self) -> None:
         """None: images are standardised inside the embedding."""
 
     def set_logger(self, logger: Logger) -> None:
-        """Where `learn` reports the quality of the map, in place of `tensorboard_log`."""
+        """Set where `learn` reports the quality of the map, in place of `tensorboard_log`."""
         self.logger, self._logger_given = logger, True
 
     def set_random_seed(self, seed: int | None = None) -> None:
@@ -224,7 +224,7 @@ class EmbeddedAgent:
         return agent
 
     def _own_state(self) -> State:
-        """What this kind of agent has besides."""
+        """Return what this kind of agent has besides."""
         raise NotImplementedError
 
     def _restore_own(self, tensors: Groups, meta: Mapping[str, Any]) -> None:
@@ -343,7 +343,7 @@ class EmbeddedAgent:
         watcher.on_training_end()
 
     def _checked(self, given: Any, what: str) -> NDArray[np.uint8]:
-        """Images (N, H, W, C), of one or of several; `InputError` if the embedding cannot read them."""
+        """Return images (N, H, W, C), of one or of several; raise `InputError` if the embedding cannot read them."""
         shape = self.embedding.observation_shape
         try:
             images: NDArray[Any] = np.asarray(given)
@@ -361,7 +361,7 @@ class EmbeddedAgent:
 
     @staticmethod
     def _fresh(count: int, before: int | None, episode_start: NDArray[Any] | None) -> NDArray[np.bool_]:
-        """Which of the environments (count,) begin an episode.
+        """Return which of the environments (count,) begin an episode.
 
         Args:
             count: observations.

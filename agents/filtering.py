@@ -50,7 +50,7 @@ class FrameFilter:
 
     @classmethod
     def measured(cls, embedding: Embedding, transitions: Transitions, episodes: NDArray[np.int64]) -> Self:
-        """The variances that explain the model's errors on recorded episodes, to be held-out ones.
+        """Measure the variances that explain the model's errors on recorded episodes, to be held-out ones.
 
         Encoded frames err independently by E, steps by C. Then an error of prediction over one step has the variance
         C + E + A E A', and one over two steps C + A C A' + E + A² E A²'. A is near the identity where steps are short,
@@ -77,10 +77,10 @@ class FrameFilter:
         return cls(tuple(map(float, frame)), tuple(map(float, process)))
 
     def first(self, latents: Array) -> Belief:
-        """What encoded frames (N, k) alone say; where one is not finite, it stays so."""
+        """Return what encoded frames (N, k) alone say; where one is not finite, it stays so."""
         return Belief(latents, np.tile(np.diag(self.frame_variance), (len(latents), 1, 1)))
 
     def next(self, before: Belief, actions: Array, latents: Array, dynamics: Dynamics) -> Belief:
-        """The belief after actions (N, m) led to encoded frames (N, k); a frame that is not finite changes nothing."""
+        """Return the belief after actions (N, m) led to encoded frames (N, k); one that is not finite is left out."""
         predicted = predict(before, actions, dynamics, np.diag(self.process_variance))
         return update(predicted, self.first(latents))

@@ -41,7 +41,7 @@ class EpisodeGoals:
             ) from error
 
     def images(self) -> NDArray[np.uint8]:
-        """(N, H, W, C)."""
+        """Return the goals (N, H, W, C)."""
         env = self._env
         if isinstance(env, gymnasium.Env):
             return _seen_goal(env)[None]
@@ -62,7 +62,7 @@ class EpisodeGoals:
         return np.asarray(goals)
 
     def at_start(self) -> NDArray[np.bool_] | None:
-        """Which episodes have taken no step yet (N,); None where the environments do not count their steps.
+        """Return which episodes have taken no step yet (N,); None where the environments do not count their steps.
 
         A Gymnasium vector that resets in the step after the last one shows an episode's last frame after
         `terminated | truncated`, and the next one's first frame a step later: what it counts itself is right.
@@ -82,7 +82,7 @@ class EpisodeGoals:
 
 
 def _seen_goal(env: gymnasium.Env[Any, Any]) -> NDArray[np.uint8]:
-    """The goal of one environment (H, W, C), as its observation wrappers show it."""
+    """Return the goal of one environment (H, W, C), as its observation wrappers show it."""
     wrappers, inner = _unwrapped(env, gymnasium.Wrapper, GOAL)
     goal: Any = getattr(inner, GOAL)
     for wrapper in reversed(wrappers):

@@ -52,7 +52,7 @@ class LearningOptions:
 
 @contextmanager
 def work_folder(options: LearningOptions) -> Generator[Path]:
-    """Where datasets and runs go: the folder that was asked for, or one that is thrown away."""
+    """Return where datasets and runs go: the folder that was asked for, or one that is thrown away."""
     with ExitStack() as stack:
         yield options.folder or Path(stack.enter_context(TemporaryDirectory(prefix="e2c-")))
 
@@ -60,7 +60,7 @@ def work_folder(options: LearningOptions) -> Generator[Path]:
 def train_on(
     world: EnvSource, options: LearningOptions, transitions: Transitions, folder: Path, seed: int, progress: bool
 ) -> tuple[Embedding, dict[str, float]]:
-    """An embedding of transitions, and map/... on episodes held out of them."""
+    """Train an embedding on transitions; measure map/... on episodes held out of them."""
     config = TrainConfig(transitions.path, world.name, options.recipe, seed=seed, device=options.device)
     embedding = train(start_run(folder / "runs", config), config, progress=progress)
     _, held_out = transitions.split(config.held_out, seed=0)
@@ -69,7 +69,7 @@ def train_on(
 
 
 def first_free(path: Path) -> Path:
-    """`path`, or with a number behind it: a second call of `learn` keeps the first one's dataset."""
+    """Return `path`, or with a number behind it: a second call of `learn` keeps the first one's dataset."""
     if not path.exists():
         return path
     return next(other for i in count(2) if not (other := path.with_name(f"{path.name}-{i}")).exists())
@@ -87,7 +87,7 @@ def gather(
     starts: Starts,
     policy: Policy | None = None,
 ) -> Transitions:
-    """Transitions of a policy, or of random actions."""
+    """Collect transitions of a policy, or of random actions."""
     at_once = default_environments(world.native, max(timesteps, 1), options.episode_length)
     return collect(
         Counted(world.vectors(at_once), after_step),
@@ -112,7 +112,7 @@ def joined(path: Path, before: Shard, new: Transitions, seed: int) -> Transition
 
 
 def place_of(gathered: Shard | None, folder: Path) -> Path:
-    """Where a dataset goes that begins with what was gathered: where that is kept already, or else a free name."""
+    """Return where a dataset goes that begins with what was gathered: where that is kept, or else a free name."""
     if gathered is not None:
         for card in sorted(folder.glob(f"dataset*/{NAME}")):
             kept = Transitions.open(card.parent)

@@ -25,5 +25,5 @@ def own_randomness(seed: int) -> Generator[None]:
 
 
 def later_seed(seed: int, *counts: int) -> int:
-    """A seed for what begins after so many steps, or whatever else was counted."""
+    """Return a seed for what begins after so many steps, or whatever else was counted."""
     return int(np.random.SeedSequence([seed, *counts]).generate_state(1)[0])

@@ -58,7 +58,7 @@ def replan_each(
 
 
 def _alike(plans: Sequence[Plan]) -> list[Plan]:
-    """The plans, each padded to the longest horizon and cost history."""
+    """Return the plans, each padded to the longest horizon and cost history."""
     horizon, length = max(plan.horizon for plan in plans), max(plan.cost_history.shape[1] for plan in plans)
     return [
         replace(
@@ -70,7 +70,7 @@ def _alike(plans: Sequence[Plan]) -> list[Plan]:
 
 
 def _joined(records: Sequence[Record], order: Rows) -> Record:
-    """One record of all, its rows in this order; what is no array, the time spent, is summed."""
+    """Join the records into one, its rows in this order; what is no array, the time spent, is summed."""
     joined: dict[str, Any] = {}
     for field in fields(records[0]):
         parts = [getattr(record, field.name) for record in records]

@@ -96,7 +96,7 @@ def spaces_from(bounds: Mapping[str, Tensor], meta: Mapping[str, Any]) -> tuple[
 
 
 def _space_to(space: Space, name: str, bounds: dict[str, Tensor]) -> dict[str, Any]:
-    """A space that stable-baselines3 knows, as JSON; what is long goes into `bounds`, under names that begin so."""
+    """Return a space that stable-baselines3 knows as JSON; what is long goes into `bounds`, by names that begin so."""
     if isinstance(space, spaces.Box):
         ends: dict[str, Any] = {"low": space.low, "high": space.high}
         bounds.update({f"{name}.{end}": torch.from_numpy(array.copy()) for end, array in ends.items()})
@@ -115,7 +115,7 @@ def _space_to(space: Space, name: str, bounds: dict[str, Tensor]) -> dict[str, A
 
 
 def _space_from(content: Mapping[str, Any], bounds: Mapping[str, Tensor]) -> Space:
-    """The inverse of `_space_to`."""
+    """Read what `_space_to` wrote."""
     kind = content["kind"]
     if kind == "Box":
         low, high = (bounds[f"{content['name']}.{end}"].numpy() for end in ("low", "high"))

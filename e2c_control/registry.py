@@ -230,7 +230,7 @@ def packages_named(document: Any, own: bool) -> list[str]:
 
 
 def is_trusted(module: str) -> bool:
-    """Whether a module, or a package around it, is among those that the user named."""
+    """Return whether a module, or a package around it, is among those that the user named."""
     return any(f"{module}.".startswith(f"{named}.") for named in _TRUSTED.get())
 
 

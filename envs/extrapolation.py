@@ -27,7 +27,7 @@ def extrapolate(derivative: Derivative, states: FloatArray, seconds: FloatArray,
 
 
 def _columns(derivative: Derivative, start: FloatArray, seconds: FloatArray) -> FloatArray:
-    """The smoothed midpoint rule with each number of steps, ``(..., S, N)``, from ``start`` (..., 1, N)."""
+    """Return the smoothed midpoint rule with each number of steps, ``(..., S, N)``, from ``start`` (..., 1, N)."""
     h = seconds / MIDPOINTS[:, None]
     before = np.broadcast_to(start, (*start.shape[:-2], *h.shape)).copy()
     now = before + h * derivative(start)
@@ -41,7 +41,7 @@ def _columns(derivative: Derivative, start: FloatArray, seconds: FloatArray) -> 
 
 
 def _neville(columns: FloatArray) -> FloatArray:
-    """The value at a step of zero of the polynomial in the squared step through the columns, ``(..., N)``."""
+    """Return the value at a step of zero of the polynomial in the squared step through the columns, ``(..., N)``."""
     count = len(MIDPOINTS)
     for order in range(1, count):
         ratio = (MIDPOINTS[: count - order] / MIDPOINTS[order:])[:, None] ** 2

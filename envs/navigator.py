@@ -50,6 +50,6 @@ def steps_to_goal(system: Planar, goal: tuple[float, float]) -> FloatArray:
 
 
 def _within_reach(system: Planar, states: FloatArray, positions: FloatArray) -> BoolArray:
-    """Which of P positions each of N states can step to, ``(N, P)``; neighbours on the grid always count."""
+    """Return which of P positions each of N states can step to, ``(N, P)``; neighbours on the grid always count."""
     offset = np.abs(positions[None] - states[:, None]).max(axis=2)
     return np.asarray(offset <= max(1.0, system.max_step))

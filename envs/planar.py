@@ -164,7 +164,7 @@ class Planar(System):
 
 
 def _move_arrow(start: Point, control: FloatArray) -> Sequence[Shape]:
-    """The displacement that the agent asked for, drawn at its centre, three times as long."""
+    """Draw the displacement that the agent asked for, at its centre, three times as long."""
     length = float(np.linalg.norm(control))
     if length < 0.1:
         return ()

@@ -60,17 +60,17 @@ def draw_lines(
 
 
 def _column(numbers: FloatArray) -> Float32Array:
-    """``(N,)`` as ``(N, 1)``."""
+    """Return ``(N,)`` as ``(N, 1)``."""
     return numbers[:, None].astype(np.float32)
 
 
 def _pixels(numbers: FloatArray) -> Float32Array:
-    """``(N, R)`` as ``(N, R, 1)``."""
+    """Return ``(N, R)`` as ``(N, R, 1)``."""
     return numbers[..., None].astype(np.float32)
 
 
 def _ramp(distance: Float32Array, half: FloatArray) -> Float32Array:
-    """``clip(1/2 + half - |distance|, 0, 1)``, in the place of ``distance`` (N, R, C), for ``half`` (N,)."""
+    """Write ``clip(1/2 + half - |distance|, 0, 1)`` in the place of ``distance`` (N, R, C), for ``half`` (N,)."""
     np.abs(distance, out=distance)
     np.subtract((0.5 + half).astype(np.float32)[:, None, None], distance, out=distance)
     return np.clip(distance, np.float32(0), np.float32(1), out=distance)

@@ -87,7 +87,7 @@ def check_spec(spec: EnvSpec | None) -> None:
 
 
 def is_task(spec: EnvSpec) -> bool:
-    """Whether an id makes an environment that has a task, as `register_task` registers it."""
+    """Return whether an id makes an environment that has a task, as `register_task` registers it."""
     entry = spec.entry_point
     if isinstance(entry, type):
         from e2c_control.envs.env import TaskEnv

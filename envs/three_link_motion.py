@@ -70,7 +70,7 @@ def in_joints(torques: FloatArray) -> FloatArray:
 
 
 def _load(angles: FloatArray, rates: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Torques of the weights and of the motion ``(3, ...)``, and K_ij cos(phi_i - phi_j) of the pairs 12, 13, 23."""
+    """Return torques of weights and motion ``(3, ...)``, and K_ij cos(phi_i - phi_j) of the pairs 12, 13, 23."""
     between = np.stack((angles[0] - angles[1], angles[0] - angles[2], angles[1] - angles[2]))
     cosines, sines, weights = np.cos(between), np.sin(between), np.sin(angles)
     for pair, k in enumerate((K12, K13, K23)):

@@ -89,7 +89,7 @@ def _paint_shape(canvas: "Surface", shape: Shape) -> None:
 
 
 def _paint_path(canvas: "Surface", path: Path) -> None:
-    """A thick line: a quadrilateral for each segment, and a disc at each point, which makes round joints and ends."""
+    """Paint a thick line: a quadrilateral for each segment, and a disc at each point, for round joints and ends."""
     from pygame import draw
 
     half = _length(path.width) / 2

@@ -219,7 +219,7 @@ class PlannedCuriosity(EmbeddedAgent):
         episode_start: NDArray[np.bool_] | None = None,
         deterministic: bool = True,
     ) -> tuple[NDArray[np.float32], CuriousState]:
-        """The first actions of new plans, and what to pass in next time.
+        """Plan anew; return the first actions, and what to pass in next time.
 
         Args:
             observation: (H, W, C) of one environment or (N, H, W, C) of several, uint8.
@@ -251,7 +251,7 @@ class PlannedCuriosity(EmbeddedAgent):
         return actions if np.ndim(observation) == 4 else actions[0], CuriousState(plan, latents, experience, steps)
 
     def policy(self) -> CuriousPolicy:
-        """What `collect` takes."""
+        """Return what `collect` takes."""
         return CuriousPolicy(self)
 
     def _cost(self, experience: Experience) -> Cost:
@@ -260,7 +260,7 @@ class PlannedCuriosity(EmbeddedAgent):
         return LatentNovelty(experience, self.options.reach * experience.spacing)
 
     def _from_nothing(self, latents: Array, experience: Experience | None) -> Experience:
-        """The experience so far; if there is none, an empty one with a spacing that suits these latents (N, k)."""
+        """Return the experience so far, or an empty one with a spacing that suits these latents (N, k)."""
         if experience is not None:
             return experience
         spacing, k = self.options.spacing, latents.shape[1]
@@ -285,7 +285,7 @@ class CuriousPolicy:
         self._frames: list[Images] = []
 
     def __call__(self, frames: Images, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Actions (N, m) at frames (N, H, W, C); the agent's own seed decides, not ``rng``."""
+        """Return actions (N, m) at frames (N, H, W, C); the agent's own seed decides, not ``rng``."""
         stack = self.agent.embedding.observation_shape[2] // frames.shape[3]
         self._frames = [*(self._frames or [frames] * stack), frames][-stack:]
         actions, self.state = self.agent.predict(np.concatenate(self._frames, axis=-1), self.state)
@@ -293,7 +293,7 @@ class CuriousPolicy:
 
 
 def _in_vain(before: Array, predicted: Array, after: Array, spacing: float) -> Array:
-    """Of the predicted latents (N, k) those that the system fell short of by half of the way, and NaN for the others.
+    """Return the predicted latents (N, k) that the system fell short of by half of the way, NaN for the others.
 
     It may have stayed put, or slid along a wall. One that came farther than it wanted was reset, or is somewhere else.
     """

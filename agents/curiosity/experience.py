@@ -42,20 +42,20 @@ class Experience:
         return cls(spacing, np.zeros((0, latent_dim)), np.zeros((0, latent_dim)))
 
     def reached(self, latents: Array) -> Experience:
-        """With latents (N, k) among the known ones; those that are not finite are left out."""
+        """Add latents (N, k) to the known ones; those that are not finite are left out."""
         return replace(self, known=_spread_out(self.known, latents, self.spacing))._without_doubt()
 
     def refused(self, latents: Array) -> Experience:
-        """With latents (N, k) that were predicted in vain."""
+        """Add latents (N, k) that were predicted in vain."""
         return replace(self, blocked=_spread_out(self.blocked, latents, self.spacing))._without_doubt()
 
     def _without_doubt(self) -> Experience:
-        """What was reached once is not blocked: there the model was wrong about something else."""
+        """Drop what was reached once: it is not blocked, there the model was wrong about something else."""
         return replace(self, blocked=self.blocked[distance_to(self.known, self.blocked) >= self.spacing])
 
 
 def distance_to(points: Array, latents: Array) -> Array:
-    """From each of the latents (..., k) to the nearest of the points (M, k), (...,); infinite where there is none."""
+    """Return how far the latents (..., k) are from the nearest of the points (M, k), (...,); infinite if M is 0."""
     if not len(points):
         return np.full(latents.shape[:-1], np.inf)
     rows = latents.reshape(-1, latents.shape[-1])
@@ -66,7 +66,7 @@ def distance_to(points: Array, latents: Array) -> Array:
 
 
 def _spread_out(points: Array, latents: Array, spacing: float) -> Array:
-    """The points (M, k) and those of the latents (N, k) that are a spacing away from all that are there already."""
+    """Return the points (M, k), and those of the latents (N, k) that are a spacing away from all before them."""
     latents = latents[np.isfinite(latents).all(axis=1)]
     latents = latents[distance_to(points, latents) >= spacing]
     while len(latents):

@@ -31,7 +31,7 @@ class Album(BaseCallback, ABC):
 
     @abstractmethod
     def picture(self) -> NDArray[np.uint8] | None:
-        """As it is now, (H, W, 3); none if there is nothing to show."""
+        """Draw the picture as it is now, (H, W, 3); none if there is nothing to show."""
 
     def _on_training_start(self) -> None:
         self._shown = self.num_timesteps

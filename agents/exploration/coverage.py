@@ -56,7 +56,7 @@ class Coverage(Album):
         self.logger.record("explore/coverage", self.share)
 
     def picture(self) -> NDArray[np.uint8]:
-        """Visits by cell, the first state variable downwards."""
+        """Draw visits by cell, the first state variable downwards."""
         figure = new_figure(520, 480)
         axes = figure.subplots()
         (top, left), (bottom, right) = self.low, self.high

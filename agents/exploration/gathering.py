@@ -51,7 +51,7 @@ class Gathering:
         return self.run.path / "parts" / f"step-{step:08d}"
 
     def parts_before(self, steps: int) -> Iterator[Transitions]:
-        """What was seen before a checkpoint; a part that began at it is not finished, and is made again."""
+        """Return what was seen before a checkpoint; a part that began at it is not finished, and is made again."""
         return (Transitions.open(path) for path in self.folders if int(path.name[5:]) < steps)
 
     def explore(
@@ -91,7 +91,7 @@ class Gathering:
         return None
 
     def join(self, overwrite: bool) -> Transitions:
-        """All parts as one dataset."""
+        """Join all parts to one dataset."""
         shards = (Shard.read(path) for path in self.folders)
         joined = join_shards(self.out, shards, seed=self.card.seed, overwrite=overwrite or self.is_own())
         replace_text(self.run.path / NAME, replace(joined.card, checksum=joined.checksum()).to_json())
@@ -103,7 +103,7 @@ class Gathering:
         remove(self.run.path / "parts")
 
     def is_own(self) -> bool:
-        """Whether the dataset that is there already is what this run has joined before."""
+        """Return whether the dataset that is there already is what this run has joined before."""
         if not (self.run.path / NAME).is_file() or not (self.out / NAME).is_file():
             return False
         return read_card(self.run.path).checksum == Transitions.open(self.out).checksum()

@@ -44,7 +44,7 @@ class Recorder(VecEnvWrapper):
         self._taken = np.zeros((self.num_envs, *box.shape), np.float32)
 
     def record(self, writer: TransitionsWriter) -> None:
-        """From the next reset on, write to a dataset of frames (H, W, C), with states if they are kept."""
+        """Write to a dataset of frames (H, W, C), with states if they are kept, from the next reset on."""
         self._writer, self.transitions = writer, 0
         if not self._keeps_states:
             writer.drop_states()

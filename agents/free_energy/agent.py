@@ -199,7 +199,7 @@ class FreeEnergyAgent:
         self.seed = self.seed if seed is None else whole("seed", seed, least=0, most=2**32 - 1)
 
     def get_env(self) -> VecEnv | None:
-        """What it acts in, with the environment's own rewards; none if it was loaded without."""
+        """Return what it acts in, with the environment's own rewards; none if it was loaded without."""
         return None if isinstance(self.reward.venv, Nowhere) else self.reward.venv
 
     def get_vec_normalize_env(self) -> None:
@@ -250,7 +250,7 @@ class FreeEnergyAgent:
         episode_start: NDArray[Any] | None = None,
         deterministic: bool = False,
     ) -> tuple[NDArray[Any], tuple[NDArray[Any], ...] | None]:
-        """Actions for one observation, or for several."""
+        """Return actions for one observation, or for several."""
         if self._whitening is not None:
             observation = cast(NDArray[Any], self._whitening.normalize_obs(np.asarray(observation)))
         return self.model.predict(observation, state, episode_start, deterministic)
@@ -284,7 +284,7 @@ class FreeEnergyAgent:
         device: torch.device | str = "auto",
         trust: Sequence[str] = (),
     ) -> Self:
-        """An agent that `save` wrote; `learn(..., reset_num_timesteps=False)` goes on where it was.
+        """Load an agent that `save` wrote; `learn(..., reset_num_timesteps=False)` goes on where it was.
 
         Args:
             path: the folder.
@@ -326,7 +326,7 @@ class FreeEnergyAgent:
 
 
 def _whitening(venv: VecEnv) -> VecNormalize:
-    """Vectors as a policy can learn from them: with the numbers that MountainCar shows, it would hardly explore."""
+    """Return vectors as a policy can learn from them: with MountainCar's own numbers, it would hardly explore."""
     whitening = VecNormalize(venv, norm_reward=False, clip_obs=WHITENED_LIMIT, epsilon=0.0)
     whitening.obs_rms = Moments(cast(Any, venv.observation_space).shape)
     return whitening

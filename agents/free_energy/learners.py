@@ -43,7 +43,7 @@ OURS = ("env", "seed", "device", "verbose", "tensorboard_log", "replay_buffer_cl
 
 
 def is_image(space: spaces.Space[Any]) -> bool:
-    """Whether a policy scales it by itself."""
+    """Return whether a policy scales it by itself."""
     kinds: Any = preprocessing
     return bool(kinds.is_image_space(space))
 
@@ -55,7 +55,7 @@ def environments_at_once(policy: str) -> int:
 
 
 def algorithm_of(policy: str, actions: spaces.Space[Any]) -> type[BaseAlgorithm]:
-    """The algorithm for a kind of actions; RELAX is LAX where they are continuous.
+    """Return the algorithm for a kind of actions; RELAX is LAX where they are continuous.
 
     Raises:
         InputError: it cannot take the actions.
@@ -135,5 +135,5 @@ def _usual(kind: type[BaseAlgorithm], source: NoveltyReward) -> dict[str, Any]:
 
 
 def smallest_side(space: spaces.Space[Any]) -> int:
-    """Of an image space, in pixels, whichever way its channels stand."""
+    """Return the smallest side of an image space, in pixels, whichever way its channels stand."""
     return int(np.sort(np.array(space.shape))[-2])

@@ -66,7 +66,7 @@ class ForwardModel(NoveltyModel):
         return 0.5 * (self.forward_model(torch.cat([before, actions], dim=1)) - after).square().sum(1)
 
     def _unlike(self, guess: Tensor, actions: Tensor) -> Tensor:
-        """How far guesses (N, a) are from actions (N, a): a scalar."""
+        """Return how far guesses (N, a) are from actions (N, a): a scalar."""
         if not self.layout.choices:
             return mse_loss(guess, actions)
         sizes, total = list(self.layout.choices), guess.new_zeros(())

@@ -57,20 +57,20 @@ class Memory:
         self._write(envs, frames, np.zeros((len(envs), self.actions.shape[-1]), np.float32), np.zeros(len(envs)))
 
     def add(self, frames: NDArray[Any], actions: NDArray[np.float32]) -> None:
-        """What actions (n_envs, a) led to in every environment: frames (n_envs, *frame_shape)."""
+        """Add what actions (n_envs, a) led to in every environment: frames (n_envs, *frame_shape)."""
         envs = np.arange(self.n_envs)
         self._write(envs, frames, actions, self.newest_ages() + 1)
 
     def newest_ages(self) -> NDArray[np.int64]:
-        """Of the newest frames, (n_envs,)."""
+        """Return the ages of the newest frames, (n_envs,)."""
         return self.ages[np.arange(self.n_envs), (self.written - 1) % self.size]
 
     def newest(self) -> Cut:
-        """Windows that end with the newest frames, one for each environment."""
+        """Return windows that end with the newest frames, one for each environment."""
         return self._cut(np.arange(self.n_envs), (self.written - 1) % self.size)
 
     def __len__(self) -> int:
-        """Windows that can be drawn."""
+        """Count the windows that can be drawn."""
         return len(self._rows())
 
     @property
@@ -79,7 +79,7 @@ class Memory:
         return self.window * (self.frames[0, 0].nbytes + self.actions[0, 0].nbytes)
 
     def draw(self, n: int, generator: torch.Generator) -> Cut:
-        """Windows drawn evenly from all that end with what an action led to."""
+        """Draw windows evenly from all that end with what an action led to."""
         rows = self._rows()
         picked = torch.randint(len(rows), (n,), generator=generator).numpy()
         envs, places = np.divmod(rows[picked], self._filled)
@@ -91,7 +91,7 @@ class Memory:
         return int(min(self.written.max(), self.size))
 
     def _rows(self) -> NDArray[np.int64]:
-        """Places of frames, of all environments in one row, whose windows are whole."""
+        """Return places of frames, of all environments in one row, whose windows are whole."""
         there = np.minimum(self.written, self.size)[:, None]
         back = (self.written[:, None] - 1 - np.arange(self._filled)) % self.size
         ages = self.ages[:, : self._filled]

@@ -43,14 +43,14 @@ class NoveltyModel(nn.Module, ABC):
 
     @abstractmethod
     def score(self, windows: Windows) -> Tensor:
-        """The novelty (N,) of N windows; the same for the same windows, without noise."""
+        """Return the novelty (N,) of N windows; the same for the same windows, without noise."""
 
     @abstractmethod
     def losses(self, windows: Windows, generator: torch.Generator) -> Iterator[Loss]:
-        """Losses of N windows, to be back-propagated one after the other before the optimiser's step."""
+        """Yield losses of N windows, to be back-propagated one after the other before the optimiser's step."""
 
     def reconstruction(self, windows: Windows) -> Tensor | None:
-        """The newest frames (N, *frame_shape) as the model makes them again, whitened; none if it makes none."""
+        """Return the newest frames (N, *frame_shape) as the model makes them again, whitened; none if it makes none."""
         return None
 
     def after_update(self) -> None:

@@ -15,7 +15,7 @@ from e2c_control.models.networks import ConvEncoder
 
 
 def features(shape: tuple[int, ...], outputs: int, hidden: Sequence[int], network: str = "mlp") -> nn.Module:
-    """A network from frames (N, *shape) to (N, outputs).
+    """Return a network from frames (N, *shape) to (N, outputs).
 
     Weights are orthogonal with a gain of sqrt(2) and biases 0, which keeps the outputs of a random network about as
     large as its whitened inputs.

@@ -123,16 +123,16 @@ class Novelty:
         self.moments.update(frames)
 
     def windows(self, frames: NDArray[Any], actions: NDArray[np.float32]) -> Windows:
-        """Frames (N, k, *frame_shape) and codes of actions (N, k - 1, a), whitened and on the device."""
+        """Return frames (N, k, *frame_shape) and codes of actions (N, k - 1, a), whitened and on the device."""
         return self._whitening()(*self._on_device(frames, actions))
 
     def score(self, frames: NDArray[Any], actions: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The novelty (N,) of frames (N, k, *frame_shape) and codes of actions (N, k - 1, a)."""
+        """Return the novelty (N,) of frames (N, k, *frame_shape) and codes of actions (N, k - 1, a)."""
         with torch.no_grad():
             return self.model.score(self.windows(frames, actions)).cpu().double().numpy()
 
     def reconstruct(self, frames: NDArray[Any], actions: NDArray[np.float32]) -> NDArray[np.float64] | None:
-        """The newest frames (N, *frame_shape) of windows as the model makes them again, in the units of what was seen.
+        """Return the newest frames (N, *frame_shape) of windows as the model makes them again, in the data's units.
 
         None if the model makes no frames.
         """
@@ -141,7 +141,7 @@ class Novelty:
         return None if made is None else made.cpu().numpy() * deviation(self.moments) + self.moments.mean
 
     def update(self, memory: Memory) -> tuple[dict[str, float], float]:
-        """The optimiser's steps of one training, on windows of the memory.
+        """Take the optimiser's steps of one training, on windows of the memory.
 
         Nothing is read from the device between the steps: whether all went well is asked once, at the end.
 

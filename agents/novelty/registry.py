@@ -45,7 +45,7 @@ def make_model(
     remedy_settings: Mapping[str, Any],
     generator: torch.Generator,
 ) -> NoveltyModel:
-    """A model, with its remedy around it, its weights drawn from a generator, on the CPU.
+    """Make a model, with its remedy around it, its weights drawn from a generator, on the CPU.
 
     Raises:
         InputError: there is no such model or remedy, or it has no such setting.

@@ -119,7 +119,7 @@ class NoveltyReplayBuffer(ReplayBuffer):
         done: NDArray[Any],
         infos: list[dict[str, Any]],
     ) -> None:
-        """A step of every environment, as in stable-baselines3; what was paid for it is in `infos`."""
+        """Add a step of every environment, as in stable-baselines3; what was paid for it is in `infos`."""
         self.ages[self.pos] = self.source.ages
         super().add(obs, next_obs, action, np.array([info["extrinsic"] for info in infos]), done, infos)
 
@@ -138,7 +138,7 @@ class NoveltyReplayBuffer(ReplayBuffer):
         return ReplayBufferSamples(*(self.to_torch(cast(Any, part)) for part in parts))
 
     def _windows(self, rows: NDArray[np.int64], envs: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.float32]]:
-        """Windows that end with the next observations of some transitions.
+        """Return windows that end with the next observations of some transitions.
 
         They are filled up with the first frame of the episode, or of what the buffer still has of it.
         """

@@ -159,7 +159,7 @@ class NoveltyReward(VecEnvWrapper):
         self.venv.step_async(actions)
 
     def step_wait(self) -> Step:
-        """A step of every environment; rewards have the bonus in them.
+        """Take a step of every environment; rewards have the bonus in them.
 
         Raises:
             InputError: a reward or an observation is not finite, or has another shape than was announced.
@@ -183,7 +183,7 @@ class NoveltyReward(VecEnvWrapper):
         return observations, self.weights.reward(extrinsic, bonus), dones, infos
 
     def bonus(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Scores of any shape in the units that are paid now."""
+        """Return scores of any shape in the units that are paid now."""
         return self.scale.scaled(score) if self.options.normalise else score
 
     @property
@@ -290,7 +290,7 @@ class NoveltyReward(VecEnvWrapper):
     def _next_frames(
         self, observations: NDArray[Any], dones: NDArray[np.bool_], infos: list[dict[str, Any]]
     ) -> NDArray[Any]:
-        """What the actions led to, (num_envs, *frame_shape): where an episode ended, what was seen before the reset."""
+        """Return what the actions led to, (num_envs, *frame_shape): before the reset where an episode ended."""
         check_finite("observation", observations, self.steps)
         seen = self.frame_code.encode(observations).copy()
         for i in np.flatnonzero(dones):
@@ -321,7 +321,7 @@ class Elsewhere:
 
 
 def rewards_of(model: Any) -> list[NoveltyReward]:
-    """The `NoveltyReward`s that pay an algorithm of stable-baselines3, or an agent around one; the outermost first."""
+    """Return the `NoveltyReward`s, outermost first, that pay an algorithm of stable-baselines3 or an agent with one."""
     own = getattr(model, "reward", None)
     venv = own if isinstance(own, NoveltyReward) else model.get_env()
     found: list[NoveltyReward] = []

@@ -57,16 +57,16 @@ class ReturnScale:
         return float(deviation(self.moments))
 
     def scaled(self, bonus: NDArray[np.float64]) -> NDArray[np.float64]:
-        """A bonus of any shape in these units; nothing before anything was observed."""
+        """Return a bonus of any shape in these units; nothing before anything was observed."""
         return np.clip(bonus / self.deviation, -LIMIT, LIMIT) if self.observed else np.zeros_like(bonus)
 
     def remeasure(self, ratio: float) -> None:
-        """The model's errors are `ratio` times as large as before it last learnt: so are the sums of them."""
+        """Multiply the sums by `ratio`: the model's errors are so many times as large as before it last learnt."""
         self.moments.multiply(ratio)
         self.returns *= ratio
 
     def begin(self) -> None:
-        """All sums begin anew."""
+        """Begin all sums anew."""
         self.returns[:] = 0.0
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -144,12 +144,12 @@ def _overflow_later() -> np.errstate:
 
 
 def deviation(moments: RunningMeanStd) -> NDArray[np.float64]:
-    """Of running moments, by which numbers are whitened."""
+    """Return the deviation of running moments, by which numbers are whitened."""
     return np.sqrt(np.asarray(moments.var, np.float64))
 
 
 def _squarable(saved: Tensor) -> NDArray[np.float64]:
-    """A copy of saved numbers, whose squares must be numbers too."""
+    """Return a copy of saved numbers, whose squares must be numbers too."""
     numbers = saved.numpy()
     with np.errstate(over="ignore"):
         if numbers.dtype != np.float64 or not np.isfinite(np.square(numbers)).all():

@@ -32,7 +32,7 @@ class Weights:
         check(self, lambda name: name if name == "objective" else f"{name}_weight")
 
     def reward(self, extrinsic: NDArray[Any], bonus: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Both parts together, of any shape; InputError where that is more than float32 holds."""
+        """Return both parts together, of any shape; raise InputError where that is more than float32 holds."""
         sign = 1.0 if self.objective == "maximise" else -1.0
         with np.errstate(over="ignore", invalid="ignore"):
             reward = (self.extrinsic * extrinsic + sign * self.intrinsic * bonus).astype(np.float32)

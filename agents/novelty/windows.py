@@ -48,7 +48,7 @@ class Windows:
     actions: Tensor  # (N, k - 1, a): between the frames
 
     def joint(self) -> Tensor:
-        """All that is sensed and done as one frame, (N, *joint_shape); actions fill whole channels of an image."""
+        """Return what is sensed and done as one frame, (N, *joint_shape); actions fill whole channels of an image."""
         n, _, *sides, _ = self.frames.shape
         frames = self.frames.movedim(1, -2).flatten(-2)
         actions = self.actions.flatten(1).reshape(n, *(1 for _ in sides), -1).expand(n, *sides, -1)
@@ -75,7 +75,7 @@ class FrameCode:
         self.shape: tuple[int, ...] = shape if len(shape) == 3 else (prod(shape),)
 
     def encode(self, observations: NDArray[Any]) -> NDArray[Any]:
-        """Observations (N, *observation_shape), or images whose channels were put first, as frames (N, *shape).
+        """Return observations (N, *observation_shape), or images with channels first, as frames (N, *shape).
 
         Raises:
             InputError: they have another shape.
@@ -91,7 +91,7 @@ class FrameCode:
         return np.moveaxis(observations, 1, -1)
 
     def takes(self, shape: tuple[int, ...]) -> bool:
-        """Whether observations of a shape can be encoded: as announced, or images whose channels were put first."""
+        """Return whether observations of a shape can be encoded: as announced, or as images with channels first."""
         return shape == self.observation_shape or (len(shape) == 3 and (*shape[1:], shape[0]) == self.shape)
 
     def _channels_last(self, observations: NDArray[Any]) -> NDArray[Any]:
@@ -119,7 +119,7 @@ class ActionCode:
         self.size = sum(self.choices) or prod(space.shape or (1,))
 
     def encode(self, actions: NDArray[Any]) -> NDArray[np.float32]:
-        """Actions (N, ...) as an environment takes them, as codes (N, size)."""
+        """Return actions (N, ...) as an environment takes them as codes (N, size)."""
         if isinstance(self.space, spaces.Box):
             low, high = (np.asarray(end, np.float64) for end in bounds_of(self.space))
             width = high - low
@@ -129,7 +129,7 @@ class ActionCode:
         return self.from_replay(actions)
 
     def from_replay(self, actions: NDArray[Any]) -> NDArray[np.float32]:
-        """The same for actions of a replay buffer, where those of a Box are in [-1, 1] already."""
+        """Encode actions of a replay buffer, where those of a Box are in [-1, 1] already."""
         flat = np.asarray(actions).reshape(len(actions), -1)
         if not self.choices:
             return flat.astype(np.float32)

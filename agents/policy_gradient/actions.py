@@ -45,7 +45,7 @@ def look(policy: ActorCriticPolicy, observations: Observations) -> Seen:
 
 
 def action_distribution(distribution: PolicyDistribution) -> Distribution:
-    """The torch distribution of whole actions, batch shape (M,).
+    """Return the torch distribution of whole actions, batch shape (M,).
 
     Take it at once: a policy has one object for its distributions, and the next look changes what is in it.
     """
@@ -59,7 +59,7 @@ def action_distribution_at(policy: ActorCriticPolicy, observations: Observations
 
 
 def sample(distribution: Distribution, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Actions (M,) or (M, m), and the noise (M, *code) that they are made of."""
+    """Draw actions (M,) or (M, m), and the noise (M, *code) that they are made of."""
     law = law_of(distribution)
     noise = law.draw_noise(1, generator)
     if isinstance(law, Discrete):
@@ -69,7 +69,7 @@ def sample(distribution: Distribution, generator: torch.Generator) -> tuple[Tens
 
 
 def code_size(space: spaces.Space[Any]) -> int:
-    """Numbers in the code of an action, and in its noise."""
+    """Return the size of an action's code, and of its noise."""
     if isinstance(space, spaces.Discrete):
         return int(space.n)
     return int(np.prod(space.shape or (1,)))

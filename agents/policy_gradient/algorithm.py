@@ -155,7 +155,7 @@ class PolicyGradient(OnPolicyAlgorithm):
 
     @abstractmethod
     def _make_estimator(self) -> Estimator:
-        """The estimator, once the policy is there."""
+        """Make the estimator, once the policy is there."""
 
     def _setup_model(self) -> None:
         several = isinstance(self.observation_space, spaces.Dict)
@@ -205,7 +205,7 @@ class PolicyGradient(OnPolicyAlgorithm):
     # Updates
 
     def train(self) -> None:
-        """One step of actor and critic on the last rollout, then one of what else the estimator learns."""
+        """Take one step of actor and critic on the last rollout, then one of what else the estimator learns."""
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         rollout = self.rollout_buffer.whole()
@@ -244,7 +244,7 @@ class PolicyGradient(OnPolicyAlgorithm):
             self.logger.record("train/std", self.policy.log_std.detach().exp().mean().item())
 
     def _estimate(self, rollout: Rollout, seen: Seen) -> Estimate:
-        """Every step's part of the gradient, from the noise that its action was made of; batch shape (M,)."""
+        """Estimate every step's part of the gradient, from the noise that its action was made of; batch shape (M,)."""
         noise = {"u": rollout.noise.unsqueeze(0)}
         draw = self.estimator.draw(seen.distribution, noise=noise, generator=self.generators[TRAINING])
         # The action that was taken, should rounding have made another one of the same noise.
@@ -253,7 +253,7 @@ class PolicyGradient(OnPolicyAlgorithm):
         return self.estimator.estimate(draw, (rollout.advantages / self.units).unsqueeze(0), context=seen.features)
 
     def _improve(self, rollout: Rollout, estimate: Estimate) -> None:
-        """A step of what the estimator learns, if it learns."""
+        """Take a step of what the estimator learns, if it learns."""
 
     def learn(
         self,
@@ -264,7 +264,7 @@ class PolicyGradient(OnPolicyAlgorithm):
         reset_num_timesteps: bool = True,
         progress_bar: bool = False,
     ) -> Self:
-        """As in stable-baselines3; `log_interval` counts updates."""
+        """Learn as in stable-baselines3; `log_interval` counts updates."""
         name = type(self).__name__ if tb_log_name is None else tb_log_name
         steps = whole("total_timesteps", total_timesteps, least=0)
         with with_bar([as_callback(callback)], steps, progress_bar) as watched:

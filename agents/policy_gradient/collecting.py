@@ -81,7 +81,7 @@ def collect(
 
 
 def _within_bounds(actions: NDArray[Any], space: spaces.Space[Any]) -> NDArray[Any]:
-    """Actions as the environment takes them; those of a Box may lie outside."""
+    """Return actions as the environment takes them; those of a Box may lie outside."""
     if not isinstance(space, spaces.Box):
         return actions
     return np.clip(actions.reshape(-1, *space.shape), *bounds_of(space))
@@ -90,7 +90,7 @@ def _within_bounds(actions: NDArray[Any], space: spaces.Space[Any]) -> NDArray[A
 def _with_values_of_the_cut_off(
     model: PolicyGradient, rewards: Any, dones: NDArray[np.bool_], infos: list[dict[str, Any]]
 ) -> NDArray[np.float32]:
-    """Rewards, plus the value of the last observation where a time limit ended the episode."""
+    """Return rewards, plus the value of the last observation where a time limit ended the episode."""
     paid = np.array(rewards, dtype=np.float32)
     for i in np.flatnonzero(dones):
         last = infos[i].get("terminal_observation")

@@ -28,7 +28,7 @@ class Rollout:
     episodes: tuple[slice, ...]  # rows of each episode, or of the part of it that the rollout's ends leave
 
     def seen_in(self, rows: slice) -> Observations:
-        """Observations of some rows."""
+        """Return the observations of some rows."""
         if isinstance(self.observations, Tensor):
             return self.observations[rows]
         return {name: observation[rows] for name, observation in self.observations.items()}
@@ -49,7 +49,7 @@ class NoiseBuffer(RolloutBuffer):
         self.noise = np.zeros((self.buffer_size, self.n_envs, code_size(cast(Any, self.action_space))), np.float32)
 
     def add(self, *args: Any, noise: Tensor | None = None, **kwargs: Any) -> None:
-        """A step of every environment, as in stable-baselines3, and its noise (N, *code)."""
+        """Add a step of every environment, as in stable-baselines3, and its noise (N, *code)."""
         assert noise is not None
         self.noise[self.pos] = noise.cpu().numpy()
         super().add(*args, **kwargs)
@@ -63,12 +63,12 @@ class NoiseBuffer(RolloutBuffer):
         self.buffer_size, self.full = self.pos, True
 
     def judge(self, values: Tensor, log_probs: Tensor) -> None:
-        """Values and log-probabilities of all rows, (M,) each, in the order of `whole`."""
+        """Return values and log-probabilities of all rows, (M,) each, in the order of `whole`."""
         for name, rows in {"values": values, "log_probs": log_probs}.items():
             setattr(self, name, rows.reshape(self.n_envs, -1).T.cpu().numpy().astype(np.float32))
 
     def whole(self) -> Rollout:
-        """All rows in their order, after `compute_returns_and_advantage`."""
+        """Return all rows in their order, after `compute_returns_and_advantage`."""
         starts: NDArray[np.bool_] = self.episode_starts.T.astype(bool)
         starts[:, 0] = True
         first_rows = np.flatnonzero(starts).tolist()
@@ -91,7 +91,7 @@ class NoiseBuffer(RolloutBuffer):
         return torch.as_tensor(self.swap_and_flatten(array), device=self.device)
 
     def _each(self, change: Any) -> Any:
-        """A change of the observations, or of each of them."""
+        """Apply a change to the observations, or to each of them."""
         seen: Any = self.observations
         if not isinstance(seen, dict):
             return change(seen)

@@ -91,7 +91,7 @@ def make_cell(
     steps_scale: float = 1.0,
     precision: Precision = "float32",
 ) -> Cell:
-    """The cell by names.
+    """Make a cell by the names of its parts.
 
     Args:
         world: in `WORLDS`.
@@ -160,13 +160,13 @@ def sweep_scratch(folder: Path) -> None:
 
 
 def run_cell_anywhere(cell: Cell) -> Result:
-    """`run_cell` where no folder is shared, on another machine: only what it returns is left."""
+    """Run a cell where no folder is shared, on another machine: only what is returned is left."""
     with TemporaryDirectory() as folder:
         return run_cell(cell, Path(folder))
 
 
 def gather(cell: Cell, path: Path) -> Transitions:
-    """What a cell is trained on: random actions from states all over the world, in short episodes."""
+    """Collect what a cell is trained on: random actions from states all over the world, in short episodes."""
     world = cell.world
     arguments: Any = dict(world.arguments)
     at_once = default_environments(True, world.transitions, world.episode_length)
@@ -187,7 +187,7 @@ def gather(cell: Cell, path: Path) -> Transitions:
 
 
 def _drive(embedding: Embedding, task: Task, seed: int) -> Driven:
-    """All problems of the list, seeing images alone."""
+    """Drive all problems of the list, seeing images alone."""
     problems = task.evaluation_problems(seed)
     return Driven(
         task, problems, drive(E2CAgent.from_embedding(embedding, PlanningOptions.for_task(task)), task, problems)

@@ -12,7 +12,7 @@ LEFT, WIDE, ROW = 170, 420, 30
 
 
 def histogram_svg(counts: Sequence[int]) -> str:
-    """Drives by score: a bar for each bin from 0 to 100 percent."""
+    """Draw drives by score: a bar for each bin from 0 to 100 percent."""
     most = max(max(counts), 1)
     bars: list[str] = []
     for i, count in enumerate(counts):

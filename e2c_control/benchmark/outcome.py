@@ -44,14 +44,14 @@ class Seen(NamedTuple):
 
 
 def see(transitions: Transitions, episodes: NDArray[np.int64], features: Callable[[Array], Array]) -> Seen:
-    """Frames of the episodes; `features` turns states into coordinates in which distance makes sense."""
+    """Look at frames of the episodes; `features` turns states into coordinates in which distance makes sense."""
     found = hold_out(transitions, episodes)
     states = found.features
     return Seen(found if states is None else replace(found, features=features(states)), states)
 
 
 def scored(task: Task, problems: Sequence[Problem], done: Drive) -> dict[str, Any]:
-    """The protocol's scores, and the measures of the E2C paper, of each problem.
+    """Return the protocol's scores, and the measures of the E2C paper, of each problem.
 
     Costs are sums of q |s - s_goal|^2 + r |u|^2 over the episode with the task's weights: latent with the codes of what
     was seen, real with the features of the true states. Success is to be in the goal region at the end, and thus to

@@ -57,7 +57,7 @@ Pictures = Mapping[tuple[str, str], Sequence[tuple[int, Sequence[Path]]]]
 
 
 def html_page(lines: Sequence[Line], records: Sequence[Overall], pictures: Pictures, notes: Sequence[str]) -> str:
-    """The page.
+    """Return the page as HTML.
 
     Args:
         lines: of the table; those of one task stand together.
@@ -89,7 +89,7 @@ def _overall(records: Sequence[Overall]) -> str:
 
 
 def _task(label: str, lines: Sequence[Line], pictures: Pictures, shown: set[tuple[str, str]]) -> str:
-    """One task: table, charts, and the pictures of its cells, unless another task of the same model had them."""
+    """Return the part about a task: table, charts, and its cells' pictures, unless a task of that model had them."""
     histograms = "".join(
         f"<figure>{histogram_svg(line.histogram)}<figcaption>{_name(line.scores.recipe)}, drives by score"
         "</figcaption></figure>"
@@ -125,7 +125,7 @@ def _row(line: Line) -> tuple[str, ...]:
 
 
 def _album(line: Line, cells: Sequence[tuple[int, Sequence[Path]]]) -> str:
-    """A recipe's pictures, folded up, but those of the default's worst seed can be seen at once."""
+    """Return a recipe's pictures, folded up, but those of the default's worst seed can be seen at once."""
     recipe, (worst, _) = line.scores.recipe, line.worst_seed
     seeds = ", ".join(str(seed) for seed, _ in cells)
     first = _figures(dict(cells)[worst]) if recipe == RECIPE else ""
@@ -145,7 +145,7 @@ def _name(recipe: str) -> str:
 
 
 def _table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Cells are HTML."""
+    """Return a table whose cells are HTML."""
     head = "".join(f"<th>{escape(title)}</th>" for title in heading)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'

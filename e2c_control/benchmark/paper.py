@@ -42,7 +42,7 @@ class PaperLine(NamedTuple):
 
 
 def paper_lines(world: World, recipe: str, rows: Iterable[Mapping[str, Any]]) -> list[PaperLine]:
-    """A line for each task of a world, from rows of its cells; those of before the measures were kept do not count."""
+    """Return a line for each task of a world, from rows of its cells; older rows, without measures, are left out."""
     told = [row for row in rows if "measures" in row and all("success" in row["tasks"][task] for task in world.tasks)]
     return [_line(scores, told) for scores in (gather(world, recipe, told) if told else ())]
 
@@ -68,7 +68,7 @@ def _line(scores: Scores, rows: Sequence[Mapping[str, Any]]) -> PaperLine:
 
 
 def paper_table(lines: Sequence[PaperLine]) -> list[str]:
-    """Lines of a Markdown table, without the words around it."""
+    """Return lines of a Markdown table, without the words around it."""
     rows = [HEADING, ("---",) * len(HEADING), *(_cells(line) for line in lines)]
     return [f"| {' | '.join(row)} |" for row in rows]
 

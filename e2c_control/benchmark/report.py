@@ -75,7 +75,7 @@ def write_report(folder: Path, cells: Sequence[Stored]) -> Report:
 
 
 def _order(stored: Stored) -> tuple[int, bool, str, int]:
-    """Worlds in their own order, in each the default recipe first."""
+    """Return the sorting key: worlds in their own order, in each the default recipe first."""
     cell = stored.cell
     return (
         [world.name for world in WORLDS.known()].index(cell.world.name),
@@ -86,7 +86,7 @@ def _order(stored: Stored) -> tuple[int, bool, str, int]:
 
 
 def _notes(cells: Sequence[Stored]) -> list[str]:
-    """What made the numbers."""
+    """Return what made the numbers."""
     (problems,) = {stored.cell.problems for stored in cells}
     told = {name: sorted({_told(stored, name) for stored in cells}) for name in ("commit", "machine")}
     packages = sorted({f"{name} {version}" for stored in cells for name, version in stored.row["versions"].items()})

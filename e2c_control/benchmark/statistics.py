@@ -23,12 +23,12 @@ LEVEL = 0.95
 
 
 def mean(values: Array) -> Array:
-    """Mean over the last axis, (..., N) to (...)."""
+    """Return the mean over the last axis, (..., N) to (...)."""
     return _checked(values).mean(-1)
 
 
 def interquartile_mean(values: Array) -> Array:
-    """Mean over the last axis of the middle half, (..., N) to (...).
+    """Return the mean over the last axis of the middle half, (..., N) to (...).
 
     A quarter of the values, rounded down, is left out at either end: neither a lucky nor a ruined run decides.
     """
@@ -63,7 +63,7 @@ def bootstrap_interval(
 
 
 def paired_differences(seeds: Sequence[int], scores: Array, others: Sequence[int], other_scores: Array) -> Array:
-    """Scores minus the other ones, (C, P), seed by seed and problem by problem, over the C seeds that both have.
+    """Return scores minus the other ones, (C, P), seed by seed and problem by problem, over the C seeds of both.
 
     Raises:
         InputError: they are not of as many problems, or a seed is there twice.
@@ -81,7 +81,7 @@ def paired_differences(seeds: Sequence[int], scores: Array, others: Sequence[int
 
 
 def histogram(scores: Array, bins: int = 10) -> tuple[int, ...]:
-    """How many scores, from 0 to 1, fall into each of equally wide bins; 1 itself is in the last one."""
+    """Count the scores, from 0 to 1, in each of equally wide bins; 1 itself is in the last one."""
     scores = _checked(scores)
     if len(scores) and not 0 <= scores.min() <= scores.max() <= 1:
         raise InputError(f"Scores from {scores.min():g} to {scores.max():g} have no histogram: give shares, 0 to 1.")
@@ -91,7 +91,7 @@ def histogram(scores: Array, bins: int = 10) -> tuple[int, ...]:
 
 
 def _checked(values: Array) -> Array:
-    """The values in float64, if all are numbers: sorted, NaN would count as the best of all, and then be left out."""
+    """Return the values in float64; refuse NaN, which would be sorted as the best of all, and then left out."""
     values = np.asarray(values, np.float64)
     if not np.isfinite(values).all():
         raise InputError(f"{int((~np.isfinite(values)).sum())} of {values.size} scores are NaN or infinite.")

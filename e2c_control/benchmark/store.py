@@ -64,13 +64,13 @@ def write_cell(folder: Path, cell: Cell, result: Result) -> None:
 
 
 def read_cells(folder: Path) -> list[Stored]:
-    """All finished cells of a folder, by name; `InputError` if one is damaged or of another version."""
+    """Read all finished cells of a folder, by name; raise `InputError` if one is damaged or of another version."""
     check_folder(folder)
     return [_read(path) for path in sorted(folder.glob("*.json"))]
 
 
 def unfinished(folder: Path, wanted: Sequence[Cell]) -> list[Cell]:
-    """Those cells that the folder does not have yet.
+    """Return those cells that the folder does not have yet.
 
     Raises:
         InputError: what the folder has was made with other settings, so that it cannot stand in one table with them.
@@ -110,7 +110,7 @@ def _read(path: Path) -> Stored:
 
 
 def _checked(cell: Cell, row: Any) -> Mapping[str, Any]:
-    """The row of a cell; ValueError if a field that the report reads is missing, or cannot be such a thing."""
+    """Return the row of a cell; raise ValueError if a field that the report reads is missing or impossible."""
     if cell.world.known_by not in [world.known_by for world in WORLDS.known()]:
         raise ValueError(f"there is no world {cell.world.name} with such tasks")
     found = fields_from(ROW, row, "row")
@@ -130,7 +130,7 @@ def _checked(cell: Cell, row: Any) -> Mapping[str, Any]:
 
 
 def _picture(folder: Path, name: str) -> Path:
-    """A PNG file that stands beside its document."""
+    """Return a PNG file that stands beside its document."""
     path = file_inside(folder, name)
     try:
         with path.open("rb") as file:
@@ -143,7 +143,7 @@ def _picture(folder: Path, name: str) -> Path:
 
 
 def _difference(found: Any, wanted: Any, place: str = "") -> str:
-    """The first place at which two JSON values differ, with both."""
+    """Return the first place at which two JSON values differ, with both."""
     if isinstance(found, dict) and isinstance(wanted, dict):
         one, other = cast(dict[str, Any], found), cast(dict[str, Any], wanted)
         pairs = ((f"{place}.{key}".lstrip("."), one.get(key), other.get(key)) for key in {**one, **other})

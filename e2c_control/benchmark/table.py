@@ -91,7 +91,7 @@ class Line:
 
 
 def gather(world: World, recipe: str, rows: Iterable[Mapping[str, Any]], problems: int = PROTOCOL_SEED) -> list[Scores]:
-    """One `Scores` for each task of a world.
+    """Return one `Scores` for each task of a world.
 
     Args:
         world: in which the cells ran.
@@ -123,7 +123,7 @@ def _oracle(world: World, task: str, row: Mapping[str, Any], problems: int) -> A
 
 
 def summarise(scores: Sequence[Scores], seed: int = 0) -> list[Line]:
-    """A line for each; the seed is that of the bootstrap, the same for every line."""
+    """Return a line for each of the scores; the seed is that of the bootstrap, the same for every line."""
     defaults = {(one.world, one.task): one for one in scores if one.recipe == RECIPE}
     return [_line(one, defaults.get((one.world, one.task)), seed) for one in scores]
 
@@ -164,7 +164,7 @@ class Overall(NamedTuple):
 
 
 def overall(scores: Sequence[Scores], seed: int = 0) -> list[Overall]:
-    """A record for each recipe that was run in every world, if there are several.
+    """Return a record for each recipe that was run in every world, if there are several.
 
     A score is divided by the oracle's mean on its task. Tasks that one model drives are one stratum, so that its
     seeds are drawn with both.

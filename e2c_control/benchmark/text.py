@@ -34,19 +34,19 @@ BINS = "Drives by score: how many in each of ten bins, relative to the fullest; 
 
 
 def with_interval(value: float, interval: Interval, sign: str = "") -> str:
-    """A share as percent: "75.5 [75.2, 75.8]"."""
+    """Return a share as percent: "75.5 [75.2, 75.8]"."""
     text, *ends = (f"{round(100 * share, 1) + 0.0:{sign}.1f}" for share in (value, *(interval or ())))  # no "-0.0"
     return f"{text} [{', '.join(ends)}]" if ends else text
 
 
 def sparkline(counts: Sequence[int]) -> str:
-    """A histogram in one line of text; a dot for an empty bin."""
+    """Return a histogram in one line of text; a dot for an empty bin."""
     most = max(counts)
     return "".join(BARS[-(-len(BARS) * count // most) - 1] if count else "·" for count in counts)
 
 
 def difference_text(line: Line) -> str:
-    """The paired difference, with the number of seeds where it is not that of the line; empty if there is none."""
+    """Return the paired difference, and how many seeds it is of if not the line's number; empty if there is none."""
     found = line.difference
     if found is None:
         return ""
@@ -72,13 +72,13 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 
 def markdown_table(lines: Sequence[Line]) -> list[str]:
-    """Lines of a Markdown table, without the words around it."""
+    """Return lines of a Markdown table, without the words around it."""
     rows = [HEADING, ("---",) * len(HEADING), *(_cells(line) for line in lines)]
     return [f"| {' | '.join(row)} |" for row in rows]
 
 
 def overall_sentences(records: Sequence[Overall]) -> list[str]:
-    """What a recipe reaches over all worlds, one item of a list each."""
+    """Say what a recipe reaches over all worlds, one item of a list each."""
     return [
         f"- `{one.recipe}`, all drives in {one.worlds} worlds, percent of the oracle: mean "
         f"{with_interval(one.mean, one.mean_interval)}, IQM {with_interval(one.iqm, one.iqm_interval)}."
@@ -87,7 +87,7 @@ def overall_sentences(records: Sequence[Overall]) -> list[str]:
 
 
 def table_csv(lines: Sequence[Line]) -> str:
-    """The table with full precision; an end of an interval that there is not is empty."""
+    """Return the table with full precision; an end of an interval that there is not is empty."""
     rows: list[dict[str, object]] = []
     for line in lines:
         ends = {
@@ -120,7 +120,7 @@ def table_csv(lines: Sequence[Line]) -> str:
 
 
 def drives_csv(scores: Sequence[Scores]) -> str:
-    """Every drive: world, task, recipe, seed, number of the problem, score, oracle."""
+    """Return every drive: world, task, recipe, seed, number of the problem, score, oracle."""
     return _csv(
         [
             {

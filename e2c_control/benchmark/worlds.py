@@ -32,7 +32,7 @@ class World:
     episode_length: int = EPISODE_LENGTH[default_starts(native=True)]
 
     def task(self, name: str) -> Task:
-        """One of its tasks."""
+        """Make one of its tasks."""
         arguments: Any = dict(self.arguments)
         module = self.environment.rpartition(":")[0]
         return make_task(f"{module}:{name}" if module else name, **arguments)

@@ -154,19 +154,19 @@ def _of_the_machine(error: OSError) -> str:
 def _sentence(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
-    """A warning as the command line shows it: what concerns the user without a place in the code."""
+    """Return a warning as the command line shows it: what concerns the user, without a place in the code."""
     if issubclass(category, InputWarning):
         return f"e2c: {message}\n"
     return _FORMAT(message, category, filename, lineno, line)
 
 
 def _drop_output() -> None:
-    """What Python flushes at its end must not complain again."""
+    """Drop what Python flushes at its end, which must not complain again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def parse(arguments: Sequence[str]) -> Command | None:
-    """The command that the arguments ask for; None if they ask for help, which is then printed."""
+    """Return the command that the arguments ask for; None if they ask for help, which is then printed."""
     name, options = (arguments[0], list(arguments[1:])) if arguments else ("--help", [])
     if name == "help" and options:
         return parse([options[0], "--help"])
@@ -184,7 +184,7 @@ def parse(arguments: Sequence[str]) -> Command | None:
 
 
 def help_text() -> str:
-    """What `e2c --help` says."""
+    """Return what `e2c --help` says."""
     width = max(map(len, SUMMARIES))
     lines = [f"  {name:{width}}  {summary}" for name, summary in SUMMARIES.items()]
     return HELP.format(commands="\n".join(lines))

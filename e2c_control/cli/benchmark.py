@@ -163,7 +163,7 @@ def _row(line: Line) -> tuple[str, ...]:
 
 
 def _scores(result: Result) -> str:
-    """Mean scores of the tasks in percent."""
+    """Return mean scores of the tasks in percent."""
     means = {
         task.rpartition("/")[2]: sum(found["scores"]) / len(found["scores"])
         for task, found in result.row["tasks"].items()

@@ -31,12 +31,12 @@ FolderName = Annotated[str, Through(folder_name)]
 
 
 def say(label: str, text: object = "") -> None:
-    """A line with a label in front, at once even where the output is a file."""
+    """Print a line with a label in front, at once even where the output is a file."""
     print(f"{label:<9} {text}".rstrip(), flush=True)
 
 
 def suggest(*commands: str) -> None:
-    """What to do next."""
+    """Print what to do next."""
     for i, command in enumerate(commands):
         say("Next" if i == 0 else "or", command)
 

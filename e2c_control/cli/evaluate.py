@@ -51,7 +51,7 @@ class Evaluate:
         suggest(f"e2c plan --run {as_option(self.run[0])}" + (f" --task {quoted(self.task[0])}" if self.task else ""))
 
     def report(self, results: list[Evaluation]) -> None:
-        """The table of scores, and where they are written.
+        """Print the table of scores, and say where they are written.
 
         Raises:
             InputError: some could not be written.

@@ -131,7 +131,7 @@ class Explore:
         config._explore(env, out, run)
 
     def _explore(self, env: str, out: Path, old: RunFolder | None) -> None:
-        """In a new run, or in an old one from its newest checkpoint on."""
+        """Explore in a new run, or in an old one from its newest checkpoint on."""
         from stable_baselines3.common.logger import Logger
 
         from e2c_control import FreeEnergyAgent, NoveltyOptions
@@ -186,7 +186,7 @@ class Explore:
         suggest(f"e2c train --dataset {as_option(out)}")
 
     def _watching(self, task: Task | None, gathering: Gathering, steps: int) -> list[BaseCallback]:
-        """What draws pictures; coverage counts what was seen in the steps before as well."""
+        """Return what draws pictures; coverage counts what was seen in the steps before as well."""
         from e2c_control.agents.exploration import MostNovel
 
         found: list[BaseCallback] = [MostNovel(gathering.card.frame_shape[-1], self._between_pictures)]
@@ -201,7 +201,7 @@ class Explore:
         return max(self.steps // PICTURES, 1)
 
     def _worlds(self, env: str) -> tuple[VecEnv, EnvSource]:
-        """The environments, and what they are made of."""
+        """Make the environments, and say what they are made of."""
         from functools import partial
 
         from e2c_control import make_image_env
@@ -215,7 +215,7 @@ class Explore:
         return vec_env_of(partial(make_image_env, env, self.frame_stack, **looks), self.n_envs, seed=self.seed), source
 
     def _coverage(self, task: Task | None, card: DatasetCard) -> Coverage | None:
-        """What watches the states, where they are known to be of a task's system."""
+        """Return what watches the states, where they are known to be of a task's system."""
         import numpy as np
 
         from e2c_control.agents.exploration import Coverage

@@ -37,7 +37,7 @@ class Quickstart:
     runs: Path = Path("runs")
 
     def __call__(self) -> None:
-        """All four steps, each announced as the command that does it alone."""
+        """Take all four steps, each announced as the command that does it alone."""
         from e2c_control.training.distributed import ALONE
 
         seed = f" --seed {self.seed}" if self.seed else ""

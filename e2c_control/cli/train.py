@@ -122,7 +122,7 @@ class Train:
             suggest(plan, *evaluate, f"tensorboard --logdir {quoted(run.path)}")
 
     def train(self, job: Job) -> RunFolder:
-        """The run, trained to its end by this process and the others of its job."""
+        """Train the run to its end, by this process and the others of its job."""
         from e2c_control import TrainConfig
         from e2c_control.runs.checkpoint import latest
         from e2c_control.runs.folder import RunFolder
@@ -155,7 +155,7 @@ class Train:
             raise InputError(both if self.dataset else "Give --dataset, --env or --resume; see e2c train --help.")
 
     def _begin(self, job: Job) -> RunFolder:
-        """The run to train, new or to go on with."""
+        """Begin a run, or open the one to go on with."""
         from e2c_control.runs.folder import RunFolder
 
         run = self._new(job) if self.resume is None else RunFolder.open(self.resume)
@@ -218,7 +218,7 @@ class Train:
         return replace(recipe, embedding=sizes, latent_noise=self.latent_noise).scaled(self.steps_scale)
 
     def _collected(self) -> Path:
-        """The dataset of --env: made now, unless it is there already."""
+        """Return the dataset of --env: made now, unless it is there already."""
         env = self.env or ""
         folder = Path("datasets") / env.rpartition(":")[2].rpartition("/")[2]
         remedy = "give another one with --dataset, or move it away"

@@ -43,7 +43,7 @@ def trusting_again(folder: Path) -> str:
 
 
 def parse_arguments(given: Sequence[str]) -> dict[str, Any]:
-    """`("noise=0.5", "name=abc")` as {"noise": 0.5, "name": "abc"}: a Python literal where it is one, else text."""
+    """Return `("noise=0.5", "name=abc")` as {"noise": 0.5, "name": "abc"}: a Python literal, or else a text."""
     arguments: dict[str, Any] = {}
     for text in given:
         name, equals, value = text.partition("=")

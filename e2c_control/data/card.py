@@ -57,7 +57,7 @@ class DatasetCard:
         return replace(self, versions={**self.versions, **ours})
 
     def to_json(self) -> str:
-        """The text of ``dataset.json``."""
+        """Return the text of ``dataset.json``."""
         fields = asdict(self)
         if self.checksum is None:
             del fields["checksum"]

@@ -92,7 +92,7 @@ def collect_into(
     frame_stack: int | None = None,
     progress: bool = False,
 ) -> None:
-    """The rounds of `collect` that an unfinished dataset lacks."""
+    """Collect the rounds of `collect` that an unfinished dataset lacks."""
     _check_request(vector_env, transitions, episode_length, starts)
     transitions, episode_length = whole("transitions", transitions), whole("episode_length", episode_length)
     seed = whole("seed", seed, least=0)
@@ -170,14 +170,14 @@ class _Episodes:
         self._states = None if card.state_dim is None else np.zeros((*rows, card.state_dim))
 
     def begin(self, mask: Mask, frames: NDArray[np.uint8], states: NDArray[np.float64] | None) -> None:
-        """The environments in ``mask`` start an episode at these frames."""
+        """Begin an episode of the environments in ``mask`` at these frames."""
         self.lengths[mask] = 0
         self._frames[mask, 0] = frames[mask]
         if (kept := self._kept_states(states)) is not None and states is not None:
             kept[mask, 0] = states[mask]
 
     def extend(self, mask: Mask, actions: NDArray[np.float32], step: Step) -> None:
-        """The environments in ``mask`` took these actions and came to the frames of ``step``."""
+        """Add the actions that the environments in ``mask`` took, and the frames of ``step`` that they came to."""
         env, row = np.flatnonzero(mask), self.lengths[mask]
         self._actions[env, row] = actions[env]
         self._frames[env, row + 1] = step.frames[env]
@@ -210,7 +210,7 @@ def _round(
     wanted: int,
     bar: "tqdm[Any]",
 ) -> None:
-    """From a reset of all environments, write at most T transitions of each and ``wanted`` of all."""
+    """Reset all environments; write at most T transitions of each and ``wanted`` of all."""
     length, index = episodes.episode_length, np.arange(episodes.n_envs)
     quota = np.clip(wanted - index * length, 0, length)
     recording = quota > 0

@@ -39,7 +39,7 @@ def check_unit_actions(name: str, space: Any) -> None:
 
 
 def with_unit_actions(env: Any, name: str) -> gymnasium.Env[Any, Any]:
-    """The environment with actions in [-1, 1]; one whose bounds are equal is held there, whatever the action says.
+    """Return the environment with actions in [-1, 1]; one whose bounds are equal is held there, whatever they say.
 
     Raises:
         InputError: its actions are not continuous and bounded.

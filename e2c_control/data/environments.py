@@ -42,7 +42,7 @@ def make_image_env(
     grayscale: bool | None = None,
     **kwargs: Any,
 ) -> ImageEnv:
-    """One environment with (H, W, frame_stack * C) uint8 observations, oldest first, and actions in [-1, 1].
+    """Make an environment with (H, W, frame_stack * C) uint8 observations, oldest first, and actions in [-1, 1].
 
     Args:
         env_id: Gymnasium id, or "module:Id" to import the module that registers it first.
@@ -74,7 +74,7 @@ def make_vector_env(
     processes: bool = False,
     **kwargs: Any,
 ) -> VectorEnv[NDArray[np.uint8], NDArray[np.float32], Any]:
-    """N environments that show and take what `make_image_env`'s do, in batches.
+    """Make N environments that show and take what `make_image_env`'s do, in batches.
 
     Args:
         env_id, frame_stack, image_size, grayscale, kwargs: as for `make_image_env`.
@@ -193,7 +193,7 @@ class Shrunk(wrappers.TransformObservation[Any, Any, Any]):
 
 
 def drawn_shape(env: Any) -> tuple[int, int]:
-    """Sides (h, w) of the pictures that an environment of `make_image_env` draws, before they are made small."""
+    """Return sides (h, w) of the pictures that an environment of `make_image_env` draws, before they are made small."""
     height, width = env.observation_space.shape[:2]
     while isinstance(env, gymnasium.Wrapper):
         if isinstance(env, Shrunk):
@@ -235,7 +235,7 @@ def _tell_if_rendered(env: Any, env_id: str) -> None:
 
 
 def _with_channel_axis(env: ImageEnv) -> ImageEnv:
-    """(H, W) → (H, W, 1)."""
+    """Return an array (H, W) as (H, W, 1)."""
     space = env.observation_space
     if space.shape is None or len(space.shape) == 3:
         return env
@@ -247,14 +247,14 @@ class ImageView(wrappers.TransformObservation[Any, Any, Any]):
 
 
 def stacked(env: ImageEnv, count: int) -> ImageEnv:
-    """The environment with so many frames (H, W, C) in an observation (H, W, count * C); a reset repeats its first."""
+    """Return the environment with count frames in an observation (H, W, count * C); a reset repeats its first."""
     height, width, channels = cast(tuple[int, ...], env.observation_space.shape)
     space = spaces.Box(0, 255, (height, width, count * channels), np.uint8)
     return ImageView(wrappers.FrameStackObservation(env, count), stack_frames, space)
 
 
 def _read(layout: Layout, env_id: str, frame: Any) -> NDArray[np.uint8]:
-    """The frame as an image, if it is what the space says."""
+    """Return the frame as an image, if it is what the space says."""
     pixels: NDArray[Any] = np.asarray(frame)
     if not layout.fits(pixels):
         raise bad_frames(env_id, pixels, layout.shape, layout.limits)

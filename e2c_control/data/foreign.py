@@ -70,7 +70,7 @@ class Foreign(gymnasium.Wrapper[Any, Any, Any, Any]):
 
 
 def as_vector(state: Any) -> NDArray[np.float64] | None:
-    """A state as (n,) float64, n of 1 or more; none where it is anything else than a vector of real numbers."""
+    """Return a state as (n,) float64, n of 1 or more; none where it is no vector of real numbers."""
     if state is None or isinstance(state, str | bytes | Mapping) or np.ma.is_masked(state):
         return None
     try:
@@ -81,7 +81,7 @@ def as_vector(state: Any) -> NDArray[np.float64] | None:
 
 
 def as_vectors(states: Any, mask: NDArray[np.bool_] | None = None) -> NDArray[np.float64] | None:
-    """States of N environments as (N, n) float64; none where one, of those in ``mask``, is no finite vector of numbers.
+    """Return the states of N environments as (N, n) float64; none where one in ``mask`` is no vector of finite numbers.
 
     Args:
         states: as a Gymnasium vector gathers them: an array of numbers, or of objects.

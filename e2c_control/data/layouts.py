@@ -40,7 +40,7 @@ class Layout:
         return self.limits is None and len(self.axes) < 4 and self.axes == tuple(range(len(self.axes)))
 
     def fits(self, array: NDArray[Any]) -> bool:
-        """Whether an array is of this layout, its numbers within the limits."""
+        """Return whether an array is of this layout, its numbers within the limits."""
         if array.shape != self.shape or (self.limits is None and array.dtype != np.uint8):
             return False
         if self.limits is None:
@@ -49,7 +49,7 @@ class Layout:
         return array.dtype.kind in "biuf" and bool(((array >= low - slack) & (array <= high + slack)).all())
 
     def read(self, array: NDArray[Any]) -> NDArray[np.uint8]:
-        """The image (H, W) or (H, W, C) of an array that fits."""
+        """Read the image (H, W) or (H, W, C) of an array that fits."""
         image = array.transpose(self.axes)
         if self.limits is not None:
             low, high = self.limits
@@ -58,7 +58,7 @@ class Layout:
 
 
 def image_layout(space: Any) -> Layout | None:
-    """How observations of a space are images, where that is beyond doubt: none otherwise.
+    """Return how observations of a space are images, where that is beyond doubt; none otherwise.
 
     Channels come last if there are at most four, as Gymnasium has them; else they are the first or the last axis, if
     that is the shortest. (stack, H, W, C) are frames one after another. Numbers other than uint8 are images if all have
@@ -80,7 +80,7 @@ def image_layout(space: Any) -> Layout | None:
 
 
 def has_pictures(space: Any) -> bool:
-    """Whether a space, or a part of it, has as many dimensions and numbers as an image."""
+    """Return whether a space, or a part of it, has as many dimensions and numbers as an image."""
     if isinstance(space, spaces.Dict | spaces.Tuple):
         parts: Any = cast(Any, space).spaces
         return any(has_pictures(part) for part in (parts.values() if isinstance(space, spaces.Dict) else parts))

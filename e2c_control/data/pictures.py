@@ -25,7 +25,7 @@ _AT_ONCE = 4
 
 
 def resized(picture: Image, height: int, width: int) -> Image:
-    """A picture (h, w) or (h, w, C) with other sides, by the mean of what each pixel covers."""
+    """Return a picture (h, w) or (h, w, C) with other sides, by the mean of what each pixel covers."""
     if picture.shape[:2] == (height, width):
         return picture
     layers = picture.reshape(*picture.shape[:2], -1)
@@ -36,12 +36,12 @@ def resized(picture: Image, height: int, width: int) -> Image:
 
 
 def grey(picture: Image) -> Image:
-    """Brightness (H, W) of colours (H, W, 3), as Gymnasium's GrayscaleObservation weighs them."""
+    """Return brightness (H, W) of colours (H, W, 3), as Gymnasium's GrayscaleObservation weighs them."""
     return np.sum(picture * np.array([0.2125, 0.7154, 0.0721]), axis=-1).astype(np.uint8)
 
 
 def as_frame(picture: Image, frame_shape: tuple[int, int, int]) -> Image:
-    """A picture (h, w) or (h, w, 3) as a frame (H, W, C) of one channel or three: made small first, and grey then."""
+    """Return a picture (h, w) or (h, w, 3) as a frame (H, W, C) of 1 or 3 channels: made small first, then grey."""
     height, width, channels = frame_shape
     small = resized(picture, height, width)
     if channels == 1:
@@ -50,7 +50,7 @@ def as_frame(picture: Image, frame_shape: tuple[int, int, int]) -> Image:
 
 
 def read_picture(path: Path) -> Image:
-    """An image file as (h, w) in grey or (h, w, 3) in colours.
+    """Read an image file as (h, w) in grey or (h, w, 3) in colours.
 
     Raises:
         InputError: there is none, it cannot be read, is too large to be one, or is partly transparent.
@@ -89,7 +89,7 @@ def _pixels(path: Path, file: Any) -> Image:
 
 
 def _opaque(path: Path, file: Any) -> Image:
-    """The colours of a picture through which nothing shines."""
+    """Return the colours of a picture through which nothing shines."""
     colours: NDArray[Any] = np.array(file.convert("RGBA"), np.uint8)
     if (colours[..., 3] < 255).any():
         raise InputError(f"{path} is partly transparent, and what shines through is unknown: give it a background.")

@@ -56,7 +56,7 @@ class FileRows:
         return out
 
     def all(self) -> NDArray[Any]:
-        """The whole array, in memory once: a copy of a map is there twice."""
+        """Return the whole array, in memory once: a copy of a map is there twice."""
         out = np.empty((self._count, *self.row_shape), self._dtype)
         if out.size:
             self._read(0, out.data.cast("B"))

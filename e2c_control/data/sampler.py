@@ -97,12 +97,12 @@ class WindowSampler:
         self._actions = torch.as_tensor(transitions.all_actions()).to(self.device)
 
     def draw(self) -> Batch:
-        """The next random batch, or this process's share of it."""
+        """Draw the next random batch, or this process's share of it."""
         chosen = torch.randint(len(self.starts), (self.batch_size,), generator=self.generator)
         return self.gather(self.starts[chosen[self._slice].numpy()])
 
     def ordered(self, limit: int | None = None) -> Iterator[Batch]:
-        """All windows in order, or ``limit`` of them spread evenly; the last batch may be smaller."""
+        """Return all windows in order, or ``limit`` of them spread evenly; the last batch may be smaller."""
         starts = self.starts
         if limit is not None and limit < len(starts):
             starts = starts[np.linspace(0, len(starts) - 1, limit).round().astype(np.int64)]
@@ -110,7 +110,7 @@ class WindowSampler:
             yield self.gather(starts[first : first + self.batch_size])
 
     def gather(self, starts: NDArray[np.int64]) -> Batch:
-        """The windows at the rows ``starts (N,)``."""
+        """Return the windows at the rows ``starts (N,)``."""
         rows = self.transitions.window_rows(starts, self.steps, self.stack)
         frame_rows = torch.as_tensor(rows)
         action_rows = frame_rows[:, self.stack - 1 : -1] if self.steps else frame_rows[:, :0]

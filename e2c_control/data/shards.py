@@ -35,7 +35,7 @@ class Shard:
 
     @classmethod
     def read(cls, path: Path) -> Shard:
-        """A dataset of the disk."""
+        """Read a dataset from the disk."""
         found = Transitions.open(path)
         states = None if found.states is None else np.array(found.states)
         return cls(found.card, np.array(found.frames), np.array(found.actions), found.episodes, states)
@@ -66,7 +66,7 @@ def join_shards(path: Path, shards: Iterable[Shard], *, seed: int, overwrite: bo
 
 
 def alike(one: DatasetCard, other: DatasetCard) -> bool:
-    """Whether parts can be one dataset: they were made alike, but for their seeds, and one may have lost its states."""
+    """Return whether parts can be one dataset: made alike but for their seeds; one may have lost its states."""
     no_states = None in (one.state_dim, other.state_dim)
     one = one.as_begun_by(other)
     return replace(one, seed=other.seed, state_dim=other.state_dim if no_states else one.state_dim) == other

@@ -253,7 +253,7 @@ def _from_envs(
 
 
 def _is_task(env: gymnasium.Env[Any, Any]) -> bool:
-    """Whether it is a task with nothing around it, of which others can be made."""
+    """Return whether it is a task with nothing around it, of which others can be made."""
     return type(env.unwrapped) is TaskEnv and not user_wrappers(env)
 
 

@@ -42,7 +42,7 @@ def check_arguments(env_id: str, names: Iterable[str], allowed: Container[str] =
 
 
 def find_spec(env_id: str) -> EnvSpec:
-    """The registered `EnvSpec` of "Id" or "module:Id"; `InputError` if there is none."""
+    """Return the registered `EnvSpec` of "Id" or "module:Id"; raise `InputError` if there is none."""
     if not isinstance(env_id, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InputError(f"{short(env_id)} is no id: give 'Id' or 'module:Id', and an object to the agent itself.")
     module, _, name = env_id.rpartition(":")

@@ -57,7 +57,7 @@ class Stepper:
         return self._checked(frames), self._states(info, mask)
 
     def act(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Actions (N, m) in [-1, 1]."""
+        """Choose actions (N, m) in [-1, 1]."""
         actions = self._policy(frames, self._rng)
         expected = self._vector_env.action_space.shape
         if actions.shape != expected or not np.isfinite(actions).all():
@@ -65,7 +65,7 @@ class Stepper:
         return np.clip(actions, -1, 1).astype(np.float32, copy=False)
 
     def step(self, actions: NDArray[np.float32]) -> "Step":
-        """One step of all environments."""
+        """Take one step of all environments."""
         with in_a_sentence(f"{self._name} failed in step"):
             frames, _, terminated, truncated, info = self._vector_env.step(actions)
         frames, ended = self._checked(frames), terminated | truncated
@@ -93,7 +93,7 @@ class Stepper:
         return frames
 
     def _states(self, info: Mapping[str, Any], mask: Mask | None = None) -> NDArray[np.float64] | None:
-        """States (N, n) if all, or those in ``mask``, are vectors of numbers; from the first other one on none."""
+        """Return states (N, n) while all, or those in ``mask``, are vectors of numbers; none ever after one is not."""
         if not self._has_states:
             return None
         told = info.get("_state", True) if mask is None else np.asarray(info.get("_state", True)) | ~mask

@@ -17,7 +17,7 @@ class FrameStore(Protocol):
     """Frames of a dataset by their row."""
 
     def gather(self, rows: Tensor) -> Tensor:
-        """``rows (N, L)`` int64, on the CPU → frames (N, L, H, W, C) uint8, on the device."""
+        """Return frames (N, L, H, W, C) uint8, on the device, of ``rows`` (N, L) int64, on the CPU."""
         ...
 
 

@@ -93,7 +93,7 @@ class Transitions:
                 raise InputError(f"{self.path / name}.npy holds {name} that are not {what}: {REMEDY}.")
 
     def frames_at(self, rows: NDArray[np.int64], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
-        """``frames[rows]``, read so that nothing of the file stays in memory: the way to read many of a large dataset.
+        """Return ``frames[rows]``, and keep nothing of the file in memory: the way to read many of a large dataset.
 
         Args:
             rows: of any shape.
@@ -102,7 +102,7 @@ class Transitions:
         return self._frame_rows.take(rows, out)
 
     def all_actions(self) -> NDArray[np.float32]:
-        """``actions`` in memory, (F, m)."""
+        """Return ``actions`` in memory, (F, m)."""
         return FileRows(cast("np.memmap[Any, np.dtype[np.float32]]", self.actions)).all()
 
     @cached_property
@@ -134,7 +134,7 @@ class Transitions:
         episodes: NDArray[np.int64] | None = None,
         repeat_first: bool = True,
     ) -> NDArray[np.int64]:
-        """Rows at which a window of ``steps`` transitions may start, ascending: (W,) int64.
+        """Return the rows at which a window of ``steps`` transitions may start, ascending: (W,) int64.
 
         Args:
             steps: K ≥ 0; a window at row t reaches to the frame t + K of the same episode.
@@ -156,7 +156,7 @@ class Transitions:
         return np.cumsum(rows, out=rows)
 
     def window_rows(self, starts: NDArray[np.int64], steps: int, stack: int = 1) -> NDArray[np.int64]:
-        """Rows of the frames of each window: (N,) → (N, stack + steps) int64.
+        """Return the rows (N, stack + steps) int64 of the frames of windows that start at ``starts`` (N,).
 
         Columns ``k .. k + stack - 1`` make the observation after k steps, oldest first; before its episode a stack
         repeats the first frame.
@@ -166,7 +166,7 @@ class Transitions:
         return np.maximum(rows, self.episodes[episode][:, None])
 
     def split(self, held_out: float, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Episodes to train on and episodes to hold out, each ascending; the same seed gives the same split.
+        """Split episodes into those to train on and those to hold out, each ascending; the same seed, the same split.
 
         Args:
             held_out: share of the episodes, in [0, 1); above 0 at least one episode is held out and one is not. A
@@ -182,12 +182,12 @@ class Transitions:
 
 
 def _within(values: NDArray[Any], most: float) -> bool:
-    """Whether all are finite and at most so far from 0."""
+    """Return whether all are finite and at most so far from 0."""
     return all(bool((np.abs(block) <= most).all()) for block in _blocks(values))
 
 
 def _blocks(mapped: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """All rows, in blocks that are read from the file one after another."""
+    """Yield all rows, in blocks that are read from the file one after another."""
     rows = FileRows(cast("np.memmap[Any, np.dtype[Any]]", mapped))
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         yield rows.take(np.arange(start, min(start + _ROWS_AT_ONCE, len(rows))))

@@ -35,7 +35,7 @@ PARTS = "parts"
 
 
 def unfinished_folder(path: Path) -> Path:
-    """Where the dataset ``path`` grows until it is finished; nobody named it, so a link there is not followed."""
+    """Return where dataset ``path`` grows until it is finished; as nobody named it, no link there is followed."""
     path = path.absolute()
     folder = path.with_name(f".{path.name}.unfinished")
     if folder.is_symlink():
@@ -44,7 +44,7 @@ def unfinished_folder(path: Path) -> Path:
 
 
 def is_kept(folder: Path) -> bool:
-    """Whether a folder of `unfinished_folder` has something whole in it."""
+    """Return whether a folder of `unfinished_folder` has something whole in it."""
     return any((folder / name).exists() for name in (_JOURNAL, PARTS))
 
 

@@ -52,7 +52,7 @@ class Episode:
     states: Array | None
 
     def scalars(self) -> dict[str, float]:
-        """What TensorBoard shows of all replans, plan/..."""
+        """Return what TensorBoard shows of all replans, plan/..."""
         return summarise(self.replans)
 
 
@@ -110,7 +110,7 @@ def drive_foreign(agent: E2CAgent, trained: TrainedRun, goal: Image | None, step
 
 
 def read_goal(path: Path, env: Any) -> Image:
-    """A picture as a frame (H, W, C) of an environment, on the way that its own pictures take.
+    """Read a picture as a frame (H, W, C) of an environment, on the way that its own pictures take.
 
     Args:
         path: the picture.
@@ -135,7 +135,7 @@ def read_goal(path: Path, env: Any) -> Image:
 
 
 def _wander(agent: E2CAgent, env: Any, steps: int, seed: int) -> Image:
-    """Of what random actions lead to, the observation that the agent takes to be farthest from the start."""
+    """Return what random actions lead to farthest from the start, by the agent's map."""
     rng = np.random.default_rng([seed, 1])
     observation, _ = env.reset(seed=seed)
     seen = [observation]
@@ -152,7 +152,7 @@ def _wander(agent: E2CAgent, env: Any, steps: int, seed: int) -> Image:
 
 
 def _large(env: Any, observation: Image) -> Image:
-    """What a human sees: the environment's own picture, or what the agent sees where it draws none."""
+    """Return what a human sees: the environment's own picture, or what the agent sees where it draws none."""
     if env.render_mode == "rgb_array":
         return np.asarray(env.render(), np.uint8)
     return observation[..., -1:] if observation.shape[-1] != 3 else observation

@@ -20,7 +20,7 @@ PAPER, FAINT, INK = (255, 255, 255), (190, 190, 190), (40, 40, 40)
 
 
 def film(episode: Episode, embedding: Embedding) -> list[Image]:
-    """Frames (480, w, 3), one for each step; the last one stays for a moment."""
+    """Return frames (480, w, 3), one for each step; the last one stays for a moment."""
     foreseen = decode_frames(embedding, np.stack([plan[-1] for plan in episode.plans]), episode.goal.shape[-1])
     last = len(foreseen) - 1
     frames = [

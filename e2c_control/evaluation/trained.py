@@ -108,7 +108,7 @@ class TrainedRun:
         return make_image_env(self.environment, frame_stack or self.frame_stack, **self.card.environment_kwargs)
 
     def task(self, other: str | None = None) -> Task:
-        """The task that it was trained on, or another one that looks and moves like it.
+        """Return the task that it was trained on, or another one that looks and moves like it.
 
         Raises:
             InputError: there is no such task, or its images or its motion are others.
@@ -128,7 +128,7 @@ class TrainedRun:
         return task
 
     def _made(self, arguments: Mapping[str, Any]) -> Task:
-        """The task with the arguments that the run's card has."""
+        """Return the task with the arguments that the run's card has."""
         name = self.environment
         try:
             return _task(name, **arguments)
@@ -136,7 +136,7 @@ class TrainedRun:
             raise InputError(f"{self.folder.path / NAME} is damaged, {error} Restore the run's own files.") from error
 
     def _made_alike(self, name: str, own: Task, known: Mapping[str, Any]) -> Task:
-        """A task, where it is of the same system made with the same physics."""
+        """Return a task, where it is of the same system made with the same physics."""
         task = _task(name)
         if type(task.system) is type(own.system):
             task = _task(name, **{option: value for option, value in known.items() if option not in OF_A_TASK})
@@ -196,14 +196,14 @@ class TrainedRun:
 
 
 def _task(name: str, **arguments: Any) -> Task:
-    """The task of an environment id; `InputError` if there is none."""
+    """Return the task of an environment id; raise `InputError` if there is none."""
     if (task := task_behind(name, **arguments)) is None:
         raise InputError(f"{name} has no task, and no goals to score by: choose one of {', '.join(task_ids())}.")
     return task
 
 
 def differences(own: System, other: System) -> list[str]:
-    """What tells two systems apart, noise aside: numbers with their values, anything else by name."""
+    """Return what tells two systems apart, noise aside: numbers with their values, anything else by name."""
     if type(own) is not type(other):
         return [f"{type(other).__name__}, not {type(own).__name__}"]
     names = [field.name for field in fields(own) if field.name not in UNSEEN]
@@ -218,12 +218,12 @@ def _difference(name: str, mine: Any, theirs: Any) -> str:
 
 
 def environment_name(card: DatasetCard) -> str:
-    """The Gymnasium id without the module in front."""
+    """Return the Gymnasium id without the module in front."""
     return card.environment.rpartition(":")[2]
 
 
 def own_task(card: DatasetCard) -> Task | None:
-    """The task behind a dataset; none if its environment has none, or cannot be made here."""
+    """Return the task behind a dataset; none if its environment has none, or cannot be made here."""
     import_trusted(card.environment)
     name = environment_name(card)
     with suppress(InputError):

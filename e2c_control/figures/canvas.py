@@ -18,7 +18,7 @@ BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 
 
 def new_figure(width: int, height: int, arrange: bool = True) -> Figure:
-    """An empty figure of so many pixels, which arranges its axes by itself unless they come with their place."""
+    """Make an empty figure of so many pixels, which arranges its axes by itself unless they come with their place."""
     layout = "constrained" if arrange else None
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, layout=layout, facecolor="white")
     FigureCanvasAgg(figure)
@@ -26,7 +26,7 @@ def new_figure(width: int, height: int, arrange: bool = True) -> Figure:
 
 
 def to_image(figure: Figure) -> Image:
-    """The figure as it looks, (H, W, 3) uint8."""
+    """Return the figure as it looks, (H, W, 3) uint8."""
     canvas = figure.canvas
     assert isinstance(canvas, FigureCanvasAgg)
     canvas.draw()
@@ -46,6 +46,6 @@ def dress(axes: Axes, title: str, x: str = "", y: str = "") -> None:
 
 
 def show_pixels(axes: Axes, image: Image) -> None:
-    """A frame (H, W, C) with the centre of pixel (row, column) at x = column, y = row."""
+    """Show a frame (H, W, C) with the centre of pixel (row, column) at x = column, y = row."""
     pixels = image[..., 0] if image.shape[-1] == 1 else image[..., :3]
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")

@@ -154,7 +154,7 @@ def _over_time(figure: Figure, place: SubplotSpec, journey: Journey, names: Sequ
 
 
 def _shade(axes: Axes, in_goal: NDArray[np.bool_]) -> None:
-    """A band over every run of steps in the goal region; step t + 1 follows action t."""
+    """Draw a band over every run of steps in the goal region; step t + 1 follows action t."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], in_goal.astype(np.int8), [0]))))
     for i, (begin, end) in enumerate(edges.reshape(-1, 2)):
         label = None if i else "in the goal region"
@@ -162,7 +162,7 @@ def _shade(axes: Axes, in_goal: NDArray[np.bool_]) -> None:
 
 
 def _unbroken(values: Array, goal: float) -> Array:
-    """Values (H + 1,) as they are, but an angle that jumps from pi to -pi goes on beyond pi, and ends near the goal."""
+    """Return values (H + 1,); an angle does not jump from pi to -pi but goes on beyond pi, and ends near the goal."""
     # By nearly a whole turn: an angle that comes back elsewhere, as at a joint's end, is broken in truth.
     jumps = np.abs(np.diff(values)) > 1.5 * np.pi
     if not jumps.any() or np.abs(values).max() > np.pi + 1e-6:

@@ -46,12 +46,12 @@ def latent_map(
 
 
 def is_plane(states: Array) -> bool:
-    """Whether states (N, n) are places in a plane."""
+    """Return whether states (N, n) are places in a plane."""
     return states.shape[1] == 2 and not any(is_angle(values) for values in states.T)
 
 
 def map_colours(states: Array | None, count: int) -> Array | str:
-    """The colours of `count` points by their states: by place, or by the first variable."""
+    """Return the colours of `count` points by their states: by place, or by the first variable."""
     if states is None:
         return np.broadcast_to(np.array([0.7, 0.7, 0.7]), (count, 3)).copy()
     if is_plane(states):

@@ -79,7 +79,7 @@ def _paths(axes: Axes, plan: Plan, at_limit: NDArray[np.bool_], shown: int) -> N
 
 
 def _costs(axes: Axes, plan: Plan, shown: int) -> None:
-    """Each line ends, with a dot, where the work on its problem did."""
+    """Draw the costs: each line ends, with a dot, where the work on its problem did."""
     for i in range(len(plan)):
         end = int(plan.iterations[i])
         heavy = i == shown
@@ -107,7 +107,7 @@ def _controls(axes: Axes, controls: Array, at_limit: NDArray[np.bool_], limits: 
 
 
 def _in_pi(value: float) -> str:
-    """An angle as a multiple of pi / 2."""
+    """Return an angle as a multiple of pi / 2."""
     halves = round(2 * value / np.pi)
     if halves == 0:
         return "0"

@@ -73,7 +73,7 @@ def image_rows(embedding: Embedding, batch: Batch, count: int) -> list[tuple[str
 
 
 def _strip(images: Image) -> Image:
-    """Images (N, H, W, C) side by side with white gaps."""
+    """Return images (N, H, W, C) side by side with white gaps."""
     padded = np.pad(images, ((0, 0), (0, 0), (0, GAP), (0, 0)), constant_values=255)
     return np.concatenate(list(padded), axis=1)[:, :-GAP]
 

@@ -25,12 +25,12 @@ class Projection:
     names: tuple[str, ...]
 
     def __call__(self, latents: Array) -> Array:
-        """Latents (..., k) to coordinates (..., p)."""
+        """Project latents (..., k) to coordinates (..., p)."""
         return (latents - self.centre) @ self.axes
 
 
 def project(latents: Array, count: int) -> Projection:
-    """Two latents are shown as they are, more by the first `count` principal components of the points (N, k).
+    """Project latents: two are shown as they are, more by the first `count` principal components of the points (N, k).
 
     A component's sign is free. It is such that the latent that counts most in it counts positively, so that pictures
     of one map are not mirror images of each other.

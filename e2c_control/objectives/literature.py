@@ -66,7 +66,7 @@ def e2c_multistep(embedding: EmbeddingConfig) -> Recipe:
 
 
 def _then_dynamics(name: str, embedding: EmbeddingConfig, *terms: WeightedTerm) -> Recipe:
-    """An auto-encoder first, and a non-linear transition on what it has found."""
+    """Train an auto-encoder first, and then a non-linear transition on what it has found."""
     trained: tuple[Part, ...] = ("encoder", "decoder")
     seen = Phase("see", 4000, terms, horizon=1, batch_size=128, learning_rate=1e-3, train=trained)
     moves = (WeightedTerm("latent_prediction"),)
@@ -75,23 +75,23 @@ def _then_dynamics(name: str, embedding: EmbeddingConfig, *terms: WeightedTerm) 
 
 
 def ae(embedding: EmbeddingConfig) -> Recipe:
-    """An auto-encoder, dynamics trained separately (Watter et al. 2015, table 1)."""
+    """Train an auto-encoder, and its dynamics separately (Watter et al. 2015, table 1)."""
     return _then_dynamics("ae", embedding, WeightedTerm("reconstruction", options={"sample": False}))
 
 
 def vae(embedding: EmbeddingConfig) -> Recipe:
-    """A variational auto-encoder, dynamics trained separately (Watter et al. 2015, table 1)."""
+    """Train a variational auto-encoder, and its dynamics separately (Watter et al. 2015, table 1)."""
     return _then_dynamics("vae", embedding, WeightedTerm("reconstruction"), WeightedTerm("prior_kl"))
 
 
 def vae_slowness(embedding: EmbeddingConfig) -> Recipe:
-    """The same, with latents that change little from image to image (Watter et al. 2015, table 1)."""
+    """Train the same with latents that change little from image to image (Watter et al. 2015, table 1)."""
     terms = (WeightedTerm("reconstruction"), WeightedTerm("prior_kl"), WeightedTerm("slowness"))
     return _then_dynamics("vae-slowness", embedding, *terms)
 
 
 def _through_next(name: str, embedding: EmbeddingConfig, steps: int, *terms: WeightedTerm) -> Recipe:
-    """Images alone first, as PCC does on the plane, or consistency closes the map before anything is in it."""
+    """Learn from images alone first, as PCC does on the plane, or consistency closes a map that holds nothing."""
     sizes = replace(embedding, process_noise=True, backward_encoder=True)
     images = (WeightedTerm("reconstruction", options={"sample": False}),)
     see = Phase("see", 1500, images, 1, 128, 1e-3, train=("encoder", "decoder"))
@@ -106,7 +106,7 @@ def rce(embedding: EmbeddingConfig) -> Recipe:
 
 
 def _pcc(name: str, embedding: EmbeddingConfig) -> Recipe:
-    """The published weights: prediction 1, consistency 8 more, curvature 8, and a little of a VAE.
+    """Take the published weights: prediction 1, consistency 8 more, curvature 8, and a little of a VAE.
 
     Shortened from some 100,000 steps by twice the published learning rate.
     """
@@ -127,7 +127,7 @@ def pcc(embedding: EmbeddingConfig) -> Recipe:
 
 
 def pcc_amortised(embedding: EmbeddingConfig) -> Recipe:
-    """The same with A and B from the network (Levine et al. 2020, section 4.3)."""
+    """Train the same with A and B from the network (Levine et al. 2020, section 4.3)."""
     return _pcc("pcc-amortised", replace(embedding, matrix_form="full"))
 
 

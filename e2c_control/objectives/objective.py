@@ -79,7 +79,7 @@ class WeightedTerm:
         return str(self.term).rpartition(":")[2]
 
     def weight_at(self, progress: float) -> float:
-        """The factor when `progress`, in [0, 1], of the phase is done."""
+        """Return the factor when `progress`, in [0, 1], of the phase is done."""
         if self.start is None or progress >= self.ramp:
             return self.weight
         return self.start + (self.weight - self.start) * progress / self.ramp
@@ -94,7 +94,7 @@ class Objective(nn.Module):
         self.terms = nn.ModuleDict({t.name: TERMS.find(t.term)(**t.options) for t in terms})
 
     def forward(self, unrolled: Unrolled, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
-        """The total, and every term by name before weighting."""
+        """Return the total, and every term by name before weighting."""
         values: dict[str, Tensor] = {name: term(unrolled) for name, term in self.terms.items()}
         weights = {t.name: t.weight_at(progress) for t in self.weighted}
         total = sum((weights[name] * value for name, value in values.items()), start=next(iter(values.values())) * 0.0)

@@ -110,7 +110,7 @@ class Recipe:
         return sum(phase.steps for phase in self.phases)
 
     def scaled(self, factor: float) -> Recipe:
-        """The same recipe with every phase `factor` times as long; early signs keep the step that they are for."""
+        """Return the recipe with every phase `factor` times as long; early signs keep the step that they are for."""
 
         def length(steps: int) -> int:
             return max(round(factor * steps), 1)
@@ -118,7 +118,7 @@ class Recipe:
         return replace(self, phases=tuple(replace(phase, steps=length(phase.steps)) for phase in self.phases))
 
     def phase_at(self, step: int) -> tuple[Phase, int]:
-        """The phase that optimiser step `step`, counted from 0, belongs to, and the number of steps before it."""
+        """Return the phase of optimiser step `step`, counted from 0, and the number of steps before it."""
         begin = 0
         for phase in self.phases:
             if step < begin + phase.steps:

@@ -65,7 +65,7 @@ def _drawn(embedding: EmbeddingConfig) -> EmbeddingConfig:
 
 
 def unfold(embedding: EmbeddingConfig) -> Recipe:
-    """The default: unfold the map without looking at pixels, then teach a decoder to show it.
+    """Unfold the map without looking at pixels, then teach a decoder to show it: the default.
 
     The decoder learns from a finished embedding, so pictures of predictions never cost any of the map's quality.
     """
@@ -73,7 +73,7 @@ def unfold(embedding: EmbeddingConfig) -> Recipe:
 
 
 def unfold_noisy(embedding: EmbeddingConfig) -> Recipe:
-    """`unfold` for a world whose motion is random, where consistency would shrink the map, in the end to a point.
+    """Unfold for a world whose motion is random, where consistency would shrink the map, in the end to a point.
 
     The consistency term is a density whose spread is learnt: it gains by every halving of the map until the blur of
     the targets covers what noise leaves unpredictable, and at 5 pixels that is more than prediction can gain.
@@ -82,7 +82,7 @@ def unfold_noisy(embedding: EmbeddingConfig) -> Recipe:
 
 
 def unfold_ensemble(embedding: EmbeddingConfig) -> Recipe:
-    """The default with five transitions more, so that plans can keep to where they agree."""
+    """Unfold with five transitions more, so that plans can keep to where they agree."""
     terms = (WeightedTerm("ensemble_prediction"),)
     ensemble = Phase("ensemble", 600, terms, horizon=8, batch_size=128, weight_decay=0.0, train=("ensemble",))
     mapped, shown = unfold(embedding).phases
@@ -90,7 +90,7 @@ def unfold_ensemble(embedding: EmbeddingConfig) -> Recipe:
 
 
 def e2c_warm(embedding: EmbeddingConfig) -> Recipe:
-    """E2C's own objective after the map was unfolded: topology first, then pixels."""
+    """Train E2C's own objective after the map was unfolded: topology first, then pixels."""
     return Recipe(
         "e2c-warm", replace(embedding, matrix_form="rank1"), (_unfold(embedding.latent_dim), literature.e2c_phase(3000))
     )

@@ -23,7 +23,7 @@ def check_workers(jobs: int, ray: str | None) -> None:
 def run_jobs(
     function: Callable[[Job], Done], jobs: Sequence[Job], count: int, ray: str | None
 ) -> Generator[tuple[Job, Done | Failed]]:
-    """Each job with its result as soon as it is there: `count` at a time here, or on the cluster at `ray`."""
+    """Yield each job with its result as soon as it is there: `count` at a time here, or on the cluster at `ray`."""
     if ray is not None:
         from e2c_control.parallel.ray_cluster import run_on_ray
 

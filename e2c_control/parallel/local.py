@@ -85,7 +85,7 @@ def _begin(function: Callable[[Job], Any], job: Job, attempt: int) -> _Worker[Jo
 
 
 def _outcome(worker: _Worker[Any]) -> Any:
-    """What the process sent; None if it died without a word and may try again."""
+    """Return what the process sent; None if it died without a word and may try again."""
     try:
         return worker.connection.recv()
     except EOFError:
@@ -99,7 +99,7 @@ def _outcome(worker: _Worker[Any]) -> Any:
 
 
 def _work(function: Callable[[Any], Any], job: Any, connection: Connection) -> None:
-    """In the process: send the result, or why there is none."""
+    """Work in the process: send the result, or why there is none."""
     threading.Thread(target=_follow_parent, daemon=True).start()
     try:
         outcome = function(job)

@@ -40,15 +40,15 @@ class Atlas:
         self._ground = self._dotted(self.pixels(latents), colours)
 
     def pixels(self, latents: Array) -> Array:
-        """Where latents (..., k) lie, (..., 2)."""
+        """Return where latents (..., k) lie, (..., 2)."""
         return SIDE / 2 + (self._projection(latents) - self._centre) * self._scale * np.array([1.0, -1.0])
 
     def nearest(self, x: float, y: float) -> int:
-        """Which known frame, as a goal, lies nearest to a pixel."""
+        """Return which known frame, as a goal, lies nearest to a pixel."""
         return int(np.linalg.norm(self._goals - np.array([x, y]), axis=1).argmin())
 
     def draw(self, trail: Sequence[Array], plan: Array, goal: Array) -> Image:
-        """The map with latents driven through, each (k,), the planned ones (T + 1, k), and the goal (k,)."""
+        """Draw the map with latents driven through, each (k,), the planned ones (T + 1, k), and the goal (k,)."""
         picture = self._ground.copy()
         draw = ImageDraw.Draw(picture)
         path, planned = self._fine(self.pixels(np.stack(trail))), self._fine(self.pixels(plan))

@@ -67,7 +67,7 @@ class Page:
     small: dict[str, Image]
 
     def paint(self) -> Image:
-        """The frame, (HEIGHT, WIDTH, 3)."""
+        """Paint the frame, (HEIGHT, WIDTH, 3)."""
         page = Pillow.new("RGB", (WIDTH, HEIGHT), PAPER)
         draw = ImageDraw.Draw(page)
         _words(draw, (WORLD_LEFT, HEAD - 15), self.title, BODY, 19)
@@ -94,7 +94,7 @@ class Page:
 
 
 def place(x: float, y: float) -> Place | None:
-    """What lies at a pixel of a frame; none beside the panels."""
+    """Return what lies at a pixel of a frame; none beside the panels."""
     down = (y - HEAD) / SIDE
     across: dict[Literal["world", "map"], float] = {"world": (x - WORLD_LEFT) / SIDE, "map": (x - MAP_LEFT) / SIDE}
     for panel, right in across.items():

@@ -90,7 +90,7 @@ class Session:
             self.note = str(error)
 
     def advance(self) -> None:
-        """One step of the world, by whoever drives."""
+        """Take one step of the world, by whoever drives."""
         if self.paused or self.finished:
             return
         held = self._held
@@ -104,7 +104,7 @@ class Session:
         self._plan()
 
     def frame(self) -> Image:
-        """What there is to see now, (HEIGHT, WIDTH, 3) of `page`."""
+        """Return what there is to see now, (HEIGHT, WIDTH, 3) of `page`."""
         known, channels = self.world.known, self.world.known.channels
         expected = decode_frames(self.agent.embedding, self._planned[-1:], channels)[0]
         small = {

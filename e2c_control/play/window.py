@@ -82,7 +82,7 @@ class Keys:
         }
 
     def event(self, happened: PygameEvent) -> Event | None:
-        """The session's event, if it is one."""
+        """Return the session's event, if it is one."""
         import pygame
 
         match happened.type:

@@ -64,7 +64,7 @@ class Known:
 
     @classmethod
     def by_wandering(cls, env: gymnasium.Env[Any, Any], channels: int, count: int, seed: int) -> Known:
-        """What random actions lead to, coloured by the environment's own reward."""
+        """Return what random actions lead to, coloured by the environment's own reward."""
         rng, seen, rewards = np.random.default_rng(seed), list[Image](), list[float]()
         env.reset(seed=seed)
         for _ in range(count):
@@ -79,7 +79,7 @@ class Known:
         return cls(frames, at_rest, value_colours(np.asarray(rewards), cyclic=False)[0], "reward", channels)
 
     def goal(self, index: int) -> Goal:
-        """One of them as a goal."""
+        """Return one of them as a goal."""
         return Goal(self.at_rest[index], None if self.states is None else self.states[index])
 
 
@@ -114,15 +114,15 @@ class World(Protocol):
         ...
 
     def steered(self, right: int, down: int) -> NDArray[np.float32]:
-        """The action of arrow keys, each -1, 0 or 1; `InputError` where two keys cannot say what to do."""
+        """Return the action of arrow keys, each -1, 0 or 1; raise `InputError` where two keys cannot say what to do."""
         ...
 
     def picture(self) -> Image:
-        """What a person sees, (h, w, 3) or (h, w, 1)."""
+        """Return what a person sees, (h, w, 3) or (h, w, 1)."""
         ...
 
     def goal_at(self, x: float, y: float) -> Goal:
-        """What a click into the picture means, in fractions of its sides; `InputError` where it cannot be a goal."""
+        """Return the goal of a click into the picture, in fractions of its sides; raise `InputError` if it is none."""
         ...
 
 
@@ -178,7 +178,7 @@ class TaskWorld:
         return self.goal_of(state)
 
     def goal_of(self, state: ArrayLike) -> Goal:
-        """A state (n,) as a goal; `InputError` if there is none like it in this world."""
+        """Return a state (n,) as a goal; raise `InputError` if there is none like it in this world."""
         states = given_goals(self.task, np.asarray(state, np.float64), 1)
         return Goal(self.task.observe_at_rest(states)[0], states[0])
 

@@ -17,7 +17,7 @@ _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def storage_error(path: Path, error: OSError) -> InputError:
-    """What a user can do about a failed write under ``path``."""
+    """Return what a user can do about a failed write under ``path``."""
     if error.errno in _FULL:
         return InputError(f"No space left to write {path}: free some space or choose another folder.")
     if error.errno in _FORBIDDEN:
@@ -140,7 +140,7 @@ def replace_bytes(path: Path, content: bytes) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """`replace_bytes` for a text."""
+    """Replace a file by a text, as `replace_bytes` does."""
     replace_bytes(path, text.encode("utf-8"))
 
 
@@ -179,7 +179,7 @@ def remove(path: Path) -> None:
 
 
 def _hidden(path: Path, kind: str) -> Path:
-    """A name beside ``path`` for this process alone, by which `sweep` knows what is left of it."""
+    """Return a name beside ``path`` for this process alone, by which `sweep` knows what is left of it."""
     return path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}.{kind}")
 
 

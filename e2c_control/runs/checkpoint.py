@@ -83,17 +83,17 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def checkpoint_path(checkpoints: Path, step: int) -> Path:
-    """``step-00001000``, so that names sort like steps."""
+    """Return the path of a step's checkpoint, ``step-00001000``, so that names sort like steps."""
     return checkpoints / f"step-{step:08d}"
 
 
 def checkpoint_paths(checkpoints: Path) -> list[Path]:
-    """The complete checkpoints in a folder, oldest first."""
+    """Return the complete checkpoints in a folder, oldest first."""
     return [path for path in _steps(checkpoints) if (path / _META).is_file()]
 
 
 def latest(checkpoints: Path) -> Path | None:
-    """The newest complete checkpoint in a folder, or None."""
+    """Return the newest complete checkpoint in a folder, or None."""
     paths = checkpoint_paths(checkpoints)
     return paths[-1] if paths else None
 

@@ -52,7 +52,7 @@ def read_config(path: Path, kind: type[Config]) -> Config:
 
 
 def is_own_config(path: Path) -> bool:
-    """Whether `write_config` of this user wrote the file as it is: then its paths are the user's own words."""
+    """Return whether `write_config` of this user wrote the file as it is: then its paths are the user's own words."""
     content = CONFIG.read(path)
     return is_own(content["config"], content.get("signature"))
 

@@ -36,11 +36,11 @@ class Kind:
     damaged: str = "damaged"
 
     def text(self, fields: Mapping[str, Any]) -> str:
-        """The text of a document with these fields."""
+        """Return the text of a document with these fields."""
         return json.dumps({"format": self.name, "version": self.version, **fields}, indent=2) + "\n"
 
     def read(self, path: Path) -> dict[str, Any]:
-        """The fields of the document ``path``.
+        """Read the fields of the document ``path``.
 
         Raises:
             InputError: it is damaged, or of another kind or version.
@@ -66,12 +66,12 @@ class Kind:
             raise self.damage(path) from error
 
     def damage(self, path: Path) -> InputError:
-        """What to say about a document, or a file that belongs to it, that cannot be read."""
+        """Say what is wrong with a document, or a file that belongs to it, that cannot be read."""
         return InputError(f"{path} is {self.damaged}: {self.remedy.format(folder=path.parent)}.")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; ValueError for a key that stands twice, of which readers could each believe another value."""
+    """Return a JSON object; raise ValueError for a key that stands twice: two readers could believe two values."""
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key stands twice")

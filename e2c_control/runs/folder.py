@@ -53,7 +53,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path | str) -> Self:
-        """An existing run; `InputError` if there is none."""
+        """Open an existing run; raise `InputError` if there is none."""
         path = path_of("path", path)
         if not (path / "config.json").is_file():
             if (path / "checkpoint.json").is_file():
@@ -65,7 +65,7 @@ class RunFolder:
 
     @classmethod
     def elsewhere(cls, path: Path) -> Self:
-        """A folder for what is made of a run whose own folder is not to be written."""
+        """Return a folder for what is made of a run whose own folder is not to be written."""
         with writing(path):
             path.mkdir(parents=True, exist_ok=True)
         return cls(path)

@@ -45,7 +45,7 @@ class RunLogger:
         self._line({"step": step, **plain})
 
     def _line(self, values: Mapping[str, float | str]) -> None:
-        """Of metrics.jsonl; JSON knows no NaN."""
+        """Return a line of metrics.jsonl; JSON knows no NaN."""
         lost = {name for name, value in values.items() if isinstance(value, float) and not math.isfinite(value)}
         with writing(self._path):
             self._metrics.write(json.dumps({n: None if n in lost else value for n, value in values.items()}) + "\n")
@@ -94,7 +94,7 @@ class RunLogger:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The lines of a ``metrics.jsonl``; a last one that a killed process left half written is skipped."""
+    """Read the lines of a ``metrics.jsonl``; skip a last one that a killed process left half written."""
     if not path.exists():
         return []
     with writing(path):  # it is opened to go on with
@@ -114,7 +114,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def _is_row(row: dict[str, Any]) -> bool:
-    """Whether it is of a step, with numbers or nothing by tag; a table says "of" what it is."""
+    """Return whether it is of a step, with numbers or nothing by tag; a table says "of" what it is."""
     numbers = (value for name, value in row.items() if not (name == "of" and type(value) is str))
     return type(row.get("step")) is int and all(value is None or type(value) in (int, float) for value in numbers)
 

@@ -39,7 +39,7 @@ def sign(content: Any) -> str | None:
 
 
 def is_own(content: Any, signature: object) -> bool:
-    """Whether `sign` of this user gave that signature of the JSON."""
+    """Return whether `sign` of this user gave that signature of the JSON."""
     try:
         return isinstance(signature, str) and hmac.compare_digest(
             _signature(_key_file().read_bytes(), content).encode(), signature.encode()
@@ -66,7 +66,7 @@ def followed(place: str | None, signature: object, where: object) -> str | None:
 
 
 def _key_file() -> Path:
-    """In the state folder of the XDG base directory specification."""
+    """Return the path of the key, in the state folder of the XDG base directory specification."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "e2c-control" / "key"
 
 

@@ -12,7 +12,7 @@ LOG_SECONDS = 30.0
 
 
 def progress_bar(total: int, *, done: int = 0, unit: str, enabled: bool) -> tqdm[NoReturn]:
-    """A bar over `total` units of which `done` are done already; silent unless `enabled`."""
+    """Make a bar over `total` units of which `done` are done already; silent unless `enabled`."""
     live = sys.stderr.isatty()
     return tqdm(
         total=total,

@@ -50,7 +50,7 @@ def _check_groups(own: list[dict[str, Any]], saved: Any) -> None:
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Of the same kind; switches the same, numbers of float32, lists of the same length."""
+    """Return whether both are of the same kind; switches the same, numbers of float32, lists of the same length."""
     if isinstance(one, list | tuple):
         mine = cast(list[Any], one)
         return type(other) is type(mine) and len(mine) == len(other) and all(map(_alike, mine, other))
@@ -76,7 +76,7 @@ def _check_slots(optimizer: Optimizer, state: Mapping[int, Mapping[str, Any]]) -
 
 
 def _slots_of(optimizer: Optimizer) -> dict[str, torch.Size] | None:
-    """What the optimiser keeps for a parameter, and its shape, as one step on a parameter of shape (1,) shows."""
+    """Return what the optimiser keeps for a parameter, with shapes, as one step on a parameter of shape (1,) shows."""
     probe = torch.nn.Parameter(torch.zeros(1))
     probe.grad = torch.zeros(1)
     made: Any = type(optimizer)

@@ -13,7 +13,7 @@ from e2c_control.fields import below, conform
 
 
 def to_json(value: Any) -> Any:
-    """A dataclass, and what it is made of, as JSON; a dataclass notes its ``type``, NumPy's numbers become Python's."""
+    """Return a dataclass as JSON, with all it is made of and its ``type``; NumPy's numbers become Python's."""
     if is_dataclass(value) and not isinstance(value, type):
         named = {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
         return {"type": type(value).__name__, **named}
@@ -33,7 +33,7 @@ def to_json(value: Any) -> Any:
 
 
 def from_json(kind: Any, value: Any, place: str = "") -> Any:
-    """The inverse of `to_json` for the type annotation ``kind``, with its constraints (`e2c_control.fields`).
+    """Read what `to_json` wrote, by the annotation ``kind`` with its constraints (`e2c_control.fields`).
 
     Args:
         kind: a dataclass, or what one may be made of.
@@ -52,7 +52,7 @@ def from_json(kind: Any, value: Any, place: str = "") -> Any:
 
 
 def fields_from(kinds: Mapping[str, Any], content: Any, place: str = "") -> dict[str, Any]:
-    """The content of a JSON object with these fields checked, each by its annotation; others stay as they are.
+    """Check the content of a JSON object with these fields, each by its annotation; others stay as they are.
 
     Raises:
         ValueError: it is no object, a field is missing, or one does not fit; it names the place.

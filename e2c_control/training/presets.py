@@ -29,7 +29,7 @@ StepsScale = Annotated[float, Bounds(above=0, most=1e6)]
 def default_embedding(
     frame_shape: tuple[int, int, int], latent_dim: int | None = None, task: Task | None = None
 ) -> EmbeddingConfig:
-    """What to train on an environment.
+    """Return what to train on an environment.
 
     Each side of an image is pooled to `POOLED_SIDE`, but what moves is never smaller than two pixels. A task tells how
     small that is, and how many latents it needs; other environments get three, room for what turns and for its rate.

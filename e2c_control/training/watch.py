@@ -73,7 +73,7 @@ class MapWatcher:
 
 
 def _windows(transitions: Transitions, episodes: NDArray[np.int64]) -> Batch:
-    """A few windows, spread over the episodes."""
+    """Return a few windows, spread over the episodes."""
     stack = transitions.card.frame_stack
     starts = {k: transitions.windows(k, stack, episodes=episodes, repeat_first=False) for k in range(1, HORIZON + 1)}
     steps = max(k for k, rows in starts.items() if len(rows))
