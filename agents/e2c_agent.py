@@ -27,7 +27,7 @@ from e2c_control.data.card import read_card
 from e2c_control.data.defaults import EPISODE_LENGTH, default_starts
 from e2c_control.data.source import EnvLike, EnvSource
 from e2c_control.errors import InputError, of_class
-from e2c_control.fields import Count, ListSeed, checked
+from e2c_control.fields import Count, FrameStack, ListSeed, checked
 from e2c_control.measures import encode_means
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
@@ -89,7 +89,7 @@ class E2CAgent(EmbeddedAgent):
         recipe: str | Make | Recipe = RECIPE,
         *,
         latent_dim: Count | None = None,
-        frame_stack: Count | None = None,
+        frame_stack: FrameStack | None = None,
         steps_scale: StepsScale = 1.0,
         episode_length: Count | None = None,
         folder: Path | str | None = None,

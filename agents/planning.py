@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from inspect import signature
 from reprlib import repr as short
 from typing import Annotated, Any, Literal, cast
 
@@ -45,6 +44,7 @@ from e2c_control.planners import (
     SumCost,
     make_planner,
 )
+from e2c_control.registry import parameters_of
 from e2c_control.runs.typed_json import to_json
 
 Array = NDArray[np.float64]
@@ -62,16 +62,16 @@ def takes(planner: str | Callable[..., Any]) -> tuple[str, ...]:
     The linearisation of the dynamics is for all that do not sample.
     """
     found = PLANNERS.find(planner)
-    known = signature(found).parameters if isinstance(found, type) else ()
+    known = parameters_of(found) if isinstance(found, type) else ()
     options = tuple(name for name in ("iterations", "starts", "samples") if name in known)
     return options if "samples" in options else (*options, "linearization")
 
 
 def action_weights(name: str, value: object) -> tuple[float, ...]:
     """Return weights of the actions, given as one number or several."""
-    given = np.atleast_1d(np.asarray(value, object))
+    given = np.atleast_1d(conform(NDArray[np.float64], value, name))
     if given.ndim != 1 or not len(given):
-        raise InputError(f"{name} is {value!r}: give a number for all actions, or one for each.")
+        raise InputError(f"{name} is {short(value)}: give a number for all actions, or one for each.")
     return tuple(number(name, weight, least=0) for weight in given.tolist())
 
 
@@ -150,7 +150,7 @@ class PlanningOptions:
             options["iterations"] = self.iterations
         if self.samples is not None:
             options["samples"] = self.samples
-            if "elites" in signature(PLANNERS.find(self.planner)).parameters:
+            if "elites" in parameters_of(PLANNERS.find(self.planner)):
                 options["elites"] = max(self.samples // 10, 1)
         if self.starts is not None:
             options["starts"] = _starts(self.starts)
@@ -167,7 +167,7 @@ class PlanningOptions:
         found = PLANNERS.find(name)
         if not isinstance(cast(object, settings), Mapping):
             raise InputError(f"settings is {short(settings)}: give a mapping of names to values.")
-        only_options(f"The planner {name!r}", settings, signature(found).parameters if isinstance(found, type) else ())
+        only_options(f"The planner {name!r}", settings, parameters_of(found) if isinstance(found, type) else ())
         if is_dataclass(found):
             settings = _typed(found, settings)
         if name in PLANNERS:

@@ -20,7 +20,17 @@ _LONGEST = 300
 
 
 class InputError(ValueError):
-    """One sentence that names the thing and the remedy; the command line prints it without a traceback, exit code 2."""
+    """One sentence that names the thing and the remedy; the command line prints it without a traceback, exit code 2.
+
+    It is one line that any terminal shows as it is: what is not printable in a name or a path is escaped.
+    """
+
+    def __str__(self) -> str:
+        return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in self.sentence())
+
+    def sentence(self) -> str:
+        """Return it as it was written."""
+        return super().__str__()
 
 
 class Unfit(InputError):
@@ -36,7 +46,7 @@ class Unfit(InputError):
         super().__init__(place, found, wanted)  # all three, or the error could not be sent between processes
         self.place, self.found, self.wanted = place or "its content", found, wanted
 
-    def __str__(self) -> str:
+    def sentence(self) -> str:
         return f"{self.place} is {self.found}: give {self.wanted}."
 
     @property
@@ -53,14 +63,16 @@ class InputWarning(UserWarning):
 def in_a_sentence(what: str, remedy: str = "") -> Generator[None]:
     """Turn whatever a user's code raises, an exit included, into an `InputError` that begins with ``what``.
 
-    Ctrl-C stays what it is, and so does Gymnasium's word that an environment was not reset, which is its caller's.
+    Ctrl-C stays what it is, and so do Gymnasium's word that an environment was not reset, which is its caller's, and
+    what this project raises to stop, such as a callback's wish.
     """
     try:
         yield
     except (InputError, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
-        if type(error).__name__ == "ResetNeeded":
+        kind = type(error)
+        if kind.__name__ == "ResetNeeded" or kind.__module__.startswith("e2c_control."):
             raise
         said = f"{what}: {_words_of(error)}"
         raise InputError(f"{said.removesuffix('.')}: {remedy}." if remedy else said) from error

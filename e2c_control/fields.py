@@ -16,6 +16,8 @@ from pathlib import Path
 from reprlib import repr as short
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from e2c_control.errors import LARGEST_COUNT, InputError, Unfit, flag, listed, near_miss, number, whole
 
 Item = TypeVar("Item")
@@ -60,7 +62,8 @@ class NotEmpty:
 
 Count = Annotated[int, Bounds(1, LARGEST_COUNT)]
 CountOrZero = Annotated[int, Bounds(0, LARGEST_COUNT)]
-Seed = Annotated[int, Bounds(0)]
+Seed = Annotated[int, Bounds(0, 2**63 - 1)]
+"""What any generator takes."""
 ListSeed = Annotated[int, Bounds(0, 2**32 - 1)]
 """A seed that NumPy's legacy generator takes as well, which the published lists of problems are drawn from."""
 Positive = Annotated[float, Bounds(above=0)]
@@ -72,6 +75,8 @@ ShareBelowOne = Annotated[float, Bounds(0, below=1)]
 Several = Annotated[tuple[Item, ...], NotEmpty()]
 """At least one."""
 
+FrameStack = Annotated[int, Bounds(1, 1_000)]
+"""Frames in an observation, all of which are in memory."""
 ImageSize = Annotated[int, Bounds(1, 4_096)]
 """Pixels on a side."""
 Threads = Annotated[int, Bounds(1, 1024)]
@@ -167,12 +172,16 @@ def conform(kind: Any, value: Any, place: str, from_file: bool = False) -> Any:
         return {key: conform(of, item, below(place, key), from_file) for key, item in _named(value, place).items()}
     if from_file and is_dataclass(kind):
         return _built(cast(type[Any], kind), value, place)
+    if origin is np.ndarray:
+        return _array(np.dtype(get_args(get_args(kind)[1])[0]), value, place)
+    if isinstance(origin, type) and not from_file:
+        return _of_class(origin, value, place)
     return _single(kind, value, place, from_file)
 
 
 def below(place: str, name: str) -> str:
     """Return what a part of something is called: ``recipe.phases``."""
-    told = name if name.isprintable() and len(name) < 80 else short(name)  # a file's own names may be anything
+    told = name if len(name) < 80 else short(name)  # a file's own names may be anything
     return f"{place}.{told}" if place else told
 
 
@@ -240,8 +249,8 @@ def _items(kind: Any, value: Any, place: str, from_file: bool) -> list[Any]:
 
 def _named(value: object, place: str) -> dict[str, Any]:
     """Return a mapping as a dictionary of its own."""
-    if not isinstance(value, Mapping):
-        raise Unfit(place, short(value), "names with values")
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in cast(Mapping[Any, Any], value)):
+        raise Unfit(place, short(cast(object, value)), "names with values")
     return dict(cast(Mapping[str, Any], value))
 
 
@@ -277,10 +286,47 @@ def _single(kind: Any, value: Any, place: str, from_file: bool) -> Any:
         return kind[_choice(tuple(kind.__members__), value, place)]
     elif kind in (None, types.NoneType):
         _expect(value is None, value, place, "nothing")
-    elif kind is not Any and (from_file or (isinstance(kind, type) and not getattr(kind, "_is_protocol", False))):
-        name = kind.__name__ if isinstance(kind, type) else str(kind)
-        _expect(isinstance(kind, type) and isinstance(value, kind), value, place, f"one of class {name}")
+    elif kind is not Any and isinstance(kind, type):
+        return _of_class(kind, value, place)
+    else:
+        _expect(kind is Any or not from_file, value, place, f"one of class {kind}")
     return value
+
+
+def _of_class(kind: type, value: Any, place: str) -> Any:
+    """Return an object of a class, a function where one is wanted, or what has the names of a protocol."""
+    wanted = _members(kind)
+    if cast(Any, kind) is Callable:
+        _expect(callable(value), value, place, "a function")
+    elif wanted is None:
+        _expect(isinstance(value, kind), value, place, f"one of class {kind.__name__}")
+    elif "__call__" in wanted:
+        _expect(callable(value) and not isinstance(value, type), value, place, "a function, or an object like one")
+    else:
+        has = all(hasattr(value, name) for name in wanted) and not isinstance(value, type)
+        _expect(has, value, place, f"a {kind.__name__}, an object with {', '.join(wanted)}")
+    return value
+
+
+@cache
+def _members(kind: type) -> tuple[str, ...] | None:
+    """Return the names that a protocol asks for, or none of a class."""
+    if not getattr(kind, "_is_protocol", False):
+        return None
+    protocols = [base for base in kind.__mro__ if getattr(base, "_is_protocol", False)]
+    names = {name: None for base in protocols for name in (*vars(base), *vars(base).get("__annotations__", ()))}
+    return tuple(name for name in names if not name.startswith("_") or name == "__call__")
+
+
+def _array(dtype: np.dtype[Any], value: Any, place: str) -> Any:
+    """Return an array of numbers as one of that dtype, if none changes by that more than rounding changes it."""
+    try:
+        array: Any = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError):  # rows of several lengths, a tensor with a gradient
+        array = np.asarray(None)
+    kinds = {"b": "b", "u": "u", "i": "iu", "f": "iuf"}[dtype.kind]
+    _expect(array.dtype.kind in kinds or not array.size, value, place, f"an array of {dtype.name}")
+    return array.astype(dtype, copy=False)
 
 
 def _expect(fits: bool, value: object, place: str, wanted: str) -> None:

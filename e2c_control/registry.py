@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import inspect
 import re
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -141,6 +142,14 @@ class Registry(Mapping[str, T], Generic[T]):
             wanted = f"a class derived from {self._fits.__name__}" if isinstance(self._fits, type) else self._wanted
             raise InputError(f"{name} is no {self.kind}: choose one of {', '.join(self)}, or give {wanted}.")
         return cast(T, found)
+
+
+def parameters_of(found: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """Return what a function or a class takes; nothing, where it is Python's own and does not say."""
+    try:
+        return inspect.signature(found).parameters
+    except ValueError:
+        return {}
 
 
 def _plain(name: str) -> str:

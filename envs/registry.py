@@ -3,13 +3,15 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
+from reprlib import repr as short
 from typing import Any
 
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
 from e2c_control.envs.task import Task
-from e2c_control.errors import InputError, of_class, only_options
+from e2c_control.errors import InputError, in_a_sentence, of_class, only_options
+from e2c_control.fields import Count, FrameStack, checked
 from e2c_control.registry import Registry, import_name
 
 TASKS: Registry[Callable[..., Task]] = Registry(
@@ -33,11 +35,12 @@ def task_ids() -> tuple[str, ...]:
     return tuple(TASKS)
 
 
+@checked
 def make_task(
     task: str | Task | Callable[..., Task],
     *,
-    frame_stack: int | None = None,
-    horizon: int | None = None,
+    frame_stack: FrameStack | None = None,
+    horizon: Count | None = None,
     **options: float,
 ) -> Task:
     """Return the task behind an environment id: ``make_task("E2C/Planar-v0", noise=0.5, horizon=60)``.
@@ -68,9 +71,10 @@ def make_task(
         only_options("A Task of your own", options, ())
         about = task.about
     else:
-        maker, name = TASKS.find(task), task if isinstance(task, str) else task.__name__
-        only_options(name, options, inspect.signature(maker).parameters)
-        task = of_class(name, maker(**options), Task)
+        maker, name = TASKS.find(task), task if isinstance(task, str) else getattr(task, "__name__", short(task))
+        with in_a_sentence(f"The task {name} cannot be made"):
+            only_options(name, options, inspect.signature(maker).parameters)
+            task = of_class(name, maker(**options), Task)
         about = task.about or inspect.getdoc(maker) or ""
     return replace(
         task,

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from e2c_control.envs.system import BoolArray, FloatArray, Frames, System
-from e2c_control.fields import Count, check
+from e2c_control.fields import Count, FrameStack, check
 
 PROTOCOL_SEED, PROTOCOL_PROBLEMS = 2020, 10
 """The published list of problems: what it is drawn with, and how many they are."""
@@ -72,7 +72,7 @@ class Task:
     planning_horizon: Count
     q: float
     r: float
-    frame_stack: Count
+    frame_stack: FrameStack
     latent_dim: Count
     references: tuple[Controller, ...]
     goal_radius: float | None = None

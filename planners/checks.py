@@ -1,5 +1,6 @@
 """Array types of this room, and the checks at its doors."""
 
+from reprlib import repr as short
 from typing import TypeAlias
 
 import numpy as np
@@ -21,8 +22,8 @@ def real(name: str, value: ArrayLike, shape: tuple[int | None, ...], *, finite: 
         if np.iscomplexobj(value):
             raise TypeError("complex")
         array = np.ascontiguousarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must be an array of real numbers, but is {value!r}.") from error
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # the last of a tensor with a gradient
+        raise InputError(f"{name} must be an array of real numbers, but is {short(value)}.") from error
     given = np.shape(value)
     if given != shape and (
         len(given) != len(shape) or any(w not in (None, g) for g, w in zip(given, shape, strict=True))

@@ -125,10 +125,15 @@ class FunctionDynamics:
         self._lowered = lowered
 
     def step(self, states: Array, controls: Array) -> Array:
-        after = np.asarray(self._step(states.copy(), controls.copy()))  # which it may write into
-        if after.shape != states.shape:
+        returned = self._step(states.copy(), controls.copy())  # which it may write into
+        try:
+            after = np.asarray(returned)
+        except (TypeError, ValueError, RuntimeError) as error:  # rows of several lengths, a tensor with a gradient
+            raise InputError(f"The step of FunctionDynamics returns no array: {error}.") from error
+        if after.shape != states.shape or after.dtype.kind not in "biuf":
             raise InputError(
-                f"The step of FunctionDynamics must return the next states {states.shape}, but returns {after.shape}."
+                f"The step of FunctionDynamics must return the next states, real numbers of shape {states.shape}, but "
+                f"returns {after.dtype} of shape {after.shape}."
             )
         return after.astype(np.float64, copy=False)
 

@@ -3,12 +3,13 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from reprlib import repr as short
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from e2c_control.errors import InputError, whole
-from e2c_control.fields import Count, check
+from e2c_control.fields import Count, check, conform
 from e2c_control.planners.checks import Array, Bools, Ints, real
 from e2c_control.planners.costs import Cost, finite_cost
 from e2c_control.planners.dynamics import Dynamics
@@ -90,6 +91,11 @@ class MPC:
         begun = time.process_time()
         horizon = self.horizon if steps_left is None else min(self.horizon, whole("steps_left", steps_left))
         states = real("the states", states, (None, self.dynamics.state_dim), finite=False)
+        conform(Plan | None, previous, "previous")
+        if restarted is not None:
+            restarted = fresh = conform(Bools, restarted, "restarted")
+            if fresh.shape not in ((), (len(states),)):
+                raise InputError(f"restarted is {short(fresh)}: give True or False for each of {len(states)}.")
         warm = None if previous is None else self._warm_start(previous, len(states), horizon, restarted)
         plan = self.planner(self.dynamics, self.cost, states, horizon, self.limits, warm, rng)
         failed, reasons = plan.failed | ~np.isfinite(plan.controls).all(axis=(1, 2)), plan.stop_reason

@@ -51,7 +51,9 @@ class Limits:
     @classmethod
     def symmetric(cls, bound: ArrayLike, control_dim: int | None = None) -> Limits:
         """Return -bound <= u <= bound, of an array (m,) or of one number and ``control_dim``."""
-        high = np.broadcast_to(np.asarray(bound, dtype=np.float64), np.shape(bound) or (control_dim or 1,))
+        m = 1 if control_dim is None else whole("control_dim", control_dim)
+        high = real("the bound", bound, (None,) * min(np.ndim(bound), 1), finite=False)
+        high = np.broadcast_to(high, np.shape(bound) or (m,))
         return cls(-high, high)
 
     @classmethod

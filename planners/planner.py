@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from e2c_control.errors import InputError, whole
+from e2c_control.fields import conform
 from e2c_control.planners.checks import Array, real
 from e2c_control.planners.costs import Cost, SmoothCost, smooth
 from e2c_control.planners.dynamics import Dynamics
 from e2c_control.planners.plan import Limits, Plan
+
+_LONGEST = 1_000_000
+"""Steps of a plan, all of which are in memory."""
 
 
 class Planner(Protocol):
@@ -77,10 +81,13 @@ class CheckedPlanner(ABC):
             raise InputError(f"limits is {short(limits)}: give Limits(low, high).")
         if not isinstance(cast(object, warm_start), Plan | None):
             raise InputError(f"warm_start is {short(warm_start)}: give the Plan of an earlier call.")
+        conform(Dynamics, dynamics, "dynamics")
+        conform(Cost, cost, "cost")
+        conform(np.random.Generator | None, rng, "rng")
         n, m = dynamics.state_dim, dynamics.control_dim
         states = real("the initial states", initial_states, (None, n), finite=False)
         whole("the number of problems", len(states))
-        horizon = whole("horizon", horizon)
+        horizon = whole("horizon", horizon, most=_LONGEST)
         if len(limits.low) != m:
             raise InputError(f"The limits are for {len(limits.low)} controls, but the dynamics have {m}.")
         cost.check(len(states), n, m)

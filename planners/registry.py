@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import signature
 from typing import Any
 
-from e2c_control.errors import only_options
+from e2c_control.errors import in_a_sentence, only_options
 from e2c_control.planners.costs import Cost
 from e2c_control.planners.mpc import Planner
-from e2c_control.registry import Registry
+from e2c_control.registry import Registry, parameters_of
 
 PLANNERS: Registry[Callable[..., Any]] = Registry(
     "planner",
@@ -38,5 +37,6 @@ def make_planner(planner: str | Callable[..., Planner] | Planner, **options: obj
     found = PLANNERS.find(planner)
     name = repr(planner) if isinstance(planner, str) else getattr(found, "__name__", type(found).__name__)
     made = isinstance(found, type)
-    only_options(f"The planner {name}", options, signature(found).parameters if made else ())
-    return found(**options) if made else found
+    with in_a_sentence(f"The planner {name} cannot be made"):
+        only_options(f"The planner {name}", options, parameters_of(found) if made else ())
+        return found(**options) if made else found

@@ -21,7 +21,7 @@ from e2c_control.data import Transitions
 from e2c_control.data.source import EnvLike
 from e2c_control.data.transitions import stack_frames
 from e2c_control.errors import InputError, of_class
-from e2c_control.fields import Count, ListSeed, checked
+from e2c_control.fields import Count, FrameStack, ListSeed, checked
 from e2c_control.measures import encode_means
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
@@ -86,7 +86,7 @@ class PlannedCuriosity(EmbeddedAgent):
         env: EnvLike,
         recipe: str | Make | Recipe = RECIPE,
         *,
-        frame_stack: Count | None = None,
+        frame_stack: FrameStack | None = None,
         steps_scale: StepsScale = 1.0,
         episode_length: Count = 60,
         folder: Path | str | None = None,

@@ -37,7 +37,7 @@ from e2c_control.agents.randomness import later_seed, own_randomness
 from e2c_control.agents.spaces import SPACES, check_fit, spaces_from, spaces_to
 from e2c_control.data.source import EnvLike, vec_env_of
 from e2c_control.errors import InputError, whole
-from e2c_control.fields import Named, Through, check
+from e2c_control.fields import Count, ListSeed, Named, Through, check, checked
 from e2c_control.registry import names_from
 from e2c_control.runs.own import followed, sign
 from e2c_control.runs.stateful import Part, State, gather, loading, put_back, save
@@ -126,6 +126,7 @@ class FreeEnergyAgent:
         InputError: an option that there is not, or an environment that policy or novelty cannot take.
     """
 
+    @checked
     def __init__(
         self,
         env: EnvLike,
@@ -137,10 +138,10 @@ class FreeEnergyAgent:
         extrinsic_weight: float = 0.0,
         sight: str | type[BaseFeaturesExtractor] = "whitened",
         policy_options: Mapping[str, Any] | None = None,
-        n_envs: int | None = None,
+        n_envs: Count | None = None,
         tensorboard_log: str | Path | None = None,
         verbose: int = 0,
-        seed: int | None = None,
+        seed: ListSeed | None = None,
         device: torch.device | str = "auto",
     ) -> None:
         weights = Weights(intrinsic_weight, extrinsic_weight, cast(Any, objective))
@@ -152,7 +153,7 @@ class FreeEnergyAgent:
             {} if policy_options is None else policy_options,
         )
         drawn = int(np.random.SeedSequence().generate_state(1)[0])
-        self.seed = drawn if seed is None else whole("seed", seed, least=0, most=2**32 - 1)
+        self.seed = drawn if seed is None else seed
         self._kept: dict[str, Any] = {
             "tensorboard_log": log_folder(tensorboard_log),
             "verbose": whole("verbose", verbose, least=0, most=2),

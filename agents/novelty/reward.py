@@ -22,6 +22,7 @@ from e2c_control.agents.novelty.weights import Objective, Weights
 from e2c_control.agents.novelty.windows import ActionCode, FrameCode, Layout
 from e2c_control.agents.spaces import SPACES, check_finite, check_fit, spaces_from, spaces_to
 from e2c_control.errors import InputError, flag, of_class, whole
+from e2c_control.fields import Seed, checked
 from e2c_control.runs.stateful import Groups, Part, State, gather, loading, put_back, save
 from e2c_control.runs.typed_json import fields_from
 from e2c_control.training.run import resolve_device
@@ -76,6 +77,7 @@ class NoveltyReward(VecEnvWrapper):
         InputError: the observations or actions are none that can be scored, or a `VecNormalize` stands below.
     """
 
+    @checked
     def __init__(
         self,
         venv: VecEnv,
@@ -84,7 +86,7 @@ class NoveltyReward(VecEnvWrapper):
         intrinsic_weight: float = 1.0,
         extrinsic_weight: float = 1.0,
         objective: Objective = "maximise",
-        seed: int | None = None,
+        seed: Seed | None = None,
         device: torch.device | str = "auto",
         training: bool = True,
     ) -> None:
@@ -104,7 +106,7 @@ class NoveltyReward(VecEnvWrapper):
         )
         frames, actions = self.frame_code, self.action_code
         layout = Layout(frames.shape, actions.size, actions.choices, self.options.frames)
-        given = np.random.SeedSequence(seed).generate_state(1)[0] if seed is None else whole("seed", seed, least=0)
+        given = np.random.SeedSequence(seed).generate_state(1)[0] if seed is None else seed
         self.novelty = Novelty(layout, self.options, int(given), resolve_device(device))
         self.memory, self._aside = (
             Memory(self.num_envs, capacity, layout.window, frames.shape, frames.dtype, actions.size)

@@ -7,8 +7,10 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any, ClassVar, Self, cast
 
+import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
@@ -35,12 +37,15 @@ from e2c_control.agents.policy_gradient.collecting import SURROGATE, TRAINING, c
 from e2c_control.agents.policy_gradient.rollout import DictNoiseBuffer, NoiseBuffer, Rollout
 from e2c_control.agents.randomness import later_seed
 from e2c_control.agents.spaces import SPACES, check_fit, check_starts, spaces_from, spaces_to
+from e2c_control.data.specs import find_spec
 from e2c_control.errors import InputError, flag, number, whole
 from e2c_control.gradients import Estimate, Estimator, GradientMonitor
 from e2c_control.runs.stateful import Groups, State, loading, put_back, save
 from e2c_control.runs.typed_json import fields_from
 from e2c_control.training.run import resolve_device
 
+_MOST_STEPS = 1_000_000
+"""Of a rollout, which is in memory."""
 SCALES = ("advantage_square", "advantage_weight")
 STATE: Mapping[str, Any] = {**LEARNT, "scales": Mapping[str, float], "monitor_weight": float}
 SAVED: Mapping[str, Any] = {**STATE, **ARGUMENTS, **SPACES, "n_envs": int}
@@ -118,7 +123,14 @@ class PolicyGradient(OnPolicyAlgorithm):
         name = type(self).__name__
         if isinstance(policy, str) and policy not in self.policy_aliases:
             raise InputError(f"{name} knows no policy {policy!r}: give one of {', '.join(self.policy_aliases)}.")
+        own = cast(object, policy)
+        if not isinstance(own, str) and not (isinstance(own, type) and issubclass(own, ActorCriticPolicy)):
+            raise InputError(f"{name} has the policy {short(policy)}: give a name, or a class of ActorCriticPolicy.")
         verbose = whole("verbose", verbose, least=0, most=2)
+        if isinstance(env, str):
+            find_spec(env)
+        elif not isinstance(env, gymnasium.Env | VecEnv) and (env is not None or _init_setup_model):
+            raise InputError(f"{name} got {short(env)}: give the id of an environment, an environment, or a vector.")
         if env is not None:
             env = self._wrap_env(maybe_make_env(env, verbose), verbose, True)
             check_actions(name, cast(Any, env.action_space), self.takes)
@@ -127,7 +139,7 @@ class PolicyGradient(OnPolicyAlgorithm):
             policy,
             cast(GymEnv, env),
             learning_rate=learning_rate if callable(learning_rate) else number("learning_rate", learning_rate, least=0),
-            n_steps=whole("n_steps", n_steps),
+            n_steps=whole("n_steps", n_steps, most=_MOST_STEPS),
             gamma=number("gamma", gamma, least=0, most=1),
             gae_lambda=number("gae_lambda", gae_lambda, least=0, most=1),
             ent_coef=number("ent_coef", ent_coef),

@@ -14,7 +14,8 @@ from e2c_control.agents.policy_gradient.algorithm import PolicyGradient
 from e2c_control.agents.policy_gradient.collecting import SURROGATE
 from e2c_control.agents.policy_gradient.episodes import directions
 from e2c_control.agents.policy_gradient.rollout import Rollout
-from e2c_control.errors import number, whole
+from e2c_control.errors import number
+from e2c_control.fields import AtOnce, conform
 from e2c_control.gradients import LAX as LAXEstimator
 from e2c_control.gradients import RELAX as RELAXEstimator
 from e2c_control.gradients import Estimate, Estimator, SurrogateNetwork
@@ -52,7 +53,7 @@ class ControlledPolicyGradient(PolicyGradient):
         **options: Any,
     ) -> None:
         self.surrogate_learning_rate = number("surrogate_learning_rate", surrogate_learning_rate, least=0)
-        self.surrogate_arch = tuple(whole("a size in surrogate_arch", size) for size in surrogate_arch)
+        self.surrogate_arch = conform(tuple[AtOnce, ...], surrogate_arch, "surrogate_arch")
         super().__init__(policy, env, *arguments, _init_setup_model=_init_setup_model, **options)
 
     def _setup_model(self) -> None:

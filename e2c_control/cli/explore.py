@@ -10,7 +10,7 @@ from e2c_control import InputError
 from e2c_control.cli.console import FolderName, say, suggest
 from e2c_control.data.arguments import as_option, parse_arguments
 from e2c_control.errors import quoted
-from e2c_control.fields import Bounds, Count, ImageSize, ListSeed, Positive
+from e2c_control.fields import Bounds, Count, FrameStack, ImageSize, ListSeed, Positive
 from e2c_control.registry import names_from
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Explore:
     limit: Positive | None = None
     sight: str = "whitened"
     objective: Literal["maximise", "minimise"] = "maximise"
-    frame_stack: Count | None = None
+    frame_stack: FrameStack | None = None
     image_size: ImageSize | None = None
     env_args: tuple[str, ...] = ()
     n_envs: Annotated[int, Bounds(1, 1_024)] = 16

@@ -8,7 +8,7 @@ from typing import Any
 
 from e2c_control.data.arguments import trusting_again
 from e2c_control.errors import InputError, quoted
-from e2c_control.fields import Count, Seed, check
+from e2c_control.fields import Count, FrameStack, Seed, check
 from e2c_control.runs.document import Kind
 from e2c_control.runs.typed_json import from_json
 from e2c_control.runs.versions import package_versions
@@ -38,7 +38,7 @@ class DatasetCard:
     frame_shape: tuple[Count, Count, Count]
     action_dim: Count
     state_dim: Count | None = None
-    frame_stack: Count = 1
+    frame_stack: FrameStack = 1
     seed: Seed = 0
     versions: Mapping[str, str] = field(default_factory=package_versions)
     checksum: Seed | None = None

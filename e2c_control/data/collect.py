@@ -19,22 +19,24 @@ from e2c_control.data.stepper import Mask, Starts, Step, Stepper, Vectors
 from e2c_control.data.transitions import Transitions
 from e2c_control.data.unfinished import Unfinished
 from e2c_control.data.writer import TransitionsWriter
-from e2c_control.errors import InputError, InputWarning, whole
+from e2c_control.errors import InputError, InputWarning
+from e2c_control.fields import Count, FrameStack, Seed, checked
 from e2c_control.runs.progress import progress_bar
 
 _MEMORY_LIMIT = 2 << 30
 
 
+@checked
 def collect(
     vector_env: Vectors,
     path: Path | str,
-    transitions: int,
-    episode_length: int,
+    transitions: Count,
+    episode_length: Count,
     *,
     starts: Starts = "reset",
     policy: Policy | None = None,
-    seed: int = 0,
-    frame_stack: int | None = None,
+    seed: Seed = 0,
+    frame_stack: FrameStack | None = None,
     overwrite: bool = False,
     resume: bool = False,
     progress: bool = False,
@@ -80,23 +82,21 @@ def collect(
     return Transitions.open(path)
 
 
+@checked
 def collect_into(
     growing: Unfinished,
     vector_env: Vectors,
-    transitions: int,
-    episode_length: int,
+    transitions: Count,
+    episode_length: Count,
     *,
     starts: Starts = "reset",
     policy: Policy | None = None,
-    seed: int = 0,
-    frame_stack: int | None = None,
+    seed: Seed = 0,
+    frame_stack: FrameStack | None = None,
     progress: bool = False,
 ) -> None:
     """Collect the rounds of `collect` that an unfinished dataset lacks."""
-    _check_request(vector_env, transitions, episode_length, starts)
-    transitions, episode_length = whole("transitions", transitions), whole("episode_length", episode_length)
-    seed = whole("seed", seed, least=0)
-    frame_stack = None if frame_stack is None else whole("frame_stack", frame_stack)
+    _check_request(vector_env, episode_length, starts)
     if growing.transitions > transitions:
         raise InputError(f"{growing.path} has {growing.transitions} transitions already: ask for as many or more.")
     name, kwargs = environment_identity(vector_env)
@@ -138,10 +138,8 @@ def warn_of_stillness(name: str, frame: NDArray[np.uint8]) -> None:
     )
 
 
-def _check_request(vector_env: Any, transitions: int, episode_length: int, starts: Starts) -> None:
+def _check_request(vector_env: Any, episode_length: int, starts: Starts) -> None:
     name, _ = environment_identity(vector_env)
-    if transitions < 1 or episode_length < 1:
-        raise InputError(f"Cannot collect {transitions} transitions in episodes of {episode_length}: give 1 or more.")
     space: Any = vector_env.single_observation_space
     if not (isinstance(space, spaces.Box) and cast(Any, space).dtype == np.uint8 and len(space.shape) == 3):
         raise InputError(f"{name} shows {space} instead of uint8 frames (H, W, C): make it with `make_vector_env`.")

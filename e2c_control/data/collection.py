@@ -26,7 +26,7 @@ from e2c_control.data.transitions import Transitions
 from e2c_control.data.unfinished import PARTS, Unfinished, is_kept, unfinished_folder
 from e2c_control.data.writer import TransitionsWriter
 from e2c_control.errors import InputError, InputWarning, quoted
-from e2c_control.fields import Count, ImageSize, ListSeed, Share, check
+from e2c_control.fields import Count, FrameStack, ImageSize, ListSeed, Share, check
 from e2c_control.parallel.jobs import check_workers, run_jobs
 from e2c_control.parallel.outcome import Failed
 from e2c_control.registry import is_trusted
@@ -71,7 +71,7 @@ class Collection:
     episode_length: Count | None = None
     starts: Literal["auto", "reset", "sampled"] = "auto"
     corner_share: Share = 0.0
-    frame_stack: Count | None = None
+    frame_stack: FrameStack | None = None
     image_size: ImageSize | None = None
     colours: Literal["auto", "grey", "rgb"] = "auto"
     env_args: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Mapping
 from copy import deepcopy
 from functools import partial
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import gymnasium
 import numpy as np
@@ -23,22 +23,23 @@ from e2c_control.data.controls import with_unit_actions
 from e2c_control.data.foreign import Foreign, StateSize
 from e2c_control.data.layouts import Layout, has_pictures, image_layout
 from e2c_control.data.pictures import grey, resized
-from e2c_control.data.specs import check_arguments, find_spec, own_id
+from e2c_control.data.specs import an_id, check_arguments, find_spec, own_id
 from e2c_control.data.transitions import stack_frames
-from e2c_control.errors import InputError, InputWarning, in_a_sentence, whole
+from e2c_control.errors import InputError, InputWarning, in_a_sentence
+from e2c_control.fields import Count, FrameStack, ImageSize, Seed, Through, checked
 
 ImageEnv = gymnasium.Env[Any, Any]
 
 _RENDERED_SIZE = 64
 _MOST_ENVS = 1 << 16
-_MOST_PIXELS = 1 << 12
 
 
+@checked
 def make_image_env(
-    env_id: str,
-    frame_stack: int | None = None,
+    env_id: Annotated[str, Through(an_id)],
+    frame_stack: FrameStack | None = None,
     *,
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
     grayscale: bool | None = None,
     **kwargs: Any,
 ) -> ImageEnv:
@@ -56,20 +57,20 @@ def make_image_env(
         InputError: unknown environment, actions that are not continuous and bounded, or nothing to see.
     """
     spec = find_spec(env_id)
-    _check_looks(frame_stack, image_size)
     check_arguments(env_id, kwargs, allowed=("render_mode",))
     env = _shown(spec, env_id, frame_stack, image_size, grayscale, kwargs, StateSize())
     _tell_if_rendered(env, env_id)
     return env
 
 
+@checked
 def make_vector_env(
-    env_id: str,
-    n_envs: int,
-    frame_stack: int | None = None,
-    seed: int | None = None,
+    env_id: Annotated[str, Through(an_id)],
+    n_envs: Count,
+    frame_stack: FrameStack | None = None,
+    seed: Seed | None = None,
     *,
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
     grayscale: bool | None = None,
     processes: bool = False,
     **kwargs: Any,
@@ -82,12 +83,9 @@ def make_vector_env(
         seed: of a first reset, so that later resets without a seed are reproducible.
         processes: run each environment in a process of its own (this project's are one batch in any case).
     """
-    n_envs = whole("n_envs", n_envs)
     if n_envs > _MOST_ENVS:
         raise InputError(f"Cannot run {n_envs} environments at once: give {_MOST_ENVS} or fewer.")
-    seed = None if seed is None else whole("seed", seed, least=0)
     spec = deepcopy(find_spec(env_id))
-    _check_looks(frame_stack, image_size)
     check_arguments(env_id, kwargs, allowed=("render_mode",))
     vector_env: VectorEnv[Any, Any, Any]
     # The spec travels: another process need not have registered it.
@@ -276,10 +274,3 @@ def bad_frames(
 
 def _add_channel_axis(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return frame[..., None]
-
-
-def _check_looks(frame_stack: int | None, image_size: int | None) -> None:
-    if frame_stack is not None:
-        whole("frame_stack", frame_stack)
-    if image_size is not None:
-        whole("image_size", image_size, most=_MOST_PIXELS)

@@ -128,8 +128,6 @@ class WindowSampler:
 
     def _check(self, episodes: NDArray[np.int64] | None) -> None:
         path = self.transitions.path
-        if self.steps < 0 or self.stack < 1:
-            raise InputError(f"Cannot sample {self.steps} steps of {self.stack} frames: give at least 0 and 1.")
         if len(self.starts) == 0:
             lengths = np.diff(self.transitions.episodes) - 1
             chosen = lengths if episodes is None else lengths[episodes]

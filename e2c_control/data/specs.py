@@ -41,11 +41,16 @@ def check_arguments(env_id: str, names: Iterable[str], allowed: Container[str] =
             raise InputError(f"{env_id} cannot take {name!r} as an argument: {_OPTIONS[name]}.")
 
 
+def an_id(place: str, value: object) -> str:
+    """Return what is a text; anything else raises InputError."""
+    if not isinstance(value, str):
+        raise InputError(f"{short(value)} is no id: give 'Id' or 'module:Id', and an object to the agent itself.")
+    return value
+
+
 def find_spec(env_id: str) -> EnvSpec:
     """Return the registered `EnvSpec` of "Id" or "module:Id"; raise `InputError` if there is none."""
-    if not isinstance(env_id, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InputError(f"{short(env_id)} is no id: give 'Id' or 'module:Id', and an object to the agent itself.")
-    module, _, name = env_id.rpartition(":")
+    module, _, name = an_id("env_id", env_id).rpartition(":")
     if module:
         look_here_for(module)
         with in_a_sentence(f"{env_id} cannot be made, the import of {module} fails"):

@@ -12,6 +12,7 @@ from e2c_control.data.environments import bad_frames
 from e2c_control.data.foreign import as_vectors
 from e2c_control.data.policy import Policy, UniformPolicy
 from e2c_control.errors import InputError, in_a_sentence
+from e2c_control.fields import conform
 
 Starts = Literal["reset", "sampled"]
 Vectors = VectorEnv[Any, Any, Any]
@@ -58,7 +59,7 @@ class Stepper:
 
     def act(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Choose actions (N, m) in [-1, 1]."""
-        actions = self._policy(frames, self._rng)
+        actions = conform(NDArray[np.float64], self._policy(frames, self._rng), "The policy's actions")
         expected = self._vector_env.action_space.shape
         if actions.shape != expected or not np.isfinite(actions).all():
             raise InputError(f"The policy gave actions of shape {actions.shape} or not finite, {expected} is needed.")

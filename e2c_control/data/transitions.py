@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any, Self, cast
 
 import numpy as np
@@ -20,7 +21,8 @@ from numpy.typing import NDArray
 from e2c_control.data.card import NAME, DatasetCard, read_card
 from e2c_control.data.npy import REMEDY, open_npy
 from e2c_control.data.rows import FileRows
-from e2c_control.errors import InputError, number, path_of
+from e2c_control.errors import InputError, path_of, whole
+from e2c_control.fields import MOST_AT_ONCE, Count, CountOrZero, Seed, ShareBelowOne, checked, conform
 from e2c_control.runs.foreign import check_folder
 
 _ROWS_AT_ONCE = 1 << 20
@@ -47,6 +49,7 @@ class Transitions:
     states: NDArray[np.float64] | None
 
     @classmethod
+    @checked
     def open(cls, path: Path | str) -> Self:
         """Map the folder ``path`` and check all but the pixels.
 
@@ -98,8 +101,14 @@ class Transitions:
         Args:
             rows: of any shape.
             out: where to put them, (*rows.shape, H, W, C) uint8.
+
+        Raises:
+            InputError: there is no such row.
         """
-        return self._frame_rows.take(rows, out)
+        try:
+            return self._frame_rows.take(conform(NDArray[np.int64], rows, "rows"), out)
+        except IndexError as error:
+            raise InputError(f"{self.path} has no such row ({error}): give 0 to {len(self.frames) - 1}.") from error
 
     def all_actions(self) -> NDArray[np.float32]:
         """Return ``actions`` in memory, (F, m)."""
@@ -126,10 +135,11 @@ class Transitions:
             checksum = zlib.crc32(block.data, checksum)
         return checksum
 
+    @checked
     def windows(
         self,
-        steps: int,
-        stack: int = 1,
+        steps: CountOrZero,
+        stack: Count = 1,
         *,
         episodes: NDArray[np.int64] | None = None,
         repeat_first: bool = True,
@@ -143,7 +153,8 @@ class Transitions:
             repeat_first: whether a stack may reach before its episode, where the first frame stands in. That is what
                 an environment shows after a reset; without it a window starts ``stack - 1`` frames later.
         """
-        chosen = np.arange(self.n_episodes) if episodes is None else np.sort(episodes)
+        chosen = np.arange(self.n_episodes) if episodes is None else np.sort(episodes, axis=None)
+        _check_rows("episodes", chosen, self.n_episodes)
         skipped = 0 if repeat_first else stack - 1
         first = self.episodes[chosen] + skipped
         counts = np.maximum(self.episodes[chosen + 1] - steps - first, 0)
@@ -161,11 +172,16 @@ class Transitions:
         Columns ``k .. k + stack - 1`` make the observation after k steps, oldest first; before its episode a stack
         repeats the first frame.
         """
+        steps, stack = whole("steps", steps, 0, len(self.frames)), whole("stack", stack, 1, MOST_AT_ONCE)
+        _check_rows("starts", starts, len(self.frames))
         episode = np.searchsorted(self.episodes, starts, side="right") - 1
+        if (starts + steps >= self.episodes[episode + 1]).any():
+            raise InputError(f"A window of {steps} steps leaves its episode: take starts from `windows`.")
         rows = starts[:, None] + np.arange(1 - stack, steps + 1)
         return np.maximum(rows, self.episodes[episode][:, None])
 
-    def split(self, held_out: float, seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    @checked
+    def split(self, held_out: ShareBelowOne, seed: Seed = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Split episodes into those to train on and those to hold out, each ascending; the same seed, the same split.
 
         Args:
@@ -173,12 +189,19 @@ class Transitions:
                 training run holds out `e2c_control.training.presets.HELD_OUT`.
             seed: of the choice.
         """
-        held_out = number("held_out", held_out, least=0, below=1)
         if held_out > 0 and self.n_episodes < 2:
             raise InputError(f"{self.path} has one episode, none can be held out: collect more episodes.")
         n_held_out = 0 if held_out == 0 else min(max(round(held_out * self.n_episodes), 1), self.n_episodes - 1)
         order = np.random.default_rng(seed).permutation(self.n_episodes)
         return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+
+
+def _check_rows(name: str, rows: NDArray[Any], count: int) -> None:
+    """Raise `InputError` unless the rows are some of so many."""
+    if not isinstance(cast(Any, rows), np.ndarray) or rows.ndim != 1 or rows.dtype.kind not in "iu":
+        raise InputError(f"{name} are {short(rows)}: give an array (N,) of whole numbers.")
+    if rows.size and (rows.min() < 0 or rows.max() >= count):
+        raise InputError(f"{name} go from {rows.min()} to {rows.max()}: give 0 to {count - 1}.")
 
 
 def _within(values: NDArray[Any], most: float) -> bool:

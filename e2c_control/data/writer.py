@@ -16,7 +16,7 @@ from e2c_control.errors import InputError, InputWarning, path_of
 from e2c_control.fields import Bounds, checked
 from e2c_control.runs.atomic import check_replaceable, new_folder, require_space, writing
 
-Frames = Annotated[int, Bounds(0)]
+Frames = Annotated[int, Bounds(0, 2**60)]
 
 FILES = frozenset({NAME, "frames.npy", "actions.npy", "episodes.npy", "states.npy"})
 
@@ -123,7 +123,8 @@ class TransitionsWriter:
             raise InputError(f"lengths go from {counts.min()} to {counts.max()}: give 0 to {n_rows - 1}.")
         counts = counts.astype(np.int64)
         steps: NDArray[np.int64] = np.arange(n_rows, dtype=np.int64)
-        taken = np.where((steps >= counts[:, None])[..., None], 0, rows["actions"])
+        # As floats, since the absolute value of the least integer is no integer.
+        taken = np.where((steps >= counts[:, None])[..., None], 0, rows["actions"].astype(np.float64))
         if not (np.abs(taken) <= 1).all():
             raise InputError(
                 f"The actions of an episode reach {np.abs(taken).max():.4g}: divide them by the largest that the "

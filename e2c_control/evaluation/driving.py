@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from e2c_control.agents.e2c_agent import E2CAgent, PlanState
 from e2c_control.envs import Problem, Task
 from e2c_control.envs.vector_env import TaskVectorEnv
+from e2c_control.fields import Seed, checked
 from e2c_control.measures import encode_means, resemblance
 from e2c_control.planners.mpc import Replan
 
@@ -46,7 +47,8 @@ class Drive:
         return self.in_goal.mean(0)
 
 
-def drive(agent: E2CAgent, task: Task, problems: Sequence[Problem], seed: int = 0) -> Drive:
+@checked
+def drive(agent: E2CAgent, task: Task, problems: Sequence[Problem], seed: Seed = 0) -> Drive:
     """Let the agent drive every problem of a task, seeing images alone.
 
     Args:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from e2c_control.errors import InputError, number, whole
+from e2c_control.errors import InputError, whole
+from e2c_control.fields import Count, NotNegative, checked
 from e2c_control.gradients.estimator import Estimator, Function
 from e2c_control.gradients.exact import coordinates, exact_gradient, expectation, flat, repeat
 from e2c_control.gradients.laws import law_of
@@ -40,14 +41,15 @@ class Check:
         return f"{found} by {self.method}: |mean - exact| = {self.bias:.2e}{errors}"
 
 
+@checked
 def check_unbiased(
     estimator: Estimator,
     f: Function,
     distribution: Distribution,
-    n_samples: int | None = None,
+    n_samples: Count | None = None,
     *,
-    tolerance: float | None = None,
-    draws: int = 400_000,
+    tolerance: NotNegative | None = None,
+    draws: Count = 400_000,
     generator: torch.Generator | None = None,
 ) -> Check:
     """Compare the mean of an estimator with the exact gradient of E f.
@@ -76,7 +78,6 @@ def check_unbiased(
     n_samples = estimator.least if n_samples is None else n_samples
     if tolerance is None:
         tolerance = 1e-8 if law.constants[0].dtype == torch.float64 else 1e-4
-    tolerance = number("tolerance", tolerance, least=0)
     # On the same kind of nodes as the estimator, so that quadrature errors at jumps of f are not taken for bias.
     coarse = coordinates(estimator, distribution, n_samples) > 1
     truth = exact_gradient(f, distribution, estimator, n_samples if estimator.many_samples else 1, coarse=coarse)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from reprlib import repr as short
 
-from e2c_control.errors import of_class
+from e2c_control.errors import in_a_sentence, of_class
+from e2c_control.fields import checked
 from e2c_control.models.embedding import EmbeddingConfig, Part
 from e2c_control.models.networks import NETWORKS, MLPDecoder
 from e2c_control.objectives import literature
@@ -129,6 +130,7 @@ RECIPES: Registry[Make | Recipe] = Registry(
 )
 
 
+@checked
 def make_recipe(recipe: str | Make | Recipe, embedding: EmbeddingConfig) -> Recipe:
     """Return a recipe for an embedding of the given sizes.
 
@@ -138,4 +140,6 @@ def make_recipe(recipe: str | Make | Recipe, embedding: EmbeddingConfig) -> Reci
         embedding: the sizes.
     """
     found = RECIPES.find(recipe)
-    return of_class(f"The recipe {short(recipe)}", found if isinstance(found, Recipe) else found(embedding), Recipe)
+    with in_a_sentence(f"The recipe {short(recipe)} cannot be made"):
+        made = found if isinstance(found, Recipe) else found(embedding)
+    return of_class(f"The recipe {short(recipe)}", made, Recipe)

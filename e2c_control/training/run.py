@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any, Literal, NoReturn
 
 import numpy as np
@@ -19,7 +20,7 @@ from e2c_control.data.card import NAME, read_card
 from e2c_control.data.sampler import check_batch
 from e2c_control.data.transitions import Transitions
 from e2c_control.errors import LARGEST_COUNT, InputError, whole
-from e2c_control.fields import Count, Seed, ShareBelowOne, Threads, check
+from e2c_control.fields import Count, Seed, ShareBelowOne, Threads, check, checked
 from e2c_control.models.embedding import Embedding, EmbeddingConfig
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.runs.atomic import replace_text
@@ -94,17 +95,18 @@ def resolve_device(device: torch.device | str) -> torch.device:
     Raises:
         InputError: there is no such device here.
     """
+    if isinstance(device, str) and device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        found = (
-            torch.device("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else torch.device(device)
-        )
-    except (RuntimeError, TypeError) as error:
-        raise InputError(f"There is no device {device!r}: choose auto, cpu or cuda.") from error
+        found = torch.device(device)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError(f"There is no device {short(device)}: choose auto, cpu or cuda.") from error
     if found.type == "cuda" and not torch.cuda.is_available():
         raise InputError("There is no CUDA device here: choose the device cpu (--device cpu).")
     return found
 
 
+@checked
 def start_run(root: Path | str, config: TrainConfig, name: str | None = None, *, job: Job = ALONE) -> RunFolder:
     """Make a run folder, if the dataset, the device and the job can do what the config asks for."""
     transitions = Transitions.open(config.dataset)
@@ -122,6 +124,7 @@ def start_run(root: Path | str, config: TrainConfig, name: str | None = None, *,
     return RunFolder.create(root, config.environment, config, name)
 
 
+@checked
 def train(
     run: RunFolder,
     config: TrainConfig,

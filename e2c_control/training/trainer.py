@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from e2c_control.data.sampler import Batch, WindowSampler
 from e2c_control.data.store import open_store
 from e2c_control.data.transitions import Transitions
-from e2c_control.errors import LARGEST_COUNT, of_class, whole
+from e2c_control.errors import LARGEST_COUNT, whole
+from e2c_control.fields import Seed, checked
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.pixels import unit_pixels
 from e2c_control.objectives.objective import Objective
@@ -132,19 +133,20 @@ class Trainer:
         job: the processes that share each batch; the same steps follow however many they are, but for rounding.
     """
 
+    @checked
     def __init__(
         self,
         recipe: Recipe,
         transitions: Transitions,
         episodes: NDArray[np.int64],
         *,
-        seed: int,
+        seed: Seed,
         device: torch.device,
         compile: bool = False,
         precision: Precision = "auto",
         job: Job = ALONE,
     ) -> None:
-        self.recipe = of_class("recipe", recipe, Recipe)
+        self.recipe = recipe
         self.device, self.step, self._job = device, 0, job
         self._transitions, self._episodes = transitions, episodes
         self._half = precision == "bfloat16" or (precision == "auto" and device.type == "cuda")

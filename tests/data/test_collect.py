@@ -116,8 +116,8 @@ def _bad_policy(value: float, dim: int) -> Any:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"transitions": 0}, "give 1 or more"),
-        ({"episode_length": 0}, "give 1 or more"),
+        ({"transitions": 0}, "transitions is 0: give a whole number of 1 or more"),
+        ({"episode_length": 0}, "episode_length is 0: give"),
         ({"episode_length": 10**9}, "GiB of memory"),
         ({"transitions": 1.5}, "transitions is 1.5: give a whole number"),
         ({"episode_length": 2.5}, "episode_length is 2.5: give a whole number"),

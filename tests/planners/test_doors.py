@@ -67,7 +67,7 @@ MISTAKES = {
     "limit is NaN": (lambda: Limits(np.array([np.nan]), np.ones(1)), "must be a number"),
     "limits exclude everything": (lambda: Limits(np.array([np.inf]), np.array([np.inf])), "must be a number"),
     "limits for other controls": (lambda: plan(limits=Limits.symmetric(1.0, 2)), "limits are for 2 controls"),
-    "horizon zero": (lambda: plan(horizon=0), "horizon is 0: give a whole number of 1 or more"),
+    "horizon zero": (lambda: plan(horizon=0), "horizon is 0: give a whole number from 1 to 1000000"),
     "horizon is a fraction": (lambda: plan(horizon=2.5), "^horizon is .*: give a whole number"),
     "horizon is a truth": (lambda: plan(horizon=True), "^horizon is .*: give a whole number"),
     "MPC with horizon zero": (lambda: MPC(ILQR(), MODEL, COST, 0, LIMITS), "^MPC.horizon is 0: give a whole number"),
