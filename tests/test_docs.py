@@ -20,7 +20,7 @@ from e2c_control.objectives.objective import TERMS
 from e2c_control.objectives.recipes import RECIPES
 from e2c_control.planners import PLANNERS
 
-FACES = ("planners", "agents", "envs", "data", "evaluation", "gradients", "autoencoders")
+FACES = ("planners", "agents", "envs", "data", "evaluation", "gradients", "autoencoders", "benchmark")
 DOCS = Path(__file__).resolve().parents[1] / "e2c_control/docs"
 pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="needs the repository")
 CODE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)

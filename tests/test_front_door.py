@@ -26,7 +26,7 @@ NAMES = (
 # fmt: on
 """The promise. A name is added here on purpose, and taken away only with a new major version."""
 
-FACES = ("planners", "gradients", "autoencoders", "agents", "envs", "data", "evaluation")
+FACES = ("planners", "gradients", "autoencoders", "agents", "envs", "data", "evaluation", "benchmark")
 PAGES = ("README.md", "planners/README.md", "agents/README.md", "e2c_control/README.md",
          "e2c_control/gradients/README.md", "e2c_control/autoencoders/README.md",
          *(str(path.relative_to(ROOT)) for kind in ("*.md", "*.ipynb")

@@ -54,7 +54,8 @@ class Train:
         resume: run folder to go on with, by its own config; beside it only --device and --dataset may be given.
         config: instead of these options, those of the config.json of another run; beside it only --dataset, --device,
             --runs, --name and --set may be given.
-        recipe: what is trained and how; `e2c recipes` lists all, `e2c recipes NAME` explains one.
+        recipe: what is trained and how; `e2c recipes` lists all, `e2c recipes NAME` explains one. One of your own:
+            my_package:mine.
         set: single settings as path=value, such as phases.unfold.steps=400 embedding.latent_dim=4 held_out=0.1;
             `e2c recipes NAME` lists those of a recipe, the others are those of `TrainConfig`.
         latent_dim: dimensions of the latent space. Default: what suits the task; 3 for other environments.

@@ -57,7 +57,7 @@ READMES = {
 }
 """Files of the repository that are pages of the site as they are."""
 
-FACES = ("planners", "agents", "envs", "data", "evaluation", "gradients", "autoencoders")
+FACES = ("planners", "agents", "envs", "data", "evaluation", "gradients", "autoencoders", "benchmark")
 LAWS: Mapping[str, Distribution] = {
     "Bernoulli": Bernoulli(0.5),
     "OneHotCategorical": OneHotCategorical(cast(Any, Normal(0.0, 1.0).sample((3,)).softmax(0))),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from e2c_control.benchmark.worlds import World
+from e2c_control.benchmark import World
 from e2c_control.envs import System, Task
 from e2c_control.envs.scene import Disc, Shape
 
