@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -12,15 +13,11 @@ from matplotlib.patches import ConnectionPatch
 from numpy.typing import NDArray
 
 from e2c_control import TrainedRun
-from e2c_control.evaluation.episode import drive_task
-from e2c_control.evaluation.picturing import sample_views
+from e2c_control.agents.e2c_agent import PlanState
 from e2c_control.figures.canvas import BLUE, GREEN, INK, ORANGE, new_figure, show_pixels, to_image
-from e2c_control.figures.latent_map import map_colours
 from e2c_control.measures import encode_means
 
 PAPER = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
-STEP = 1
-"""Of the drive, at which all is shown."""
 
 
 def frame(figure: Figure, place: tuple[float, float, float, float], image: NDArray[np.uint8], title: str) -> Axes:
@@ -40,20 +37,29 @@ def arrow(figure: Figure, start: tuple[Axes, tuple[float, float]], end: tuple[Ax
 
 
 def concept(path: Path) -> NDArray[np.uint8]:
-    """Draw one step of the first problem of the published list, 1000 x 400 pixels."""
+    """Draw the second step of a drive, 1000 x 400 pixels."""
     run = TrainedRun.open(path)
-    task = run.task()
-    episode = drive_task(run.agent(task, 0), task, task.evaluation_problems(100, 4)[3], 0)
-    assert episode.states is not None
-    views, states = sample_views(task, 2000, np.random.default_rng(0))
-    points, plan = encode_means(run.embedding, views), episode.plans[STEP]
+    task, env = run.task(), gymnasium.make(run.card.environment)
+    agent, problem = run.agent(task, 0), task.evaluation_problems(100, 4)[3]
+    observation, told = env.reset(options={"state": problem.start, "goal": problem.goal})
+    agent.set_goal(goal_image := env.get_wrapper_attr("goal_observation"))
+    action, memory = agent.predict(observation)
+    seen, _, _, _, told = env.step(action)
+    action, memory = agent.predict(seen, memory)
+    after = env.step(action)[-1]
+    assert isinstance(memory, PlanState)
+    plan = memory.plan.states[0]
+    views = task.system.render(states := task.system.sample_states(2000, np.random.default_rng(0)))
+    points = encode_means(run.embedding, views)
+    here, there = encode_means(run.embedding, np.stack([seen, goal_image]))
+    row, column = (states / states.max(0)).T  # each place has a colour of its own
+    colours = np.stack((column, np.full_like(row, 0.5), 1 - row), 1)
     figure = new_figure(1000, 400, arrange=False)
-    image = frame(figure, (0.01, 0.52, 0.17, 0.38), episode.seen[STEP], "camera image")
-    goal = frame(figure, (0.01, 0.04, 0.17, 0.38), episode.goal, "goal image")
+    image = frame(figure, (0.01, 0.52, 0.17, 0.38), seen, "camera image")
+    goal = frame(figure, (0.01, 0.04, 0.17, 0.38), goal_image, "goal image")
     chart = figure.add_axes((0.27, 0.06, 0.37, 0.84))
-    chart.scatter(points[:, 0], points[:, 1], c=map_colours(states, len(points)), s=7, linewidths=0, alpha=0.45)
+    chart.scatter(points[:, 0], points[:, 1], c=colours, s=7, linewidths=0, alpha=0.45)
     chart.plot(plan[:, 0], plan[:, 1], color=ORANGE, linewidth=2.2, marker=".", markersize=8)
-    here, there = episode.latents[STEP], episode.goal_latent
     chart.scatter(*here[:2], s=110, color=BLUE, edgecolors="white", zorder=3)
     chart.scatter(*there[:2], s=300, color=GREEN, marker="*", edgecolors="white", zorder=3)
     middle = plan[len(plan) // 3]
@@ -67,9 +73,9 @@ def concept(path: Path) -> NDArray[np.uint8]:
         expected = torch.sigmoid(run.embedding.decode(torch.from_numpy(plan[-1]).float()))
     newest = (255 * expected[..., -run.card.frame_shape[2] :]).round().byte().numpy()
     ends = frame(figure, (0.73, 0.04, 0.17, 0.38), newest, "the plan's end, decoded")
-    act = frame(figure, (0.73, 0.52, 0.17, 0.38), episode.seen[STEP], "its first action (5 x)")
-    row, column = episode.states[STEP] - 0.5
-    move = 5 * (episode.states[STEP + 1] - episode.states[STEP])
+    act = frame(figure, (0.73, 0.52, 0.17, 0.38), seen, "its first action (5 x)")
+    row, column = told["state"] - 0.5
+    move = 5 * (after["state"] - told["state"])
     act.annotate(
         "", (column + move[1], row + move[0]), (column, row), arrowprops={"arrowstyle": "-|>", "color": ORANGE, "lw": 2}
     )
