@@ -110,7 +110,7 @@ def test_it_drives_a_closed_loop(planner):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"horizon": 0}, "horizon is 0: give a whole number of 1 or more"),
+        ({"horizon": 0}, "horizon is 0: give a whole number"),
         ({"limits": Limits.none(1)}, "limits are for 1 controls"),
         ({"initial_states": np.zeros((3, 3))}, "initial states must have shape"),
         ({"warm_start": Plan.guess(np.zeros((1, 4, 2)), 2)}, "warm start's controls must have shape"),
