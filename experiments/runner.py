@@ -16,6 +16,7 @@ import itertools
 import json
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, make_dataclass
@@ -35,6 +36,13 @@ def stamp() -> Row:
     """Return what a number was made by: commit, versions and machine."""
     machine = f"{platform.machine()}, {os.cpu_count()} cores"
     return {"commit": source_commit(), "versions": package_versions(), "machine": machine}
+
+
+def peers_versions(python: Path, names: Sequence[str]) -> dict[str, str | None]:
+    """Return the versions of packages in another interpreter's environment, None for those that it lacks."""
+    listed = subprocess.run([python, "-m", "pip", "list", "--format=json"], capture_output=True, text=True, check=True)
+    versions = {row["name"]: row["version"] for row in json.loads(listed.stdout)}
+    return {name: versions.get(name) for name in names}
 
 
 def content(path: Path) -> dict[str, Any]:

@@ -21,12 +21,13 @@ The peer needs an environment of its own, into which torch must come first:
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -37,7 +38,6 @@ import torch
 from torch import Tensor
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULT = ROOT / "experiments" / "autoencoders" / "results" / "cost.json"
 PEERS = ROOT / "build" / "autoencoder-peers" / "bin" / "python"
 BARS = {100: 4.0, 250: 8.0}
 
@@ -163,31 +163,29 @@ def report(result: dict[str, Any]) -> None:
     print("bytes held at most: " + ", ".join(f"{name} {size:,}" for name, size in result["memory"].items()), flush=True)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peers", type=Path, default=PEERS, help="interpreter that has pythae")
-    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--quick", action="store_true", help="one round without the peer, writes nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    if options.inside:
-        print(json.dumps(against_the_peer(5, 0.2)))
-        return
-    result: dict[str, Any] = {"epochs": epochs(1 if options.quick else 61), "memory": memory()}
-    if options.quick:
-        report(result)
-        return
-    if options.peers.exists():
-        command = [str(options.peers), "-m", "experiments.autoencoders.cost", "--inside"]
+@dataclass(frozen=True)
+class Options:
+    peers: Path = PEERS
+    """interpreter that has pythae"""
+
+
+def measure(quick: bool, peers: Path) -> dict[str, Any]:
+    """Measure all of it, the MMD in the peer's interpreter."""
+    result: dict[str, Any] = {"epochs": epochs(1 if quick else 61), "memory": memory()}
+    if not quick and peers.exists():
+        command = [peers, "-m", "experiments.autoencoders.cost", "--serve"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         result["mmd"] = json.loads(done.stdout.splitlines()[-1])
-    else:
-        print(f"{options.peers} is not there: measured without the peer.")
-    report(result)
-    from experiments.runner import stamp, write
-
-    write(RESULT, result | stamp())
+    elif not quick:
+        print(f"{peers} is not there: measured without the peer.")
+    return result
 
 
 if __name__ == "__main__":
-    main()
+    if "--serve" in sys.argv:  # in the peer's environment, which lacks what the runner needs
+        torch.set_num_threads(1)
+        print(json.dumps(against_the_peer(5, 0.2)))
+    else:
+        from experiments.runner import measure_whole
+
+        measure_whole(__file__, measure, report, options=Options)

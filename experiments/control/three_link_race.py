@@ -4,15 +4,15 @@ The cross-entropy method on the true simulator: sequences around the best one so
 steps as the best of the hand-made controllers needs, and whenever that succeeds for one step fewer. The references of
 the task hold a sequence that it found, rounded to a tenth of a newton metre.
 
-    python -m experiments.control.three_link_race          # prints what it finds, for four CPU-minutes
+    python -m experiments.control.three_link_race          # four CPU-minutes
     python -m experiments.control.three_link_race --quick  # a few seconds
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
+from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 
@@ -22,6 +22,7 @@ from e2c_control import Task, make_task
 from e2c_control.envs.reference import drive
 from e2c_control.envs.three_link import GOAL_ANGLE, leaning, stands
 from e2c_control.envs.three_link_tasks import FoldAndRise
+from experiments.runner import measure_whole
 
 SEED, SAMPLES, ELITES = 1, 240, 24
 Array = np.ndarray
@@ -48,32 +49,34 @@ def first_torques(task: Task) -> Array:
     return min(runs, key=len)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a few seconds")
-    options = parser.parse_args()
+def measure(quick: bool) -> dict[str, Any]:
+    """Search until the time is over."""
     task, rng = make_task("E2C/ThreeLink-v0", horizon=40), np.random.default_rng(SEED)
-    start, samples = task.evaluation_problems(n=1)[0].start, 20 if options.quick else SAMPLES
+    start, samples = task.evaluation_problems(n=1)[0].start, 20 if quick else SAMPLES
     best = first_torques(task)
     print(f"a controller needs {len(best)} steps", flush=True)
-    until, spread = time.process_time() + (2 if options.quick else 240), 0.2
+    until, spread, found = time.process_time() + (2 if quick else 240), 0.2, best
     best, least = best[:-1], np.inf
     mean, deviation = best.copy(), np.full_like(best, spread)
     while time.process_time() < until:
         torques = np.clip(mean + deviation * rng.standard_normal((samples, *best.shape)), -1, 1)
         torques[0] = best
-        found = missing(task, start, torques)
-        order = np.argsort(found)[: max(2, samples * ELITES // SAMPLES)]
-        if found[order[0]] < least:
-            best, least = torques[order[0]], float(found[order[0]])
+        outside = missing(task, start, torques)
+        order = np.argsort(outside)[: max(2, samples * ELITES // SAMPLES)]
+        if outside[order[0]] < least:
+            best, least = torques[order[0]], float(outside[order[0]])
         mean = (mean + torques[order].mean(axis=0)) / 2
         deviation = (deviation + torques[order].std(axis=0)) / 2 + 0.01
         if least == 0:
             print(f"{len(best)} steps will do: {best.T.round(2).tolist()}", flush=True)
-            best, least = best[:-1], np.inf
+            found, best, least = best, best[:-1], np.inf
             mean, deviation = best.copy(), np.full_like(best, spread)
-    print(f"{len(best)} steps: {np.degrees(least):.1f} degrees outside at best")
+    return {"steps": len(found), "torques": found.T.tolist(), "one_less_degrees_outside": float(np.degrees(least))}
+
+
+def report(result: dict[str, Any]) -> None:
+    print(f"{result['steps'] - 1} steps: {result['one_less_degrees_outside']:.1f} degrees outside at best")
 
 
 if __name__ == "__main__":
-    main()
+    measure_whole(__file__, measure, report)

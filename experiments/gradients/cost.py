@@ -20,7 +20,6 @@ The peers need an environment of their own:
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -28,6 +27,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,6 @@ import torch
 from torch.distributions import Bernoulli, Independent
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULT = ROOT / "experiments" / "gradients" / "results" / "cost.json"
 PEERS = ROOT / "build" / "gradient-peers" / "bin" / "python"
 BITS, BATCH, TARGET = 200, 24, 0.45
 BARS = {"REBAR": 3.0, "RELAX": 3.0, "RELAX + variance": 5.0}
@@ -206,21 +205,21 @@ def median(values: list[float]) -> float:
     return sorted(values)[len(values) // 2]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=21)
-    parser.add_argument("--peers", type=Path, default=PEERS)
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--quick", action="store_true", help="one round without peers, writes nothing")
-    options = parser.parse_args()
-    if options.serve:
-        serve()
-        return
-    torch.set_num_threads(1)
-    rounds, least = (1, 0.002) if options.quick else (options.rounds, 0.05)
+@dataclass(frozen=True)
+class Options:
+    rounds: int = 21
+    peers: Path = PEERS
+    """their interpreter"""
+
+
+def measure(quick: bool, rounds: int, peers: Path) -> dict[str, Any]:
+    """Time all steps, round by round: ours here, the peers' in their interpreter."""
+    from experiments.runner import peers_versions
+
+    rounds, least = (1, 0.002) if quick else (rounds, 0.05)
     process = None
-    if not options.quick and options.peers.exists():
-        command = [str(options.peers), "-m", "experiments.gradients.cost", "--serve"]
+    if not quick and peers.exists():
+        command = [peers, "-m", "experiments.gradients.cost", "--serve"]
         process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     result: dict[str, Any] = {"bits": BITS, "batch": BATCH, "rounds": rounds}
     failed: dict[str, str] = {}
@@ -245,33 +244,39 @@ def main() -> None:
                     micros.setdefault(label, []).append(spent)
                     if key != "plain":
                         ratios.setdefault(label, []).append(spent / times["plain"])
-        print(f"\n{name}: a score-function step through torch.distributions takes {median(micros['plain']):.0f} us")
         rows: dict[str, Any] = {}
         for key, found in ratios.items():
             ordered = sorted(found)
             low, high = ordered[len(found) // 4], ordered[-1 - len(found) // 4]
             rows[key] = {"ratio": median(found), "quartiles": [low, high], "microseconds": median(micros[key])}
-            bar = f"   at most {BARS[key]:g}" if key in BARS and name == "float32" else ""
-            print(f"  {key:32} {median(found):6.2f}   [{low:.2f}, {high:.2f}]{bar}")
         rows["plain"] = {"ratio": 1.0, "microseconds": median(micros["plain"])}
         result[name] = rows
-    if failed:
-        print("\nfailed:", *(f"{key}: {error}" for key, error in failed.items()), sep="\n  ")
-    if options.quick:
-        return
-    from experiments.runner import stamp, write
-
     result["failed"] = failed
     if process is not None:
         assert process.stdin is not None
         process.stdin.close()
         process.wait()
-        command = [str(options.peers), "-m", "pip", "list", "--format=json"]
-        listed = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-        wanted = ("storchastic", "pydrobert-pytorch", "torch")
-        result["peers"] = {row["name"]: row["version"] for row in listed if row["name"] in wanted}
-    write(RESULT, result | stamp())
+        result["peers"] = peers_versions(peers, ("storchastic", "pydrobert-pytorch", "torch"))
+    return result
+
+
+def report(result: dict[str, Any]) -> None:
+    for name in ("float32", "float64"):
+        rows = result[name]
+        spent = rows["plain"]["microseconds"]
+        print(f"\n{name}: a score-function step through torch.distributions takes {spent:.0f} us")
+        for key in (key for key in rows if key != "plain"):
+            (low, high), bar = rows[key]["quartiles"], BARS.get(key) if name == "float32" else None
+            at_most = "" if bar is None else f"   at most {bar:g}"
+            print(f"  {key:32} {rows[key]['ratio']:6.2f}   [{low:.2f}, {high:.2f}]{at_most}")
+    if result["failed"]:
+        print("\nfailed:", *(f"{key}: {error}" for key, error in result["failed"].items()), sep="\n  ")
 
 
 if __name__ == "__main__":
-    main()
+    if "--serve" in sys.argv:  # in the peers' environment, which lacks what the runner needs
+        serve()
+    else:
+        from experiments.runner import measure_whole
+
+        measure_whole(__file__, measure, report, options=Options)

@@ -10,20 +10,19 @@ six control sequences, with the simulator itself as the model.
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
-from pathlib import Path
+from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
 
 import numpy as np
 
 from e2c_control import ILQR, FunctionDynamics, Limits, Plan, QuadraticCost
-from e2c_control.figures import phase_plane, save_png
+from e2c_control.figures import phase_plane
 from e2c_control.planners import Starts
+from experiments.runner import measure_whole
 
-RESULT = Path(__file__).parent / "results" / "pendulum.png"
 SECONDS, HORIZON, SEED = 0.05, 100, 0
 STARTS = np.array(
     [[np.pi, 0.0], [-np.pi, 2.0], [-2.0, 0.0], [2.2, 3.0], [-1.0, -4.0], [1.1, -0.5], [0.6, 5.0], [-2.6, 6.0]]
@@ -44,19 +43,27 @@ def plans(iterations: int) -> tuple[Plan, Limits]:
     return planner(FunctionDynamics(step, 2, 1), cost, STARTS, HORIZON, limits, rng=rng), limits
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a few iterations; writes nothing")
-    options = parser.parse_args()
+def measure(quick: bool) -> dict[str, Any]:
+    """Plan from all starts."""
     begun = time.process_time()
-    plan, limits = plans(3 if options.quick else 300)
-    print(f"{len(plan)} plans in {time.process_time() - begun:.2f} CPU-s:")
-    for start, cost, iterations, reason in zip(STARTS, plan.cost, plan.iterations, plan.reasons, strict=True):
-        print(f"from {start.round(2)}: cost {cost:.4f} after {iterations} iterations, {reason.name.lower()}")
-    image = phase_plane(plan, limits, seconds=SECONDS, title="iLQR swings a pendulum up that it cannot lift")
-    if not options.quick:
-        save_png(image, RESULT)
+    plan, _ = plans(3 if quick else 300)
+    rows = [
+        {"start": start.tolist(), "cost": float(cost), "iterations": int(iterations), "reason": reason.name}
+        for start, cost, iterations, reason in zip(STARTS, plan.cost, plan.iterations, plan.reasons, strict=True)
+    ]
+    return {"cpu_seconds": time.process_time() - begun, "plans": rows}
+
+
+def report(result: dict[str, Any]) -> None:
+    print(f"{len(result['plans'])} plans in {result['cpu_seconds']:.2f} CPU-s:")
+    for row in result["plans"]:
+        print("from {start}: cost {cost:.4f} after {iterations} iterations, {reason}".format(**row))
+
+
+def picture(result: dict[str, Any]) -> Any:
+    """Draw the same plans once more: they are not in the result."""
+    return phase_plane(*plans(300), seconds=SECONDS, title="iLQR swings a pendulum up that it cannot lift")
 
 
 if __name__ == "__main__":
-    main()
+    measure_whole(__file__, measure, report, picture)

@@ -16,13 +16,13 @@ place and without the time of compilation. The peers need an environment of thei
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,6 @@ os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_paralleli
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-RESULT = ROOT / "experiments" / "planners" / "results" / "speed.json"
 PEERS = ROOT / "build" / "peers"
 CELLS = [(n, m, T) for n, m in ((2, 1), (3, 1), (8, 2), (8, 4)) for T in (10, 40, 100)] + [(32, 4, 40)]
 SEED = 100
@@ -364,37 +363,35 @@ def many(problems: int, rounds: int) -> dict[str, Any]:
     return answer
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--peers", type=Path, default=PEERS, help="their virtual environment")
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.serve:
-        serve()
-        return
-    peers = None if options.quick else options.peers / "bin" / "python"
-    if peers is not None and not peers.exists():
-        sys.exit("The peers' environment is missing: the head of this script says how to make it.")
-    rounds = 1 if options.quick else 9
-    cells, batches = ([(2, 1, 10), (3, 1, 40)], [1]) if options.quick else (CELLS, [1, 64])
-    table = riccati(cells, batches, rounds, peers)
-    result: dict[str, Any] = {"ratios": ratios(table), "pendulum": pendulum(rounds), "latent_replan": replan(rounds)}
-    result["many_at_once"] = many(8 if options.quick else 1024, 1 if options.quick else 3)
-    print(json.dumps(result, indent=2))
-    if peers is None:
-        return
-    from experiments.runner import stamp, write
+@dataclass(frozen=True)
+class Options:
+    peers: Path = PEERS
+    """the peers' virtual environment"""
 
-    listed = subprocess.run(
-        [str(peers), "-m", "pip", "list", "--format=json"], capture_output=True, text=True, check=True
-    )
-    versions = {row["name"]: row["version"] for row in json.loads(listed.stdout)}
-    result["riccati_microseconds"] = table
-    result["seed"] = SEED
-    result["peers"] = {name: versions.get(name) for name in ("crocoddyl", "pin", "mpc", "torch", "jax", "numpy")}
-    write(RESULT, result | stamp())
+
+def measure(quick: bool, peers: Path) -> dict[str, Any]:
+    """Measure all of it; quick, without the peers."""
+    from experiments.runner import peers_versions
+
+    python = None if quick else peers / "bin" / "python"
+    if python is not None and not python.exists():
+        sys.exit("The peers' environment is missing: the head of this script says how to make it.")
+    rounds = 1 if quick else 9
+    cells, batches = ([(2, 1, 10), (3, 1, 40)], [1]) if quick else (CELLS, [1, 64])
+    table = riccati(cells, batches, rounds, python)
+    result: dict[str, Any] = {"ratios": ratios(table), "pendulum": pendulum(rounds), "latent_replan": replan(rounds)}
+    result["many_at_once"] = many(8 if quick else 1024, 1 if quick else 3)
+    print(json.dumps(result, indent=2))
+    if python is None:
+        return result
+    named = peers_versions(python, ("crocoddyl", "pin", "mpc", "torch", "jax", "numpy"))
+    return result | {"riccati_microseconds": table, "seed": SEED, "peers": named}
 
 
 if __name__ == "__main__":
-    main()
+    if "--serve" in sys.argv:  # in the peers' environment, which lacks what the runner needs
+        serve()
+    else:
+        from experiments.runner import measure_whole
+
+        measure_whole(__file__, measure, options=Options)
