@@ -8,10 +8,12 @@ from typing import Any, NoReturn, cast
 
 from gymnasium.vector import VectorEnv, VectorWrapper
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
+from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from tqdm import tqdm
 
 from e2c_control.errors import flag
 from e2c_control.runs import progress as bars
+from e2c_control.runs.tags import describing
 
 AfterStep = Callable[[dict[str, Any]], bool]
 Callback = BaseCallback | list[BaseCallback] | Callable[[dict[str, Any], dict[str, Any]], bool] | None
@@ -19,6 +21,13 @@ Callback = BaseCallback | list[BaseCallback] | Callable[[dict[str, Any], dict[st
 
 class Stopped(BaseException):
     """A callback asked to stop. No `Exception`, so that nobody takes it for an error of the environment."""
+
+
+def describe_curves(logger: Logger) -> None:
+    """Say in TensorBoard what each curve means that stable-baselines3 logs."""
+    for output in logger.output_formats:
+        if isinstance(output, TensorBoardOutputFormat):
+            describing(output.writer)
 
 
 class Counted(VectorWrapper[Any, Any, Any]):

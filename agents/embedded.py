@@ -16,7 +16,7 @@ from stable_baselines3.common.utils import configure_logger
 from stable_baselines3.common.vec_env import VecEnv
 
 from e2c_control.agents.arguments import log_folder
-from e2c_control.agents.callbacks import AfterStep, Callback, Stopped, as_callback
+from e2c_control.agents.callbacks import AfterStep, Callback, Stopped, as_callback, describe_curves
 from e2c_control.agents.learning import LearningOptions, first_free, joined, place_of, shard_from, train_on, work_folder
 from e2c_control.agents.learning import gather as gather_from
 from e2c_control.data import Transitions
@@ -285,6 +285,7 @@ class EmbeddedAgent:
         if not self._logger_given and any(self._kept.values()):
             log = (self._kept["verbose"], self._kept["tensorboard_log"], tb_log_name)
             self.logger = configure_logger(*log, reset_num_timesteps)
+            describe_curves(self.logger)
         self.num_timesteps = 0 if reset_num_timesteps else self.num_timesteps
         before = self._gathered
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from stable_baselines3.common.callbacks import BaseCallback
 
+from e2c_control.agents.callbacks import describe_curves
 from e2c_control.agents.novelty.replay import NoveltyReplayBuffer
 from e2c_control.agents.novelty.reward import NoveltyReward, rewards_of
 from e2c_control.errors import InputError
@@ -29,6 +30,7 @@ class NoveltyCallback(BaseCallback):
         self.rewards = rewards_of(self.model)
         if not self.rewards:
             raise InputError("There is no novelty to be learnt here: wrap the environments in NoveltyReward.")
+        describe_curves(self.logger)
         buffer = getattr(cast(Any, self.model), "replay_buffer", None)
         if isinstance(buffer, NoveltyReplayBuffer):
             buffer.settle(self.rewards[0])

@@ -30,7 +30,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from e2c_control.agents.algorithms import LEARNT, AlgorithmState
 from e2c_control.agents.arguments import log_folder
-from e2c_control.agents.callbacks import Callback, as_callback, with_bar
+from e2c_control.agents.callbacks import Callback, as_callback, describe_curves, with_bar
 from e2c_control.agents.policy_gradient.actions import Seen, check_actions, look
 from e2c_control.agents.policy_gradient.arguments import ARGUMENTS, arguments_from, arguments_to
 from e2c_control.agents.policy_gradient.collecting import SURROGATE, TRAINING, collect
@@ -198,7 +198,9 @@ class PolicyGradient(OnPolicyAlgorithm):
             # Where steps are counted anew, updates are not: every call starts elsewhere.
             begun = (0, self._n_updates) if reset_num_timesteps else (self.num_timesteps,)
             self.env.seed(later_seed(self.seed, *begun) if any(begun) else self.seed)
-        return super()._setup_learn(total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar)
+        ready = super()._setup_learn(total_timesteps, callback, reset_num_timesteps, tb_log_name, progress_bar)
+        describe_curves(self.logger)
+        return ready
 
     def collect_rollouts(
         self, env: VecEnv, callback: BaseCallback, rollout_buffer: RolloutBuffer, n_rollout_steps: int

@@ -53,9 +53,11 @@ class PicturedDrive:
             film_path, plot_path = folder.videos / f"{name}.gif", folder.plots / f"{name}.png"
             save_gif(film(self.episode, self.trained.embedding), film_path, min(self.frames_per_second, FASTEST))
             save_png(self.plot, plot_path)
-            with RunLogger(folder) as logger:
+            with RunLogger(folder, part=f"drives/{name}") as logger:
                 logger.table(self.trained.step, f"drives/{name}", self.scalars)
-                logger.image(self.trained.step, f"images/{name}", self.plot)
+                logger.image(self.trained.step, "images/drive", self.plot)
+                for step, replan in enumerate(self.episode.replans):
+                    logger.scalars(step, replan.scalars())
         except InputError as error:
             raise InputError(f"{error} With --out FOLDER the files go there.") from error
         return film_path, plot_path

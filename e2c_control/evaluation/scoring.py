@@ -154,10 +154,11 @@ def _write(result: Evaluation) -> None:
     }
     folder = RunFolder.elsewhere(result.path.parent)
     replace_text(result.path, json.dumps(content, indent=2) + "\n")
-    name, reached = result.path.stem, float(result.scores.mean())
-    scores = {"evaluate/time_in_goal": reached, "evaluate/oracle": float(result.oracle.mean())}
-    with RunLogger(folder) as logger:
-        logger.scalars(result.trained.step, {f"evaluate/{name.removeprefix('evaluation-')}": reached})
+    name = result.path.stem
+    means = {"time_in_goal": result.scores.mean(), "oracle": result.oracle.mean()}
+    scores = {f"evaluate/{measure}": float(mean) for measure, mean in means.items()}
+    with RunLogger(folder, part=f"evaluations/{name.removeprefix('evaluation-')}") as logger:
+        logger.scalars(result.trained.step, scores)
         logger.table(result.trained.step, f"drives/{name}", {**scores, **summarise(result.replans)})
 
 

@@ -17,6 +17,7 @@ from e2c_control.gradients.statistics import GradientStats, gradient_stats
 from e2c_control.gradients.toys import Toy, make_toy
 from e2c_control.gradients.training import train_estimator
 from e2c_control.runs.atomic import replace_text, writing
+from e2c_control.runs.tags import describing
 from e2c_control.runs.versions import package_versions, source_commit
 
 
@@ -79,7 +80,7 @@ class Comparison:
             if not estimator.state_dict():
                 continue
             with writing(folder):
-                events: Any = SummaryWriter(str(folder / "tensorboard" / name))
+                events: Any = describing(SummaryWriter(str(folder / "tensorboard" / name)))
 
             def watch(step: int, variance: float, loss: float, events: Any = events) -> None:
                 if step % 10 == 0:

@@ -85,6 +85,11 @@ class RunFolder:
         with trusting(trust):
             return read_config(self.path / "config.json", kind)
 
+    def config_text(self) -> str:
+        """Return the text of ``config.json``."""
+        with writing(self.path):
+            return (self.path / "config.json").read_text(encoding="utf-8")
+
     @property
     def own(self) -> bool:
         """Whether this user's own command wrote its config."""

@@ -1,8 +1,11 @@
-"""What a run reports while it goes: TensorBoard events and ``metrics.jsonl``, step by step the same."""
+"""What a run reports while it goes: TensorBoard events and ``metrics.jsonl``, step by step the same.
+
+`e2c_control.runs.tags` says what each tag means; TensorBoard shows it beside the curve.
+"""
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -13,6 +16,7 @@ from numpy.typing import NDArray
 from e2c_control.errors import InputError
 from e2c_control.runs.atomic import replace_text, sweep, writing
 from e2c_control.runs.folder import RunFolder
+from e2c_control.runs.tags import describing, hyperparameters
 
 
 class RunLogger:
@@ -22,19 +26,21 @@ class RunLogger:
         run: whose.
         resume_step: the step of the checkpoint from which the run goes on: what was logged after it is dropped from
             metrics.jsonl and hidden in TensorBoard, so that the curves continue without overlap.
+        part: such as "drives/NAME": log to a run of its own, in a folder of this name below the run's. Only its tables
+            go into metrics.jsonl, whose curves are those of the run.
     """
 
-    def __init__(self, run: RunFolder, resume_step: int | None = None) -> None:
+    def __init__(self, run: RunFolder, resume_step: int | None = None, part: str = "") -> None:
         from torch.utils.tensorboard import SummaryWriter  # here, because torch takes seconds to import
 
         if resume_step is not None:
             truncate_metrics(run.metrics, resume_step)
         sweep(run.path)
-        self._path = run.path
+        self._path, self._part = run.path, part
         with writing(run.path):
             self._metrics = run.metrics.open("a", encoding="utf-8")
             purge = None if resume_step is None else resume_step + 1
-            self._events: Any = SummaryWriter(str(run.path), purge_step=purge)
+            self._events: Any = describing(SummaryWriter(str(run.path / part), purge_step=purge))
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Log numbers by their tag, such as "loss/reconstruction"."""
@@ -42,7 +48,8 @@ class RunLogger:
         with writing(self._path):
             for tag, value in plain.items():
                 self._events.add_scalar(tag, value, step)
-        self._line({"step": step, **plain})
+        if not self._part:
+            self._line({"step": step, **plain})
 
     def _line(self, values: Mapping[str, float | str]) -> None:
         """Return a line of metrics.jsonl; JSON knows no NaN."""
@@ -65,6 +72,12 @@ class RunLogger:
         rows = "".join(f"| {name} | {value:.6g} |\n" for name, value in values.items())
         self.text(step, tag, f"| | |\n|---|---|\n{rows}")
         self._line({"step": step, "of": tag, **values})
+
+    def hyperparameters(self, values: Mapping[str, str | float], measures: Sequence[tuple[str, str]]) -> None:
+        """Log what TensorBoard's HPARAMS tab compares runs by, see `e2c_control.runs.tags.hyperparameters`."""
+        with writing(self._path):
+            for summary in hyperparameters(values, measures):
+                self._events.file_writer.add_summary(summary)
 
     def image(self, step: int, tag: str, image: NDArray[np.uint8]) -> None:
         """Log a picture (H, W), (H, W, 1) or (H, W, 3) uint8; TensorBoard only."""

@@ -58,6 +58,8 @@ class Session:
     def begin(self, done: int, total: int, unit: str, *, progress: bool) -> None:
         """Go on with the curves and the bar after `done` steps of `total`."""
         self.logger = self._stack.enter_context(RunLogger(self.run, done))
+        if not done:
+            self.logger.text(0, "config", f"```\n{self.run.config_text().rstrip()}\n```")
         self.bar = self._stack.enter_context(progress_bar(total, done=done, unit=unit, enabled=progress))
 
     def save(self, step: int, work: Stateful | Callable[[Path], object]) -> None:

@@ -19,6 +19,7 @@ from e2c_control.data.arguments import as_option
 from e2c_control.data.card import NAME, read_card
 from e2c_control.data.sampler import check_batch
 from e2c_control.data.transitions import Transitions
+from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.errors import LARGEST_COUNT, InputError, whole
 from e2c_control.fields import Count, Seed, ShareBelowOne, Threads, check, checked
 from e2c_control.models.embedding import Embedding, EmbeddingConfig
@@ -166,6 +167,8 @@ def _train(run: RunFolder, config: TrainConfig, watch: Watcher | None, progress:
         training = _resumed(run, config, transitions, job)
         trainer = training.trainer
         session.begin(trainer.step, config.recipe.steps, "step", progress=progress)
+        if trainer.step == 0:
+            session.logger.hyperparameters(*_compared(config))
         with interrupt_flag() as pressed:
             _loop(training, session, config, watch, lambda: job.any(pressed()))
     if pressed():
@@ -241,6 +244,27 @@ def _check_networks(run: RunFolder, recipe: Recipe, meta: Mapping[str, Any]) -> 
             f"The newest checkpoint of {run.path} was trained with other networks than its config.json names: restore "
             "the run's own files."
         )
+
+
+def _compared(config: TrainConfig) -> tuple[dict[str, str | float], list[tuple[str, str]]]:
+    """Return what runs are compared by in TensorBoard: settings by name, and parts and tags of what came out."""
+    recipe, sizes = config.recipe, config.recipe.embedding
+    values: dict[str, str | float] = {
+        "environment": config.environment,
+        "dataset": config.dataset.name,
+        "recipe": recipe.name,
+        "seed": config.seed,
+        "latent_dim": sizes.latent_dim,
+        "network": str(sizes.network),
+        "matrix_form": str(sizes.matrix_form),
+        "latent_noise": recipe.latent_noise,
+        "precision": config.precision,
+    }
+    for setting in ("steps", "batch_size", "horizon", "learning_rate"):
+        values[setting] = ", ".join(f"{phase.name} {getattr(phase, setting):g}" for phase in recipe.phases)
+    published = f"evaluations/{config.environment.rpartition('/')[2]}-{PROTOCOL_SEED}"
+    shown = ("map/step_rank", "map/prediction_error_5", "map/neighbour_overlap", "map/far_distance_rank")
+    return values, [(published, "evaluate/time_in_goal"), *(("", tag) for tag in shown)]
 
 
 def _note_dataset(run: RunFolder, transitions: Transitions) -> None:

@@ -1,0 +1,131 @@
+"""TensorBoard: every tag says what it means, drives are runs of their own, settings can be compared."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from stable_baselines3 import PPO
+from stable_baselines3.common.env_util import make_vec_env
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import metadata
+
+from e2c_control.agents import LAX, E2CAgent, FreeEnergyAgent
+from e2c_control.agents.novelty import NoveltyCallback, NoveltyReward
+from e2c_control.data import Transitions, make_image_env
+from e2c_control.envs import make_task
+from e2c_control.objectives.recipes import RECIPES, make_recipe
+from e2c_control.runs.logger import read_metrics
+from e2c_control.runs.tags import TAGS, describe
+from e2c_control.training.presets import default_embedding
+from e2c_control.training.run import TrainConfig, start_run, train
+
+Succeed = Callable[..., None]
+INTERNAL = {metadata.EXPERIMENT_TAG, metadata.SESSION_START_INFO_TAG}
+"""Tags by which the HPARAMS tab knows a run, and which nobody sees."""
+
+
+def boards(folder: Path) -> Iterator[tuple[str, Any]]:
+    """Yield what TensorBoard reads: runs below a folder, by their paths in it."""
+    for part in sorted({path.parent for path in folder.rglob("events.out*")}):
+        yield str(part.relative_to(folder)), EventAccumulator(str(part), {"images": 0, "scalars": 0}).Reload()
+
+
+def described(folder: Path) -> set[str]:
+    """Return all tags below a folder; each has to be described in the metadata that TensorBoard shows."""
+    seen, silent = set[str](), set[str]()
+    for _, board in boards(folder):
+        found = board.Tags()
+        tags = {*found["scalars"], *found["images"], *found["tensors"]} - INTERNAL
+        for tag in tags:
+            said = board.SummaryMetadata(tag).summary_description
+            silent |= set() if said and said == describe(tag.removesuffix("/text_summary")) else {tag}
+        seen |= tags
+    assert not silent
+    assert seen, "nothing was logged"
+    return seen
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_logs_what_is_described(name: str, planar: Path, tmp_path: Path) -> None:
+    card = Transitions.open(planar).card
+    recipe = make_recipe(name, default_embedding(card.frame_shape, 2, make_task(card.environment)))
+    recipe = replace(recipe, phases=tuple(replace(one, steps=2, batch_size=8) for one in recipe.phases))
+    config = TrainConfig(planar, card.environment, recipe, log_every=1)
+    run = start_run(tmp_path, config)
+    train(run, config)
+    tags = described(run.path)
+    losses = {f"loss/{term.name}" for phase in recipe.phases for term in phase.terms}
+    assert losses | {f"loss/total/{phase.name}" for phase in recipe.phases} | {"config/text_summary"} <= tags
+    assert "loss/total" not in tags, "phases add up losses of different units"
+
+
+def test_commands_log_what_is_described(whole: Path, rendered: Path, tmp_path: Path, succeed: Succeed) -> None:
+    for made in (whole, rendered):
+        shutil.copytree(made, tmp_path / made.name)
+    succeed("evaluate", "--run", tmp_path / whole.name, "--problems", 2)
+    succeed("plan", "--run", tmp_path / whole.name, "--steps", 3)
+    succeed("plan", "--run", tmp_path / rendered.name, "--steps", 3)
+    explored = ("--steps", 64, "--n-envs", 2, "--out", tmp_path / "data", "--runs", tmp_path / "runs")
+    succeed("explore", "--env", "E2C/Planar-v0", *explored)
+    tags = described(tmp_path)
+    assert {"images/latent_map", "images/drive", "map/step_rank", "evaluate/oracle", "plan/cost"} <= tags
+    assert {"explore/coverage", "explore/visited", "novelty/score", "config/text_summary"} <= tags
+
+
+def test_agents_log_what_is_described(tmp_path: Path) -> None:
+    log: dict[str, Any] = {"tensorboard_log": str(tmp_path)}
+    E2CAgent("E2C/Planar-v0", steps_scale=0.002, episode_length=10, **log).learn(60)
+    FreeEnergyAgent(make_image_env("E2C/Planar-v0"), "ppo", **log).learn(64)
+    LAX("CnnPolicy", make_image_env("E2C/Planar-v0"), n_steps=16, **log).learn(32)
+    curious = NoveltyReward(make_vec_env(lambda: make_image_env("E2C/Planar-v0")))
+    PPO("CnnPolicy", curious, n_steps=16, batch_size=16, **log).learn(32, NoveltyCallback())
+    tags = described(tmp_path)
+    assert {"map/step_rank", "train/policy_loss", "novelty/bonus", "train/approx_kl"} <= tags
+
+
+def test_drives_are_runs_of_their_own_below_the_run(whole: Path, tmp_path: Path, succeed: Succeed) -> None:
+    run = shutil.copytree(whole, tmp_path / "run")
+    before = dict(boards(run))["."].Tags()
+    succeed("plan", "--run", run, "--steps", 3)
+    succeed("evaluate", "--run", run, "--problems", 2)
+    found = dict(boards(run))
+    drive, scores = "drives/plan-Planar-v0-100-0", "evaluations/Planar-v0-2020-2-problems"
+    assert set(found) == {".", drive, scores}
+    assert found["."].Tags() == before, "a drive is no point of a training's curve"
+    assert [event.step for event in found[drive].Scalars("plan/cost")] == [0, 1, 2]
+    (score,) = found[scores].Scalars("evaluate/time_in_goal")
+    assert score.step == read_metrics(run / "metrics.jsonl")[-1]["step"]
+    assert [row["of"] for row in read_metrics(run / "metrics.jsonl")[-2:]] == [
+        drive,
+        f"drives/evaluation-{scores[12:]}",
+    ]
+
+
+def test_settings_are_a_text_and_hyperparameters(whole: Path) -> None:
+    board = dict(boards(whole))["."]
+    (config,) = board.Tensors("config/text_summary")
+    said = config.tensor_proto.string_val[0].decode()
+    assert (whole / "config.json").read_text().strip() in said
+    content = {tag: board.SummaryMetadata(tag).plugin_data.content for tag in INTERNAL}
+    values = metadata.parse_session_start_info_plugin_data(content[metadata.SESSION_START_INFO_TAG]).hparams
+    assert values["recipe"].string_value == "unfold"
+    assert values["seed"].number_value == 0
+    experiment = metadata.parse_experiment_plugin_data(content[metadata.EXPERIMENT_TAG])
+    assert {info.name for info in experiment.hparam_infos} == set(values)
+    scored = [(info.name.group, info.name.tag) for info in experiment.metric_infos]
+    assert ("evaluations/Planar-v0-2020", "evaluate/time_in_goal") in scored
+    assert all(info.description for info in experiment.metric_infos)
+
+
+@pytest.mark.parametrize("tag", ["loss/total", "nonsense", "map/", "loss/", "plan/cost/more"])
+def test_what_nobody_logs_is_not_described(tag: str) -> None:
+    assert describe(tag) is None or tag == "loss/total"
+
+
+def test_descriptions_are_sentences() -> None:
+    for tag, known in TAGS.items():
+        assert known.what.endswith("."), tag
+        assert known.what.count("{") == len({*known.what.split("{")[1:]}), tag
