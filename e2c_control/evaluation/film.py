@@ -19,14 +19,18 @@ PANEL = (SIDE - 3 * LABEL - 2 * GAP) // 3
 PAPER, FAINT, INK = (255, 255, 255), (190, 190, 190), (40, 40, 40)
 
 
-def film(episode: Episode, embedding: Embedding) -> list[Image]:
-    """Return frames (480, w, 3), one for each step; the last one stays for a moment."""
-    foreseen = decode_frames(embedding, np.stack([plan[-1] for plan in episode.plans]), episode.goal.shape[-1])
-    last = len(foreseen) - 1
-    frames = [
-        _page(world, {"sees": seen, "expects": foreseen[min(t, last)], "goal": episode.goal})
-        for t, (world, seen) in enumerate(zip(episode.world, episode.seen, strict=True))
-    ]
+def film(episode: Episode, embedding: Embedding | None) -> list[Image]:
+    """Return frames (480, w, 3), one for each step; the last one stays for a moment.
+
+    Args:
+        episode: what happened.
+        embedding: draws what the agent expects at the end of its plan; none where its decoder is not trained.
+    """
+    ends, frames = np.stack([plan[-1] for plan in episode.plans]), list[Image]()
+    foreseen = None if embedding is None else decode_frames(embedding, ends, episode.goal.shape[-1])
+    for t, (world, seen) in enumerate(zip(episode.world, episode.seen, strict=True)):
+        expected = {} if foreseen is None else {"expects": foreseen[min(t, len(foreseen) - 1)]}
+        frames.append(_page(world, {"sees": seen, **expected, "goal": episode.goal}))
     return frames + [frames[-1]] * 10
 
 

@@ -51,7 +51,11 @@ class PicturedDrive:
         try:
             folder = self.trained.folder if out is None else RunFolder.elsewhere(out)
             film_path, plot_path = folder.videos / f"{name}.gif", folder.plots / f"{name}.png"
-            save_gif(film(self.episode, self.trained.embedding), film_path, min(self.frames_per_second, FASTEST))
+            save_gif(
+                film(self.episode, self.trained.embedding if self.trained.draws else None),
+                film_path,
+                min(self.frames_per_second, FASTEST),
+            )
             save_png(self.plot, plot_path)
             with RunLogger(folder, part=f"drives/{name}") as logger:
                 logger.table(self.trained.step, f"drives/{name}", self.scalars)
@@ -87,6 +91,7 @@ def picture_problem(
         goal_radius=task.goal_radius,
         names=task.system.state_names,
         title=f"{task.id}: from {_numbers(problem.start)} to {_numbers(problem.goal)}",
+        projection=trained.projection,
     )
     oracle = float(reference_scores(task, [problem])[0])
     scalars = {"plan/time_in_goal": float(episode.rewards.mean()), "plan/oracle": oracle, **episode.scalars()}
@@ -103,6 +108,7 @@ def picture_foreign(
         episode.latents,
         names=[f"latent {i + 1}" for i in range(episode.latents.shape[1])],
         title=f"{trained.card.environment}, its latents over time",
+        projection=trained.projection,
     )
     return PicturedDrive(trained, episode, plot, {"plan/return": float(episode.rewards.sum()), **episode.scalars()})
 

@@ -22,6 +22,7 @@ from e2c_control.data.specs import check_file_arguments, import_named, import_tr
 from e2c_control.envs import Task, task_ids
 from e2c_control.envs.system import System
 from e2c_control.errors import InputError, InputWarning
+from e2c_control.figures.projection import Projection, kept_projection
 from e2c_control.models.embedding import Embedding
 from e2c_control.registry import trusting
 from e2c_control.runs.folder import RunFolder
@@ -47,6 +48,7 @@ class TrainedRun:
         embedding: of its newest checkpoint.
         step: of that checkpoint.
         steps: at which the run ends.
+        draws: whether its decoder is trained, so that what it draws can be shown.
     """
 
     folder: RunFolder
@@ -54,6 +56,7 @@ class TrainedRun:
     embedding: Embedding
     step: int
     steps: int
+    draws: bool = True
 
     @classmethod
     def open(cls, path: Path, env: str | None = None, trust: Sequence[str] = ()) -> Self:
@@ -85,7 +88,14 @@ class TrainedRun:
                 InputWarning,
                 stacklevel=2,
             )
-        return cls(folder, card, embedding, done, total)
+        recipe = folder.config(TrainConfig, trust).recipe
+        draws = recipe.decodes(done - (total - recipe.steps))  # early restarts make a run longer than its recipe
+        return cls(folder, card, embedding, done, total, draws)
+
+    @cached_property
+    def projection(self) -> Projection | None:
+        """By which the pictures of its training were drawn; none for two latents, and where none was kept."""
+        return kept_projection(self.folder.path, self.embedding.config.latent_dim)
 
     @property
     def frame_stack(self) -> int:

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from e2c_control.figures.canvas import (
     BLUE,
+    DPI,
     FAINT,
     GREEN,
     INK,
+    LARGE,
     ORANGE,
     Array,
     Image,
@@ -28,7 +30,7 @@ from e2c_control.figures.canvas import (
 )
 from e2c_control.figures.colours import state_names
 from e2c_control.figures.latent_map import is_plane, map_colours
-from e2c_control.figures.projection import project
+from e2c_control.figures.projection import Projection, project
 
 MOST_LABELLED = 3
 """State variables whose panels are high enough for a name beside them."""
@@ -57,7 +59,7 @@ class Journey:
     @property
     def title(self) -> str:
         """Of the picture of the world."""
-        return "World" if self.in_goal is None else f"World: {self.in_goal.mean():.0%} of the steps in the goal"
+        return "World" if self.in_goal is None else f"World: {self.in_goal.mean():.0%} in the goal"
 
 
 def driven_path(
@@ -69,6 +71,7 @@ def driven_path(
     goal_radius: float | None = None,
     names: Sequence[str] | None = None,
     title: str = "",
+    projection: Projection | None = None,
 ) -> Image:
     """Draw a journey over the latent map and beside it the world, 1000 x 500 pixels.
 
@@ -83,28 +86,31 @@ def driven_path(
         goal_radius: of the goal region in pixels, to draw it over the background.
         names: of the state variables, with their units.
         title: over all.
+        projection: of the run that drove; without it one of the points of the map.
     """
-    figure = new_figure(1000, 500)
+    in_the_world = background is not None and is_plane(journey.states)
+    figure = new_figure(1000, 500, dpi=LARGE if in_the_world else DPI)
     if title:
         figure.suptitle(title, fontsize=13)
     left, right = figure.add_gridspec(1, 2)
-    _on_the_map(figure.add_subplot(left), journey, map_latents, map_states)
+    _on_the_map(figure.add_subplot(left), journey, map_latents, map_states, projection or project(map_latents))
     labels = state_names(names, journey.states.shape[1])
-    if background is not None and is_plane(journey.states):
+    if background is not None and in_the_world:
         _in_the_world(figure.add_subplot(right), journey, background, goal_radius, labels)
     else:
         _over_time(figure, right, journey, labels)
     return to_image(figure)
 
 
-def _on_the_map(axes: Axes, journey: Journey, map_latents: Array, map_states: Array | None) -> None:
-    projection = project(map_latents, 2)
+def _on_the_map(
+    axes: Axes, journey: Journey, map_latents: Array, map_states: Array | None, projection: Projection
+) -> None:
     points = projection(map_latents)
     axes.scatter(points[:, 0], points[:, 1], c=map_colours(map_states, len(points)), s=14, linewidths=0, alpha=0.5)
     for i, plan in enumerate(journey.plans):
-        x, y = projection(plan).T
+        x, y = projection(plan)[:, :2].T
         axes.plot(x, y, color=ORANGE, linewidth=1.6, linestyle=(0, (3, 1.5)), label=None if i else "planned")
-    _path(axes, projection(journey.latents), projection(journey.goal_latent))
+    _path(axes, projection(journey.latents)[:, :2], projection(journey.goal_latent)[:2])
     axes.set_aspect("equal", adjustable="datalim")
     dress(axes, "Latent space", *projection.names[:2])
     axes.legend(fontsize=9.5, framealpha=0.85, edgecolor="none")

@@ -11,15 +11,20 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from e2c_control.figures.canvas import BLUE, Array, Image, dress, new_figure, to_image
+from e2c_control.figures.canvas import BLUE, LARGE, Array, Image, dress, new_figure, to_image
 from e2c_control.figures.colours import is_angle, plane_colours, state_names, value_colours, value_range
-from e2c_control.figures.projection import project
+from e2c_control.figures.projection import Projection, project
 
-DOT = 14.0
+DOT = 7.0
 
 
 def latent_map(
-    latents: Array, states: Array | None = None, *, names: Sequence[str] | None = None, title: str = ""
+    latents: Array,
+    states: Array | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    title: str = "",
+    projection: Projection | None = None,
 ) -> Image:
     """Draw encoded frames, 1000 x 500 pixels.
 
@@ -32,16 +37,17 @@ def latent_map(
         states: true states (N, n); without them all points have one colour.
         names: of the state variables, with their units.
         title: over all.
+        projection: of the run that the map belongs to; without it one of these latents.
     """
-    figure = new_figure(1000, 500)
+    figure, projection = new_figure(1000, 500, dpi=LARGE), projection or project(latents)
     if title:
         figure.suptitle(title, fontsize=13)
     if states is None:
-        _plain(figure, latents)
+        _plain(figure, projection, latents)
     elif latents.shape[1] == 2 and is_plane(states):
         _plane(figure, latents, states, state_names(names, 2))
     else:
-        _variables(figure, latents, states, state_names(names, states.shape[1]))
+        _variables(figure, projection, latents, states, state_names(names, states.shape[1]))
     return to_image(figure)
 
 
@@ -63,8 +69,7 @@ def _points(axes: Axes, points: Array, colours: Array | str) -> None:
     axes.scatter(points[:, 0], points[:, 1], c=colours, s=DOT, linewidths=0)
 
 
-def _plain(figure: Figure, latents: Array) -> None:
-    projection = project(latents, 3)
+def _plain(figure: Figure, projection: Projection, latents: Array) -> None:
     points = projection(latents)
     pairs = list(pairwise(range(points.shape[1])))
     for i, (a, b) in enumerate(pairs):
@@ -86,8 +91,7 @@ def _plane(figure: Figure, latents: Array, states: Array, names: Sequence[str]) 
     dress(found, "Latent map, same colours", "latent 1", "latent 2")
 
 
-def _variables(figure: Figure, latents: Array, states: Array, names: Sequence[str]) -> None:
-    projection = project(latents, 3)
+def _variables(figure: Figure, projection: Projection, latents: Array, states: Array, names: Sequence[str]) -> None:
     points = projection(latents)
     shown = min(states.shape[1], 2)
     for i in range(shown):

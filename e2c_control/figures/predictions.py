@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from e2c_control.data.sampler import Batch
-from e2c_control.figures.canvas import INK, Image, new_figure, show_pixels, to_image
+from e2c_control.figures.canvas import INK, LARGE, Image, new_figure, show_pixels, to_image
 from e2c_control.models.embedding import Embedding
 
 GAP = 3
-WIDTH, PLOT_WIDTH = 1000, 870
+WIDTH, PLOT_WIDTH = 1000, 780
 
 
 def predictions(embedding: Embedding, batch: Batch, *, count: int = 8, title: str = "") -> Image:
@@ -33,8 +33,8 @@ def image_grid(rows: Sequence[tuple[str, Image]], title: str = "") -> Image:
     """Draw named rows of images, each (count, H, W, C) uint8, 1000 pixels wide."""
     grid = np.concatenate([_below(_strip(images)) for _, images in rows])[:-GAP]
     height = round(PLOT_WIDTH * grid.shape[0] / grid.shape[1])
-    margin = 40 if title else 10
-    figure = new_figure(WIDTH, height + margin + 10, arrange=False)
+    margin = 56 if title else 10
+    figure = new_figure(WIDTH, height + margin + 10, arrange=False, dpi=LARGE)
     figure.suptitle(title, fontsize=13, y=1.0 - 8 / (height + margin + 10), va="top")
     left, total = WIDTH - PLOT_WIDTH - 10, height + margin + 10
     axes = figure.add_axes((left / WIDTH, 10 / total, PLOT_WIDTH / WIDTH, height / total))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from e2c_control.errors import InputError
 from e2c_control.fields import Count, CountOrZero, NotNegative, Positive, Several, check
@@ -108,6 +109,12 @@ class Recipe:
     def steps(self) -> int:
         """Optimiser steps of all phases."""
         return sum(phase.steps for phase in self.phases)
+
+    def decodes(self, steps: int) -> bool:
+        """Return whether a decoder is trained in the first so many steps: before, it draws nothing of use."""
+        ends = accumulate(phase.steps for phase in self.phases)
+        phases = zip(self.phases, ends, strict=True)
+        return any(end - phase.steps < steps and "decoder" in phase.train for phase, end in phases)
 
     def scaled(self, factor: float) -> Recipe:
         """Return the recipe with every phase `factor` times as long; early signs keep the step that they are for."""

@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from e2c_control.envs.scene import BODY, CONTROL, GOAL, SURFACE, Colour
-from e2c_control.figures.projection import project
+from e2c_control.figures.projection import Projection, project
 
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -28,11 +28,12 @@ class Atlas:
         latents: of known frames, (N, k).
         at_rest: of the same frames as goals, (N, k).
         colours: of the frames, (N, 3) or (N, 4) in [0, 1].
+        projection: of the run that the latents are of; without it one of the latents.
     """
 
-    def __init__(self, latents: Array, at_rest: Array, colours: Array) -> None:
-        self._projection = project(latents, 2)
-        points = self._projection(latents)
+    def __init__(self, latents: Array, at_rest: Array, colours: Array, projection: Projection | None = None) -> None:
+        self._projection = projection or project(latents)
+        points = self._projection(latents)[:, :2]
         low, high = points.min(0), points.max(0)
         self._centre = (low + high) / 2
         self._scale = (SIDE - 2 * BORDER) / max(float((high - low).max()), np.finfo(np.float64).tiny)
@@ -41,7 +42,7 @@ class Atlas:
 
     def pixels(self, latents: Array) -> Array:
         """Return where latents (..., k) lie, (..., 2)."""
-        return SIDE / 2 + (self._projection(latents) - self._centre) * self._scale * np.array([1.0, -1.0])
+        return SIDE / 2 + (self._projection(latents)[..., :2] - self._centre) * self._scale * np.array([1.0, -1.0])
 
     def nearest(self, x: float, y: float) -> int:
         """Return which known frame, as a goal, lies nearest to a pixel."""

@@ -42,7 +42,7 @@ def task_session(
     agent.options = replace(agent.options, episode_steps=None)
     known = Known.of_task(task, *sample_views(task, KNOWN, np.random.default_rng(seed)))
     world = TaskWorld(task, known, seed)
-    return Session(agent, world, [world.goal_of(state) for state in np.reshape(goals, (-1, size))], seed)
+    return Session(agent, world, [world.goal_of(state) for state in np.reshape(goals, (-1, size))], seed, trained)
 
 
 def foreign_session(trained: TrainedRun, seed: int = 0, planning: Mapping[str, Any] | None = None) -> Session:
@@ -50,7 +50,7 @@ def foreign_session(trained: TrainedRun, seed: int = 0, planning: Mapping[str, A
     agent, card = trained.agent(None, seed, planning), trained.card
     env = trained.make_env()
     known = Known.by_wandering(env, card.frame_shape[2], KNOWN, seed)
-    return Session(agent, GymWorld(card.environment, env, known, seed), seed=seed)
+    return Session(agent, GymWorld(card.environment, env, known, seed), seed=seed, run=trained)
 
 
 def record(session: Session, steps: int, goals: int = 0) -> list[NDArray[np.uint8]]:

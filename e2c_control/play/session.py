@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from e2c_control.agents.e2c_agent import E2CAgent, PlanState
 from e2c_control.envs.scene import CONTROL, GOAL, STONE, Colour
 from e2c_control.errors import InputError
+from e2c_control.evaluation.trained import TrainedRun
 from e2c_control.measures import decode_frames, encode_means
 from e2c_control.play.atlas import SIDE, Atlas
 from e2c_control.play.page import Page, place
@@ -58,13 +59,17 @@ class Session:
         world: where.
         goals: for one `Press("goal")` after another, the first one at once; beyond them, known frames are drawn.
         seed: of the drawn ones.
+        run: that the agent is of: its map is drawn as in training, and "expects" only if its decoder is trained.
     """
 
-    def __init__(self, agent: E2CAgent, world: World, goals: Sequence[Goal] = (), seed: int = 0) -> None:
+    def __init__(
+        self, agent: E2CAgent, world: World, goals: Sequence[Goal] = (), seed: int = 0, run: TrainedRun | None = None
+    ) -> None:
         self.agent, self.world, self.finished = agent, world, False
+        self._draws = run is None or run.draws
         known = world.known
         latents, at_rest = (encode_means(agent.embedding, images) for images in (known.observations, known.at_rest))
-        self.atlas = Atlas(latents, at_rest, known.colours)
+        self.atlas = Atlas(latents, at_rest, known.colours, None if run is None else run.projection)
         self.driver: Literal["agent", "person"] = "agent"
         self.paused = False
         self.note = ""
@@ -106,12 +111,10 @@ class Session:
     def frame(self) -> Image:
         """Return what there is to see now, (HEIGHT, WIDTH, 3) of `page`."""
         known, channels = self.world.known, self.world.known.channels
-        expected = decode_frames(self.agent.embedding, self._planned[-1:], channels)[0]
-        small = {
-            "sees": self.world.observation[..., -channels:],
-            "expects": expected,
-            "goal": self.world.goal.observation[..., -channels:],
-        }
+        small = {"sees": self.world.observation[..., -channels:]}
+        if self._draws:
+            small["expects"] = decode_frames(self.agent.embedding, self._planned[-1:], channels)[0]
+        small["goal"] = self.world.goal.observation[..., -channels:]
         drawn = self.atlas.draw(self._trail, self._planned, self._goal_latent)
         return Page(
             self.world.title, known.meaning, self._who(), self._numbers(), self.note, self.world.picture(), drawn, small

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from e2c_control.data.sampler import Batch
 from e2c_control.data.transitions import Transitions
 from e2c_control.figures import latent_map, predictions, save_png
+from e2c_control.figures.projection import kept_projection, project
 from e2c_control.measures import HeldOut, encode_means, hold_out, measure
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.logger import RunLogger
@@ -22,10 +23,14 @@ PICTURED = 8
 """Windows whose reconstructions and predictions are shown."""
 HORIZON = 5
 """Steps ahead that they show, where episodes are long enough."""
+DRAWN = ("map/state_loss", "map/next_state_loss")
+"""Measures of what a decoder draws, which say nothing before one is trained, as its pictures do."""
 
 
 class MapWatcher:
     """What `train` calls between steps: writes map/... scalars and pictures, and keeps the newest pictures as PNG.
+
+    All pictures of a run are drawn by one projection, which follows the map and is kept in the run's folder.
 
     It reads and draws nothing at random, so that a watched run and an unwatched one have the same weights.
 
@@ -53,23 +58,28 @@ class MapWatcher:
         if features is not None and held_out.features is not None:
             self._held_out = replace(held_out, features=features(held_out.features))
         self._windows = _windows(transitions, episodes)
+        self._projection = kept_projection(run.path, config.recipe.embedding.latent_dim)
 
     def __call__(self, trainer: Trainer, logger: RunLogger) -> None:
         """Measure and draw the trainer's embedding as it is now."""
-        embedding, step = trainer.embedding, trainer.step
-        logger.scalars(step, measure(embedding, self._held_out).scalars())
-        for name, image in self._pictures(trainer).items():
+        step, draws = trainer.step, trainer.recipe.decodes(trainer.step - trainer.extra_steps)
+        measured = measure(trainer.embedding, self._held_out).scalars()
+        logger.scalars(step, {tag: value for tag, value in measured.items() if draws or tag not in DRAWN})
+        for name, image in self._pictures(trainer, draws).items():
             logger.image(step, f"images/{name}", image)
             save_png(image, self._run.plots / f"{name}.png")
 
-    def _pictures(self, trainer: Trainer) -> dict[str, NDArray[np.uint8]]:
+    def _pictures(self, trainer: Trainer, draws: bool) -> dict[str, NDArray[np.uint8]]:
         title = f"step {trainer.step:,} of {trainer.total_steps:,}, held-out episodes"
         latents = encode_means(trainer.embedding, self._held_out.observations)
-        windows = Batch(self._windows.frames.to(trainer.device), self._windows.actions.to(trainer.device))
-        return {
-            "latent_map": latent_map(latents, self._states, names=self._names, title=title),
-            "predictions": predictions(trainer.embedding, windows, count=PICTURED, title=title),
-        }
+        self._projection = projection = project(latents, like=self._projection)
+        if latents.shape[1] > 2:
+            projection.keep(self._run.path)
+        shown = {"latent_map": latent_map(latents, self._states, names=self._names, title=title, projection=projection)}
+        if draws:
+            windows = Batch(self._windows.frames.to(trainer.device), self._windows.actions.to(trainer.device))
+            shown["predictions"] = predictions(trainer.embedding, windows, count=PICTURED, title=title)
+        return shown
 
 
 def _windows(transitions: Transitions, episodes: NDArray[np.int64]) -> Batch:

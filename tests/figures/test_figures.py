@@ -1,8 +1,10 @@
 """Pictures can only be judged by eye; what is tested is that they are there, and that they show what they claim."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from e2c_control.figures import Journey, driven_path, latent_map, predictions, s
 from e2c_control.figures.colours import is_angle, plane_colours
 from e2c_control.figures.driven_path import _unbroken
 from e2c_control.figures.predictions import image_rows
-from e2c_control.figures.projection import project
+from e2c_control.figures.projection import kept_projection, project
 from e2c_control.models.embedding import Embedding, EmbeddingConfig
 
 RNG = np.random.default_rng(0)
@@ -141,6 +143,55 @@ def test_pictures_of_other_points_of_a_map_are_not_mirror_images(seed: int) -> N
     shown = [project(points, 3)(latents) for points in (latents[::2], latents[1::2], latents[::-3])]
     for one in shown[1:]:
         assert (np.diag(np.corrcoef(shown[0].T, one.T)[:3, 3:]) > 0.9).all()
+
+
+@pytest.mark.parametrize("k", [3, 4, 8])
+def test_pictures_of_a_map_that_moves_do_not_flip(k: int) -> None:
+    """Not even where two components spread alike and change places, as they do while a map unfolds."""
+    rng = np.random.default_rng(k)
+    points, drift = rng.normal(size=(400, k)), 0.03 * rng.normal(size=(k, k))
+    shown, projection = list[np.ndarray](), None
+    for step in range(30):
+        points = points + points @ drift * 0.2
+        spread = np.r_[1 + 0.02 * step, 1.6 - 0.02 * step, np.full(k - 2, 0.3)]
+        projection = project(points * spread, like=projection)
+        shown.append(projection(points * spread))
+    for one, after in pairwise(shown):
+        assert (np.diag(np.corrcoef(one.T, after.T)[:3, 3:])[:2] > 0.98).all()
+
+
+def test_a_projection_is_kept(tmp_path: Path) -> None:
+    latents = RNG.normal(size=(50, 4))
+    made = project(latents)
+    made.keep(tmp_path)
+    kept = kept_projection(tmp_path, 4)
+    assert kept is not None
+    assert np.array_equal(kept(latents), made(latents))
+    assert kept.names == made.names
+    assert kept_projection(tmp_path / "older", 4) is None
+    assert kept_projection(tmp_path, 2) is None, "two latents are shown as they are"
+    with pytest.raises(InputError, match=r"projection.json is damaged: remove it"):
+        kept_projection(tmp_path, 5)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("axes", [[2.0, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]]),
+        ("axes", [[1, 0], [0, 1], [0, 0], [0, 0]]),
+        ("axes", "no"),
+        ("centre", [1e300, 0, 0, 0]),
+        ("centre", [float("nan"), 0, 0, 0]),
+        ("shares", [0.5, 0.3, 3.0]),
+        ("shares", ["$\\frac$", 0.1, 0.1]),
+    ],
+)
+def test_a_projection_of_somebody_else_draws_nothing_out_of_place(tmp_path: Path, field: str, value: object) -> None:
+    project(RNG.normal(size=(50, 4))).keep(tmp_path)
+    path = tmp_path / "projection.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
+    with pytest.raises(InputError, match=r"projection.json is damaged: remove it"):
+        kept_projection(tmp_path, 4)
 
 
 def test_angles_are_told_from_places() -> None:
