@@ -80,8 +80,9 @@ def planar(*, noise: float = 0.0, max_step: float = 3.0) -> Task:
 
     ## Reward
     1 when the agent is within 2 pixels of the goal after the step, otherwise 0. The return divided by 40 is the
-    protocol's score. The obstacles have no cost: a move that would land on one has no effect. Only the landing point
-    is tested.
+    protocol's score. The obstacles have no cost: a move that would land on one has no effect. An obstacle is drawn 5
+    pixels wide, but blocks only where its centre (the dark dot in large pictures) lies in the agent's box of 3 x 3
+    pixels: its rim can be driven over. Only the landing point is tested, so that a long move jumps it.
 
     ## Start
     Row and column uniform in [3, 7]. The goal is one of (37, 37), (37, 3) and (3, 37), with equal chance.
@@ -109,7 +110,7 @@ def planar_walls(*, noise: float = 0.0, max_step: float = 3.0) -> Task:
 
     Actions, observations, state, reward and arguments are those of `planar`, E2C/Planar-v0. The
     walls are 4 pixels thick, and the agent's box of 3 x 3 pixels must not overlap them, so that no step can jump them;
-    ``max_step`` is limited accordingly. A move that would end in a wall has no effect.
+    ``max_step`` is limited accordingly. A move that would end in a wall has no effect: walls block as they are drawn.
 
     ## Start
     Row and column uniform in [3, 9]. The goal is one of (5, 21), (35, 35) and (5, 35), with equal chance.

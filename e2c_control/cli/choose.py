@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from e2c_control.cli.console import Problems, suggest
+from e2c_control.cli.console import Problems, say, suggest
 from e2c_control.cli.planning import Planning
 from e2c_control.data.arguments import as_option
 from e2c_control.errors import quoted
 from e2c_control.fields import ListSeed
 from e2c_control.tables import table
+
+MEANING = (
+    "how much of the goal's image the camera showed, mean over the steps of a drive: 100% is at the goal",
+    "from the first step on, 0% never anything like it; worst is the worst drive. A run far below the",
+    "best is probably folded: it stops in places that it takes for the goal. Small differences mean little.",
+)
+"""Of the table, in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,4 +51,5 @@ class Choose:
         tried = choose(self.run, task=self.task, seed=self.seed, problems=self.problems, planning=planning)
         rows = [(str(one.run), f"{one.alike.mean():.1%}", f"{one.alike.min():.1%}") for one in tried]
         print(table([("run, best first", "like the goal", "worst"), *rows]), flush=True)
+        say("Read", f"\n{'':<10}".join(MEANING))
         suggest(f"e2c evaluate --run {as_option(tried[0].run)}" + (f" --task {quoted(self.task)}" if self.task else ""))

@@ -48,7 +48,7 @@ def filled(kind: type[T], options: object, **others: Any) -> T:
 
 
 def show_measured(run: RunFolder, heading: str, unit: str, shown: Mapping[str, str], needed: str = "") -> None:
-    """Print the last row of a run's curves as a table.
+    """Print the last row of a run's curves as a table, with what is good in words.
 
     Args:
         run: folder.
@@ -58,12 +58,15 @@ def show_measured(run: RunFolder, heading: str, unit: str, shown: Mapping[str, s
         needed: tag without which a row does not count.
     """
     from e2c_control.runs.logger import read_metrics
+    from e2c_control.runs.tags import verdict
 
     rows = [row for row in read_metrics(run.metrics) if not needed or needed in row]
     if rows:
-        lines = [(heading, f"{unit} {rows[-1]['step']}")]
-        lines += [(text, f"{rows[-1][tag]:.3f}") for tag, text in shown.items() if rows[-1].get(tag) is not None]
-        print(table(lines), flush=True)
+        lines = [(heading, f"{unit} {rows[-1]['step']}", "what is good")]
+        lines += [
+            (text, f"{rows[-1][tag]:.3f}", verdict(tag)) for tag, text in shown.items() if rows[-1].get(tag) is not None
+        ]
+        print(table(lines, words=1), flush=True)
         say("Pictures", run.plots)
 
 

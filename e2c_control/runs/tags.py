@@ -57,7 +57,7 @@ TAGS: dict[str, Tag] = {
     "map/prediction_error_*": Tag(
         "Error of the latents predicted {0} steps ahead, relative to predicting no motion.",
         "below 0.5, and falling",
-        "near 1, no better than no motion: speed is not in the frames, or the training is too short",
+        "near 1: no better than no motion",
     ),
     "map/step_rank": Tag(
         "Rank correlation of latent distance with the number of steps between frames; needs no true state.",
@@ -77,13 +77,13 @@ TAGS: dict[str, Tag] = {
     ),
     "map/affine_r2": Tag(
         "Share of the true state's variance that an affine function of the latent explains.",
-        "above 0.9: the map is straight",
-        "bent maps may plan well: look at the others",
+        "above 0.9: straight",
+        "below 0.5: bent, which may plan well all the same",
     ),
     "map/jacobian_gap": Tag(
         "Difference between the transition's A and the Jacobian of its whole step, relative to the Jacobian.",
         "below 0.2",
-        "large: plans by --linearization model go wrong",
+        "above 0.5: plans by --linearization model go wrong",
     ),
     "map/state_loss": Tag(
         "Nats to reconstruct an image from its latent, from the phase on that trains the decoder.", "falls, then stays"
@@ -205,12 +205,26 @@ PLUGINS = {"simple_value": ("scalars", 1), "image": ("images", 3)}
 """TensorBoard's plugins and data classes for the kinds of values that torch writes without saying whose they are."""
 
 
-@cache
 def describe(tag: str) -> str | None:
     """Return what is known of a tag, in sentences; None if nothing is."""
+    known, parts = _find(tag)
+    return None if known is None else known.text.format(*parts)
+
+
+def verdict(tag: str) -> str:
+    """Return what is good and bad, in words for a table of last values; nothing where only a whole curve tells."""
+    known, _ = _find(tag)
+    if known is None or not any(sign.isdigit() for sign in known.good):
+        return ""
+    return "; ".join(f"{name} if {said}" for name, said in (("good", known.good), ("bad", known.bad)) if said)
+
+
+@cache
+def _find(tag: str) -> tuple[Tag | None, list[str]]:
+    """Return what is known of a tag, and what stands in it for each star."""
     exact = TAGS.get(tag)
     if exact is not None:
-        return exact.text
+        return exact, []
     for pattern, known in TAGS.items():
         if "*" not in pattern:
             continue
@@ -222,8 +236,8 @@ def describe(tag: str) -> str | None:
             text, mark, rest = rest.partition(part) if part else (rest, "*", "")
             found += [text] if text and mark else []
         if len(found) == len(parts) and not rest:
-            return known.text.format(*found)
-    return None
+            return known, found
+    return None, []
 
 
 class _Described:

@@ -18,7 +18,7 @@ from e2c_control.data import Transitions, make_image_env
 from e2c_control.envs import make_task
 from e2c_control.objectives.recipes import RECIPES, make_recipe
 from e2c_control.runs.logger import read_metrics
-from e2c_control.runs.tags import TAGS, describe
+from e2c_control.runs.tags import TAGS, describe, verdict
 from e2c_control.training.presets import default_embedding
 from e2c_control.training.run import TrainConfig, start_run, train
 
@@ -79,7 +79,7 @@ def test_agents_log_what_is_described(tmp_path: Path) -> None:
     log: dict[str, Any] = {"tensorboard_log": str(tmp_path)}
     E2CAgent("E2C/Planar-v0", steps_scale=0.002, episode_length=10, **log).learn(60)
     FreeEnergyAgent(make_image_env("E2C/Planar-v0"), "ppo", **log).learn(64)
-    LAX("CnnPolicy", make_image_env("E2C/Planar-v0"), n_steps=16, **log).learn(32)
+    LAX("CnnPolicy", make_image_env("E2C/Planar-v0"), n_steps=16, **log).learn(48, log_interval=1)
     curious = NoveltyReward(make_vec_env(lambda: make_image_env("E2C/Planar-v0")))
     PPO("CnnPolicy", curious, n_steps=16, batch_size=16, **log).learn(32, NoveltyCallback())
     tags = described(tmp_path)
@@ -129,3 +129,31 @@ def test_descriptions_are_sentences() -> None:
     for tag, known in TAGS.items():
         assert known.what.endswith("."), tag
         assert known.what.count("{") == len({*known.what.split("{")[1:]}), tag
+
+
+def test_the_page_of_the_documentation_has_every_tag() -> None:
+    page = (Path(__file__).parents[2] / "e2c_control" / "docs" / "how-to" / "curves.md").read_text()
+    rows = {f"| `{tag}` | {k.what.format('*', '*')} | {k.good} | {k.bad} |" for tag, k in TAGS.items()}
+    assert {line for line in page.splitlines() if line.startswith("| `")} == rows
+
+
+@pytest.mark.parametrize(
+    ("tag", "words"),
+    [
+        ("map/far_distance_rank", "good if above 0.8; bad if below 0.7: folded"),
+        ("map/prediction_error_5", "good if below 0.5, and falling; bad if near 1: no better than no motion"),
+        ("map/state_loss", ""),
+        ("nonsense", ""),
+    ],
+)
+def test_what_is_good_is_said_in_words(tag: str, words: str) -> None:
+    assert verdict(tag) == words
+
+
+def test_tables_after_training_say_what_is_good(
+    planar: Path, tmp_path: Path, succeed: Succeed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--dataset", planar, "--runs", tmp_path, "--recipe", "e2c", "--steps-scale", 0.001)
+    succeed("train", *options)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("rank correlation of far")]
+    assert line.endswith("good if above 0.8; bad if below 0.7: folded")
