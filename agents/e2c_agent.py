@@ -28,11 +28,10 @@ from e2c_control.data.defaults import EPISODE_LENGTH, default_starts
 from e2c_control.data.source import EnvLike, EnvSource
 from e2c_control.errors import InputError, of_class
 from e2c_control.fields import Count, FrameStack, ListSeed, checked
-from e2c_control.measures import encode_means
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.objectives.recipes import Make
-from e2c_control.planners import MPC, Belief, Dynamics, Plan
+from e2c_control.planners import MPC, Belief, Dynamics, Landmarks, Memory, Plan, Remembering, RoadmapCost
 from e2c_control.planners.mpc import Replan
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.stateful import Groups, State
@@ -48,11 +47,40 @@ class PlanState:
         plan: of every environment.
         steps: since the start of each environment's episode, (N,).
         belief: about every environment's latent, where frames are filtered.
+        memories: of every environment's episode, what came out otherwise, where plans are made among places.
     """
 
     plan: Plan
     steps: NDArray[np.int64]
     belief: Belief | None = None
+    memories: tuple[Memory, ...] | None = None
+
+
+WAY = 25
+"""Landmarks of the way that are shown ahead."""
+
+
+def _remember(
+    places: NDArray[np.float64],
+    fresh: NDArray[np.bool_],
+    state: PlanState | None,
+    model: Dynamics,
+    graph: Landmarks,
+) -> tuple[NDArray[np.float64], tuple[Memory, ...]]:
+    """Return where environments are (N, d), and the memories of their episodes after the step that led there.
+
+    Where an image stands for several places, the prediction takes the place of what was seen.
+    """
+    empty = Memory.empty(places.shape[1], model.control_dim)
+    if state is None or state.memories is None:
+        return places, (empty,) * len(places)
+    plan, hidden = state.plan, graph.aliased[graph.cells(places)] & ~fresh
+    memories = [empty if new else memory for new, memory in zip(fresh.tolist(), state.memories, strict=True)]
+    for n in np.flatnonzero(~fresh & ~hidden):
+        before, control = plan.states[n, 0], plan.controls[n, 0]
+        _, hoped = Remembering(model, memories[n], graph.scale).moves(before[None], control[None])
+        memories[n] = memories[n].after(before, control, hoped[0], places[n], graph.scale)
+    return np.where(hidden[:, None], plan.states[:, 1], places), tuple(memories)
 
 
 class E2CAgent(EmbeddedAgent):
@@ -235,10 +263,10 @@ class E2CAgent(EmbeddedAgent):
         self._followed = EpisodeGoals(env)
 
     def _take_goals(self, goals: NDArray[np.uint8]) -> None:
-        self._goal_images, latents = goals, encode_means(self.embedding, goals)
+        latents = self.options.encode(self.embedding, goals)
         # One goal is everybody's, however many they are.
         goal = latents[0] if len(latents) == 1 else latents
-        self._goal_latents, self._mpc = goal, self.options.controller(self.embedding, goal)
+        self._goal_images, self._goal_latents, self._mpc = goals, goal, self.options.controller(self.embedding, goal)
 
     def _forget_plans(self) -> None:
         """Forget goals encoded and matrices copied, which belong to the embedding of then."""
@@ -298,13 +326,20 @@ class E2CAgent(EmbeddedAgent):
             fresh = self._follow(self._followed, fresh, state is None)
         steps = np.where(fresh, 0, 0 if state is None else state.steps + 1).astype(np.int64)
         mpc = self._controller(len(observations))
-        latents, belief = encode_means(self.embedding, observations, finite=False), None
+        latents, belief, memories = self.options.encode(self.embedding, observations, finite=False), None, None
+        graph = mpc.cost.landmarks if isinstance(mpc.cost, RoadmapCost) else None
+        if graph is not None:
+            latents, memories = _remember(latents, fresh, state, mpc.dynamics, graph)
         if self.options.frame_filter is not None:
             belief = self._fuse(self.options.frame_filter, latents, fresh, state, mpc.dynamics)
             latents = belief.mean
 
         def controller(rows: Rows) -> MPC:
             goals = self._goal_latents
+            if graph is not None and memories is not None and goals is not None:
+                dynamics = Remembering(mpc.dynamics, memories[rows[0]], graph.scale)
+                cost = self.options.cost(dynamics, goals if goals.ndim == 1 else goals[rows], graph)
+                return replace(mpc, dynamics=dynamics, cost=cost)
             if goals is None or goals.ndim == 1 or len(rows) == len(goals):
                 return mpc
             return replace(mpc, cost=self.options.cost(mpc.dynamics, goals[rows]))
@@ -317,9 +352,20 @@ class E2CAgent(EmbeddedAgent):
             fresh,
             episode_steps=self.options.episode_steps,
             seed=self.seed,
+            apart=memories is not None,
         )
         actions = plan.controls[:, 0].astype(np.float32)
-        return actions if np.ndim(observation) == 4 else actions[0], PlanState(plan, steps, belief)
+        return actions if np.ndim(observation) == 4 else actions[0], PlanState(plan, steps, belief, memories)
+
+    def shown(self, state: PlanState) -> NDArray[np.float64]:
+        """Return the plans of a state as latents of the map (N, T + 1, k): of a roadmap, the way over its landmarks."""
+        cost, known = None if self._mpc is None else self._mpc.cost, self.embedding.reachability
+        if known is None or not isinstance(cost, RoadmapCost):
+            return state.plan.states
+        starts = state.plan.states[:, 0]
+        goals = np.broadcast_to(cost.goals, starts.shape)
+        ways = [cost.landmarks.way(*pair, WAY) for pair in zip(starts, goals, strict=True)]
+        return known.drawn(np.stack(ways))
 
     def _fuse(
         self,

@@ -27,8 +27,10 @@ from e2c_control.fields import (
     conform,
     hints_of,
 )
+from e2c_control.measures import encode_means, encode_places
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
+from e2c_control.models.reachability import PassageDynamics
 from e2c_control.planners import (
     COSTS,
     MPC,
@@ -37,8 +39,10 @@ from e2c_control.planners import (
     DisagreementCost,
     Dynamics,
     Ensemble,
+    Landmarks,
     Limits,
     Planner,
+    RoadmapCost,
     SmoothCost,
     Starts,
     SumCost,
@@ -54,6 +58,13 @@ REPLAN: Mapping[str, Mapping[str, Any]] = {
     "aico": {"iterations": 4},
 }
 """Settings of a planner for one replan, which goes on from the last one: less than a plan from nothing needs."""
+
+
+ROADMAP = "roadmap"
+"""The planner that plans among the places of an embedding's `Reachability`, and not in its map."""
+
+STEP_COST = 100.0
+"""Times state_weight, what a step of the way costs the roadmap's plans, which weigh that against action_weight."""
 
 
 def takes(planner: str | Callable[..., Any]) -> tuple[str, ...]:
@@ -80,7 +91,8 @@ class PlanningOptions:
     """Receding-horizon planning in latent space, with the cost sum q |z - z_goal|^2 + sum_i r_i a_i^2 or your own.
 
     LQR linearises once a replan, along the shifted last plan (at first, under zero actions), and iLQR four times, from
-    several starts. AICO is the planner of the E2C paper. CEM, iCEM and MPPI sample, and need no derivatives.
+    several starts. AICO is the planner of the E2C paper. CEM, iCEM and MPPI sample, and need no derivatives. The
+    roadmap knows ways around walls, for an embedding with reachability: it plans by the steps left to the goal.
 
     Attributes:
         horizon: steps in a plan.
@@ -126,6 +138,10 @@ class PlanningOptions:
         self._name_planner()
         check(self)
         self.make_planner()
+        strange = {"disagreement": self.disagreement != 0, "goal_cost": self.goal_cost != "quadratic"}
+        strange["frame_filter"] = self.frame_filter is not None
+        for name in (name for name, given in strange.items() if given and self.by_places):
+            raise InputError(f"{name} is of latents, and the planner 'roadmap' plans among places: leave it out.")
 
     @classmethod
     def for_task(cls, task: Task) -> PlanningOptions:
@@ -175,8 +191,18 @@ class PlanningOptions:
         object.__setattr__(self, "planner", name)
         object.__setattr__(self, "settings", settings)
 
+    @property
+    def by_places(self) -> bool:
+        """Whether it plans among places, and not among latents."""
+        return self.planner == ROADMAP
+
+    def encode(self, embedding: Embedding, observations: NDArray[np.uint8], *, finite: bool = True) -> Array:
+        """Return what plans begin from, (N, k), of observations (N, H, W, C): latents, or places."""
+        encode = encode_places if self.by_places else encode_means
+        return encode(embedding, observations, finite=finite)
+
     def controller(self, embedding: Embedding, goals: Array) -> MPC:
-        """Return a receding-horizon controller to the latent goal (k,) of all, or one for each (N, k)."""
+        """Return a receding-horizon controller to the goal (k,) of all, or one for each (N, k), by `encode`."""
         k, m = embedding.config.latent_dim, embedding.action_dim
         if self.frame_filter is not None and len(self.frame_filter.frame_variance) != k:
             known = len(self.frame_filter.frame_variance)
@@ -186,6 +212,8 @@ class PlanningOptions:
                 f"action_weight has {len(self.action_weight)} numbers and the embedding {m} actions: give one for "
                 "all, or one for each."
             )
+        if self.by_places:
+            return self._roadmap(embedding, goals)
         linearization = self.linearization or "jacobian"
         dynamics: Dynamics = planning_model(embedding.transition, linearization)
         if self.disagreement:
@@ -195,9 +223,18 @@ class PlanningOptions:
             dynamics = Ensemble([dynamics, *others])
         return MPC(self.make_planner(), dynamics, self.cost(dynamics, goals), self.horizon, Limits.symmetric(1.0, m))
 
-    def cost(self, dynamics: Dynamics, goals: Array) -> SmoothCost:
-        """Return the cost of reaching the latent goal (k,) of all, or one for each (N, k)."""
+    def _roadmap(self, embedding: Embedding, goals: Array) -> MPC:
+        graph = None if embedding.reachability is None else embedding.reachability.graph()
+        if graph is None or embedding.passage is None:
+            raise InputError("The embedding knows no ways around walls: train the recipe 'unfold-roadmap'.")
+        dynamics, limits = PassageDynamics(embedding.passage), Limits.symmetric(1.0, embedding.action_dim)
+        return MPC(self.make_planner(), dynamics, self.cost(dynamics, goals, graph), self.horizon, limits)
+
+    def cost(self, dynamics: Dynamics, goals: Array, landmarks: Landmarks | None = None) -> Cost:
+        """Return the cost of reaching the goal (k,) of all, or one for each (N, k), by landmarks if there are any."""
         weights = np.broadcast_to(self.action_weight, (dynamics.control_dim,))
+        if landmarks is not None:
+            return RoadmapCost(landmarks, goals, STEP_COST * self.state_weight, np.diag(weights))
         made = COSTS.find(self.goal_cost)(goals, self.state_weight * np.eye(goals.shape[-1]), np.diag(weights))
         cost = cast(SmoothCost, of_class("What goal_cost makes", made, Cost))  # who needs derivatives asks for them
         if isinstance(dynamics, Ensemble):

@@ -25,6 +25,7 @@ def replan_each(
     *,
     episode_steps: int | None,
     seed: int,
+    apart: bool = False,
 ) -> tuple[Plan, Replan]:
     """Replan N environments, those at the same step together.
 
@@ -39,10 +40,12 @@ def replan_each(
         restarted: which episodes have begun anew, (N,).
         episode_steps: length of an episode, past which no plan reaches.
         seed: of random starts.
+        apart: whether each has a controller of its own, also beside others at the same step.
     """
     plans, replans, rows = list[Plan](), list[Replan](), list[Rows]()
-    for step in np.unique(steps):
-        row = np.flatnonzero(steps == step)
+    groups = np.arange(len(steps))[:, None] if apart else [np.flatnonzero(steps == step) for step in np.unique(steps)]
+    for row in groups:
+        step = steps[row[0]]
         plan, replan = controller(row).replan(
             latents[row],
             previous=None if previous is None else previous.select(row),

@@ -15,15 +15,18 @@ from e2c_control.planners.ensemble import DisagreementCost, Ensemble, EnsembleDy
 from e2c_control.planners.icem import ICEM
 from e2c_control.planners.ilqr import ILQR
 from e2c_control.planners.kalman import Belief
+from e2c_control.planners.landmarks import Landmarks
 from e2c_control.planners.lowered import LowerableDynamics, Lowered
 from e2c_control.planners.lqr import AffinePolicy, lqr
 from e2c_control.planners.lqr_planner import LQR
+from e2c_control.planners.memory import Memory, Remembering
 from e2c_control.planners.more_costs import ControlRateCost, FunctionCost, ObstacleCost, RememberControl, SumCost
 from e2c_control.planners.mpc import MPC, Replan
 from e2c_control.planners.mppi import MPPI
 from e2c_control.planners.plan import Limits, Plan, StopReason
 from e2c_control.planners.planner import CheckedPlanner, Planner, PlanningProblem
 from e2c_control.planners.registry import COSTS, PLANNERS, make_planner
+from e2c_control.planners.roadmap import HurdleDynamics, Roadmap, RoadmapCost
 from e2c_control.planners.sampling import Population
 from e2c_control.planners.starts import Starts
 
@@ -53,11 +56,14 @@ __all__ = [
     "Expansion",
     "FunctionCost",
     "FunctionDynamics",
+    "HurdleDynamics",
+    "Landmarks",
     "Limits",
     "LinearDynamics",
     "Linearization",
     "LowerableDynamics",
     "Lowered",
+    "Memory",
     "NoisyDynamics",
     "ObstacleCost",
     "Plan",
@@ -66,7 +72,10 @@ __all__ = [
     "Population",
     "QuadraticCost",
     "RememberControl",
+    "Remembering",
     "Replan",
+    "Roadmap",
+    "RoadmapCost",
     "SmoothCost",
     "Starts",
     "StopReason",

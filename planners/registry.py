@@ -19,6 +19,7 @@ PLANNERS: Registry[Callable[..., Any]] = Registry(
         "icem": "e2c_control.planners.icem:ICEM",
         "mppi": "e2c_control.planners.mppi:MPPI",
         "lqr": "e2c_control.planners.lqr_planner:LQR",
+        "roadmap": "e2c_control.planners.roadmap:Roadmap",
     },
 )
 """Planner classes, called with their options as keywords. A user's "module:name" may be a planner function as well."""

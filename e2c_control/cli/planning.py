@@ -15,8 +15,9 @@ class Planning:
 
     Attributes:
         planner: `e2c planners` says which suits what, `e2c planners NAME` has the options of each. One of your own:
-            my_package:Mine.
-        horizon: steps in a plan. Default: the task's; 10 in other environments.
+            my_package:Mine. Default: roadmap where the run was trained with reachability, else ilqr.
+        horizon: steps in a plan. Default: the task's; 10 in other environments; 1 of roadmap, which looks as far ahead
+            as its landmarks reach.
         iterations: of one replan, of a planner that has this option. Default: 4 of ilqr and aico, the others' own.
         starts: control sequences to start from, beside the rest of the last plan, of a planner that has this option.
             Default: the planner's own.
@@ -31,7 +32,7 @@ class Planning:
             settings.NAME=value any option of the planner, such as settings.color=1.0 of icem.
     """
 
-    planner: str = "ilqr"
+    planner: str | None = None
     horizon: PlanLength | None = None
     iterations: AtOnceOrZero | None = None
     starts: AtOnce | None = None
@@ -53,7 +54,7 @@ class Planning:
     @property
     def label(self) -> str:
         """What tells these options from the defaults, for the names of files; empty if nothing does."""
-        parts = [self.planner.replace(":", "-")] if self.planner != "ilqr" else []
+        parts = [self.planner.replace(":", "-")] if self.planner not in (None, "ilqr") else []
         for name, value in vars(self).items():
             if name not in ("planner", "set") and value not in (None, False):
                 parts.append(name.replace("_", "-") if value is True else f"{name}-{value}")

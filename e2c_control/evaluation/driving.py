@@ -77,7 +77,7 @@ def drive(agent: E2CAgent, task: Task, problems: Sequence[Problem], seed: Seed =
         actions.append(action)
         in_goal.append(np.asarray(reward) > 0)
         alike.append(resemblance(agent.embedding, observations, goal_images))
-        plans.append(state.plan.states)
+        plans.append(agent.shown(state))
         if agent.last_replan is not None:
             replans.append(agent.last_replan)
     env.close()

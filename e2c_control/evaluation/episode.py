@@ -91,7 +91,7 @@ def drive_foreign(agent: E2CAgent, trained: TrainedRun, goal: Image | None, step
         seen.append(observation)
         world.append(_large(env, observation))
         rewards.append(float(reward))
-        plans.append(state.plan.states[0])
+        plans.append(agent.shown(state)[0])
         replans += [agent.last_replan] if agent.last_replan else []
         if terminated or truncated:
             break

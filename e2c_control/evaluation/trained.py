@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2c_control.agents import E2CAgent, FrameFilter, PlanningOptions
+from e2c_control.agents.planning import ROADMAP
 from e2c_control.data import Transitions
 from e2c_control.data.card import NAME, DatasetCard, read_card
 from e2c_control.data.environments import ImageEnv, make_image_env, task_behind
@@ -164,11 +165,16 @@ class TrainedRun:
         Args:
             task: that it is to drive.
             seed: of its planner.
-            planning: options of `PlanningOptions` in place of those; "filter_frames" measures a `FrameFilter`, and
+            planning: options of `PlanningOptions` in place of those, of which a run with reachability is driven by the
+                roadmap, a step at a time, unless a planner is named; "filter_frames" measures a `FrameFilter`, and
                 "set" has further ones as texts, see `e2c_control.runs.settings.change`.
         """
         options = PlanningOptions() if task is None else PlanningOptions.for_task(task)
         changes = dict(planning or {})
+        if self.embedding.reachability is not None:
+            changes.setdefault("planner", ROADMAP)
+        if changes.get("planner") == ROADMAP:
+            changes.setdefault("horizon", 1)
         settings = changes.pop("set", ())
         if changes.pop("filter_frames", False):
             changes["frame_filter"] = self.measured_filter()

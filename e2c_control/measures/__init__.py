@@ -1,6 +1,6 @@
 """Measures of a trained embedding: the quality of its latent map, and how well it predicts and controls."""
 
-from e2c_control.measures.encoded import decode_frames, encode_means
+from e2c_control.measures.encoded import decode_frames, encode_means, encode_places
 from e2c_control.measures.held_out import HeldOut, hold_out
 from e2c_control.measures.map_metrics import MapMetrics, StateMetrics, measure, measure_map
 from e2c_control.measures.resemblance import resemblance
@@ -11,6 +11,7 @@ __all__ = [
     "StateMetrics",
     "decode_frames",
     "encode_means",
+    "encode_places",
     "hold_out",
     "measure",
     "measure_map",

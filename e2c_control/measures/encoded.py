@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from e2c_control.errors import InputError
@@ -17,7 +20,6 @@ Images = NDArray[np.uint8]
 CHUNK = 256
 
 
-@torch.inference_mode()
 def encode_means(embedding: Embedding, observations: Images, *, finite: bool = True) -> Array:
     """Return the means (N, k) of q(z | x) for observations (N, H, W, C), computed in chunks.
 
@@ -25,12 +27,22 @@ def encode_means(embedding: Embedding, observations: Images, *, finite: bool = T
         InputError: a mean is not finite. Not raised if ``finite`` is False, for controllers with a plan to fall back
         on.
     """
+    return _in_chunks(embedding, lambda images: embedding.encode(images).mean, observations, finite)
+
+
+def encode_places(embedding: Embedding, observations: Images, *, finite: bool = True) -> Array:
+    """Return the places (N, d) of observations (N, H, W, C), likewise; see `Reachability`."""
+    return _in_chunks(embedding, embedding.place, observations, finite)
+
+
+@torch.inference_mode()
+def _in_chunks(embedding: Embedding, encode: Callable[[Tensor], Tensor], observations: Images, finite: bool) -> Array:
     device = next(embedding.parameters()).device
     # torch takes neither reversed views nor arrays that cannot be written.
     images = (
         np.require(observations[i : i + CHUNK], requirements=("C", "W")) for i in range(0, len(observations), CHUNK)
     )
-    chunks = [embedding.encode(torch.as_tensor(some, device=device)).mean.double().cpu().numpy() for some in images]
+    chunks = [encode(torch.as_tensor(some, device=device)).double().cpu().numpy() for some in images]
     latents = np.concatenate(chunks)
     if finite and not np.isfinite(latents).all():
         raise InputError("The embedding gives latents that are not finite: train again with a lower learning rate.")

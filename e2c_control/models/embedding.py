@@ -18,10 +18,11 @@ from e2c_control.models.matrix_network import LocallyLinearTransition, MatrixFor
 from e2c_control.models.networks import DECODERS, NETWORKS, BackwardEncoder, Decoder, Encoder
 from e2c_control.models.nonlinear import NonlinearTransition
 from e2c_control.models.pixels import Standardise, unit_pixels
+from e2c_control.models.reachability import Passage, Reachability
 from e2c_control.models.transition import Transition
 from e2c_control.registry import Registry
 
-Part = Literal["encoder", "decoder", "transition", "ensemble", "backward_encoder"]
+Part = Literal["encoder", "decoder", "transition", "ensemble", "backward_encoder", "reachability", "passage"]
 """Parts of an embedding; a training phase names those that it trains."""
 
 
@@ -46,6 +47,8 @@ class EmbeddingConfig:
             oblong ones; 1 keeps every pixel.
         ensemble: number of further transitions, whose disagreement estimates the model's uncertainty.
         backward_encoder: whether there is a network for q(z | z', u, x), which some objectives learn through.
+        reachability: dimensions of the embedding whose distances tell how many steps apart two images are, see
+            `Reachability`; 0 has none.
     """
 
     latent_dim: Count = 2
@@ -60,6 +63,7 @@ class EmbeddingConfig:
     ensemble: CountOrZero = 0
     backward_encoder: bool = False
     decoder: str | type[Decoder] | None = None
+    reachability: CountOrZero = 0
 
     def __post_init__(self) -> None:
         check(self)
@@ -125,6 +129,12 @@ class Embedding(nn.Module):
             self.ensemble = nn.ModuleList(_transition(config, action_dim) for _ in range(config.ensemble))
             back = BackwardEncoder(seen, k, action_dim) if config.backward_encoder else None
             self.backward_encoder = back
+            self.reachability = self.passage = None
+            if config.reachability:
+                with torch.no_grad():
+                    features = self.encoder.features(torch.zeros(1, *seen)).shape[-1]
+                self.reachability = Reachability(features, config.reachability, k)
+                self.passage = Passage(config.reachability, action_dim)
             generator.set_state(torch.get_rng_state())
 
     def fit_pixels(self, mean: Tensor, deviation: Tensor) -> None:
@@ -134,6 +144,13 @@ class Embedding(nn.Module):
 
     def encode(self, observations: Tensor) -> DiagonalGaussian:
         """Return q(z | x) of uint8 observations (..., H, W, C)."""
+        return self.encode_views(self._views(observations))
+
+    def place(self, observations: Tensor) -> Tensor:
+        """Return the places (..., d) of uint8 observations (..., H, W, C), see `Reachability`."""
+        return self.place_views(self._views(observations))
+
+    def _views(self, observations: Tensor) -> Tensor:
         if tuple(observations.shape[-3:]) != self.observation_shape:
             raise InputError(
                 f"The embedding reads observations of shape {self.observation_shape}, not "
@@ -141,13 +158,22 @@ class Embedding(nn.Module):
             )
         if observations.dtype != torch.uint8:
             raise InputError(f"The embedding reads uint8 observations, not {observations.dtype}: do not scale them.")
-        return self.encode_views(self.pixels(unit_pixels(observations, self.pixels.scale.dtype)))
+        return self.pixels(unit_pixels(observations, self.pixels.scale.dtype))
 
     def encode_views(self, views: Tensor) -> DiagonalGaussian:
         """Return q(z | x) of views (..., h, w, C), the standardised pixels that `pixels` returns."""
         q = self.encoder(views.reshape(-1, *self.pixels.view_shape))
         shape = (*views.shape[:-3], self.config.latent_dim)
         return DiagonalGaussian(q.mean.reshape(shape).to(views.dtype), q.log_var.reshape(shape).to(views.dtype))
+
+    def place_views(self, views: Tensor) -> Tensor:
+        """Return the places (..., d) of views (..., h, w, C)."""
+        if self.reachability is None:
+            raise InputError(
+                "The embedding knows no reachability: train the recipe 'unfold-roadmap', or set its size above 0."
+            )
+        features = self.encoder.features(views.reshape(-1, *self.pixels.view_shape))
+        return self.reachability(features).reshape(*views.shape[:-3], -1).to(views.dtype)
 
     def encode_back(self, next_latents: Tensor, actions: Tensor, views: Tensor) -> DiagonalGaussian:
         """Return q(z | z', u, x) of next latents (..., k), actions (..., m) and views (..., h, w, C)."""

@@ -141,6 +141,10 @@ class Encoder(nn.Module, ABC):
     def forward(self, views: Tensor) -> DiagonalGaussian:
         """Return the Gaussians (N, k) of views (N, h, w, C)."""
 
+    def features(self, views: Tensor) -> Tensor:
+        """Return what is known of views (N, h, w, C) before it is reduced to a latent, (N, f); the mean by default."""
+        return self(views).mean
+
 
 class MLPEncoder(Encoder):
     """Flattened pixels through hidden layers of the given widths.
@@ -158,6 +162,10 @@ class MLPEncoder(Encoder):
     def forward(self, views: Tensor) -> DiagonalGaussian:
         """Return the Gaussians (N, k) of views (N, h, w, C)."""
         return _gaussian(self.net(views.flatten(1)))
+
+    def features(self, views: Tensor) -> Tensor:
+        """Return the last hidden layer (N, f) of views (N, h, w, C)."""
+        return self.net[:-1](views.flatten(1))
 
 
 class ConvEncoder(Encoder):
@@ -193,6 +201,10 @@ class ConvEncoder(Encoder):
     def forward(self, views: Tensor) -> DiagonalGaussian:
         """Return the Gaussians (N, k) of views (N, h, w, C)."""
         return _gaussian(self.net(self.conv(views.movedim(-1, -3)).flatten(1)))
+
+    def features(self, views: Tensor) -> Tensor:
+        """Return the last hidden layer (N, f) of views (N, h, w, C)."""
+        return self.net[:-1](self.conv(views.movedim(-1, -3)).flatten(1))
 
 
 class BackwardEncoder(nn.Module):

@@ -28,6 +28,11 @@ def noisy_targets(unrolled: Unrolled, scale: float) -> Tensor:
     return target + scale * unrolled.noise.normal(*target.shape)
 
 
+def square_distances(p: Tensor, q: Tensor) -> Tensor:
+    """Return |p_i - q_j|^2 (..., N, N) of points (..., N, k), by the binomial formula: one matrix product."""
+    return p.square().sum(-1)[..., :, None] + q.square().sum(-1)[..., None, :] - 2.0 * p @ q.mT
+
+
 class InfoNCE(Term):
     """Cross-entropy of identifying a window's own future among all futures of the batch, nats per step.
 
@@ -47,13 +52,7 @@ class InfoNCE(Term):
         # Negatives are the futures of the global batch, so processes that share it gather theirs first.
         predicted = unrolled.gather(unrolled.predicted_mean, -2)
         target = unrolled.gather(noisy_targets(unrolled, self.noise), -2)
-        # |p_i - q_j|^2 for all pairs (i, j) at each step, (K, N, N), by the binomial formula: one matrix product.
-        distances = (
-            predicted.square().sum(-1)[..., :, None]
-            + target.square().sum(-1)[..., None, :]
-            - 2.0 * predicted @ target.mT
-        )
-        logits = -0.5 * self.log_precision.exp() * distances
+        logits = -0.5 * self.log_precision.exp() * square_distances(predicted, target)
         # The correct class of prediction i is future i. The log-normaliser of the density is the same for all pairs and
         # drops out of the softmax.
         own = torch.arange(logits.shape[-1], device=logits.device).expand(logits.shape[:-1])

@@ -30,6 +30,8 @@ TERMS: Registry[type[Term]] = Registry(
         "curvature": "e2c_control.objectives.smoothness:Curvature",
         "centring": "e2c_control.objectives.smoothness:Centring",
         "control_uniformity": "e2c_control.objectives.smoothness:ControlUniformity",
+        "passage": "e2c_control.objectives.reachability:PassageLikelihood",
+        "reachability": "e2c_control.objectives.reachability:Reachable",
         "slowness": "e2c_control.objectives.smoothness:Slowness",
         "latent_prediction": "e2c_control.objectives.latent_prediction:LatentPrediction",
         "ensemble_prediction": "e2c_control.objectives.latent_prediction:EnsemblePrediction",

@@ -90,6 +90,34 @@ def unfold_ensemble(embedding: EmbeddingConfig) -> Recipe:
     return Recipe("unfold-ensemble", replace(_drawn(embedding), ensemble=5), (mapped, ensemble, shown))
 
 
+def unfold_roadmap(embedding: EmbeddingConfig) -> Recipe:
+    """The default, and then, beside the finished map, how many steps apart images are: for worlds with walls.
+
+    Neither encoder nor map are touched: they are those of `unfold`. Plans go around walls by the landmarks that are
+    laid out in the end (`--planner roadmap`).
+    """
+    sized = replace(_drawn(embedding), reachability=embedding.reachability or 16)
+    places = Phase(
+        "reachability",
+        1500,
+        (WeightedTerm("reachability"),),
+        horizon=2,
+        weight_decay=0.0,
+        train=("reachability",),
+    )
+    passages = Phase(
+        "passage",
+        2000,
+        (WeightedTerm("passage"),),
+        horizon=4,
+        batch_size=96,
+        learning_rate=3e-3,
+        weight_decay=0.0,
+        train=("passage",),
+    )
+    return Recipe("unfold-roadmap", sized, (*unfold(embedding).phases, places, passages))
+
+
 def e2c_warm(embedding: EmbeddingConfig) -> Recipe:
     """Train E2C's own objective after the map was unfolded: topology first, then pixels."""
     return Recipe(
@@ -110,6 +138,7 @@ RECIPES: Registry[Make | Recipe] = Registry(
         "unfold": unfold,
         "unfold-noisy": unfold_noisy,
         "unfold-ensemble": unfold_ensemble,
+        "unfold-roadmap": unfold_roadmap,
         "e2c-warm": e2c_warm,
         "e2c": literature.e2c,
         "e2c-multistep": literature.e2c_multistep,

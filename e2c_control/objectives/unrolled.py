@@ -106,6 +106,11 @@ class Unrolled:
         return self.embedding.encode_views(self.views)
 
     @cached_property
+    def places(self) -> Tensor:
+        """Return the places of x_t for t = 0..K, (K + 1, N, d), see `Reachability`."""
+        return self.embedding.place_views(self.views)
+
+    @cached_property
     def latents(self) -> Tensor:
         """Return samples z_t ~ q(z_t | x_t), (K + 1, N, k)."""
         return self.posterior.sample(self.noise.normal(*self.posterior.mean.shape))

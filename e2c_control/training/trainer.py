@@ -24,6 +24,7 @@ from e2c_control.objectives.recipe import Phase, Recipe
 from e2c_control.objectives.unrolled import Noise, Unrolled
 from e2c_control.runs.stateful import Groups, Part, State, gather, put_back
 from e2c_control.training.distributed import ALONE, Job
+from e2c_control.training.survey import survey
 
 Precision = Literal["auto", "float32", "bfloat16"]
 """Of the products in the networks while they train; weights, latents and their predictions are float32."""
@@ -264,6 +265,8 @@ class Trainer:
         self._job.average([*gradients, loss, *terms.values()])
         self.optimiser.step()
         self.step += 1
+        if within == self.phase.steps - 1 and "reachability" in self.phase.train:
+            survey(self.embedding, self._transitions, self._episodes)
         judgement = self._look_at(terms, within)
         detached = {name: value.detach() for name, value in terms.items()}
         return StepReport(self.phase.name, loss.detach(), detached, rate, judgement)

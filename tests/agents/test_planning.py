@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from e2c_control.agents import E2CAgent, PlanningOptions
+from e2c_control.agents.e2c_agent import WAY
 from e2c_control.agents.planning import takes
 from e2c_control.envs import make_task
 from e2c_control.errors import InputError
 from e2c_control.evaluation import drive
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
-from e2c_control.planners import ICEM, ILQR, LQR, PLANNERS, Planner, Starts
+from e2c_control.planners import ICEM, ILQR, LQR, PLANNERS, Landmarks, Planner, QuadraticCost, Starts
 from e2c_control.runs.typed_json import from_json, to_json
 
 GIVEN = {"iterations": 2, "starts": 3, "samples": 20, "linearization": "jacobian"}
@@ -30,12 +31,62 @@ def test_what_means_something_to_which_planner() -> None:
         "icem": ("iterations", "samples"),
         "mppi": ("iterations", "samples"),
         "lqr": ("linearization",),
+        "roadmap": ("samples",),
     }
+
+
+def surveyed(agent: E2CAgent) -> E2CAgent:
+    """The agent with untrained reachability beside its map, and landmarks of random walks."""
+    config = replace(agent.embedding.config, reachability=3)
+    embedding = Embedding(config, agent.embedding.observation_shape, 2, torch.Generator().manual_seed(0))
+    embedding.load_state_dict(agent.embedding.state_dict(), strict=False)
+    walks = np.random.default_rng(0).normal(size=(10, 12, 3)).cumsum(1)
+    graph, _ = Landmarks.of(list(walks), 40)
+    assert embedding.reachability is not None
+    assert embedding.passage is not None
+    with torch.no_grad():
+        embedding.passage.head.bias.fill_(2.0)  # it expects to be moved by more than a step
+    embedding.reachability.keep(graph, np.zeros((40, 2)))
+    return E2CAgent.from_embedding(embedding, agent.options)
+
+
+def test_each_environment_has_a_memory_of_its_own_episode(agent: E2CAgent) -> None:
+    task = make_task("E2C/Planar-v0")
+    agent = surveyed(agent)
+    agent.options = PlanningOptions(planner="roadmap", horizon=1)
+    frames = task.system.render(np.array([[5.0, 5.0], [20.0, 15.0], [30.0, 30.0]]))
+    agent.set_goal(frames[2])
+    _, state = agent.predict(frames[:2])
+    for _ in range(3):
+        actions, state = agent.predict(frames[:2], state)  # nothing moves, whatever is done
+    assert state.memories is not None
+    assert all(len(memory.states) for memory in state.memories)
+    assert all((memory.changes == 0).all() for memory in state.memories)
+    alone = None
+    for _ in range(4):
+        action, alone = agent.predict(frames[0], alone)
+    np.testing.assert_array_equal(action, actions[0])  # no episode depends on the one beside it
+    _, begun = agent.predict(frames[:2], state, np.array([False, True]))
+    assert begun.memories is not None
+    assert len(begun.memories[0].states) >= len(state.memories[0].states)
+    assert not len(begun.memories[1].states)
+    assert agent.shown(state).shape == (2, WAY, 2)
+
+
+def test_a_roadmap_needs_reachability_and_takes_nothing_of_latents(agent: E2CAgent) -> None:
+    options = PlanningOptions(planner="roadmap")
+    with pytest.raises(InputError, match="train the recipe 'unfold-roadmap'"):
+        options.controller(agent.embedding, np.zeros((1, 2)))
+    for strange in ({"disagreement": 1.0}, {"goal_cost": QuadraticCost}, {"linearization": "model"}):
+        with pytest.raises(InputError, match="leave it out"):
+            PlanningOptions(planner="roadmap", **strange)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", PLANNERS)
 def test_every_planner_drives_within_the_limits(agent: E2CAgent, name: str) -> None:
     task = make_task("E2C/Planar-v0", horizon=3)
+    if name == "roadmap":
+        agent = surveyed(agent)
     agent.options = replace(PlanningOptions.for_task(task), planner=name, horizon=3)
     driven = drive(agent, task, task.evaluation_problems(100, 2))
     assert np.abs(driven.actions).max() <= 1

@@ -72,6 +72,7 @@ OPTIONS: dict[str, Any] = {
     "icem": {**SAMPLES, **ELITES, "color": Row("plan", 0.0), "kept": Row("plan", 0.0), "shrink": Row("plan", 2.0)},
     "mppi": {**SAMPLES, "temperature": Row("plan", 10.0)},
     "lqr": {},
+    "roadmap": {"samples": Row("plan", 5)},
 }
 
 

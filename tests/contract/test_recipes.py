@@ -106,7 +106,7 @@ def term(name: str) -> Any:
     """Runs one term on random images in a tiny embedding."""
 
     def value(folder: Path, /, **options: Any) -> Seen:
-        config = EmbeddingConfig(2, ensemble=2, backward_encoder=True, process_noise=True, **HIDDEN)
+        config = EmbeddingConfig(2, ensemble=2, backward_encoder=True, process_noise=True, reachability=3, **HIDDEN)
         embedding = Embedding(config, (6, 5, 1), 2, torch.Generator().manual_seed(0))
         rng = np.random.default_rng(0)
         frames = torch.from_numpy(rng.integers(0, 256, (40, 4, 6, 5, 1), np.uint8))
@@ -138,6 +138,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "next_reconstruction": {},
     "prediction": {"rollout": [Row("value", True), Refused(1, "rollout")]},
     "prior_kl": {},
+    "passage": {},
+    "reachability": {},
     "reconstruction": {"sample": Row("value", False)},
     "slowness": {},
 }
@@ -234,6 +236,7 @@ THINGS = [
             "ensemble": Row("weights", 2),
             "backward_encoder": Row("weights", True),
             "decoder": Row("weights", "sine"),
+            "reachability": Row("weights", 3),
         },
     ),
     *(Thing(f"term {name}", TERMS[name], term(name), OPTIONS[name]) for name in OPTIONS),

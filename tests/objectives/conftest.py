@@ -24,7 +24,7 @@ def unroll() -> Callable[..., Unrolled]:
     ) -> Unrolled:
         if embedding is None:
             sizes = dict.fromkeys(("encoder_hidden", "decoder_hidden", "transition_hidden"), (8,))
-            parts = {"ensemble": 2, "backward_encoder": True, "process_noise": True}
+            parts = {"ensemble": 2, "backward_encoder": True, "process_noise": True, "reachability": 3}
             config = EmbeddingConfig(2, **(sizes | parts | options))
             embedding = Embedding(config, (6, 5, stack), 2, torch.Generator().manual_seed(0))
         rng = np.random.default_rng(0)

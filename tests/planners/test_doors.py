@@ -22,6 +22,7 @@ from e2c_control.planners import (
     Linearization,
     Plan,
     QuadraticCost,
+    Roadmap,
     Starts,
     TorchILQR,
     make_planner,
@@ -104,6 +105,7 @@ OPTIONS = {
           "least_deviation": (-1,)},
     ICEM: {"samples": (True,), "elites": (151,), "color": (-1, None), "kept": (1.1,), "shrink": (0.5,)},
     MPPI: {"iterations": (-1,), "samples": (0,), "deviation": (0,), "temperature": (0, np.inf)},
+    Roadmap: {"samples": (1,)},
     TorchILQR: {"iterations": (-1,), "tolerance": (-1,), "step_sizes": ((0.5, 0),)},
 }  # fmt: skip
 

@@ -1,0 +1,125 @@
+"""Reachability: a second embedding in which distance tells steps, which moves are blocked in it, and its landmarks."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from e2c_control.models.layers import mlp
+from e2c_control.models.network_copy import NetworkCopy
+from e2c_control.planners.dynamics import Linearization, rollout_by_steps
+from e2c_control.planners.landmarks import Landmarks
+
+Array = NDArray[np.float64]
+
+LANDMARKS = 512
+"""Most landmarks of an embedding. On walls, half as many and twice as many drive alike."""
+
+
+class Reachability(nn.Module):
+    """Places of images in an embedding where near means few steps apart, made of the encoder's features.
+
+    It is wider than the map that plans are made in, and needs no order but that of neighbours: so it does not fold
+    where that one does. What `survey` found in a dataset is kept with it: landmarks, the moves between them, and
+    which of them are several places that look alike.
+
+    Args:
+        features: f, of the encoder.
+        dim: of a place.
+        latent_dim: k, of the map that the landmarks are drawn on.
+        hidden: width of the hidden layer.
+    """
+
+    def __init__(self, features: int, dim: int, latent_dim: int, hidden: int = 128) -> None:
+        super().__init__()
+        self.net = mlp(features, (hidden, dim), nn.ReLU)
+        self.dim = dim
+        self.register_buffer("landmarks", torch.zeros(LANDMARKS, dim))
+        self.register_buffer("latents", torch.zeros(LANDMARKS, latent_dim))
+        self.register_buffer("moves", torch.zeros(LANDMARKS, LANDMARKS, dtype=torch.bool))
+        self.register_buffer("aliased", torch.zeros(LANDMARKS, dtype=torch.bool))
+        self.register_buffer("scale", torch.zeros(()))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return places (..., d) of features (..., f)."""
+        return self.net(features)
+
+    def keep(self, graph: Landmarks, latents: Array) -> None:
+        """Take over the landmarks of a dataset, and the latents (L, k) of their frames."""
+        count = len(graph.places)
+        buffers = dict(self.named_buffers())
+        for name, values in (("landmarks", graph.places), ("latents", latents), ("aliased", graph.aliased)):
+            buffers[name][:count] = torch.from_numpy(values).to(buffers[name])
+        buffers["moves"][:count, :count] = torch.from_numpy(graph.moves)
+        buffers["scale"].fill_(graph.scale)
+        buffers["count"].fill_(count)
+
+    def drawn(self, cells: NDArray[np.int64]) -> Array:
+        """Return the latents (..., k) of the frames of landmarks, to draw a way on the map."""
+        return dict(self.named_buffers())["latents"].double().cpu().numpy()[cells]
+
+    def graph(self) -> Landmarks | None:
+        """Return the landmarks; None before a survey."""
+        kept = {name: buffer.cpu().numpy() for name, buffer in self.named_buffers()}
+        count = min(int(kept["count"]), LANDMARKS)
+        if count <= 0:
+            return None
+        places, moves = kept["landmarks"][:count].astype(np.float64), kept["moves"][:count, :count].copy()
+        return Landmarks(places, moves, kept["aliased"][:count].copy(), float(kept["scale"]))
+
+
+class Passage(nn.Module):
+    """Where an action leads from a place, if nothing blocks it, and the chance that nothing does: a hurdle model.
+
+    Args:
+        dim: of a place.
+        action_dim: m.
+        hidden: width of the two hidden layers.
+    """
+
+    def __init__(self, dim: int, action_dim: int, hidden: int = 128) -> None:
+        super().__init__()
+        self.body = mlp(dim + action_dim, (hidden, hidden), nn.SiLU, final=True)
+        self.head = nn.Linear(hidden, 1 + dim)
+        self.log_deviation = nn.Parameter(torch.zeros(dim))
+        self.dim, self.action_dim = dim, action_dim
+
+    def forward(self, places: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return log odds (...) that actions (..., m) move from places (..., d), and the displacements (..., d)."""
+        outputs = self.head(self.body(torch.cat([places, actions], dim=-1)))
+        return outputs[..., 0], outputs[..., 1:]
+
+
+class PassageDynamics:
+    """A passage model for planners: `HurdleDynamics` over places, in float64 NumPy."""
+
+    def __init__(self, passage: Passage) -> None:
+        self._network = NetworkCopy(passage.body, passage.head)
+        self.state_dim, self.control_dim = passage.dim, passage.action_dim
+
+    def moves(self, states: Array, controls: Array) -> tuple[Array, Array]:
+        """Return the chances (b,) that places (b, d) change under actions (b, m), and where to if they do (b, d)."""
+        outputs = self._network.outputs(np.concatenate((states, controls), axis=1))
+        with np.errstate(over="ignore"):
+            return 1.0 / (1.0 + np.exp(-outputs[:, 0])), states + outputs[:, 1:]
+
+    def step(self, states: Array, controls: Array) -> Array:
+        """Return the likelier outcome (b, d)."""
+        chance, landings = self.moves(states, controls)
+        return np.where(chance[:, None] > 0.5, landings, states)
+
+    def rollout(self, initial_states: Array, controls: Array) -> Array:
+        """Return trajectories (b, T + 1, d) from places (b, d) under actions (b, T, m)."""
+        return rollout_by_steps(self.step, initial_states, controls)
+
+    def linearize(self, states: Array, controls: Array) -> Linearization:
+        """Return A, B, o of the likelier outcome."""
+        outputs, tangents = self._network.outputs_and_tangents(np.concatenate((states, controls), axis=1))
+        moved, d = outputs[:, 0] > 0, self.state_dim
+        jacobian = np.where(moved[:, None, None], tangents[..., 1:].swapaxes(1, 2), 0.0)
+        A, B = jacobian[..., :d] + np.eye(d), jacobian[..., d:]
+        after = states + np.where(moved[:, None], outputs[:, 1:], 0.0)
+        return Linearization(A, B, after - np.einsum("nij,nj->ni", A, states) - np.einsum("nij,nj->ni", B, controls))

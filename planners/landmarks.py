@@ -1,0 +1,167 @@
+"""A graph of landmarks over recorded episodes: how many steps apart two places are, and which are not one place.
+
+How it works: recorded states are gathered into cells around landmarks, which are spread over them by farthest points.
+An edge leads from one cell to another where a recorded step did, so that nothing is passable that nobody passed; the
+steps between two places are the length of the shortest path. It rests on the states telling places apart. Where they
+do not, because one picture stands for several places, a cell is a *wormhole*: paths enter it at one end of the world
+and leave it at the other. Such cells break the Markov property, which shows it without any true state: where a visit of
+a place came from says nothing of where it goes next, beyond that both are near the place.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from e2c_control.planners.checks import Array, Bools, Ints
+
+FAR = 8
+"""Steps from which on two cells count as far apart, where cells are tested: as far as the search goes."""
+EXCESS = 2.0
+"""Steps by which a cell's mixed visits are longer than its own, from which on it is no single place. On walls: 4.4 in
+the cell of the picture in which the agent is hidden, and at most 0.6 in any other."""
+VISITS = 4
+"""Visits below which a cell is not tested."""
+
+
+@dataclass(frozen=True, eq=False)
+class Landmarks:
+    """Cells of recorded states, and which of them a recorded step led between.
+
+    Attributes:
+        places: of the landmarks, (L, n); a state belongs to the nearest one.
+        moves: whether a step led from one cell to another, (L, L).
+        aliased: which cells hold several places, (L,): no path leads through them.
+        scale: length of a typical step, in units of the states.
+    """
+
+    places: Array
+    moves: Bools
+    aliased: Bools
+    scale: float
+    _steps: dict[int, Array] = field(default_factory=dict[int, Array], repr=False)
+
+    @classmethod
+    def of(cls, episodes: Sequence[Array], count: int) -> tuple["Landmarks", Ints]:
+        """Lay out at most so many landmarks of recorded episodes, each of states (T, n) of which one led to the next.
+
+        Returns them, and which rows they are of the episodes' states, one after another.
+        """
+        states = np.concatenate(episodes)
+        rows = farthest_points(states, count)
+        places = states[rows]
+        cells = [nearest(states, places) for states in episodes]
+        moves = np.zeros((len(places), len(places)), np.bool_)
+        for visited in cells:
+            moves[visited[:-1], visited[1:]] = True
+        np.fill_diagonal(moves, False)
+        lengths = np.concatenate([np.linalg.norm(np.diff(states, axis=0), axis=1) for states in episodes])
+        moved = lengths[lengths > 0]
+        scale = float(np.median(moved)) if len(moved) else 1.0
+        return cls(places, moves, excess(cells, moves) > EXCESS, scale), rows
+
+    def cells(self, states: Array, *, sound: bool = False) -> Ints:
+        """Return the cells (N,) of states (N, n), or the nearest ones that are single places."""
+        return nearest(states, self.places, self.aliased if sound else None)
+
+    def steps_to(self, goals: Array) -> Array:
+        """Return the steps (N, L) from each cell to the cells of goals (N, n), infinite where no path leads."""
+        cells = self.cells(goals, sound=True)
+        missing = [cell for cell in dict.fromkeys(cells.tolist()) if cell not in self._steps]
+        if missing:
+            single = self.moves & ~self.aliased & ~self.aliased[:, None]
+            found = steps_between(single.T, np.array(missing))
+            self._steps.update(zip(missing, found, strict=True))
+        return np.stack([self._steps[cell] for cell in cells.tolist()])
+
+    def way(self, state: Array, goal: Array, length: int) -> Ints:
+        """Return the cells (length,) of a shortest path from a state (n,) to a goal (n,), the last one repeated."""
+        steps, cell = self.steps_to(goal[None])[0], int(self.cells(state[None], sound=True)[0])
+        path = [cell]
+        for _ in range(length - 1):
+            onward = np.where(self.moves[cell], steps, np.inf)
+            cell = int(onward.argmin()) if onward.min() < steps[cell] else cell
+            path.append(cell)
+        return np.array(path)
+
+
+def farthest_points(states: Array, count: int) -> Ints:
+    """Return rows of at most so many states (N, n), each the farthest from all before it; the first is row 0.
+
+    Stops early where every state is a landmark already (Gonzalez 1985: within twice the optimal radius).
+    """
+    rows, squares = [0], np.square(states - states[0]).sum(1)
+    while len(rows) < count and squares.max() > 0:
+        rows.append(int(squares.argmax()))
+        squares = np.minimum(squares, np.square(states - states[rows[-1]]).sum(1))
+    return np.array(rows)
+
+
+def square_distances(states: Array, places: Array) -> Array:
+    """Return |state - place|^2 (N, L) of states (N, n) and places (L, n), by the binomial formula."""
+    squares = np.square(states).sum(1)[:, None] + np.square(places).sum(1) - 2.0 * states @ places.T
+    return np.maximum(squares, 0.0)
+
+
+def nearest(states: Array, places: Array, without: Bools | None = None) -> Ints:
+    """Return the nearest of the places (L, n) for each state (N, n), those in `without` (L,) left out."""
+    squares = square_distances(states, places)
+    if without is not None:
+        squares[:, without] = np.inf
+    return squares.argmin(1)
+
+
+def steps_between(moves: Bools, sources: Ints, most: float = np.inf) -> Array:
+    """Return the length of the shortest path from each source to each node, (S, L), by breadth-first search.
+
+    Args:
+        moves: whether an edge leads from a node to another, (L, L).
+        sources: nodes (S,).
+        most: length beyond which paths are not looked for, and are infinite.
+    """
+    frontier = np.zeros((len(sources), len(moves)), np.bool_)
+    frontier[np.arange(len(sources)), sources] = True
+    steps, edges, length = np.where(frontier, 0.0, np.inf), moves.astype(np.float32), 0
+    while frontier.any() and length < most:
+        length += 1
+        frontier = (frontier.astype(np.float32) @ edges > 0) & np.isinf(steps)
+        steps[frontier] = length
+    return steps
+
+
+def excess(cells: Sequence[Ints], moves: Bools) -> Array:
+    """Return by how many steps each cell's mixed visits are longer than its own, (L,); 0 where it is clearly less.
+
+    A visit of a cell has a predecessor and a successor. In a single place, those of different visits are as near to
+    each other as those of the same one; distances are those in the graph without the cell, at most `FAR`. Pairs that
+    no path joins without the cell say nothing: a door is a single place, too.
+
+    Args:
+        cells: those that each recorded episode was in, (T,).
+        moves: whether a step led from one cell to another, (L, L).
+    """
+    before, after = ([list[int]() for _ in moves] for _ in range(2))
+    for visited in cells:
+        path = visited[np.concatenate(([True], visited[1:] != visited[:-1]))].tolist()
+        for came, cell, went in zip(path[:-2], path[1:-1], path[2:], strict=True):
+            before[cell].append(came)
+            after[cell].append(went)
+    found = np.zeros(len(moves))
+    for cell, (came, went) in enumerate(zip(before, after, strict=True)):
+        if len(came) < VISITS:
+            continue
+        without = moves.copy()
+        without[cell] = without[:, cell] = False
+        sources, at = np.unique(came, return_inverse=True)
+        # A short search tells most places: only what may be a wormhole, or a door, is searched to the end.
+        steps = np.minimum(steps_between(without, sources, FAR), FAR)[at][:, went]
+        own = np.diagonal(steps)
+        if steps.mean() - _mean(own[own < FAR]) > EXCESS:
+            steps = steps_between(without, sources)[at][:, went]
+            own, joined = np.diagonal(steps), np.minimum(steps[np.isfinite(steps)], FAR)
+            found[cell] = _mean(joined) - _mean(np.minimum(own[np.isfinite(own)], FAR))
+    return found
+
+
+def _mean(values: Array) -> float:
+    return float(values.mean()) if len(values) else 0.0

@@ -1,0 +1,93 @@
+"""Memory within an episode: where a move came out otherwise than the model said, what was seen replaces the model."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from e2c_control.planners.checks import Array, Bools
+from e2c_control.planners.dynamics import Dynamics, Linearization, rollout_by_steps
+from e2c_control.planners.roadmap import HurdleDynamics
+
+SURPRISE = 0.4
+"""Steps by which a prediction is missed, from which on the outcome is remembered."""
+SAME_PLACE, SAME_CONTROL = 0.5, 0.4
+"""Steps from a remembered state, and distance from a remembered control, at which the model is believed again. Both
+count: half of each is as far."""
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """Outcomes of one episode that the model did not expect.
+
+    Attributes:
+        states: where they were, (M, n).
+        controls: what was done there, (M, m).
+        changes: how far that led, (M, n).
+    """
+
+    states: Array
+    controls: Array
+    changes: Array
+
+    @classmethod
+    def empty(cls, state_dim: int, control_dim: int) -> Self:
+        """Return the memory of an episode that begins."""
+        return cls(*(np.zeros((0, size)) for size in (state_dim, control_dim, state_dim)))
+
+    def after(self, state: Array, control: Array, predicted: Array, seen: Array, scale: float) -> Self:
+        """Return the memory after a step from a state (n,) that was to lead to `predicted` and led to `seen`, (n,)."""
+        if not np.linalg.norm(seen - predicted) > SURPRISE * scale:
+            return self
+        news = (state, control, seen - state)
+        return type(self)(*(np.vstack(pair) for pair in zip(vars(self).values(), news, strict=True)))
+
+
+class Remembering:
+    """Dynamics that a memory corrects, for any planner.
+
+    Args:
+        dynamics: the model.
+        memory: of the episode; all states that are asked about belong to it.
+        scale: length of a typical step, in units of the states.
+    """
+
+    def __init__(self, dynamics: Dynamics, memory: Memory, scale: float) -> None:
+        self._dynamics, self._memory, self._scale = dynamics, memory, scale
+        self.state_dim, self.control_dim = dynamics.state_dim, dynamics.control_dim
+
+    def moves(self, states: Array, controls: Array) -> tuple[Array, Array]:
+        """Return chances (b,) to move and landings (b, n), as `HurdleDynamics` do; what is remembered is certain."""
+        if isinstance(self._dynamics, HurdleDynamics):
+            chance, landings = self._dynamics.moves(states, controls)
+        else:
+            chance, landings = np.ones(len(states)), self._dynamics.step(states, controls)
+        known, changes = self._recalled(states, controls)
+        return np.where(known, 1.0, chance), np.where(known[:, None], states + changes, landings)
+
+    def step(self, states: Array, controls: Array) -> Array:
+        """Return the next states (b, n), remembered ones where there are."""
+        known, changes = self._recalled(states, controls)
+        return np.where(known[:, None], states + changes, self._dynamics.step(states, controls))
+
+    def rollout(self, initial_states: Array, controls: Array) -> Array:
+        """Return trajectories (b, T + 1, n) from initial states (b, n) and controls (b, T, m)."""
+        return rollout_by_steps(self.step, initial_states, controls)
+
+    def linearize(self, states: Array, controls: Array) -> Linearization:
+        """Return the model's A, B, o, and A = 1, B = 0 where an outcome is remembered: it is one point."""
+        local = self._dynamics.linearize(states, controls)
+        known, changes = self._recalled(states, controls)
+        A, B, o = (np.where(known.reshape(-1, *[1] * (x.ndim - 1)), y, x) for x, y in zip(
+            (local.A, local.B, local.o), (np.eye(self.state_dim), 0.0, changes), strict=True))  # fmt: skip
+        return Linearization(A, B, o)
+
+    def _recalled(self, states: Array, controls: Array) -> tuple[Bools, Array]:
+        """Return which of the moves (b,) are remembered, and the changes (b, n) of the nearest remembered ones."""
+        memory = self._memory
+        if not len(memory.states):
+            return np.zeros(len(states), np.bool_), np.zeros_like(states)
+        place = np.linalg.norm(states[:, None] - memory.states, axis=2) / (SAME_PLACE * self._scale)
+        control = np.linalg.norm(controls[:, None] - memory.controls, axis=2) / SAME_CONTROL
+        apart = place + control
+        return apart.min(1) < 1.0, memory.changes[apart.argmin(1)]

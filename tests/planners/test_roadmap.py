@@ -1,0 +1,218 @@
+"""Landmarks and their paths, places that look alike, the planner that goes around walls, and the episode's memory."""
+
+import numpy as np
+import pytest
+
+from e2c_control.errors import InputError
+from e2c_control.planners import (
+    CEM,
+    MPC,
+    FunctionDynamics,
+    Landmarks,
+    Limits,
+    LinearDynamics,
+    Memory,
+    QuadraticCost,
+    Remembering,
+    Roadmap,
+    RoadmapCost,
+)
+from e2c_control.planners.landmarks import EXCESS, excess, farthest_points, steps_between
+
+SIDE = 6
+GRID = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def on_the_grid(passable=lambda a, b: True):
+    """Moves between neighbours of a grid of SIDE x SIDE nodes."""
+    near = np.abs(GRID[:, None] - GRID).sum(2) == 1
+    return near & np.array([[passable(a, b) for b in GRID] for a in GRID])
+
+
+def test_paths_on_a_grid_are_as_long_as_the_closed_form_says():
+    sources = np.array([0, 7, 35])
+    steps = steps_between(on_the_grid(), sources)
+    np.testing.assert_array_equal(steps, np.abs(GRID[sources][:, None] - GRID).sum(2))
+    near = steps_between(on_the_grid(), sources, most=3)
+    np.testing.assert_array_equal(near, np.where(steps <= 3, steps, np.inf))
+
+
+def test_paths_go_around_a_wall_and_none_leads_out_of_a_closed_room():
+    def through(gap):
+        return on_the_grid(lambda a, b: {a[1], b[1]} != {2, 3} or a[0] in gap)
+
+    around = steps_between(through([5]), np.array([2]))[0, 3]  # from (0, 2) to (0, 3): down, across, up
+    assert around == 5 + 1 + 5
+    assert np.isinf(steps_between(through([]), np.array([2]))[0, GRID[:, 1] > 2]).all()
+
+
+def test_edges_are_one_way():
+    line = np.eye(4, k=1, dtype=bool)
+    np.testing.assert_array_equal(steps_between(line, np.array([0, 3])), [[0, 1, 2, 3], [np.inf, np.inf, np.inf, 0]])
+
+
+def test_farthest_points_spread_and_end_where_all_is_covered():
+    states = np.repeat(GRID.astype(float), 3, axis=0)
+    assert len(farthest_points(states, 100)) == SIDE**2
+    few = farthest_points(states, 4)
+    assert {tuple(states[row]) for row in few} == {(0, 0), (0, 5), (5, 0), (5, 5)}
+
+
+def corridor(alike, seed=0, episodes=200, length=12):
+    """Random walks along 30 places in a row, each seen as a unit vector; `alike` maps places to what is seen."""
+    rng, walks = np.random.default_rng(seed), []
+    for _ in range(episodes):
+        place = [int(rng.integers(30))]
+        for step in rng.choice([-1, 1], length):
+            place.append(int(np.clip(place[-1] + step, 0, 29)))
+        walks.append(np.eye(30)[[alike.get(p, p) for p in place]])
+    return walks
+
+
+def test_the_graph_of_a_corridor_counts_its_steps():
+    graph, rows = Landmarks.of(corridor({}), 100)
+    places = graph.places.argmax(1)
+    assert len(rows) == len(places) == 30
+    assert not graph.aliased.any()
+    steps = graph.steps_to(np.eye(30)[[4, 20]])
+    np.testing.assert_array_equal(steps, np.abs(places - np.array([[4], [20]])))
+    way = places[graph.way(np.eye(30)[2], np.eye(30)[6], 7)]
+    np.testing.assert_array_equal(way, [2, 3, 4, 5, 6, 6, 6])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_picture_of_two_places_is_found_and_no_path_leads_through_it(seed):
+    graph, _ = Landmarks.of(corridor({24: 6}, seed), 100)
+    assert graph.places[graph.aliased].argmax(1).tolist() == [6]
+    single = graph.places.argmax(1)
+    steps = dict(zip(single, graph.steps_to(np.eye(30)[[10]])[0], strict=True))
+    assert steps[20] == 10  # and not along 20 .. 23, through the picture, and 7 .. 10
+    assert np.isinf(steps[3])  # cut off: better than a way that is none
+
+
+def test_doors_are_single_places():
+    """A cell that all ways between two rooms lead through is no wormhole."""
+    moves = on_the_grid(lambda a, b: {a[1], b[1]} != {2, 3} or a[0] == 3)
+    rng, walks = np.random.default_rng(1), []
+    for _ in range(400):
+        walk = [int(rng.integers(len(GRID)))]
+        for _ in range(12):
+            walk.append(int(rng.choice(np.flatnonzero(moves[walk[-1]]))))
+        walks.append(np.array(walk))
+    assert (excess(walks, moves) < EXCESS).all()
+
+
+def lifted(points):
+    """Places (N, 3) of points (N, 2): the third number tells the sides of the wall apart, as reachability learns to."""
+    side = np.where(points[:, 0] < 0, -1.0, 1.0) * np.clip(2 - points[:, 1], 0, 1)
+    return np.column_stack((points, side))
+
+
+def room(states, controls, walls=True):
+    """A point in the plane, with a wall at x = 0 below y = 2: a move that would cross it has no effect."""
+    points = states[:, :2]
+    landing = np.clip(points + controls, -3, 3)
+    ahead = (points[:, 0] < 0) != (landing[:, 0] < 0)
+    share = -points[:, 0] / np.where(ahead, landing[:, 0] - points[:, 0], 1)
+    crossing = points[:, 1] + share * (landing[:, 1] - points[:, 1])
+    return lifted(np.where((walls & ahead & (crossing < 2))[:, None], points, landing))
+
+
+@pytest.fixture(scope="module")
+def graph():
+    rng = np.random.default_rng(0)
+    states = [lifted(rng.uniform(-3, 3, (300, 2)))]
+    for _ in range(12):
+        states.append(room(states[-1], rng.uniform(-1, 1, (300, 2))))
+    return Landmarks.of(list(np.stack(states, axis=1)), 150)[0]
+
+
+START, GOAL, LIMITS = lifted(np.array([[-1.0, -1.0]])), lifted(np.array([[1.0, -1.0]]))[0], Limits.symmetric(1.0, 2)
+
+
+def driven(planner, cost, dynamics, steps=25, horizon=1, remember=None):
+    """Distances to the goal while `room` is driven in by a model of it."""
+    state, plan, memory = START, None, Memory.empty(3, 2)
+    distances = []
+    for _ in range(steps):
+        model = dynamics if remember is None else Remembering(dynamics, memory, remember)
+        plan, _ = MPC(planner, model, cost, horizon, LIMITS).replan(state, plan)
+        hoped, before = model.step(state, plan.controls[:, 0])[0], state[0]
+        state = room(state, plan.controls[:, 0])
+        memory = memory.after(before, plan.controls[0, 0], hoped, state[0], remember or 1.0)
+        distances.append(float(np.linalg.norm(state[0] - GOAL)))
+    return np.array(distances)
+
+
+MODEL, BLIND = FunctionDynamics(room, 3, 2), FunctionDynamics(lambda x, u: room(x, u, walls=False), 3, 2)
+
+
+def test_the_roadmap_goes_around_where_a_straight_cost_stands_at_the_wall(graph):
+    straight = QuadraticCost(GOAL, np.diag([1.0, 1.0, 0.0]), 0.01 * np.eye(2))
+    around = RoadmapCost(graph, GOAL, 1.0, 0.01 * np.eye(2))
+    assert driven(Roadmap(), straight, MODEL).min() > 0.9
+    assert driven(Roadmap(), around, MODEL)[-5:].max() < 0.3
+    assert driven(CEM(iterations=3, samples=60), around, MODEL, horizon=3)[-5:].max() < 0.5  # a cost for all samplers
+
+
+def test_a_model_that_is_blind_to_walls_gets_around_by_its_memory(graph):
+    cost = RoadmapCost(graph, GOAL, 1.0, 0.01 * np.eye(2))
+
+    assert driven(Roadmap(), cost, BLIND, steps=40).min() > 0.9
+    assert driven(Roadmap(), cost, BLIND, steps=40, remember=graph.scale)[-5:].max() < 0.3
+
+
+def test_memory_replaces_the_model_near_what_it_saw_and_nowhere_else():
+    memory, free = Memory.empty(2, 2), LinearDynamics(np.eye(2), np.eye(2))
+    state, control = np.array([0.0, 0.0]), np.array([1.0, 0.0])
+    assert memory.after(state, control, state + control, np.array([0.9, 0.0]), 1.0) is memory  # as expected
+    memory = memory.after(state, control, state + control, state, 1.0)
+    model = Remembering(free, memory, 1.0)
+    states = np.array([[0.0, 0.0], [0.1, 0.0], [2.0, 0.0], [0.0, 0.0]])
+    controls = np.array([[1.0, 0.0], [0.9, 0.0], [1.0, 0.0], [-1.0, 0.0]])
+    after = np.array([[0.0, 0.0], [0.1, 0.0], [3.0, 0.0], [-1.0, 0.0]])
+    np.testing.assert_allclose(model.step(states, controls), after)
+    np.testing.assert_allclose(model.moves(states, controls)[1], after)
+    local = model.linearize(states, controls)
+    predicted = np.einsum("bij,bj->bi", local.A, states) + np.einsum("bij,bj->bi", local.B, controls) + local.o
+    np.testing.assert_allclose(predicted, after)
+    np.testing.assert_allclose(model.rollout(states, controls[:, None])[:, 1], after)
+
+
+def test_what_may_be_blocked_is_weighed_by_its_chance():
+    """Two ways to gain: a long step that mostly fails, and a shorter one that never does."""
+
+    class Risky:
+        state_dim, control_dim = 1, 1
+
+        def moves(self, states, controls):
+            return np.where(controls[:, 0] > 0.5, 0.3, 1.0), states + controls
+
+        def step(self, states, controls):
+            chance, landings = self.moves(states, controls)
+            return np.where(chance[:, None] > 0.5, landings, states)
+
+        def rollout(self, initial_states, controls):
+            return np.stack((initial_states, self.step(initial_states, controls[:, 0])), axis=1)
+
+    class Left(QuadraticCost):
+        def value(self, states, controls, problems):
+            return -states[:, -1, 0]
+
+    cost = Left([0.0], [[1.0]], [[1.0]])
+    plan = Roadmap(samples=9)(Risky(), cost, np.zeros((1, 1)), 1, Limits.symmetric(1.0, 1))
+    assert plan.controls[0, 0, 0] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"goals": np.zeros(2)}, r"the goals must have shape \(any, 3\)"),
+        ({"goals": np.zeros((2, 3))}, "The cost has 2 goals, but there are 1 problems"),
+        ({"control_weight": np.eye(3)}, "control_weight is for 3 controls"),
+    ],
+)
+def test_a_cost_that_does_not_fit_is_refused(graph, change, sentence):
+    given = {"landmarks": graph, "goals": GOAL, "step_weight": 1.0, "control_weight": np.eye(2)}
+    with pytest.raises(InputError, match=sentence):
+        Roadmap()(MODEL, RoadmapCost(**(given | change)), START, 1, LIMITS)

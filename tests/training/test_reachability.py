@@ -1,0 +1,59 @@
+"""Reachability is trained beside a finished map, of which it changes no bit, and ends with landmarks."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from e2c_control.data import Transitions
+from e2c_control.measures import encode_means, encode_places
+from e2c_control.models.embedding import Embedding
+from e2c_control.objectives.recipe import Recipe
+from e2c_control.objectives.recipes import make_recipe
+from e2c_control.planners.landmarks import nearest
+from e2c_control.training.trainer import Trainer
+
+from .conftest import SIZES
+
+
+def trained(name: str, transitions: Transitions, steps: dict[str, int]) -> Embedding:
+    made = make_recipe(name, SIZES)
+    phases = tuple(replace(phase, steps=steps.get(phase.name, 4), batch_size=32, retry=None) for phase in made.phases)
+    recipe = Recipe(name, made.embedding, phases)
+    episodes = np.arange(transitions.n_episodes - 2)
+    trainer = Trainer(recipe, transitions, episodes, seed=1, device=torch.device("cpu"))
+    while not trainer.finished:
+        trainer.advance()
+    return trainer.embedding
+
+
+def test_the_map_stays_and_landmarks_are_laid_out(transitions: Transitions) -> None:
+    plain = trained("unfold", transitions, {})
+    known = trained("unfold-roadmap", transitions, {"reachability": 150, "passage": 60})
+    weights = known.state_dict()
+    for name, weight in plain.state_dict().items():
+        assert torch.equal(weight, weights[name]), name
+
+    assert known.reachability is not None
+    graph = known.reachability.graph()
+    assert graph is not None
+    frames = np.array(transitions.frames)
+    places = encode_places(known, frames)
+    # Images a step apart are nearer than those of anywhere: what the term is for.
+    rows = transitions.windows(1)
+    steps = np.linalg.norm(places[rows + 1] - places[rows], axis=1)
+    anywhere = np.linalg.norm(places[rows[::-1]] - places[rows], axis=1)
+    assert np.median(steps) < 0.5 * np.median(anywhere)
+    assert 0.5 * np.median(steps) < graph.scale < 2 * np.median(steps)
+    # Landmarks are frames, drawn on the map where these are.
+    at = nearest(graph.places, places)
+    np.testing.assert_allclose(places[at], graph.places, atol=1e-4)
+    shown = known.reachability.drawn(np.arange(len(at)))
+    np.testing.assert_allclose(shown, encode_means(known, frames[at]), atol=1e-4)
+    # Every recorded step of the episodes that were trained on is an edge, and no other pair of cells is one.
+    cells = graph.cells(places)
+    moved = np.zeros_like(graph.moves)
+    inside = transitions.windows(1, episodes=np.arange(transitions.n_episodes - 2))
+    moved[cells[inside], cells[inside + 1]] = True
+    np.fill_diagonal(moved, False)
+    np.testing.assert_array_equal(moved, graph.moves)
