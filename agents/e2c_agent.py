@@ -337,7 +337,7 @@ class E2CAgent(EmbeddedAgent):
         def controller(rows: Rows) -> MPC:
             goals = self._goal_latents
             if graph is not None and memories is not None and goals is not None:
-                dynamics = Remembering(mpc.dynamics, memories[rows[0]], graph.scale)
+                dynamics = Remembering(mpc.dynamics, memories[int(rows[0])], graph.scale)
                 cost = self.options.cost(dynamics, goals if goals.ndim == 1 else goals[rows], graph)
                 return replace(mpc, dynamics=dynamics, cost=cost)
             if goals is None or goals.ndim == 1 or len(rows) == len(goals):

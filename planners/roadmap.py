@@ -85,7 +85,7 @@ class RoadmapCost(Cost):
         distances = np.sqrt(np.take_along_axis(squares, near, axis=1))
         weights = np.exp(-(distances - distances.min(1, keepdims=True)) / (BLUR * graph.scale))
         left = np.take_along_axis(self._steps[problems], near, axis=1)
-        steps = np.einsum("bi,bi->b", left, weights) / weights.sum(1)
+        steps: Array = np.einsum("bi,bi->b", left, weights) / weights.sum(1)
         home = np.linalg.norm(states - self.goals[problems], axis=1) / graph.scale
         steps = np.where(home < HOME, np.minimum(steps, home), steps)
         return np.where(finite, steps + 0.05 * np.minimum(home, 5.0), np.inf)  # a slope within a cell

@@ -90,7 +90,10 @@ def test_frames_are_filtered_where_it_is_asked_for(run: Path, planar: Path, refu
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--planner", "newton"), "There is no planner 'newton': choose one of ilqr, aico, cem, icem, mppi, lqr."),
+        (
+            ("--planner", "newton"),
+            "There is no planner 'newton': choose one of ilqr, aico, cem, icem, mppi, lqr, roadmap.",
+        ),
         (("--planner", "cem", "--starts", 3), "starts means nothing to the planner 'cem': leave it out."),
         (("--planner", "lqr", "--iterations", 3), "iterations means nothing to the planner 'lqr': leave it out."),
         (("--samples", 30), "samples means nothing to the planner 'ilqr': leave it out."),
