@@ -182,9 +182,7 @@ def test_memory_replaces_the_model_near_what_it_saw_and_nowhere_else():
 def test_what_may_be_blocked_is_weighed_by_its_chance():
     """Two ways to gain: a long step that mostly fails, and a shorter one that never does."""
 
-    class Risky:
-        state_dim, control_dim = 1, 1
-
+    class Risky(LinearDynamics):
         def moves(self, states, controls):
             return np.where(controls[:, 0] > 0.5, 0.3, 1.0), states + controls
 
@@ -200,7 +198,7 @@ def test_what_may_be_blocked_is_weighed_by_its_chance():
             return -states[:, -1, 0]
 
     cost = Left([0.0], [[1.0]], [[1.0]])
-    plan = Roadmap(samples=9)(Risky(), cost, np.zeros((1, 1)), 1, Limits.symmetric(1.0, 1))
+    plan = Roadmap(samples=9)(Risky([[1.0]], [[1.0]]), cost, np.zeros((1, 1)), 1, Limits.symmetric(1.0, 1))
     assert plan.controls[0, 0, 0] == 0.5
 
 
