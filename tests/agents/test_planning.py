@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from e2c_control.agents import E2CAgent, PlanningOptions
+from e2c_control.agents import E2CAgent, FrameFilter, PlanningOptions
 from e2c_control.agents.e2c_agent import WAY
 from e2c_control.agents.planning import takes
 from e2c_control.envs import make_task
@@ -17,7 +17,7 @@ from e2c_control.errors import InputError
 from e2c_control.evaluation import drive
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
-from e2c_control.planners import ICEM, ILQR, LQR, PLANNERS, Landmarks, Planner, QuadraticCost, Starts
+from e2c_control.planners import ICEM, ILQR, LQR, PLANNERS, Landmarks, Planner, Starts
 from e2c_control.runs.typed_json import from_json, to_json
 
 GIVEN = {"iterations": 2, "starts": 3, "samples": 20, "linearization": "jacobian"}
@@ -77,7 +77,8 @@ def test_a_roadmap_needs_reachability_and_takes_nothing_of_latents(agent: E2CAge
     options = PlanningOptions(planner="roadmap")
     with pytest.raises(InputError, match="train the recipe 'unfold-roadmap'"):
         options.controller(agent.embedding, np.zeros((1, 2)))
-    for strange in ({"disagreement": 1.0}, {"goal_cost": QuadraticCost}, {"linearization": "model"}):
+    seen = FrameFilter((1.0, 1.0), (0.1, 0.1))
+    for strange in ({"disagreement": 1.0}, {"frame_filter": seen}, {"linearization": "model"}):
         with pytest.raises(InputError, match="leave it out"):
             PlanningOptions(planner="roadmap", **strange)  # type: ignore[arg-type]
 
