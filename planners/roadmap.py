@@ -41,7 +41,7 @@ class HurdleDynamics(Dynamics, Protocol):
 
 
 class RoadmapCost(Cost):
-    """Σ_t w d(z_t) + Σ_t u_t'R u_t, d the steps that are left to the goal: a cost that knows ways around walls.
+    """Σ_{t > 0} w d(z_t) + Σ_t u_t'R u_t, d the steps that are left to the goal: a cost that knows ways around walls.
 
     It has no derivatives: any planner that samples can take it.
 
@@ -71,8 +71,9 @@ class RoadmapCost(Cost):
 
     def value(self, states: Array, controls: Array, problems: Ints) -> Array:
         whose = np.zeros_like(problems) if len(self.goals) == 1 else problems
-        rows = np.repeat(whose, states.shape[1])
-        steps = self._to_go(states.reshape(len(rows), -1), rows).reshape(len(states), -1).sum(1)
+        later = states[:, 1:]  # the first state is given
+        rows = np.repeat(whose, later.shape[1])
+        steps = self._to_go(later.reshape(len(rows), -1), rows).reshape(len(states), -1).sum(1)
         return self.step_weight * steps + np.einsum("bti,ij,btj->b", controls, self.control_weight, controls)
 
     def _to_go(self, states: Array, problems: Ints) -> Array:

@@ -18,6 +18,10 @@ LANDMARKS = 512
 """Most landmarks of an embedding. On walls, half as many and twice as many drive alike."""
 
 
+ACTION_GAIN = 2.0
+"""Brings uniform actions in [-1, 1] to a deviation of about 1."""
+
+
 class Reachability(nn.Module):
     """Places of images in an embedding where near means few steps apart, made of the encoder's features.
 
@@ -85,11 +89,19 @@ class Passage(nn.Module):
         self.body = mlp(dim + action_dim, (hidden, hidden), nn.SiLU, final=True)
         self.head = nn.Linear(hidden, 1 + dim)
         self.log_deviation = nn.Parameter(torch.zeros(dim))
+        self.register_buffer("centre", torch.zeros(dim))
+        self.register_buffer("spread", torch.ones(dim))
         self.dim, self.action_dim = dim, action_dim
+
+    def fit(self, places: Array) -> None:
+        """Take the mean and deviation of places (N, d): what the network sees has none, as of actions in [-1, 1]."""
+        self.get_buffer("centre").copy_(torch.from_numpy(places.mean(0)))
+        self.get_buffer("spread").copy_(torch.from_numpy(np.maximum(places.std(0), 1e-3)))
 
     def forward(self, places: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Return log odds (...) that actions (..., m) move from places (..., d), and the displacements (..., d)."""
-        outputs = self.head(self.body(torch.cat([places, actions], dim=-1)))
+        standard = (places - self.get_buffer("centre")) / self.get_buffer("spread")
+        outputs = self.head(self.body(torch.cat([standard, ACTION_GAIN * actions], dim=-1)))
         return outputs[..., 0], outputs[..., 1:]
 
 
@@ -98,13 +110,21 @@ class PassageDynamics:
 
     def __init__(self, passage: Passage) -> None:
         self._network = NetworkCopy(passage.body, passage.head)
+        spread = passage.get_buffer("spread").double().cpu().numpy()
+        self._shift = np.concatenate(
+            (passage.get_buffer("centre").double().cpu().numpy(), np.zeros(passage.action_dim))
+        )
+        self._gain = np.concatenate((1.0 / spread, np.full(passage.action_dim, ACTION_GAIN)))
         self.state_dim, self.control_dim = passage.dim, passage.action_dim
 
     def moves(self, states: Array, controls: Array) -> tuple[Array, Array]:
         """Return the chances (b,) that places (b, d) change under actions (b, m), and where to if they do (b, d)."""
-        outputs = self._network.outputs(np.concatenate((states, controls), axis=1))
+        outputs = self._network.outputs(self._inputs(states, controls))
         with np.errstate(over="ignore"):
             return 1.0 / (1.0 + np.exp(-outputs[:, 0])), states + outputs[:, 1:]
+
+    def _inputs(self, states: Array, controls: Array) -> Array:
+        return (np.concatenate((states, controls), axis=1) - self._shift) * self._gain
 
     def step(self, states: Array, controls: Array) -> Array:
         """Return the likelier outcome (b, d)."""
@@ -117,9 +137,9 @@ class PassageDynamics:
 
     def linearize(self, states: Array, controls: Array) -> Linearization:
         """Return A, B, o of the likelier outcome."""
-        outputs, tangents = self._network.outputs_and_tangents(np.concatenate((states, controls), axis=1))
+        outputs, tangents = self._network.outputs_and_tangents(self._inputs(states, controls))
         moved, d = outputs[:, 0] > 0, self.state_dim
-        jacobian = np.where(moved[:, None, None], tangents[..., 1:].swapaxes(1, 2), 0.0)
+        jacobian = np.where(moved[:, None, None], tangents[..., 1:].swapaxes(1, 2) * self._gain, 0.0)
         A, B = jacobian[..., :d] + np.eye(d), jacobian[..., d:]
         after = states + np.where(moved[:, None], outputs[:, 1:], 0.0)
         return Linearization(A, B, after - np.einsum("nij,nj->ni", A, states) - np.einsum("nij,nj->ni", B, controls))

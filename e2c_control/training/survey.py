@@ -38,6 +38,8 @@ def survey(embedding: Embedding, transitions: Transitions, episodes: NDArray[np.
     graph, at = Landmarks.of(found, LANDMARKS)
     shown = _observations(transitions, np.concatenate(rows)[at], stack)
     embedding.reachability.keep(graph, encode_means(embedding, shown))
+    if embedding.passage is not None:
+        embedding.passage.fit(np.concatenate(found))
     if not graph.moves.any():
         warnings.warn(
             "No recorded step leads from one place to another, so that nothing is known of ways: collect more, or with "

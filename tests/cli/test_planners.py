@@ -16,6 +16,7 @@ Succeed = Callable[..., None]
 Refused = Callable[..., str]
 Output = pytest.CaptureFixture[str]
 
+OF_ANY_RUN = [name for name in PLANNERS if name != "roadmap"]
 SCALARS = {f"plan/{name}" for name in ("cost", "iterations", "regularisation", "cpu_milliseconds", "at_limit")}
 SCALARS |= {"plan/fallbacks"}
 
@@ -36,7 +37,7 @@ def events(run: Path) -> dict[str, float]:
     return {name: float(value) for name, value in cells}
 
 
-@pytest.mark.parametrize("planner", PLANNERS)
+@pytest.mark.parametrize("planner", OF_ANY_RUN)
 def test_every_planner_plans_and_is_written_down(run: Path, planner: str, succeed: Succeed) -> None:
     succeed("plan", "--run", run, "--planner", planner, "--steps", 4, "--horizon", 3)
     shown = events(run)
@@ -52,7 +53,7 @@ def test_every_planner_plans_and_is_written_down(run: Path, planner: str, succee
     assert (run / "plots" / f"plan-Planar-v0-100-0-{label}.png").is_file()
 
 
-@pytest.mark.parametrize("planner", PLANNERS)
+@pytest.mark.parametrize("planner", OF_ANY_RUN)
 def test_every_planner_is_evaluated(run: Path, planner: str, succeed: Succeed) -> None:
     succeed("evaluate", "--run", run, "--planner", planner, "--problems", 2, "--horizon", 2, "--seed", 100)
     label = "horizon-2" if planner == "ilqr" else f"{planner}-horizon-2"
@@ -60,6 +61,23 @@ def test_every_planner_is_evaluated(run: Path, planner: str, succeed: Succeed) -
     assert (text["planning"]["planner"], text["planning"]["horizon"]) == (planner, 2)
     assert set(events(run)) == SCALARS | {"plan/converged", "evaluate/time_in_goal", "evaluate/oracle"}
     assert (run / "evaluations" / f"Planar-v0-100-2-problems-{label}").is_dir()
+
+
+def test_a_run_with_reachability_is_driven_by_the_roadmap_unless_told_otherwise(
+    planar: Path, tmp_path: Path, succeed: Succeed, refused: Refused, run: Path
+) -> None:
+    given = ("--dataset", planar, "--recipe", "unfold-roadmap", "--steps-scale", 0.005, "--name", "ways")
+    succeed("train", *given, "--runs", tmp_path)
+    ways = tmp_path / "Planar-v0" / "ways"
+    succeed("evaluate", "--run", ways, "--problems", 1, "--seed", 100)
+    text = json.loads((ways / "evaluation-Planar-v0-100-1-problems.json").read_text())
+    assert (text["planning"]["planner"], text["planning"]["horizon"]) == ("roadmap", 1)
+    succeed("evaluate", "--run", ways, "--problems", 1, "--seed", 100, "--planner", "lqr", "--horizon", 2)
+    text = json.loads((ways / "evaluation-Planar-v0-100-1-problems-lqr-horizon-2.json").read_text())
+    assert text["planning"]["planner"] == "lqr"
+    succeed("plan", "--run", ways, "--steps", 2)
+    assert list(ways.glob("plots/plan-*.png"))
+    assert "unfold-roadmap" in refused("plan", "--run", run, "--planner", "roadmap")
 
 
 def test_the_options_reach_the_planner(run: Path, succeed: Succeed) -> None:
