@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
-DPI = 100
-LARGE = 160
-"""Dots per inch of pictures that TensorBoard shows at a third of their size: their words can be read there."""
+DPI, MIDDLE, LARGE = 100, 125, 160
+"""Dots per inch. TensorBoard shows pictures at a third of their size, where larger words can be read."""
 INK, FAINT = "#222222", "#bbbbbb"
 # From the palette of Okabe and Ito, which people with any colour vision tell apart.
 BLUE, ORANGE, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"

@@ -20,6 +20,7 @@ from e2c_control.figures.canvas import (
     GREEN,
     INK,
     LARGE,
+    MIDDLE,
     ORANGE,
     Array,
     Image,
@@ -89,7 +90,8 @@ def driven_path(
         projection: of the run that drove; without it one of the points of the map.
     """
     in_the_world = background is not None and is_plane(journey.states)
-    figure = new_figure(1000, 500, dpi=LARGE if in_the_world else DPI)
+    over_time = MIDDLE if journey.states.shape[1] < MOST_LABELLED else DPI  # many panels leave words little room
+    figure = new_figure(1000, 500, dpi=LARGE if in_the_world else over_time)
     if title:
         figure.suptitle(title, fontsize=13)
     left, right = figure.add_gridspec(1, 2)
@@ -155,15 +157,15 @@ def _over_time(figure: Figure, place: SubplotSpec, journey: Journey, names: Sequ
             box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5}
             axes.text(0.01, 0.94, names[i], transform=axes.transAxes, fontsize=9, color=INK, va="top", bbox=box)
         if i == 0:
-            small: dict[str, Any] = {"loc": "upper right", "handlelength": 1.0, "columnspacing": 0.9} if crowded else {}
-            axes.legend(fontsize=8.5 if crowded else 9.5, framealpha=0.85, edgecolor="none", ncols=3, **small)
+            narrow: dict[str, Any] = {"loc": "upper right", "handlelength": 1.0, "columnspacing": 0.9}
+            axes.legend(fontsize=8.5, framealpha=0.85, edgecolor="none", ncols=3, **narrow)
 
 
 def _shade(axes: Axes, in_goal: NDArray[np.bool_]) -> None:
     """Draw a band over every run of steps in the goal region; step t + 1 follows action t."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], in_goal.astype(np.int8), [0]))))
     for i, (begin, end) in enumerate(edges.reshape(-1, 2)):
-        label = None if i else "in the goal region"
+        label = None if i else "in the goal"
         axes.axvspan(begin + 0.5, end + 0.5, color=GREEN, alpha=0.18, linewidth=0, label=label)
 
 

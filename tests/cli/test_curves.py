@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
@@ -16,11 +17,16 @@ from e2c_control.agents import LAX, E2CAgent, FreeEnergyAgent
 from e2c_control.agents.novelty import NoveltyCallback, NoveltyReward
 from e2c_control.data import Transitions, make_image_env
 from e2c_control.envs import make_task
+from e2c_control.errors import InputWarning
+from e2c_control.evaluation.film import film
+from e2c_control.evaluation.picturing import picture_problem
+from e2c_control.evaluation.trained import TrainedRun
 from e2c_control.objectives.recipes import RECIPES, make_recipe
 from e2c_control.runs.logger import read_metrics
 from e2c_control.runs.tags import TAGS, describe, verdict
 from e2c_control.training.presets import default_embedding
 from e2c_control.training.run import TrainConfig, start_run, train
+from e2c_control.training.watch import MapWatcher
 
 Succeed = Callable[..., None]
 INTERNAL = {metadata.EXPERIMENT_TAG, metadata.SESSION_START_INFO_TAG}
@@ -157,3 +163,47 @@ def test_tables_after_training_say_what_is_good(
     succeed("train", *options)
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("rank correlation of far")]
     assert line.endswith("good if above 0.8; bad if below 0.7: folded")
+
+
+def test_a_run_keeps_one_projection_for_all_its_pictures(
+    balancing: Path, tmp_path: Path, succeed: Succeed, refused: Callable[..., str]
+) -> None:
+    run = shutil.copytree(balancing, tmp_path / "run")
+    trained = TrainedRun.open(run)
+    assert trained.projection is not None
+    assert trained.projection.axes.shape == (3, 3)
+    task = replace(trained.task(), horizon=2)
+    (problem,) = task.evaluation_problems(100, 1)
+    drawn = picture_problem(trained, task, problem, 100).plot
+    (run / "projection.json").unlink()  # as in a run of an older version
+    trained = TrainedRun.open(run)
+    assert trained.projection is None
+    again = picture_problem(trained, task, problem, 100).plot
+    assert not np.array_equal(drawn, again), "drawn by the points of the picture, and before by those of the run"
+    (run / "projection.json").write_text("{}")
+    assert "projection.json is damaged: remove it" in refused("plan", "--run", run, "--steps", 2)
+
+
+def test_nothing_is_shown_of_a_decoder_that_is_not_trained(planar: Path, tmp_path: Path) -> None:
+    card = Transitions.open(planar).card
+    recipe = make_recipe("unfold", default_embedding(card.frame_shape, 2, make_task(card.environment)))
+    recipe = replace(recipe, phases=tuple(replace(one, steps=4, batch_size=8) for one in recipe.phases))
+    assert [recipe.decodes(step) for step in (0, 4, 5, 8)] == [False, False, True, True]
+    config = TrainConfig(planar, card.environment, recipe, log_every=1, measure_every=2, checkpoint_every=4, keep=9)
+    run = start_run(tmp_path, config)
+    train(run, config, watch=MapWatcher(run, config))
+    board = dict(boards(run.path))["."]
+    assert [event.step for event in board.Images("images/latent_map")] == [2, 4, 6, 8]
+    for drawn in (board.Images("images/predictions"), board.Scalars("map/state_loss")):
+        assert [event.step for event in drawn] == [6, 8]
+    assert TrainedRun.open(run.path).draws
+    shutil.rmtree(run.checkpoints / "step-00000008")
+    with pytest.warns(InputWarning, match="not trained to its end"):
+        trained = TrainedRun.open(run.path)
+    assert not trained.draws
+    driven = picture_problem(
+        trained, replace(trained.task(), horizon=2), trained.task().evaluation_problems(1, 1)[0], 1
+    )
+    full, without = film(driven.episode, trained.embedding)[0], film(driven.episode, None)[0]
+    assert full.shape == without.shape
+    assert (without[-100:, 490:] == 255).all(), "no third picture"
