@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from e2c_control.training.distributed import Job
 
 SHOWN = {
-    "map/prediction_error_1": "prediction error after 1 step (1 = no better than no motion)",
+    "map/prediction_error_1": "prediction error after 1 step",
     "map/prediction_error_5": "prediction error after 5 steps",
     "map/prediction_error_10": "prediction error after 10 steps",
-    "map/step_rank": "rank correlation of latent distance with steps between frames",
+    "map/step_rank": "rank correlation of distances with steps between",
     "map/neighbour_overlap": "nearest neighbours shared with the true states",
     "map/far_distance_rank": "rank correlation of far distances with the true ones",
     "map/jacobian_gap": "gap between A and the model's own Jacobian",

@@ -56,7 +56,7 @@ TAGS: dict[str, Tag] = {
     # The map on held-out episodes
     "map/prediction_error_*": Tag(
         "Error of the latents predicted {0} steps ahead, relative to predicting no motion.",
-        "below 0.5, and falling",
+        "below 0.5",
         "near 1: no better than no motion",
     ),
     "map/step_rank": Tag(
@@ -83,7 +83,7 @@ TAGS: dict[str, Tag] = {
     "map/jacobian_gap": Tag(
         "Difference between the transition's A and the Jacobian of its whole step, relative to the Jacobian.",
         "below 0.2",
-        "above 0.5: plans by --linearization model go wrong",
+        "above 0.5: A misleads plans",
     ),
     "map/state_loss": Tag(
         "Nats to reconstruct an image from its latent, from the phase on that trains the decoder.", "falls, then stays"

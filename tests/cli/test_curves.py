@@ -147,7 +147,7 @@ def test_the_page_of_the_documentation_has_every_tag() -> None:
     ("tag", "words"),
     [
         ("map/far_distance_rank", "good if above 0.8; bad if below 0.7: folded"),
-        ("map/prediction_error_5", "good if below 0.5, and falling; bad if near 1: no better than no motion"),
+        ("map/prediction_error_5", "good if below 0.5; bad if near 1: no better than no motion"),
         ("map/state_loss", ""),
         ("nonsense", ""),
     ],
