@@ -224,7 +224,11 @@ def _first_fit(kinds: tuple[Any, ...], value: Any, place: str, from_file: bool) 
         except InputError as error:
             refusals.append(error)
     # What goes wrong inside of it tells more than that it is none of the others.
-    raise next((error for error in refusals if not str(error).startswith(f"{place} ")), refusals[0])
+    inside = next((error for error in refusals if not str(error).startswith(f"{place} ")), None)
+    first, unfit = refusals[0], [error.wanted for error in refusals if isinstance(error, Unfit)]
+    if inside is not None or not isinstance(first, Unfit) or len(unfit) < len(refusals):
+        raise inside or first
+    raise Unfit(first.place, first.found, " or ".join(dict.fromkeys(unfit)))
 
 
 def _choice(choices: tuple[Any, ...], value: Any, place: str) -> Any:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, NoReturn, Self, cast
+from typing import Annotated, Any, NoReturn, Self, cast
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from e2c_control.agents.novelty.weights import Objective, Weights
 from e2c_control.agents.novelty.windows import ActionCode, FrameCode, Layout
 from e2c_control.agents.spaces import SPACES, check_finite, check_fit, spaces_from, spaces_to
 from e2c_control.errors import InputError, flag, of_class, whole
-from e2c_control.fields import Seed, checked
+from e2c_control.fields import Seed, Through, checked
 from e2c_control.runs.stateful import Groups, Part, State, gather, loading, put_back, save
 from e2c_control.runs.typed_json import fields_from
 from e2c_control.training.run import resolve_device
@@ -40,6 +40,12 @@ SAVED: Mapping[str, Any] = {
 """What the JSON of a state, and of a saved one, must have."""
 
 Step = tuple[NDArray[Any], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]
+
+
+def _vectors(place: str, venv: object) -> VecEnv:
+    if not isinstance(venv, VecEnv):
+        raise InputError("NoveltyReward goes around stable-baselines3's vector environments: use make_vec_env.")
+    return venv
 
 
 class NoveltyReward(VecEnvWrapper):
@@ -80,7 +86,7 @@ class NoveltyReward(VecEnvWrapper):
     @checked
     def __init__(
         self,
-        venv: VecEnv,
+        venv: Annotated[VecEnv, Through(_vectors)],
         options: NoveltyOptions | None = None,
         *,
         intrinsic_weight: float = 1.0,
@@ -90,8 +96,6 @@ class NoveltyReward(VecEnvWrapper):
         device: torch.device | str = "auto",
         training: bool = True,
     ) -> None:
-        if not isinstance(cast(Any, venv), VecEnv):
-            raise InputError("NoveltyReward goes around stable-baselines3's vector environments: use make_vec_env.")
         if is_vecenv_wrapped(venv, VecNormalize):
             raise InputError(
                 "VecNormalize stands below NoveltyReward, which whitens by itself, and off-policy algorithms would not "

@@ -211,7 +211,7 @@ def test_what_an_agent_cannot_be_made_of(kind: type[E2CAgent], given: dict, sent
 
 @pytest.mark.parametrize("kind", [E2CAgent, PlannedCuriosity])
 def test_what_an_agent_cannot_learn_with(kind: type[E2CAgent]) -> None:
-    with pytest.raises(InputError, match="3 is no recipe: choose one of"):
+    with pytest.raises(InputError, match="recipe is 3: give a text or a function"):
         kind("E2C/Planar-v0", 3)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="options is 'fast'"):
         kind("E2C/Planar-v0", options="fast")  # type: ignore[arg-type]

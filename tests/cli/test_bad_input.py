@@ -353,7 +353,7 @@ def test_full_disk(
         "plan": ("--run", run),
     }[command]
     process = start(tmp_path, command, *options, preexec_fn=partial(small_files, size))
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=150)
     assert process.returncode == 2, err
     assert "Traceback" not in err
     assert err.splitlines()[-1].startswith("e2c: No space left to write")

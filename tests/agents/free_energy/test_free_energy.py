@@ -370,7 +370,7 @@ def test_bad_input() -> None:
         ((World(),), {"seed": -1}, "seed is -1"),
         ((World(),), {"policy_options": {"n_step": 3}}, "'n_step' is no option of PPO"),
         ((World(),), {"policy_options": {"device": "cpu"}}, "'device' is no option of PPO"),
-        ((World(),), {"tensorboard_log": 3}, "tensorboard_log is a int: give a folder"),
+        ((World(),), {"tensorboard_log": 3}, "tensorboard_log is 3: give a text or a path"),
         ((World(),), {"verbose": "all"}, "verbose is 'all'"),
         ((World(),), {"device": "gpu"}, "no device 'gpu'"),
         ((World(),), {"novelty": "rnd"}, "novelty is 'rnd': give one of class NoveltyOptions"),

@@ -318,7 +318,10 @@ def test_numbers_of_numpy_are_numbers(walks: Walks, tmp_path: Path) -> None:
 NO_CUDA = [] if torch.cuda.is_available() else [("cuda", "CUDA")]
 
 
-@pytest.mark.parametrize(("device", "sentence"), [("gpu", "no device 'gpu'"), (3.5, "no device 3.5"), *NO_CUDA])
+@pytest.mark.parametrize(("device", "sentence"), [("gpu", "no device 'gpu'"), (3.5, "device is 3.5: give one of class"), *NO_CUDA])
+    ("device", "sentence"),
+    [("gpu", "no device 'gpu'"), (3.5, "device is 3.5: give one of class device or a text"), *NO_CUDA],
+)
 def test_devices_that_are_not_there(walks: Walks, device: Any, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         NoveltyReward(walks(1), device=device)
