@@ -172,7 +172,8 @@ class Transitions:
         Columns ``k .. k + stack - 1`` make the observation after k steps, oldest first; before its episode a stack
         repeats the first frame.
         """
-        steps, stack = whole("steps", steps, 0, len(self.frames)), whole("stack", stack, 1, MOST_AT_ONCE)
+        most = max(MOST_AT_ONCE, len(self.frames))
+        steps, stack = whole("steps", steps, 0, most), whole("stack", stack, 1, MOST_AT_ONCE)
         _check_rows("starts", starts, len(self.frames))
         episode = np.searchsorted(self.episodes, starts, side="right") - 1
         if (starts + steps >= self.episodes[episode + 1]).any():

@@ -367,7 +367,7 @@ def test_bad_input(tmp_path: Path) -> None:
         ({"n_episodes": 0.5}, "n_episodes is 0.5"),
         ({"gamma": 1.5}, "gamma is 1.5"),
         ({"surrogate_learning_rate": -1.0}, "surrogate_learning_rate is -1.0"),
-        ({"surrogate_arch": (0,)}, "surrogate_arch\[0\] is 0"),
+        ({"surrogate_arch": (0,)}, r"surrogate_arch\[0\] is 0"),
     ):
         with pytest.raises(InputError, match=sentence):
             make(RELAX, "discrete", **options)

@@ -318,7 +318,7 @@ def test_numbers_of_numpy_are_numbers(walks: Walks, tmp_path: Path) -> None:
 NO_CUDA = [] if torch.cuda.is_available() else [("cuda", "CUDA")]
 
 
-@pytest.mark.parametrize(("device", "sentence"), [("gpu", "no device 'gpu'"), (3.5, "device is 3.5: give one of class"), *NO_CUDA])
+@pytest.mark.parametrize(
     ("device", "sentence"),
     [("gpu", "no device 'gpu'"), (3.5, "device is 3.5: give one of class device or a text"), *NO_CUDA],
 )
