@@ -108,7 +108,7 @@ COMMANDS_USE = (
     "evaluation.picturing", "evaluation.scoring", "evaluation.trained", "fields", "figures",
     "gradients.comparing", "objectives.recipes", "parallel.jobs", "parallel.outcome", "play", "play.making",
     "play.window", "registry", "runs.atomic", "runs.checkpoint", "runs.config", "runs.folder",
-    "runs.foreign", "runs.lock", "runs.logger", "runs.session", "runs.settings", "runs.threads", "tables",
+    "runs.foreign", "runs.lock", "runs.logger", "runs.session", "runs.settings", "runs.tags", "runs.threads", "tables",
     "training.distributed", "training.presets", "training.run", "training.watch",
 )
 # fmt: on
