@@ -308,7 +308,7 @@ def _of_class(kind: type, value: Any, place: str) -> Any:
         _expect(callable(value) and not isinstance(value, type), value, place, "a function, or an object like one")
     else:
         has = all(hasattr(value, name) for name in wanted) and not isinstance(value, type)
-        _expect(has, value, place, f"a {kind.__name__}, an object with {', '.join(wanted)}")
+        _expect(has, value, place, f"an object like {kind.__name__}, with {', '.join(wanted)}")
     return value
 
 
