@@ -19,6 +19,11 @@ LARGEST_COUNT = 2**31 - 1
 _LONGEST = 300
 
 
+def printable(text: str) -> str:
+    """Return a text as any terminal shows it, in one line: what is not printable is escaped."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 class InputError(ValueError):
     """One sentence that names the thing and the remedy; the command line prints it without a traceback, exit code 2.
 
@@ -26,7 +31,7 @@ class InputError(ValueError):
     """
 
     def __str__(self) -> str:
-        return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in self.sentence())
+        return printable(self.sentence())
 
     def sentence(self) -> str:
         """Return it as it was written."""
@@ -52,7 +57,7 @@ class Unfit(InputError):
     @property
     def in_file(self) -> str:
         """The mistake as a clause, for a file, which one restores rather than gives other values."""
-        return f"{self.place} is {self.found}, where {self.wanted} belongs"
+        return printable(f"{self.place} is {self.found}, where {self.wanted} belongs")
 
 
 class InputWarning(UserWarning):

@@ -412,7 +412,7 @@ def test_the_frame_stack_of_a_card(here: Path, refused: Refused, stack: int) -> 
         edit(here / folder / "dataset.json", frame_stack=stack)
     refused("plan", "--run", "run")
     if stack == 10**9:
-        with pytest.raises(InputError, match="the longest episode has"):
+        with pytest.raises(InputError, match="frame_stack is 1000000000, where a whole number from 1 to 1000 belongs"):
             Transitions.open(here / "dataset")
 
 
