@@ -146,7 +146,7 @@ TAGS: dict[str, Tag] = {
     "novelty/score": Tag(
         "Mean novelty of what was seen, as the model scores it.",
         "falls while the model learns, and rises where new things are found",
-        "never falls: noise is taken for novelty; see `e2c explore --remedy`",
+        "never falls: noise is taken for novelty; see `--remedy` of `e2c explore`",
     ),
     "novelty/bonus": Tag("Mean novelty as it was paid, in deviations of its discounted sum."),
     "novelty/deviation": Tag("What scores are divided by before they are paid."),
