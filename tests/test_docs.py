@@ -1,5 +1,6 @@
 """The documentation site: put together whole, each link leads somewhere, each thing with a name has a page."""
 
+import base64
 import importlib.util
 import json
 import re
@@ -26,15 +27,19 @@ pytestmark = pytest.mark.skipif(not DOCS.is_dir(), reason="needs the repository"
 CODE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 
 
-@pytest.fixture(scope="module")
-def gatherer() -> ModuleType:
-    """The script that puts the site together, which no package holds."""
-    spec = importlib.util.spec_from_file_location("gather", DOCS / "gather.py")
+def load(name: str) -> ModuleType:
+    """Return one of the site's scripts, which no package holds."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def gatherer() -> ModuleType:
+    return load("gather")
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +119,26 @@ def test_the_reference_has_each_name(site: Path, face: str) -> None:
     module = importlib.import_module(f"e2c_control.{face}") if face else None
     names = module.__all__ if module else list(e2c_control._WHERE)
     assert sorted(re.findall(r"^::: [\w.]+\.(\w+)$", text, re.MULTILINE)) == sorted(names)
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_notebooks_show_what_their_cells_made(path: Path) -> None:
+    """Their outputs are those of this code, with pictures, and small. The code itself runs in test_readme.py."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    made = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+    assert notebook["metadata"]["digest"] == load("notebook").digest_of(notebook), "run it: python notebook.py"
+    assert sum("image/png" in output.get("data", {}) for output in made) >= 3
+    assert path.stat().st_size < 500_000
+
+
+def test_a_cell_shows_its_last_value() -> None:
+    script, notebook = ModuleType("page"), load("notebook")
+    made = notebook.outputs("from PIL import Image\nprint('two')\nImage.new('L', (2, 2))", script, 1)
+    assert made[0]["text"] == ["two\n"]
+    assert base64.b64decode(made[1]["data"]["image/png"]).startswith(b"\x89PNG")
+    assert notebook.outputs("x = 3", script, 2) == []
+    (said,) = notebook.outputs("x", script, 3)
+    assert said["data"] == {"text/plain": ["3"]}
 
 
 def test_no_page_promises(site: Path) -> None:

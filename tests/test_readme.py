@@ -1,5 +1,6 @@
 """The pages' code runs: Python blocks with fewer steps, commands through the command's own parser."""
 
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -19,9 +20,22 @@ NAMES = ("README.md", "planners/README.md", "e2c_control/gradients/README.md", "
          "agents/README.md", "e2c_control/README.md", "e2c_control/training/README.md",
          "experiments/RESULTS.md", "CONTRIBUTING.md")  # fmt: skip
 LINKED = {name: (ROOT / name).read_text(encoding="utf-8") for name in NAMES if (ROOT / name).is_file()}
+
+
+def page_of(path: Path) -> str:
+    """Return a page's text: of a notebook its words, and all of its cells with code as one block."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".md":
+        return text
+    cells = [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(text)["cells"]]
+    words, code = ("\n\n".join(text for of, text in cells if of == kind) for kind in ("markdown", "code"))
+    return f"{words}\n```python\n{code}\n```\n"
+
+
 SITE = {
-    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
-    for path in sorted((ROOT / "e2c_control/docs").rglob("*.md"))
+    str(path.relative_to(ROOT)): page_of(path)
+    for kind in ("*.md", "*.ipynb")
+    for path in sorted((ROOT / "e2c_control/docs").rglob(kind))
 }
 """Pages of the documentation site that are written by hand: tests/test_docs.py follows their links."""
 PAGES = LINKED | SITE
@@ -95,6 +109,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("block", blocks("python").values(), ids=blocks("python"))
 def test_python_blocks_run(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.chdir(tmp_path)
     script = ModuleType("page")  # what a block defines is found again by its name, as in a script
     monkeypatch.setitem(sys.modules, "page", script)

@@ -90,6 +90,7 @@ def navigation() -> Nav:
         {"Quick start": "quick-start.md"},
         {"Concepts": "concepts.md"},
         {"How to": [{title: f"how-to/{name}.md"} for title, name in how_to.items()]},
+        {"Notebooks": [{"Goal images": "notebooks/goal-images.md"}, {"Exploring": "notebooks/exploring.md"}]},
         {
             "Methods": [
                 {"Worlds": section("worlds", [world_name(name) for name in task_ids()])},
