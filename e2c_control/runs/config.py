@@ -39,7 +39,8 @@ def read_config(path: Path, kind: type[Config]) -> Config:
             for another format or other fields.
     """
     if not path.is_file():
-        raise InputError(f"There is no {path}: check the path of the run.")
+        found = f"{path} is no file" if path.exists() else f"There is no {path}"
+        raise InputError(f"{found}: give the config.json of a run.")
     content = CONFIG.read(path)["config"]
     with names_from(path):
         try:

@@ -1,6 +1,7 @@
 """A JSON document that says what it is: a kind, the version of its format, and fields."""
 
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ from e2c_control.errors import InputError
 from e2c_control.runs.atomic import unreadable
 from e2c_control.runs.typed_json import fields_from
 
+LARGEST = 16 << 20
+"""Bytes of a document; ours have thousands, and what is read from one takes many times as much memory."""
 DEEPEST = 40
 """Levels in a document; ours have ten, and what reads them goes down by recursion."""
 
@@ -46,6 +49,8 @@ class Kind:
             InputError: it is damaged, or of another kind or version.
         """
         try:
+            if not stat.S_ISREG((found := path.stat()).st_mode) or found.st_size > LARGEST:
+                raise ValueError("no plain file, or too large")
             text = path.read_text(encoding="utf-8")
             content = cast(dict[str, Any], json.loads(text, object_pairs_hook=_once))
             name, version = content.pop("format"), content.pop("version")

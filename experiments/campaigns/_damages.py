@@ -281,6 +281,31 @@ def picture_bomb(folder: Path, rng: random.Random, outside: Path) -> bool:
     return True
 
 
+def key_twice(folder: Path, rng: random.Random, outside: Path) -> bool:
+    """An object in which a key stands twice, with two values: who reads the first and who the last do not agree."""
+    files = files_of(folder, ".json")
+    if not files:
+        return False
+    path = rng.choice(files)
+    text = path.read_text()
+    begins = [at for at, letter in enumerate(text) if letter == "{" and text[at + 1 :].strip()[:1] == '"']
+    if not begins:
+        return False
+    at = rng.choice(begins) + 1
+    key = text[at:].strip().split('"')[1]
+    path.write_text(f"{text[:at]}{json.dumps(key)}: null, {text[at:]}")
+    return True
+
+
+def gigabyte(path: Path, outside: Path) -> None:
+    """A file that takes no place on the disk, and all of it in memory."""
+    with path.open("wb") as file:
+        file.truncate(1 << 30)
+
+
+UGLY = "\x1b[2J\x1b[31m\x07\n\t\0\u202e\ud800"
+"""What a terminal would act on, and what no encoding can write."""
+
 DAMAGES: Mapping[str, Damage] = {
     "file cut short": in_a_file(lambda content, rng: content[: rng.randrange(len(content) or 1)]),
     "file empty": in_a_file(lambda content, rng: b""),
@@ -288,6 +313,7 @@ DAMAGES: Mapping[str, Damage] = {
     "bytes appended": in_a_file(lambda content, rng: content + rng.randbytes(50)),
     "file of random bytes": in_a_file(lambda content, rng: rng.randbytes(len(content))),
     "text in another encoding": in_a_file(lambda content, rng: content[:20] + b"\xff\xfe\xe4" + content[20:], ".json"),
+    "file of a gigabyte": instead_of_a_file(gigabyte),
     "file missing": instead_of_a_file(lambda path, outside: None),
     "folder for a file": instead_of_a_file(lambda path, outside: path.mkdir()),
     "link for a file": instead_of_a_file(lambda path, outside: path.symlink_to(outside / "secret.txt")),
@@ -315,6 +341,8 @@ DAMAGES: Mapping[str, Damage] = {
     "path upwards": in_a_document(lambda value, rng, outside: "../outside/secret.txt", a_text),
     "module of somebody else": in_a_document(lambda value, rng, outside: f"somebodys_module:{value}", a_text),
     "name of something else": in_a_document(lambda value, rng, outside: "torch.nn.nope.Tanh", a_text),
+    "control characters": in_a_document(lambda value, rng, outside: UGLY + value, a_text),
+    "key twice": key_twice,
     "key of something else": renamed_key,
     "tensor of another shape": in_the_tensors(other_shape),
     "tensor of another type": in_the_tensors(other_dtype),

@@ -115,6 +115,16 @@ def use_unfinished() -> None:
     collect(make_vector_env(PLANAR, 4, frame_stack=1), "unfinished-grown", 90, 5, seed=3, resume=True)
 
 
+def use_config() -> None:
+    """A config that somebody sent, for a run of one's own on one's own data."""
+    where = ("--dataset", "whole-dataset", "--runs", "config-runs", "--name", "r")
+    command("train", "--config", "config/config.json", *where)
+
+
+def use_novelty_config() -> None:
+    command("novelty", "--config", "novelty-config/config.json", "--runs", "novelty-config-runs", "--name", "r")
+
+
 def use_novelty() -> None:
     command("novelty", "--resume", "novelty-run", "--cycles", "3")
 
@@ -146,6 +156,11 @@ FOLDERS: Mapping[str, Callable[[], None]] = {
     "NoveltyReward": use_reward,
     "unfinished": use_unfinished,
     "novelty-run": use_novelty,
+    "config": use_config,
+    "novelty-config": use_novelty_config,
     "benchmark": use_benchmark,
     "exploration": use_exploration,
 }
+
+OF_CONFIGS: Mapping[str, str] = {"config": "run", "novelty-config": "novelty-run"}
+"""Uses of a config.json alone, and the folder that it is of."""

@@ -33,9 +33,10 @@ from pathlib import Path
 from typing import Any
 
 from e2c_control import InputError
+from e2c_control.runs.atomic import erase
 from experiments import runner
 from experiments.campaigns._damages import DAMAGES
-from experiments.campaigns._uses import FOLDERS
+from experiments.campaigns._uses import FOLDERS, OF_CONFIGS
 from experiments.runner import Row, result_file, stamp, stored
 
 OLD = Path(__file__).resolve().parents[2] / "tests" / "old"
@@ -66,8 +67,12 @@ def run_case(case: Row, scratch: Path) -> Row:
     rng, place = rng_of(case), scratch / "case"
     shutil.rmtree(place, ignore_errors=True)
     work, outside = place / "work", place / "outside"
-    shutil.copytree(OLD / case["folder"], work / case["folder"])
-    if case["folder"] == "run":
+    shutil.copytree(OLD / OF_CONFIGS.get(case["folder"], case["folder"]), work / case["folder"])
+    if case["folder"] in OF_CONFIGS:
+        for entry in (work / case["folder"]).iterdir():
+            if entry.name != "config.json":
+                erase(entry)
+    if case["folder"] in ("run", "config"):
         shutil.copytree(OLD / "dataset", work / "whole-dataset")
     shutil.copytree(OLD / "dataset", outside / "victim")
     (outside / "secret.txt").write_text("secret")
