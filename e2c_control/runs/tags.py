@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
+from e2c_control.errors import printable
+
 
 @dataclass(frozen=True)
 class Tag:
@@ -287,7 +289,7 @@ def hyperparameters(values: Mapping[str, str | float], measures: Sequence[tuple[
     for name, value in values.items():
         text = isinstance(value, str)
         experiment.hparam_infos.add(name=name, type=api.DATA_TYPE_STRING if text else api.DATA_TYPE_FLOAT64)
-        setattr(start.hparams[name], "string_value" if text else "number_value", value)
+        setattr(start.hparams[name], "string_value" if text else "number_value", printable(value) if text else value)
     for part, tag in measures:
         shown = experiment.metric_infos.add(description=describe(tag) or "")
         shown.display_name = f"{tag} ({part.rpartition('/')[2]})" if part else tag

@@ -105,7 +105,7 @@ def test_a_frame_that_encodes_to_nothing_leaves_the_prediction(
         return next(seen)
 
     seen = iter([np.array([[np.nan, 0.0]]), np.ones((1, 2)), np.array([[np.nan, 0.0]])])
-    monkeypatch.setattr("e2c_control.agents.e2c_agent.encode_means", encode)
+    monkeypatch.setattr("e2c_control.agents.planning.encode_means", encode)
     _, blind = filtering.predict(images(1))
     assert filtering.last_replan is not None
     assert filtering.last_replan.fallback.all(), "nothing is known yet: a safe plan"
@@ -122,7 +122,7 @@ def test_without_a_filter_a_frame_that_encodes_to_nothing_gets_the_last_plan(
 ) -> None:
     agent.set_goal(images(1, seed=9)[0])
     _, state = agent.predict(images(1))
-    monkeypatch.setattr("e2c_control.agents.e2c_agent.encode_means", lambda *_, **__: np.full((1, 2), np.nan))
+    monkeypatch.setattr("e2c_control.agents.planning.encode_means", lambda *_, **__: np.full((1, 2), np.nan))
     action, _ = agent.predict(images(1), state)
     assert agent.last_replan is not None
     assert agent.last_replan.fallback.all()
