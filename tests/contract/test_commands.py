@@ -179,7 +179,7 @@ COMMAND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "n_envs": Row("arrays", 3),
             "seed": [Row("arrays", 1), Refused(-1, "seed")],
             "overwrite": Row("refused", True, beside={"out": "there"}),
-            "jobs": Refused(0, "--jobs"),
+            "jobs": [Row("arrays", 2), Refused(0, "--jobs")],  # each part has a seed of its own
             "ray": Refused("auto", "--jobs means nothing", {"jobs": 2}),
         },
     ),

@@ -442,7 +442,10 @@ THINGS = [
 ]
 
 THINGS += [
-    *(Thing(f"{kind.__name__}.save", ["into"], kept(kind), SAVED) for kind in (RELAX, FreeEnergyAgent, NoveltyReward)),
+    *(
+        Thing(f"{kind.__name__}.save", ["into"], kept(kind), SAVED)
+        for kind in (RELAX, LAX, A2CBaseline, FreeEnergyAgent, NoveltyReward)
+    ),
     *(Thing(f"{kind.__name__}.load", kind.load, kept(kind), LOADED) for kind in (RELAX, LAX, A2CBaseline)),
     Thing(
         "FreeEnergyAgent.load",
