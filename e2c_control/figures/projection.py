@@ -49,7 +49,7 @@ class Projection:
         return tuple(f"component {i} ({share:.0%})" for i, share in enumerate(self.shares, 1))
 
     def __call__(self, latents: Array) -> Array:
-        """Latents (..., k) to coordinates (..., p)."""
+        """Return coordinates (..., p) of latents (..., k)."""
         return (latents - self.centre) @ self.axes
 
     def keep(self, folder: Path) -> None:
@@ -59,7 +59,7 @@ class Projection:
 
 
 def project(latents: Array, count: int = MOST, like: Projection | None = None) -> Projection:
-    """Two latents are shown as they are, more by the first `count` principal components of the points (N, k).
+    """Show two latents as they are, more by the first `count` principal components of the points (N, k).
 
     A component's sign is free, and so is the turn of two components that spread alike. Where there is a projection
     that pictures were drawn by before, the axes are turned to lie as near to its axes as they can (orthogonal

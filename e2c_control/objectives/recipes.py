@@ -91,7 +91,7 @@ def unfold_ensemble(embedding: EmbeddingConfig) -> Recipe:
 
 
 def unfold_roadmap(embedding: EmbeddingConfig) -> Recipe:
-    """The default, and then, beside the finished map, how many steps apart images are: for worlds with walls.
+    """Unfold, then learn beside the finished map how many steps apart images are: for worlds with walls.
 
     Neither encoder nor map are touched: they are those of `unfold`. Plans go around walls by the landmarks that are
     laid out in the end (`--planner roadmap`).
