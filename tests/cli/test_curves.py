@@ -137,8 +137,12 @@ def test_descriptions_are_sentences() -> None:
         assert known.what.count("{") == len({*known.what.split("{")[1:]}), tag
 
 
+PAGE = Path(__file__).parents[2] / "e2c_control/docs/how-to/curves.md"
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="needs the repository")
 def test_the_page_of_the_documentation_has_every_tag() -> None:
-    page = (Path(__file__).parents[2] / "e2c_control" / "docs" / "how-to" / "curves.md").read_text()
+    page = PAGE.read_text(encoding="utf-8")
     rows = {f"| `{tag}` | {k.what.format('*', '*')} | {k.good} | {k.bad} |" for tag, k in TAGS.items()}
     assert {line for line in page.splitlines() if line.startswith("| `")} == rows
 
