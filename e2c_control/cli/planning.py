@@ -53,9 +53,12 @@ class Planning:
 
     @property
     def label(self) -> str:
-        """What tells these options from the defaults, for the names of files; empty if nothing does."""
-        parts = [self.planner.replace(":", "-")] if self.planner not in (None, "ilqr") else []
+        """What is given of these options, for the names of files; empty if nothing is."""
+        from e2c_control.planners import PLANNERS
+
+        planner = None if self.planner is None else PLANNERS.name_of(PLANNERS.find(self.planner))
+        parts = [] if planner is None else [planner.replace(":", "-")]
         for name, value in vars(self).items():
-            if name not in ("planner", "set") and value not in (None, False):
+            if name not in ("planner", "set") and value is not None and value is not False:
                 parts.append(name.replace("_", "-") if value is True else f"{name}-{value}")
         return "-".join([*parts, *(re.sub(r"[^\w.]+", "-", text) for text in self.set)])

@@ -173,12 +173,13 @@ class TrainedRun:
         changes = dict(planning or {})
         if self.embedding.reachability is not None:
             changes.setdefault("planner", ROADMAP)
-        if changes.get("planner") == ROADMAP:
-            changes.setdefault("horizon", 1)
         settings = changes.pop("set", ())
         if changes.pop("filter_frames", False):
             changes["frame_filter"] = self.measured_filter()
-        return E2CAgent.from_embedding(self.embedding, change(replace(options, **changes), settings), seed)
+        options = replace(options, **changes)
+        if options.planner == ROADMAP and "horizon" not in changes:
+            options = replace(options, horizon=1)
+        return E2CAgent.from_embedding(self.embedding, change(options, settings), seed)
 
     def measured_filter(self) -> FrameFilter:
         """Return a filter measured on the episodes that the run was not trained on; needs its dataset."""

@@ -1,10 +1,11 @@
 """Checkpoints: a folder of safetensors and one JSON file, complete or not there at all. Nothing is ever unpickled."""
 
+import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from safetensors import SafetensorError
 from safetensors.torch import load as tensors_from_bytes
@@ -25,6 +26,8 @@ CHECKPOINT = Kind(
 )
 _META = "checkpoint.json"
 _SUFFIX = ".safetensors"
+_LONGEST_HEADER = 16 << 20
+"""Bytes; ours have thousands."""
 
 Tensors = Mapping[str, Tensor]
 
@@ -134,13 +137,33 @@ def _own_copy(tensor: Tensor) -> Tensor:
     return tensor.detach().to("cpu", copy=True).contiguous()
 
 
+def _check_size(path: Path) -> None:
+    """Raise ValueError unless the file is as large as its header says, before any of the rest is read.
+
+    A safetensors file begins with the header's length, 8 bytes, and the header, JSON with where each tensor ends.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 0 < length <= min(size - 8, _LONGEST_HEADER):
+            raise ValueError("no header")
+        header = cast(dict[str, dict[str, Any]], json.loads(file.read(length)))
+    try:
+        ends = [int(tensor["data_offsets"][1]) for name, tensor in header.items() if name != "__metadata__"]
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        raise ValueError("no table of tensors") from error
+    if size != 8 + length + max(ends, default=0):
+        raise ValueError(f"{size:,} bytes are not those of its tensors")
+
+
 def _read_group(path: Path, checksum: int) -> Tensors:
     try:
+        _check_size(path)
         content = path.read_bytes()
         if zlib.crc32(content) != checksum:
             raise CHECKPOINT.damage(path)
         return tensors_from_bytes(content)
     except PermissionError as error:
         raise unreadable(path, error) from error
-    except (OSError, SafetensorError, ValueError) as error:
+    except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise CHECKPOINT.damage(path) from error

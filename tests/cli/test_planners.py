@@ -4,11 +4,13 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from e2c_control.cli import main
+from e2c_control.cli.planning import Planning
 from e2c_control.planners import PLANNERS
 from e2c_control.runs.logger import read_metrics
 
@@ -124,6 +126,22 @@ def test_frames_are_filtered_where_it_is_asked_for(run: Path, planar: Path, refu
 )
 def test_what_does_not_go_together(refused: Refused, command: str, options: tuple[object, ...], sentence: str) -> None:
     assert sentence in refused(command, "--run", "nowhere", *options)
+
+
+@pytest.mark.parametrize(
+    ("given", "label"),
+    [
+        ({}, ""),
+        ({"planner": "ilqr"}, "ilqr"),  # which is no default where the run knows reachability
+        ({"planner": "ICEM"}, "icem"),
+        ({"planner": "e2c_control.planners:CEM"}, "cem"),
+        ({"iterations": 0}, "iterations-0"),
+        ({"filter_frames": True, "set": ("state_weight=20",)}, "filter-frames-state_weight-20"),
+    ],
+)
+def test_files_are_named_by_what_is_given(given: dict[str, Any], label: str) -> None:
+    """Nothing given has the name that is kept for the published protocol."""
+    assert Planning(**given).label == label
 
 
 @pytest.mark.parametrize(("command", "compares"), [("plan", False), ("evaluate", False), ("planners", True)])

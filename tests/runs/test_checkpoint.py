@@ -143,6 +143,28 @@ def test_damaged_checkpoint(tmp_path: Path, file: str, spoil: Callable[[Path], N
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "begin",
+    [
+        b"",  # zeros: a header of no length
+        (1 << 40).to_bytes(8, "little"),
+        (2).to_bytes(8, "little") + b"{}",
+        (2).to_bytes(8, "little") + b"[]",
+        (12).to_bytes(8, "little") + b'{"a": [1, 2]',
+        (50).to_bytes(8, "little") + b'{"a": {"data_offsets": [0, 1099511627776]}}'.ljust(50),
+    ],
+)
+def test_a_file_of_another_size_than_its_header_says_is_not_read(
+    tmp_path: Path, begin: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = save(tmp_path, 1) / "model.safetensors"
+    file.write_bytes(begin)
+    os.truncate(file, 1 << 30)
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"all of {path} is read"))
+    with pytest.raises(InputError, match=r"model\.safetensors is truncated or damaged"):
+        load_checkpoint(file.parent)
+
+
 def test_unwritable_place(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="Cannot write"):
