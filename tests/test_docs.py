@@ -58,6 +58,14 @@ def anchors(page: Path) -> set[str]:
     return slugs | set(re.findall(r"^::: (.*)$", text, re.MULTILINE))
 
 
+def test_pictures_of_notebooks_stand_beside_their_page(site: Path) -> None:
+    shown = [
+        page.parent / name for page in site.rglob("*.md") for name in re.findall('<img src="(.*?)"', page.read_text())
+    ]
+    assert len(shown) >= 6
+    assert all(picture.is_file() for picture in shown)
+
+
 def test_every_link_leads_somewhere(site: Path) -> None:
     pages = sorted(site.rglob("*.md"))
     assert len(pages) > 100

@@ -428,7 +428,7 @@ def notebook_page(path: Path, pictures: Path) -> str:
                 name = f"{path.stem}-{number}.png"
                 pictures.mkdir(parents=True, exist_ok=True)
                 (pictures / name).write_bytes(base64.b64decode(data["image/png"]))
-                parts.append(f'<img src="../{name}" alt="Output of the cell above">')
+                parts.append(f'<img src="{name}" alt="Output of the cell above">')
             elif said := "".join(output.get("text", data.get("text/plain", []))).rstrip():
                 parts.append(f"```text\n{said}\n```")
     return "\n\n".join([*parts, ""])
