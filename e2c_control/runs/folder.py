@@ -57,8 +57,13 @@ class RunFolder:
         path = path_of("path", path)
         if not (path / "config.json").is_file():
             if (path / "checkpoint.json").is_file():
-                remedy = f"open it in Python, E2CAgent.load({str(path)!r})"
-                raise InputError(f"{path} is a saved agent or checkpoint, not a run: {remedy}.")
+                from e2c_control.runs.checkpoint import CHECKPOINT
+
+                saved = CHECKPOINT.read(path / "checkpoint.json")["meta"].get("agent")
+                if not isinstance(saved, str) or not saved.isidentifier():
+                    raise InputError(f"{path} is a checkpoint, not a run: give the run folder that it is from.")
+                remedy = f"open it in Python, {saved[:80]}.load({str(path)!r})"
+                raise InputError(f"{path} is a saved {saved[:80]}, not a run: {remedy}.")
             raise InputError(f"{path} is not a run, it has no config.json: check the path.")
         check_folder(path)
         return cls(path)

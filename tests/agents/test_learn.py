@@ -281,7 +281,7 @@ def test_a_run_of_the_command_line_is_an_agent(quick: Quick, tmp_path: Path) -> 
         E2CAgent.load(run).learn(60)
     with pytest.raises(InputError, match="was trained on observations"):
         E2CAgent.load(run, env="E2C/PendulumPump-v0")
-    with pytest.raises(InputError, match=r"saved agent or checkpoint, not a run: open it in Python, E2CAgent\.load"):
+    with pytest.raises(InputError, match=r"saved E2CAgent, not a run: open it in Python, E2CAgent\.load"):
         RunFolder.open(tmp_path / "agent")
 
 

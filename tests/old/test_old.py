@@ -158,3 +158,22 @@ def test_every_folder_is_tried() -> None:
     assert latest(HERE / "run" / "checkpoints") == HERE / "run" / "checkpoints" / "step-00000004"
     places = [str(place) for place in ("/home", "/root", "/tmp", "/work", "/Users")]
     assert not [path for path in files if any(f'"{place}' in path.read_text(errors="replace") for place in places)]
+
+
+@pytest.mark.parametrize(
+    "folder", ["E2CAgent", "PlannedCuriosity", "FreeEnergyAgent-ppo", "RELAX", "LAX", "A2CBaseline"]
+)
+@pytest.mark.parametrize("command", ["plan", "evaluate"])
+def test_an_agents_folder_is_opened_in_python(folder: str, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The refusal names the class whose folder it is."""
+    path = HERE / folder
+    assert main([command, "--run", str(path)]) == 2
+    kind = folder.partition("-")[0]
+    assert capsys.readouterr().err == (
+        f"e2c: {path} is a saved {kind}, not a run: open it in Python, {kind}.load({str(path)!r}).\n"
+    )
+
+
+def test_a_checkpoint_is_no_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--run", str(HERE / "checkpoint")]) == 2
+    assert "is a checkpoint, not a run: give the run folder that it is from." in capsys.readouterr().err
