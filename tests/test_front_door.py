@@ -88,7 +88,7 @@ INTERNALS = {
     "objectives.unrolled": "LatentNoise Noise Unrolled",
     "planners.engine": "engine_for",
     "planners.kernels": "",
-    "runs.atomic": "replace_text",
+    "runs.atomic": "erase replace_text",
     "runs.checkpoint": "load_checkpoint",
     "runs.folder": "RunFolder",
     "runs.versions": "package_versions source_commit",

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import redirect_stdout, suppress
 from importlib import import_module
-from importlib.util import find_spec
+from inspect import getdoc
 from io import StringIO
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
@@ -30,6 +30,7 @@ from e2c_control.autoencoders import METHODS
 from e2c_control.cli import SUMMARIES, parse
 from e2c_control.cli.pages import defaults_of, text_of
 from e2c_control.envs import task_ids, task_page
+from e2c_control.envs.registry import TASKS
 from e2c_control.gradients import ESTIMATORS, estimators_for
 from e2c_control.models.embedding import EmbeddingConfig
 from e2c_control.objectives.objective import TERMS
@@ -159,6 +160,7 @@ def gather(out: Path) -> None:
     for place, path in files.items():
         (out / "pages" / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, out / "pages" / place)
+    shutil.copyfile(HERE / "site.css", out / "pages/site.css")
     base = os.path.relpath(HERE / "mkdocs.yml", out)
     plugins = {"mkdocstrings": {"handlers": {"python": {"paths": [os.path.relpath(ROOT / "build/types", out)]}}}}
     lines = ("docs_dir: pages", "site_dir: site", f"nav: {json.dumps(navigation())}", f"plugins: {json.dumps(plugins)}")
@@ -202,24 +204,24 @@ def with_links(text: str, source: PurePosixPath, place: str, known: Mapping[str,
 def generated() -> Iterator[tuple[str, str]]:
     """Yield the places and texts of the pages that no one writes."""
     yield from section_pages(
-        "worlds", "Worlds", {world_name(name): name for name in task_ids()}, world_page,
+        "worlds", "Worlds", {world_name(name): name for name in task_ids()}, TASKS, world_page,
         "Controlled systems as Gymnasium environments, `gymnasium.make(\"E2C/Planar-v0\")`, which show images, start "
         "anywhere and know goals. `e2c envs ID` shows the same pages. "
         "Worlds of your own: [your own environment](../how-to/own-environment.md).",
     )  # fmt: skip
     yield from section_pages(
-        "recipes", "Recipes", {name: name for name in RECIPES}, recipe_page,
+        "recipes", "Recipes", {name: name for name in RECIPES}, RECIPES, recipe_page,
         "What `e2c train --recipe NAME` trains, and how: sizes of the networks, and phases of weighted "
         "[terms](../terms/index.md). Which to choose: [choose a recipe](../how-to/recipe.md).",
     )  # fmt: skip
     yield from section_pages(
-        "terms", "Objective terms", {name: name for name in TERMS}, class_page("objective term", TERMS),
+        "terms", "Objective terms", {name: name for name in TERMS}, TERMS, class_page("objective term", TERMS),
         "Losses by name, which a `Phase` of a [recipe](../recipes/index.md) weighs: "
         "`WeightedTerm(\"info_nce\", 1.0, options={\"noise\": 0.1})`. One of your own is a class derived from `Term`, "
         "given as itself or by `\"my_package:Mine\"`.",
     )  # fmt: skip
     yield from section_pages(
-        "novelty", "Novelty models", {name: name for name in MODELS}, class_page("novelty model", MODELS),
+        "novelty", "Novelty models", {name: name for name in MODELS}, MODELS, class_page("novelty model", MODELS),
         "What scores how new an observation is: `NoveltyOptions(NAME, settings={...})`, or `e2c explore --model NAME`. "
         "How to use one: [exploration for stable-baselines3](../how-to/stable-baselines3.md).",
     )  # fmt: skip
@@ -251,19 +253,25 @@ def front_door() -> list[str]:
 
 
 def section_pages(
-    folder: str, title: str, names: Mapping[str, str], page: Callable[[str], str], about: str
+    folder: str,
+    title: str,
+    names: Mapping[str, str],
+    registry: Mapping[str, Any],
+    page: Callable[[str], str],
+    about: str,
 ) -> Iterator[tuple[str, str]]:
     """Yield a page for each name, and an overview with the first sentence of each."""
     made = {file: page(name) for file, name in names.items()}
-    rows = [f"| [`{names[file]}`]({file}.md) | {first_line(text)} |" for file, text in made.items()]
+    rows = [f"| [`{names[file]}`]({file}.md) | {in_short(registry[names[file]], made[file])} |" for file in made]
     yield f"{folder}/index.md", "\n".join([f"# {title}", "", about, "", "| name | in short |", "|---|---|", *rows, ""])
     for file, text in made.items():
         yield f"{folder}/{file}.md", text
 
 
-def first_line(page: str) -> str:
-    """Return the first paragraph below a page's title, on one line."""
-    return " ".join(page.split("\n\n")[1].split()).replace("|", "\\|")
+def in_short(thing: Any, page: str) -> str:
+    """Return a class's own first paragraph, and of anything else that of its page, on one line."""
+    text = prose(getdoc(thing) or "") if isinstance(thing, type) else page.partition("\n\n")[2]
+    return cell(" ".join(text.partition("\n\n")[0].split()))
 
 
 def class_page(kind: str, registry: Mapping[str, Any]) -> Callable[[str], str]:
@@ -394,8 +402,8 @@ def api_page(module: str, about: str, names: list[str]) -> str:
 
 def home_of(module: str, name: str) -> str:
     """Return where a name of a module is found by reading sources: `planners.lqr` is a function, and a module, too."""
-    hidden = find_spec(f"{module}.{name}") is not None
-    return str(getattr(import_module(module), name).__module__) if hidden else module
+    home = str(getattr(getattr(import_module(module), name), "__module__", module))
+    return home if home.endswith(f".{name}") else module
 
 
 def prose(text: str) -> str:
