@@ -51,14 +51,13 @@ def test_every_planner_plans_and_is_written_down(run: Path, planner: str, succee
     assert shown["plan/iterations"] <= 5
     logged = read_metrics(run / "metrics.jsonl")[-1]
     assert {name: pytest.approx(logged[name], rel=1e-5) for name in SCALARS} == {name: shown[name] for name in SCALARS}
-    label = "horizon-3" if planner == "ilqr" else f"{planner}-horizon-3"
-    assert (run / "plots" / f"plan-Planar-v0-100-0-{label}.png").is_file()
+    assert (run / "plots" / f"plan-Planar-v0-100-0-{planner}-horizon-3.png").is_file()
 
 
 @pytest.mark.parametrize("planner", OF_ANY_RUN)
 def test_every_planner_is_evaluated(run: Path, planner: str, succeed: Succeed) -> None:
     succeed("evaluate", "--run", run, "--planner", planner, "--problems", 2, "--horizon", 2, "--seed", 100)
-    label = "horizon-2" if planner == "ilqr" else f"{planner}-horizon-2"
+    label = f"{planner}-horizon-2"
     text = json.loads((run / f"evaluation-Planar-v0-100-2-problems-{label}.json").read_text())
     assert (text["planning"]["planner"], text["planning"]["horizon"]) == (planner, 2)
     assert set(events(run)) == SCALARS | {"plan/converged", "evaluate/time_in_goal", "evaluate/oracle"}
