@@ -72,7 +72,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def learn_tiny(self: E2CAgent, total_timesteps: int, **kwargs: Any) -> E2CAgent:
         assert total_timesteps > 1000
-        return learn(self, 60, **kwargs)
+        return learn(self, 90, **kwargs)  # two whole episodes and more
 
     def make_tiny(*args: Any) -> Recipe:
         return make_recipe(*args).scaled(0.003)
