@@ -148,7 +148,7 @@ class Embedding(nn.Module):
 
     def place(self, observations: Tensor) -> Tensor:
         """Return the places (..., d) of uint8 observations (..., H, W, C), see `Reachability`."""
-        return self.place_views(self._views(observations))
+        return self.place_features(self.features(self._views(observations)))
 
     def _views(self, observations: Tensor) -> Tensor:
         if tuple(observations.shape[-3:]) != self.observation_shape:
@@ -166,14 +166,17 @@ class Embedding(nn.Module):
         shape = (*views.shape[:-3], self.config.latent_dim)
         return DiagonalGaussian(q.mean.reshape(shape).to(views.dtype), q.log_var.reshape(shape).to(views.dtype))
 
-    def place_views(self, views: Tensor) -> Tensor:
-        """Return the places (..., d) of views (..., h, w, C)."""
+    def features(self, views: Tensor) -> Tensor:
+        """Return the encoder's features (..., f) of views (..., h, w, C)."""
+        return self.encoder.features(views.reshape(-1, *self.pixels.view_shape)).reshape(*views.shape[:-3], -1)
+
+    def place_features(self, features: Tensor) -> Tensor:
+        """Return the places (..., d) of features (..., f)."""
         if self.reachability is None:
             raise InputError(
                 "The embedding knows no reachability: train the recipe 'unfold-roadmap', or set its size above 0."
             )
-        features = self.encoder.features(views.reshape(-1, *self.pixels.view_shape))
-        return self.reachability(features).reshape(*views.shape[:-3], -1).to(views.dtype)
+        return self.reachability(features).float()
 
     def encode_back(self, next_latents: Tensor, actions: Tensor, views: Tensor) -> DiagonalGaussian:
         """Return q(z | z', u, x) of next latents (..., k), actions (..., m) and views (..., h, w, C)."""

@@ -95,6 +95,11 @@ class Objective(nn.Module):
         self.weighted = terms
         self.terms = nn.ModuleDict({t.name: TERMS.find(t.term)(**t.options) for t in terms})
 
+    @property
+    def of_features(self) -> bool:
+        """Whether all terms are, see `Term`."""
+        return all(isinstance(term, Term) and term.of_features for term in self.terms.values())
+
     def forward(self, unrolled: Unrolled, progress: float) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the total, and every term by name before weighting."""
         values: dict[str, Tensor] = {name: term(unrolled) for name, term in self.terms.items()}

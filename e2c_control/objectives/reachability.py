@@ -20,6 +20,8 @@ class Reachable(Term):
     keep apart what is far: no action and no dynamics enter, and neither side of a wall is ever a positive of the other.
     """
 
+    of_features = True
+
     def forward(self, unrolled: Unrolled) -> Tensor:
         places = unrolled.gather(unrolled.places, -2)
         own = torch.arange(places.shape[1], device=places.device)
@@ -36,6 +38,8 @@ class PassageLikelihood(Term):
     A mixture of two Gaussians: moved by the predicted displacement, or stayed. Which of them a recorded move was is
     never labelled, and no threshold says what counts as blocked. Places are given: the term trains the passage alone.
     """
+
+    of_features = True
 
     def forward(self, unrolled: Unrolled) -> Tensor:
         passage = unrolled.embedding.passage

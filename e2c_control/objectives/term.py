@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -14,7 +15,13 @@ class Term(nn.Module, ABC):
 
     Where several processes share a batch, each computes the term on its slice of the windows, and the term is the mean
     over processes. A term that compares windows with each other must `Unrolled.gather` the global batch first.
+
+    Attributes:
+        of_features: whether it sees images as `Unrolled.features` alone. A phase of such terms that does not train the
+            encoder has the features of every image computed once.
     """
+
+    of_features: ClassVar[bool] = False
 
     @abstractmethod
     def forward(self, unrolled: Unrolled) -> Tensor:

@@ -106,9 +106,14 @@ class Unrolled:
         return self.embedding.encode_views(self.views)
 
     @cached_property
+    def features(self) -> Tensor:
+        """Return the encoder's features of x_t for t = 0..K, (K + 1, N, f)."""
+        return self.embedding.features(self.views)
+
+    @cached_property
     def places(self) -> Tensor:
         """Return the places of x_t for t = 0..K, (K + 1, N, d), see `Reachability`."""
-        return self.embedding.place_views(self.views)
+        return self.embedding.place_features(self.features)
 
     @cached_property
     def latents(self) -> Tensor:
@@ -162,3 +167,11 @@ class Unrolled:
         for actions in self.actions[1:]:
             path.append(transition.predict(path[-1], actions))
         return torch.stack(path)
+
+
+class UnrolledFeatures(Unrolled):
+    """A batch of which frames are not given but the encoder's features (N, stack + K, f), for terms `of_features`."""
+
+    @cached_property
+    def features(self) -> Tensor:
+        return self._frames.transpose(0, 1)[-(self.steps + 1) :]

@@ -21,9 +21,10 @@ from e2c_control.models.embedding import Embedding
 from e2c_control.models.pixels import unit_pixels
 from e2c_control.objectives.objective import Objective
 from e2c_control.objectives.recipe import Phase, Recipe
-from e2c_control.objectives.unrolled import Noise, Unrolled
+from e2c_control.objectives.unrolled import Noise, Unrolled, UnrolledFeatures
 from e2c_control.runs.stateful import Groups, Part, State, gather, put_back
 from e2c_control.training.distributed import ALONE, Job
+from e2c_control.training.features import Features
 from e2c_control.training.survey import survey
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -184,6 +185,10 @@ class Trainer:
         # Frozen parts get no gradient: neither time nor weight decay is spent on them.
         for name, part in self.embedding.parts().items():
             part.requires_grad_(name in phase.train)
+        # What such a phase sees of an image never changes.
+        seen_by_features = "encoder" not in phase.train and self.objective.of_features
+        features = Features(self.embedding, self._transitions, self._store) if seen_by_features else None
+        self._features = features if features is not None and features.fit() else None
         self._parameters = [p for p in [*self.embedding.parameters(), *self.objective.parameters()] if p.requires_grad]
         self.optimiser = torch.optim.Adam(
             self._parameters, lr=phase.learning_rate, weight_decay=phase.weight_decay, fused=True
@@ -196,7 +201,7 @@ class Trainer:
             device=self.device,
             generator=self._batches,
             episodes=self._episodes,
-            store=self._store,
+            store=self._features or self._store,
             repeat_first=False,
             rank=self._job.rank,
             world_size=self._job.world_size,
@@ -280,7 +285,8 @@ class Trainer:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half):
             noise, gather = Noise(self._noise, self._job.rank, self._job.world_size), self._job.gather
             mode = self.recipe.latent_noise
-            unrolled = Unrolled(self.embedding, batch.frames, batch.actions, noise, mode, gather)
+            kind = Unrolled if self._features is None else UnrolledFeatures
+            unrolled = kind(self.embedding, batch.frames, batch.actions, noise, mode, gather)
             return self.objective(unrolled, progress)
 
     def _parts(self) -> dict[str, Part]:

@@ -38,7 +38,7 @@ def dataset(transitions: Transitions) -> Path:
     return transitions.path
 
 
-@pytest.fixture(params=["unfold", "e2c", "e2c-warm"])
+@pytest.fixture(params=["unfold", "unfold-roadmap", "e2c", "e2c-warm"])
 def recipe(request: pytest.FixtureRequest) -> Recipe:
     """Each recipe that ships, 6 steps of a phase at most, in batches of 16."""
     made = make_recipe(request.param, SIZES)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 
 from e2c_control.data import Transitions
@@ -57,3 +58,20 @@ def test_the_map_stays_and_landmarks_are_laid_out(transitions: Transitions) -> N
     moved[cells[inside], cells[inside + 1]] = True
     np.fill_diagonal(moved, False)
     np.testing.assert_array_equal(moved, graph.moves)
+
+
+@pytest.mark.parametrize("stack", [1, 2])
+def test_features_of_a_frozen_encoder_are_computed_once_and_are_those_of_each_batch(
+    transitions: Transitions, stack: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = replace(transitions.card, frame_stack=stack)
+    stacked = replace(transitions, card=card)
+    recipe = make_recipe("unfold-roadmap", SIZES)
+    phases = tuple(replace(phase, steps=3) for phase in recipe.phases if phase.name in ("reachability", "passage"))
+
+    def losses(most: int) -> list[float]:
+        monkeypatch.setattr("e2c_control.training.features.MOST_BYTES", most)
+        trainer = Trainer(replace(recipe, phases=phases), stacked, np.arange(9), seed=0, device=torch.device("cpu"))
+        return [trainer.advance().loss.item() for _ in range(6)]
+
+    np.testing.assert_allclose(losses(1 << 20), losses(0), rtol=1e-4)
