@@ -91,8 +91,9 @@ class PlanningOptions:
     """Receding-horizon planning in latent space, with the cost sum q |z - z_goal|^2 + sum_i r_i a_i^2 or your own.
 
     LQR linearises once a replan, along the shifted last plan (at first, under zero actions), and iLQR four times, from
-    several starts. AICO is the planner of the E2C paper. CEM, iCEM and MPPI sample, and need no derivatives. The
-    roadmap knows ways around walls, for an embedding with reachability: it plans by the steps left to the goal.
+    several starts. AICO is the planner of the E2C paper. Adam and GRASP follow gradients alone. CEM, iCEM and MPPI
+    sample, and need no derivatives. The roadmap knows ways around walls, for an embedding with reachability: it plans by
+    the steps left to the goal.
 
     Attributes:
         horizon: steps in a plan.

@@ -7,11 +7,13 @@ the inner loops (numba) is loaded by the first plan, not by this import, and tor
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from e2c_control.planners.adam import Adam
 from e2c_control.planners.aico import AICO
 from e2c_control.planners.cem import CEM
 from e2c_control.planners.costs import Cost, Expansion, QuadraticCost, SmoothCost
 from e2c_control.planners.dynamics import Dynamics, FunctionDynamics, LinearDynamics, Linearization, NoisyDynamics
 from e2c_control.planners.ensemble import DisagreementCost, Ensemble, EnsembleDynamics
+from e2c_control.planners.grasp import GRASP
 from e2c_control.planners.icem import ICEM
 from e2c_control.planners.ilqr import ILQR
 from e2c_control.planners.kalman import Belief
@@ -38,12 +40,14 @@ __all__ = [
     "AICO",
     "CEM",
     "COSTS",
+    "GRASP",
     "ICEM",
     "ILQR",
     "LQR",
     "MPC",
     "MPPI",
     "PLANNERS",
+    "Adam",
     "AffinePolicy",
     "Belief",
     "CheckedPlanner",

@@ -19,6 +19,8 @@ PLANNERS: Registry[Callable[..., Any]] = Registry(
         "icem": "e2c_control.planners.icem:ICEM",
         "mppi": "e2c_control.planners.mppi:MPPI",
         "lqr": "e2c_control.planners.lqr_planner:LQR",
+        "adam": "e2c_control.planners.adam:Adam",
+        "grasp": "e2c_control.planners.grasp:GRASP",
         "roadmap": "e2c_control.planners.roadmap:Roadmap",
     },
 )

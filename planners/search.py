@@ -120,7 +120,7 @@ class Search:
         taken: Bools = np.any(accepted, axis=1)
         first = accepted.argmax(axis=1)
         at, first = np.flatnonzero(taken), first[taken]
-        self._move(rows[taken], z[at, first], u[at, first], value[at, first])
+        self.move(rows[taken], z[at, first], u[at, first], value[at, first])
         return taken
 
     def offer(self, rows: Ints, states: Array, controls: Array, K: Array, k: Array) -> None:
@@ -130,7 +130,7 @@ class Search:
         """
         z, u, value = self._candidates(rows, states, controls, K, k, np.ones((1,)))
         better = value[:, 0] < self.value[rows]
-        self._move(rows[better], z[better, 0], u[better, 0], value[better, 0])
+        self.move(rows[better], z[better, 0], u[better, 0], value[better, 0])
         self.history[-1] = self.value.copy()
 
     def _candidates(
@@ -142,7 +142,8 @@ class Search:
         value = finite_cost(self.cost, z.reshape(*flat, z.shape[-1]), u.reshape(*flat, u.shape[-1]), problems)
         return z, u, value.reshape(len(rows), len(sizes))
 
-    def _move(self, rows: Ints, states: Array, controls: Array, value: Array) -> None:
+    def move(self, rows: Ints, states: Array, controls: Array, value: Array) -> None:
+        """Give the named rows other rollouts."""
         self.states[rows], self.controls[rows], self.value[rows], self.moved[rows] = states, controls, value, True
 
     def _adapt(self, better: Ints, stuck: Ints) -> None:

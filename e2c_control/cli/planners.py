@@ -16,6 +16,7 @@ class Planners:
     first and along the rest of the last plan later, and does not look again. aico is the planner of the E2C paper,
     counts with process noise, and takes twice as long. icem, cem and mppi only try control sequences, and take four
     to eight times as long: compare with icem, the fastest of them, where the derivatives are in doubt.
+    adam and grasp follow gradients alone, as planners of other world models do: compare with them.
     roadmap knows ways around walls, by landmarks of a run that was trained with --recipe unfold-roadmap.
 
       e2c planners

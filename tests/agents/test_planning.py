@@ -31,6 +31,8 @@ def test_what_means_something_to_which_planner() -> None:
         "icem": ("iterations", "samples"),
         "mppi": ("iterations", "samples"),
         "lqr": ("linearization",),
+        "adam": ("iterations", "starts", "linearization"),
+        "grasp": ("iterations", "starts", "linearization"),
         "roadmap": ("samples",),
     }
 

@@ -72,6 +72,22 @@ OPTIONS: dict[str, Any] = {
     "icem": {**SAMPLES, **ELITES, "color": Row("plan", 0.0), "kept": Row("plan", 0.0), "shrink": Row("plan", 2.0)},
     "mppi": {**SAMPLES, "temperature": Row("plan", 10.0)},
     "lqr": {},
+    "adam": {
+        "iterations": Row("plan", 5),
+        "starts": Row("plan", Starts(1, 2, 2)),
+        "learning_rate": Row("plan", 0.02),
+    },
+    "grasp": {
+        "iterations": Row("plan", 1),
+        "starts": Row("plan", Starts(1, 2, 2)),
+        "lifted": Row("plan", 3),
+        "refined": Row("plan", 5),
+        "learning_rate": Row("plan", 0.02),
+        "state_rate": Row("plan", 0.3),
+        "noise": Row("plan", 0.5),
+        "dynamics_weight": Row("plan", 30.0),
+        "goal_weight": Row("plan", 0.0),
+    },
     "roadmap": {"samples": Row("plan", 5)},
 }
 

@@ -123,7 +123,7 @@ def test_each_door_is_guarded(planner, change, words):
         planner(**(arguments | change))
 
 
-@pytest.mark.parametrize("name", ["ilqr", "aico", "lqr"])
+@pytest.mark.parametrize("name", ["ilqr", "aico", "lqr", "adam", "grasp"])
 def test_those_that_need_derivatives_say_so(name):
     with pytest.raises(InputError, match="needs derivatives: give Distance a method expand"):
         make_planner(name)(MODEL, Distance(), STATES, 4, LIMITS)

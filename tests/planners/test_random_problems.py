@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from e2c_control.planners import AICO, ILQR, LQR, FunctionDynamics, Limits, QuadraticCost, StopReason
+from e2c_control.planners import AICO, GRASP, ILQR, LQR, Adam, FunctionDynamics, Limits, QuadraticCost, StopReason
 
 PLANNERS = {"ilqr": ILQR(iterations=12), "lqr": LQR(), "aico": AICO(iterations=12)}
+PLANNERS |= {"adam": Adam(iterations=12), "grasp": GRASP(iterations=1, lifted=5, refined=7)}
 
 
 def random_dynamics(rng, n, m, spread, kind):

@@ -10,10 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csc_matrix
 
-from e2c_control.planners import AICO, ILQR, LQR, Limits, LinearDynamics, QuadraticCost, Starts, StopReason, TorchILQR
+from e2c_control.planners import (
+    AICO,
+    ILQR,
+    LQR,
+    Adam,
+    Limits,
+    LinearDynamics,
+    QuadraticCost,
+    Starts,
+    StopReason,
+    TorchILQR,
+)
 
 SHAPES = [(1, 1), (2, 1), (3, 2)]  # few, because the kernels are compiled for each
-PLANNERS = {"ilqr": ILQR(), "one start": ILQR(starts=Starts(1, 0, 0)), "lqr": LQR(), "aico": AICO()}
+PLANNERS = {"ilqr": ILQR(), "one start": ILQR(starts=Starts(1, 0, 0)), "lqr": LQR(), "aico": AICO(), "adam": Adam()}
 
 
 @dataclass(frozen=True, eq=False)
