@@ -92,8 +92,8 @@ class PlanningOptions:
 
     LQR linearises once a replan, along the shifted last plan (at first, under zero actions), and iLQR four times, from
     several starts. AICO is the planner of the E2C paper. Adam and GRASP follow gradients alone. CEM, iCEM and MPPI
-    sample, and need no derivatives. The roadmap knows ways around walls, for an embedding with reachability: it plans by
-    the steps left to the goal.
+    sample, and need no derivatives. The roadmap knows ways around walls, for an embedding with reachability: it plans
+    by the steps left to the goal.
 
     Attributes:
         horizon: steps in a plan.
