@@ -166,10 +166,9 @@ class QuadraticSearch(Search):
         cost, local = self.cost, self.local
         assert isinstance(cost, QuadraticCost)
         goals = np.ascontiguousarray(np.broadcast_to(cost.goal, (int(self.problems[-1]) + 1, cost.goal.shape[-1])))
-        matrices = (cost.state_weight, cost.control_weight, cost.terminal_weight)
-        self.weights = Weights(goals[self.problems], *matrices, self.limits.low, self.limits.high)
-        local.Q[:, :-1], local.Q[:, -1] = 2 * cost.state_weight, 2 * cost.terminal_weight
-        local.R[:] = 2 * cost.control_weight
+        _, Q, R, P = cost.at(self.controls.shape[1])
+        self.weights = Weights(goals[self.problems], Q, R, P, self.limits.low, self.limits.high)
+        local.Q[:, :-1], local.Q[:, -1], local.R[:] = 2 * Q, 2 * P, 2 * R
         self.path = Trajectories(*(getattr(self, name) for name in Trajectories._fields))
 
     def _expand(self, rows: Ints) -> None:
@@ -190,5 +189,5 @@ def begin_search(
 ) -> Search:
     """Return the fastest search that dynamics and cost allow, with start controls (N, S, T, m) rolled out."""
     engine = engine_for(dynamics)
-    compiled = isinstance(engine, CompiledEngine) and type(cost) is QuadraticCost
+    compiled = isinstance(engine, CompiledEngine) and type(cost) is QuadraticCost and not cost.varies
     return (QuadraticSearch if compiled else Search).begin(engine, cost, initial_states, controls, limits)

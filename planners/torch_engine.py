@@ -117,7 +117,7 @@ class TorchILQR:
         problem whose initial state is not finite ends as NON_FINITE and disturbs no other.
         """
         u, low, high = _begin(initial_states, horizon, limits, warm_start)
-        cost = _quadratic(cost, initial_states, len(low)) if isinstance(cost, QuadraticCost) else cost
+        cost = _quadratic(cost, initial_states, horizon, len(low)) if isinstance(cost, QuadraticCost) else cost
         for name, given in (("dynamics", dynamics), ("cost", cost)):
             if not callable(given):
                 raise InputError(f"{name} is {short(given)}, which does not know tensors: give a function of tensors.")
@@ -325,15 +325,17 @@ def _begin(
     return controls.detach().clamp(low, high), low, high
 
 
-def _quadratic(cost: QuadraticCost, states: Tensor, control_dim: int) -> TorchCost:
-    """Return the same cost as a function of tensors, for initial states (N, n)."""
+def _quadratic(cost: QuadraticCost, states: Tensor, horizon: int, control_dim: int) -> TorchCost:
+    """Return the same cost as a function of tensors, for initial states (N, n) and T steps."""
     cost.check(len(states), states.shape[1], control_dim)
-    goal, Q, R, P = map(states.new_tensor, (cost.goal, cost.state_weight, cost.control_weight, cost.terminal_weight))
-    goal = goal.unsqueeze(-2)  # (1, n), or (N, 1, n)
+    goal, Q, R, P = map(states.new_tensor, cost.at(horizon))
+
+    def times(x: Tensor, W: Tensor) -> Tensor:
+        return x @ W if W.ndim == 2 else torch.einsum("bti,tij->btj", x, W[: x.shape[1]])
 
     def value(z: Tensor, u: Tensor) -> Tensor:
         error = z - goal
-        stages = (error[:, :-1] @ Q * error[:, :-1]).sum((1, 2)) + (u @ R * u).sum((1, 2))
+        stages = (times(error[:, :-1], Q) * error[:, :-1]).sum((1, 2)) + (times(u, R) * u).sum((1, 2))
         return stages + (error[:, -1] @ P * error[:, -1]).sum(1)
 
     return value
