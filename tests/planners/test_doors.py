@@ -51,7 +51,7 @@ def quadratic(goal, m=1):
 
 MISTAKES = {
     "goal is not finite": (lambda: QuadraticCost([np.nan], [[1.0]], [[1.0]]), "the goal must be finite"),
-    "goal of rank 3": (lambda: QuadraticCost(np.zeros((1, 1, 1)), [[1.0]], [[1.0]]), "the goal must have shape"),
+    "goal of rank 4": (lambda: QuadraticCost(np.zeros((1, 1, 1, 1)), [[1.0]], [[1.0]]), "the goal must have shape"),
     "words for a goal": (lambda: QuadraticCost(["up"], [[1.0]], [[1.0]]), "array of real numbers"),
     "weight of another size": (lambda: QuadraticCost([0.0], np.eye(2), [[1.0]]), r"must have shape \(1, 1\)"),
     "weight that is a vector": (lambda: QuadraticCost([0.0], [1.0], [[1.0]]), "state_weight must have shape"),
