@@ -19,7 +19,7 @@ from e2c_control.agents.embedded import Device, EmbeddedAgent
 from e2c_control.agents.filtering import FrameFilter
 from e2c_control.agents.goals import EpisodeGoals, GoalEnv
 from e2c_control.agents.learning import LearningOptions
-from e2c_control.agents.planning import PlanningOptions
+from e2c_control.agents.planning import PlanningOptions, model_of
 from e2c_control.agents.randomness import later_seed
 from e2c_control.agents.replanning import Rows, replan_each
 from e2c_control.data import Transitions
@@ -48,12 +48,14 @@ class PlanState:
         steps: since the start of each environment's episode, (N,).
         belief: about every environment's latent, where frames are filtered.
         memories: of every environment's episode, what came out otherwise, where plans are made among places.
+        recent: actions given last, oldest first, (N, delay + 1, m): the first of them takes effect now.
     """
 
     plan: Plan
     steps: NDArray[np.int64]
     belief: Belief | None = None
     memories: tuple[Memory, ...] | None = None
+    recent: NDArray[np.float64] | None = None
 
 
 WAY = 25
@@ -326,12 +328,13 @@ class E2CAgent(EmbeddedAgent):
             fresh = self._follow(self._followed, fresh, state is None)
         steps = np.where(fresh, 0, 0 if state is None else state.steps + 1).astype(np.int64)
         mpc = self._controller(len(observations))
+        recent = self._recent(fresh, state, mpc.dynamics.control_dim)
         latents, belief, memories = self.options.encode(self.embedding, observations, finite=False), None, None
         graph = mpc.cost.landmarks if isinstance(mpc.cost, RoadmapCost) else None
         if graph is not None:
             latents, memories = _remember(latents, fresh, state, mpc.dynamics, graph)
         if self.options.frame_filter is not None:
-            belief = self._fuse(self.options.frame_filter, latents, fresh, state, mpc.dynamics)
+            belief = self._fuse(self.options.frame_filter, latents, fresh, state, mpc.dynamics, recent[:, 0])
             latents = belief.mean
 
         def controller(rows: Rows) -> MPC:
@@ -344,24 +347,34 @@ class E2CAgent(EmbeddedAgent):
                 return mpc
             return replace(mpc, cost=self.options.cost(mpc.dynamics, goals[rows]))
 
+        episode = self.options.episode_steps
         plan, self.last_replan = replan_each(
             controller,
-            latents,
+            self.options.begin(mpc, latents, recent),
             steps,
             None if state is None else state.plan,
             fresh,
-            episode_steps=self.options.episode_steps,
+            episode_steps=None if episode is None else episode - self.options.delay,
             seed=self.seed,
             apart=memories is not None,
+            repeat=self.options.action_repeat,
         )
-        actions = plan.controls[:, 0].astype(np.float32)
-        return actions if np.ndim(observation) == 4 else actions[0], PlanState(plan, steps, belief, memories)
+        actions, recent = plan.controls[:, 0].astype(np.float32), np.append(recent[:, 1:], plan.controls[:, :1], axis=1)
+        return actions if np.ndim(observation) == 4 else actions[0], PlanState(plan, steps, belief, memories, recent)
+
+    def _recent(self, fresh: NDArray[np.bool_], state: PlanState | None, action_dim: int) -> NDArray[np.float64]:
+        """Return the actions given last (N, delay + 1, m), zeros where an episode has not had as many."""
+        given = np.zeros((len(fresh), self.options.delay + 1, action_dim))
+        if state is None or state.recent is None:
+            return given
+        known = np.where(fresh[:, None, None], 0.0, state.recent)
+        return np.concatenate((given, known), axis=1)[:, -given.shape[1] :]
 
     def shown(self, state: PlanState) -> NDArray[np.float64]:
         """Return the plans of a state as latents of the map (N, T + 1, k): of a roadmap, the way over its landmarks."""
         cost, known = None if self._mpc is None else self._mpc.cost, self.embedding.reachability
         if known is None or not isinstance(cost, RoadmapCost):
-            return state.plan.states
+            return state.plan.states[..., : self.embedding.config.latent_dim]
         starts = state.plan.states[:, 0]
         goals = np.broadcast_to(cost.goals, starts.shape)
         ways = [cost.landmarks.way(*pair, WAY) for pair in zip(starts, goals, strict=True)]
@@ -374,6 +387,7 @@ class E2CAgent(EmbeddedAgent):
         fresh: NDArray[np.bool_],
         state: PlanState | None,
         dynamics: Dynamics,
+        done: NDArray[np.float64],
     ) -> Belief:
         """Return beliefs about latents, given what encoded frames say; where an episode is fresh, the frame alone."""
         seen = frames.first(latents)
@@ -381,7 +395,7 @@ class E2CAgent(EmbeddedAgent):
             return seen
         fresh = fresh | ~np.isfinite(state.belief.mean).all(axis=1)
         with np.errstate(all="ignore"):  # rows that are fresh may hold anything
-            fused = frames.next(state.belief, state.plan.controls[:, 0], latents, dynamics)
+            fused = frames.next(state.belief, done, latents, model_of(dynamics))
         mean = np.where(fresh[:, None], seen.mean, fused.mean)
         return Belief(mean, np.where(fresh[:, None, None], seen.covariance, fused.covariance))
 

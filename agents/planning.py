@@ -17,6 +17,7 @@ from e2c_control.fields import (
     MOST_AT_ONCE,
     AtOnce,
     AtOnceOrZero,
+    Bounds,
     Count,
     Named,
     NotNegative,
@@ -35,6 +36,7 @@ from e2c_control.planners import (
     COSTS,
     MPC,
     PLANNERS,
+    ControlRateCost,
     Cost,
     DisagreementCost,
     Dynamics,
@@ -42,6 +44,8 @@ from e2c_control.planners import (
     Landmarks,
     Limits,
     Planner,
+    RememberControl,
+    RepeatControl,
     RoadmapCost,
     SmoothCost,
     Starts,
@@ -110,6 +114,12 @@ class PlanningOptions:
             B change, and four iterations do not make up for it. Default: jacobian.
         disagreement: weight of the members' disagreement, for an embedding with an ensemble of transitions: how far
             plans keep to where the model knows.
+        rate_weight: weight of how far each action changes from the one before, |a_t - a_t-1|^2, the first one from the
+            last that was given. Dynamics that remember an action do not compile: plans take several times as long.
+        delay: steps after which an action takes effect, in an environment that delays them: a plan begins where the
+            actions on their way lead by the model. At an episode's start these are zero.
+        action_repeat: steps for which each action is held: plans are made that seldom, and their horizon counts
+            actions.
         goal_cost: of reaching the goal: "quadratic" as above, "my_package:Mine", or a class or function of your own, of
             which the name is kept. It is called as `QuadraticCost` is: with latent goals (k,) of all or (N, k), q times
             the identity (k, k), and the diagonal matrix of r (m, m). Without `expand` it is for planners that sample.
@@ -130,6 +140,9 @@ class PlanningOptions:
     samples: TwoOrMoreAtOnce | None = None
     linearization: Literal["model", "jacobian"] | None = None
     disagreement: NotNegative = 0.0
+    rate_weight: NotNegative = 0.0
+    delay: Annotated[int, Bounds(0, 1_000)] = 0
+    action_repeat: Annotated[int, Bounds(1, 1_000)] = 1
     goal_cost: Annotated[str | Callable[..., Cost], Named(COSTS)] = "quadratic"
     frame_filter: FrameFilter | None = None
     episode_steps: Count | None = None
@@ -139,9 +152,9 @@ class PlanningOptions:
         self._name_planner()
         check(self)
         self.make_planner()
-        strange = {"disagreement": self.disagreement != 0, "goal_cost": self.goal_cost != "quadratic"}
-        strange["frame_filter"] = self.frame_filter is not None
-        for name in (name for name, given in strange.items() if given and self.by_places):
+        of_latents = ("disagreement", "rate_weight", "delay", "action_repeat", "goal_cost", "frame_filter")
+        usual = {one.name: one.default for one in fields(self)}
+        for name in (name for name in of_latents if self.by_places and getattr(self, name) != usual[name]):
             raise InputError(f"{name} is of latents, and the planner 'roadmap' plans among places: leave it out.")
 
     @classmethod
@@ -222,6 +235,10 @@ class PlanningOptions:
                 raise InputError("The embedding has one transition, so nothing disagrees: train 'unfold-ensemble'.")
             others = [planning_model(member, linearization) for member in embedding.members]
             dynamics = Ensemble([dynamics, *others])
+        if self.action_repeat > 1:
+            dynamics = RepeatControl(dynamics, self.action_repeat)
+        if self.rate_weight:
+            dynamics = RememberControl(dynamics)
         return MPC(self.make_planner(), dynamics, self.cost(dynamics, goals), self.horizon, Limits.symmetric(1.0, m))
 
     def _roadmap(self, embedding: Embedding, goals: Array) -> MPC:
@@ -238,9 +255,27 @@ class PlanningOptions:
             return RoadmapCost(landmarks, goals, STEP_COST * self.state_weight, np.diag(weights))
         made = COSTS.find(self.goal_cost)(goals, self.state_weight * np.eye(goals.shape[-1]), np.diag(weights))
         cost = cast(SmoothCost, of_class("What goal_cost makes", made, Cost))  # who needs derivatives asks for them
-        if isinstance(dynamics, Ensemble):
-            return SumCost(cost, DisagreementCost(dynamics, self.disagreement))
-        return cost
+        model = model_of(dynamics)
+        if isinstance(model, Ensemble):
+            cost = SumCost(cost, DisagreementCost(model, self.disagreement))
+        return ControlRateCost(cost, self.rate_weight * np.eye(dynamics.control_dim)) if self.rate_weight else cost
+
+    def begin(self, mpc: MPC, latents: Array, recent: Array) -> Array:
+        """Return the states (N, k), or more, from which plans begin, of what is seen now and actions given (N, T, m).
+
+        The last ``delay`` of these are on their way.
+        """
+        if self.delay:
+            with np.errstate(all="ignore"):  # a latent that is not finite is the planner's to report
+                latents = model_of(mpc.dynamics).rollout(latents, recent[:, -self.delay :])[:, -1]
+        return np.concatenate((latents, recent[:, -1]), axis=1) if self.rate_weight else latents
+
+
+def model_of(dynamics: Dynamics) -> Dynamics:
+    """Return the model of one step of the environment, of dynamics that `PlanningOptions` put something around."""
+    while isinstance(dynamics, RememberControl | RepeatControl):
+        dynamics = dynamics.dynamics
+    return dynamics
 
 
 def _typed(planner: Any, settings: Mapping[str, Any]) -> dict[str, Any]:

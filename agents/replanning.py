@@ -26,7 +26,8 @@ def replan_each(
     episode_steps: int | None,
     seed: int,
     apart: bool = False,
-) -> tuple[Plan, Replan]:
+    repeat: int = 1,
+) -> tuple[Plan, Replan | None]:
     """Replan N environments, those at the same step together.
 
     Horizon and random starts are those of the environment's own step, so that no plan depends on the environments
@@ -41,23 +42,26 @@ def replan_each(
         episode_steps: length of an episode, past which no plan reaches.
         seed: of random starts.
         apart: whether each has a controller of its own, also beside others at the same step.
+        repeat: steps for which an action is held: plans in the middle of one stay as they are, and there is no record
+            where all do.
     """
     plans, replans, rows = list[Plan](), list[Replan](), list[Rows]()
-    groups = np.arange(len(steps))[:, None] if apart else [np.flatnonzero(steps == step) for step in np.unique(steps)]
+    due, held = np.flatnonzero(steps % repeat == 0), np.flatnonzero(steps % repeat)
+    groups = due[:, None] if apart else [np.flatnonzero(steps == step) for step in np.unique(steps[due])]
     for row in groups:
         step = steps[row[0]]
         plan, replan = controller(row).replan(
             latents[row],
             previous=None if previous is None else previous.select(row),
-            steps_left=None if episode_steps is None else max(episode_steps - int(step), 1),
+            steps_left=None if episode_steps is None else max(-((int(step) - episode_steps) // repeat), 1),
             rng=np.random.default_rng([seed, int(step)]),
             restarted=restarted[row],
         )
         plans, replans, rows = [*plans, plan], [*replans, replan], [*rows, row]
-    if len(plans) == 1:
-        return plans[0], replans[0]
-    order = np.argsort(np.concatenate(rows))
-    return _joined(_alike(plans), order), _joined(replans, order)
+    replan = None if not replans else _joined(replans, np.argsort(np.concatenate(rows)))
+    if previous is not None and len(held):
+        plans, rows = [*plans, previous.select(held)], [*rows, held]
+    return plans[0] if len(plans) == 1 else _joined(_alike(plans), np.argsort(np.concatenate(rows))), replan
 
 
 def _alike(plans: Sequence[Plan]) -> list[Plan]:
@@ -74,6 +78,8 @@ def _alike(plans: Sequence[Plan]) -> list[Plan]:
 
 def _joined(records: Sequence[Record], order: Rows) -> Record:
     """Join the records into one, its rows in this order; what is no array, the time spent, is summed."""
+    if len(records) == 1:
+        return records[0]
     joined: dict[str, Any] = {}
     for field in fields(records[0]):
         parts = [getattr(record, field.name) for record in records]

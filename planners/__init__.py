@@ -22,7 +22,14 @@ from e2c_control.planners.lowered import LowerableDynamics, Lowered
 from e2c_control.planners.lqr import AffinePolicy, lqr
 from e2c_control.planners.lqr_planner import LQR
 from e2c_control.planners.memory import Memory, Remembering
-from e2c_control.planners.more_costs import ControlRateCost, FunctionCost, ObstacleCost, RememberControl, SumCost
+from e2c_control.planners.more_costs import (
+    ControlRateCost,
+    FunctionCost,
+    ObstacleCost,
+    RememberControl,
+    RepeatControl,
+    SumCost,
+)
 from e2c_control.planners.mpc import MPC, Replan
 from e2c_control.planners.mppi import MPPI
 from e2c_control.planners.plan import Limits, Plan, StopReason
@@ -77,6 +84,7 @@ __all__ = [
     "QuadraticCost",
     "RememberControl",
     "Remembering",
+    "RepeatControl",
     "Replan",
     "Roadmap",
     "RoadmapCost",

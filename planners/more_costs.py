@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, whole
 from e2c_control.fields import NotNegative, Positive, checked
 from e2c_control.planners.checks import Array, Ints, in_float32, real, weight
 from e2c_control.planners.costs import Cost, Expansion, SmoothCost, smooth
@@ -170,6 +170,31 @@ class RememberControl:
         return Linearization(A, B, o)
 
 
+class RepeatControl:
+    """Dynamics whose every control is held for so many ``times`` of the inner dynamics' steps."""
+
+    def __init__(self, dynamics: Dynamics, times: int) -> None:
+        self.dynamics, self.times = dynamics, whole("times", times)
+        self.state_dim, self.control_dim = dynamics.state_dim, dynamics.control_dim
+
+    def step(self, states: Array, controls: Array) -> Array:
+        for _ in range(self.times):
+            states = self.dynamics.step(states, controls)
+        return states
+
+    def rollout(self, initial_states: Array, controls: Array) -> Array:
+        return rollout_by_steps(self.step, initial_states, controls)
+
+    def linearize(self, states: Array, controls: Array) -> Linearization:
+        local = self.dynamics.linearize(states, controls)
+        A, B, o = local.A, local.B, local.o
+        for _ in range(self.times - 1):
+            states = self.dynamics.step(states, controls)
+            local = self.dynamics.linearize(states, controls)
+            A, B, o = local.A @ A, local.A @ B + local.B, np.einsum("bij,bj->bi", local.A, o) + local.o
+        return Linearization(A, B, o)
+
+
 class ControlRateCost(SmoothCost):
     """J(z, u) + Σ_t (u_t - u_{t-1})'D(u_t - u_{t-1}), for the states of ``RememberControl``.
 
@@ -177,7 +202,7 @@ class ControlRateCost(SmoothCost):
     the first one is part of the initial state.
     """
 
-    def __init__(self, cost: SmoothCost, rate_weight: ArrayLike) -> None:
+    def __init__(self, cost: Cost, rate_weight: ArrayLike) -> None:
         self.cost, self.rate_weight = cost, weight("rate_weight", rate_weight)
 
     def check(self, problems: int, state_dim: int, control_dim: int) -> None:
@@ -196,7 +221,7 @@ class ControlRateCost(SmoothCost):
     def expand(self, states: Array, controls: Array, problems: Ints) -> Expansion:
         (b, horizon, m), size = controls.shape, states.shape[2]
         n, D = size - m, 2 * self.rate_weight
-        inner = self.cost.expand(states[..., :n], controls, problems)
+        inner = smooth(self.cost, "A planner").expand(states[..., :n], controls, problems)
         q, Q = np.zeros((b, horizon + 1, size)), np.zeros((b, horizon + 1, size, size))
         S, slope = np.zeros((b, horizon, m, size)), (controls - states[:, :-1, n:]) @ D
         q[..., :n], Q[..., :n, :n], S[..., :n] = inner.q, inner.Q, inner.S

@@ -28,8 +28,9 @@ class Planning:
         filter_frames: correct what the model predicted by each frame (a Kalman filter) instead of trusting the frame
             alone. Its variances are measured on the run's dataset. Measure what it does for you: in the planar world it
             gains nothing, with or without process noise.
-        set: single settings of `PlanningOptions` as path=value, such as state_weight=20 disagreement=0.5, and as
-            settings.NAME=value any option of the planner, such as settings.color=1.0 of icem.
+        set: single settings of `PlanningOptions` as path=value, such as state_weight=20 disagreement=0.5, rate_weight=2
+            for smoother actions, delay=3 where an action takes effect so many steps later, action_repeat=2 to hold each
+            for two steps; and as settings.NAME=value any option of the planner, such as settings.color=1.0 of icem.
     """
 
     planner: str | None = None

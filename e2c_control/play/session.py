@@ -166,7 +166,7 @@ class Session:
 
     def _plan(self) -> None:
         self._action, self._state = self.agent.predict(self.world.observation, self._state)
-        self._planned: Array = self._state.plan.states[0]
+        self._planned: Array = self.agent.shown(self._state)[0]
 
     def _who(self) -> tuple[str, Colour]:
         if self.paused:

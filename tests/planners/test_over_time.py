@@ -13,6 +13,7 @@ from e2c_control.planners import (
     LinearDynamics,
     QuadraticCost,
     RememberControl,
+    RepeatControl,
     TorchILQR,
     lqr,
     make_planner,
@@ -124,6 +125,18 @@ def test_a_rate_weight_counts_the_control_before_as_least_squares_does():
     )
     np.testing.assert_allclose(policy.K, plan.gains, atol=1e-8)
     np.testing.assert_allclose(policy.k, 0.0, atol=1e-8)
+
+
+def test_controls_that_are_held_are_those_of_the_powers_of_a_linear_system():
+    offset = np.array([0.1, -0.2])
+    held, A3 = RepeatControl(LinearDynamics(A, B, offset), 3), np.linalg.matrix_power(A, 3)
+    sums = np.eye(n) + A + A @ A
+    slow = LinearDynamics(A3, sums @ B, sums @ offset)
+    local, exact = (dynamics.linearize(STARTS, BEST[:, 0]) for dynamics in (held, slow))
+    for name in "ABo":
+        np.testing.assert_allclose(getattr(local, name), getattr(exact, name), atol=1e-12)
+    plans = [make_planner("lqr")(dynamics, COST, STARTS, T, LOOSE) for dynamics in (held, slow)]
+    np.testing.assert_allclose(plans[0].controls, plans[1].controls, atol=1e-10)
 
 
 @pytest.mark.parametrize(
