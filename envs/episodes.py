@@ -9,7 +9,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.spaces import Box, Space
 from numpy.typing import ArrayLike, NDArray
 
-from e2c_control.envs.options import check_options, given_goals, given_mask, given_states
+from e2c_control.envs.options import check_alike, check_options, given_goals, given_mask, given_states
 from e2c_control.envs.scene import Shape
 from e2c_control.envs.system import BoolArray, FloatArray, Frames
 from e2c_control.envs.task import Task
@@ -60,6 +60,8 @@ class Episodes:
             starts = given_states(self.task, options["state"], self.num_envs, "state")
         if options.get("goal") is not None:
             goals = given_goals(self.task, options["goal"], self.num_envs)
+        if starts is not None and goals is not None:
+            check_alike(self.task, starts[rows], goals[rows])
         self._begin_rows(rows, rngs, starts, goals, options.get("start") == "sampled")
 
     def step(self, actions: ArrayLike, rngs: Generators, restart: BoolArray) -> Outcome:
@@ -121,18 +123,13 @@ class Episodes:
     def _begin_rows(
         self, rows: IntArray, rngs: Generators, starts: FloatArray | None, goals: FloatArray | None, sampled: bool
     ) -> None:
-        draw = self.task.system.sample_states if sampled else self.task.sample_starts
         for row in rows:
-            rng = rngs[int(row)]
-            self.states[row] = draw(1, rng)[0] if starts is None else starts[row]
-            self.goals[row] = self._drawn_goal(rng) if goals is None else goals[row]
+            start, goal = (None if given is None else given[row] for given in (starts, goals))
+            self.states[row], self.goals[row] = self.task.sample_problem(rngs[int(row)], start, goal, anywhere=sampled)
         self.frames[rows] = self.task.observe_at_rest(self.states[rows])
         self.controls[rows] = 0
         self.steps[rows] = 0
         self._begun[rows] = True
-
-    def _drawn_goal(self, rng: np.random.Generator) -> FloatArray:
-        return self.task.goals[rng.integers(len(self.task.goals))]
 
     def _step_rows(self, rows: IntArray, controls: FloatArray, rngs: Generators) -> None:
         system = self.task.system

@@ -5,8 +5,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from e2c_control.envs.planar import AGENT_RADIUS, SIZE, Planar, near
+from e2c_control.envs.planar import Planar, near
 from e2c_control.envs.system import BoolArray, FloatArray
+from e2c_control.envs.task import GoalTest
 
 
 @dataclass(frozen=True)
@@ -14,42 +15,70 @@ class Navigator:
     """Follows the fewest steps to the goal between the integer positions of a planar world."""
 
     system: Planar
+    in_goal: GoalTest = near
 
     def __call__(self, states: FloatArray, goals: FloatArray, step: int, rng: np.random.Generator) -> FloatArray:
-        positions = free_positions(self.system)
-        steps_left = np.stack([steps_to_goal(self.system, (goal[0], goal[1])) for goal in goals])
-        distance = np.linalg.norm(positions[None] - goals[:, None], axis=2)
-        preference = np.where(_within_reach(self.system, states, positions), steps_left + distance / 1000, np.inf)
-        return positions[np.argmin(preference, axis=1)] - states
+        limit, margin = _reach(self.system), _margin(self.system)
+        places = states[:, :2]
+        corner = np.ceil(places - limit)
+        window = np.arange(int(2 * limit) + 1)
+        positions = corner[:, None] + np.stack(np.meshgrid(window, window, indexing="ij"), axis=-1).reshape(-1, 2)
+        steps_left = np.empty((len(states), len(window), len(window)))
+        for left, goal, (row, column) in zip(steps_left, goals, corner.astype(int) + margin, strict=True):
+            table = steps_to_goal(self.system, tuple(goal), self.in_goal)
+            left[:] = table[row : row + len(window), column : column + len(window)]
+        distance = np.linalg.norm(positions - goals[:, None, :2], axis=2)
+        within_reach = np.abs(positions - places[:, None]).max(axis=2) <= limit
+        preference = np.where(within_reach, steps_left.reshape(len(states), -1) + distance / 1000, np.inf)
+        return positions[np.arange(len(states)), np.argmin(preference, axis=1)] - places
 
 
-@lru_cache(maxsize=8)
-def free_positions(system: Planar) -> FloatArray:
-    """Return the integer positions where an agent can land, ``(P, 2)``."""
-    grid = np.arange(np.ceil(AGENT_RADIUS), SIZE - AGENT_RADIUS)
-    positions = np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2)
-    return positions[~system.blocked(positions)]
+@lru_cache(maxsize=512)
+def steps_to_goal(system: Planar, goal: tuple[float, ...], in_goal: GoalTest = near) -> FloatArray:
+    """Return the fewest steps to a goal's region from each integer position; infinite where there is no way.
 
-
-@lru_cache(maxsize=64)
-def steps_to_goal(system: Planar, goal: tuple[float, float]) -> FloatArray:
-    """Return the fewest steps from each free position to a goal's region, ``(P,)``; infinite where there is no way.
-
-    Breadth-first search, backwards from the goal region.
+    Breadth-first search, backwards from the goal region. There is a margin of positions outside the world, in which a
+    step from inside ends at the farthest; with it ``(P, P)``.
     """
-    positions = free_positions(system)
-    neighbours = _within_reach(system, positions, positions)
-    frontier = near(positions, np.broadcast_to(np.asarray(goal), positions.shape))
-    steps = np.where(frontier, 0.0, np.inf)
-    for count in range(1, len(positions)):
-        frontier = np.any(neighbours[:, frontier], axis=1) & np.isinf(steps)
-        if not frontier.any():
-            break
+    free, positions = free_positions(system, goal[2:])
+    frontier = free.copy()
+    frontier[free] = in_goal(positions, np.broadcast_to(np.asarray(goal), positions.shape))
+    steps = np.full(free.shape, np.inf)
+    count = 0
+    while frontier.any():
         steps[frontier] = count
+        count += 1
+        frontier = _spread(frontier, int(_reach(system))) & free & np.isinf(steps)
     return steps
 
 
-def _within_reach(system: Planar, states: FloatArray, positions: FloatArray) -> BoolArray:
-    """Return which of P positions each of N states can step to, ``(N, P)``; neighbours on the grid always count."""
-    offset = np.abs(positions[None] - states[:, None]).max(axis=2)
-    return np.asarray(offset <= max(1.0, system.max_step))
+@lru_cache(maxsize=512)
+def free_positions(system: Planar, constants: tuple[float, ...] = ()) -> tuple[BoolArray, FloatArray]:
+    """Return where an agent can land, ``(P, P)``, in a world with such constants, and these states ``(F, n)``."""
+    margin = _margin(system)
+    grid = np.arange(-margin, system.size + margin + 1.0)
+    positions = np.stack(np.meshgrid(grid, grid, indexing="ij"), axis=-1).reshape(-1, 2)
+    positions = np.hstack((positions, np.broadcast_to(constants, (len(positions), len(constants)))))
+    free = np.all((positions >= system.state_low) & (positions <= system.state_high), axis=1)
+    free[free] = ~system.blocked(positions[free])
+    return free.reshape(len(grid), -1), positions[free]
+
+
+def _spread(region: BoolArray, reach: int) -> BoolArray:
+    """Return which positions are within so many rows and columns of a region."""
+    for _ in range(2):  # rows, then columns
+        spread = region.copy()
+        for shift in range(1, reach + 1):
+            spread[shift:] |= region[:-shift]
+            spread[:-shift] |= region[shift:]
+        region = spread.T
+    return region
+
+
+def _reach(system: Planar) -> float:
+    """Return how far a step goes per axis; neighbours on the grid always count."""
+    return max(1.0, system.max_step)
+
+
+def _margin(system: Planar) -> int:
+    return int(_reach(system)) + 1

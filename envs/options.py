@@ -56,6 +56,14 @@ def given_goals(task: Task, value: Any, num_envs: int) -> FloatArray:
     return task.goals[index]
 
 
+def check_alike(task: Task, starts: FloatArray, goals: FloatArray) -> None:
+    """Raise InputError if a start ``(N, n)`` can never lead to its goal ``(N, n)``, which has other constants."""
+    first = task.system.state_size - task.system.constants
+    if (starts[:, first:] != goals[:, first:]).any():
+        names = ", ".join(task.system.state_names[first:])
+        raise InputError(f"Start and goal of {task.id} lie in different worlds: give both the same {names}.")
+
+
 def given_mask(value: Any, num_envs: int) -> np.ndarray[Any, np.dtype[np.intp]]:
     """Return indices of the environments to reset, from a Boolean mask ``(num_envs,)`` or None for all of them."""
     if value is None:

@@ -24,7 +24,8 @@ def task_page(task: str | Task) -> str:
         "Action": [f"Box(-1, 1, ({system.control_size},), float32), as fractions of {_numbers(system.control_limit)}"],
         "Reward": ["1 in the goal region, else 0", f"goal region: {_first_line(task.in_goal)}"],
         "Goals": [_numbers(goal) for goal in task.goals],
-        "Start": [f"uniform from {_numbers(task.start_low)} to {_numbers(task.start_high)}"],
+        "Start": [f"uniform from {_numbers(task.start_low)} to {_numbers(task.start_high)}"
+                  + ("" if task.counterpart is None else ", where nothing else is; the goal is drawn for it")],
         "Horizon": [f"{task.horizon} steps; plans look {task.planning_horizon} ahead"],
     }  # fmt: skip
     lines = [f"{f'{name}:' * (i == 0):12} {line}" for name, rows in facts.items() for i, line in enumerate(rows)]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from e2c_control.envs.scene import (
 )
 from e2c_control.envs.system import BoolArray, FloatArray, Frames, System
 from e2c_control.errors import InputError
+from e2c_control.fields import ImageSize, Positive
 
 Wall: TypeAlias = tuple[int, int, int, int]
 """Top, left, bottom and right edge in pixels."""
@@ -44,8 +45,19 @@ class Planar(System):
     an obstacle lies in the agent's box of 3 x 3 pixels, or when that box overlaps a wall.
     Process noise moves the agent after the step; it is not tested for obstacles (as in the protocol), but a push
     into a wall has no effect.
+
+    Attributes:
+        size: side of the world and of its image, pixels.
+        radius: half the side of the agent's box, pixels.
+        obstacles: their centres.
+        walls: the same for every state; a subclass may take them from further state variables, see `walls_around`.
+        max_step: largest displacement per axis, pixels.
     """
 
+    goal_radius: ClassVar[float] = GOAL_RADIUS  # for a person's eyes
+
+    size: ImageSize = SIZE
+    radius: Positive = AGENT_RADIUS
     obstacles: tuple[Point, ...] = PROTOCOL_OBSTACLES
     walls: tuple[Wall, ...] = ()
     max_step: float = 3.0
@@ -53,10 +65,14 @@ class Planar(System):
     def __post_init__(self) -> None:
         super().__post_init__()
         # The agent's centre keeps its radius from both faces of a wall: it would have to jump that much more.
-        thickness = min((min(bottom - top, right - left) for top, left, bottom, right in self.walls), default=SIZE)
-        jump = thickness + 2 * AGENT_RADIUS
+        jump = self.thickness + 2 * self.radius
         if not 0 < self.max_step < jump:
             raise InputError(f"max_step must be above 0 and below {jump:g} pixels, but it is {self.max_step}.")
+
+    @property
+    def thickness(self) -> float:
+        """What walls have at the least where one could jump over them, pixels."""
+        return min((min(bottom - top, right - left) for top, left, bottom, right in self.walls), default=self.size)
 
     @property
     def control_limit(self) -> FloatArray:
@@ -64,11 +80,11 @@ class Planar(System):
 
     @property
     def state_low(self) -> FloatArray:
-        return np.full(2, AGENT_RADIUS)
+        return np.full(2, self.radius)
 
     @property
     def state_high(self) -> FloatArray:
-        return np.full(2, SIZE - AGENT_RADIUS)
+        return np.full(2, self.size - self.radius)
 
     @property
     def state_names(self) -> tuple[str, ...]:
@@ -76,15 +92,15 @@ class Planar(System):
 
     @property
     def frame_shape(self) -> tuple[int, int, int]:
-        return SIZE, SIZE, 1
+        return self.size, self.size, 1
 
     @property
     def detail(self) -> float:
         return 2
 
     @property
-    def background(self) -> Frames:
-        return self._image[..., None]
+    def background(self) -> Frames | None:
+        return None if self.constants else self._image[..., None]
 
     @property
     def frames_per_second(self) -> int:
@@ -92,24 +108,37 @@ class Planar(System):
 
     def advance(self, states: FloatArray, controls: FloatArray, disturbances: FloatArray | None) -> FloatArray:
         displacement = np.clip(controls, -self.control_limit, self.control_limit)
-        landing = np.clip(states + displacement, self.state_low, self.state_high)
+        landing = self._displaced(states, displacement)
         moved = np.where(self.blocked(landing)[:, None], states, landing)
         if disturbances is None:
             return moved
-        pushed = np.clip(moved + disturbances, self.state_low, self.state_high)
+        pushed = self._displaced(moved, disturbances)
         return np.where(self.in_wall(pushed)[:, None], moved, pushed)
+
+    def _displaced(self, states: FloatArray, by: FloatArray) -> FloatArray:
+        """Return the states with their places displaced, within the image."""
+        moved = states.copy()
+        np.clip(states[:, :2] + by[:, :2], self.radius, self.size - self.radius, out=moved[:, :2])
+        return moved
 
     def blocked(self, states: FloatArray) -> BoolArray:
         """Return where the agent cannot land, ``(N,)``."""
-        offset = np.asarray(self.obstacles)[None] - states[:, None]
-        inside = np.all((offset > -AGENT_RADIUS) & (offset <= AGENT_RADIUS), axis=2)
-        return np.any(inside, axis=1) | self.in_wall(states)
+        in_wall = self.in_wall(states)
+        if not self.obstacles:
+            return in_wall
+        offset = np.asarray(self.obstacles)[None] - states[:, None, :2]
+        inside = np.all((offset > -self.radius) & (offset <= self.radius), axis=2)
+        return np.any(inside, axis=1) | in_wall
+
+    def walls_around(self, states: FloatArray) -> FloatArray:
+        """Return the walls of each of N states, or those of all: their first and last corner, ``(N or 1, W, 2, 2)``."""
+        return np.asarray(self.walls, np.float64).reshape(1, -1, 2, 2)
 
     def in_wall(self, states: FloatArray) -> BoolArray:
         """Return where the agent's box overlaps a wall, ``(N,)``."""
-        walls = np.asarray(self.walls, np.float64).reshape(-1, 2, 2)
-        above, below = walls[:, 0] - AGENT_RADIUS, walls[:, 1] + AGENT_RADIUS
-        overlap = np.all((states[:, None] > above) & (states[:, None] < below), axis=2)
+        walls, places = self.walls_around(states), states[:, None, :2]
+        above, below = walls[:, :, 0] - self.radius, walls[:, :, 1] + self.radius
+        overlap = np.all((places > above) & (places < below), axis=2)
         return np.asarray(np.any(overlap, axis=1))
 
     def contains(self, states: FloatArray) -> BoolArray:
@@ -118,8 +147,8 @@ class Planar(System):
 
     @cached_property
     def _image(self) -> Frames:
-        """The background as ``(40, 40)``."""
-        image = np.zeros((SIZE, SIZE), np.uint8)
+        """The background as ``(size, size)``."""
+        image = np.zeros((self.size, self.size), np.uint8)
         for row, column in self.obstacles:
             top, left = int(row) - 2, int(column) - 2
             image[top : top + 5, left : left + 5][DISC] = 255
@@ -137,39 +166,48 @@ class Planar(System):
         return frames[..., None]
 
     def sample_states(self, n: int, rng: np.random.Generator) -> FloatArray:
-        states = rng.uniform(self.state_low, self.state_high, size=(n, 2))
-        while (blocked := np.flatnonzero(self.blocked(states))).size:
-            states[blocked] = rng.uniform(self.state_low, self.state_high, size=(blocked.size, 2))
-        return states
+        return self.sample_alongside(np.zeros((n, 2)), rng)
+
+    def sample_alongside(self, states: FloatArray, rng: np.random.Generator) -> FloatArray:
+        low, high = self.radius, self.size - self.radius
+        found, wrong = states.copy(), np.arange(len(states))
+        while wrong.size:
+            found[wrong, :2] = rng.uniform(low, high, size=(wrong.size, 2))
+            wrong = wrong[self.blocked(found[wrong])]
+        return found
 
     def features(self, states: FloatArray) -> FloatArray:
         return np.array(states, np.float64)
 
     def scene(self, state: FloatArray, goal: FloatArray, control: FloatArray) -> Sequence[Shape]:
-        (row, column), (goal_row, goal_column) = state / SIZE, goal / SIZE
-        half = AGENT_RADIUS / SIZE
+        size = self.size
+        (row, column), (goal_row, goal_column) = state[:2] / size, goal[:2] / size
         shapes: list[Shape] = [
-            Disc((goal_column, goal_row), GOAL_RADIUS / SIZE, GOAL_AREA),
-            Disc((goal_column, goal_row), GOAL_RADIUS / SIZE, GOAL, width=0.006),
+            Disc((goal_column, goal_row), self.goal_radius / size, GOAL_AREA),
+            Disc((goal_column, goal_row), self.goal_radius / size, GOAL, width=0.006),
         ]
         # The camera sees a disc; what a landing must keep away from is its centre, dark here.
         for r, c in self.obstacles:
             shapes += [
-                Disc((c / SIZE, r / SIZE), radius / SIZE, colour) for radius, colour in ((2.5, STONE), (0.5, CORE))
+                Disc((c / size, r / size), radius / size, colour) for radius, colour in ((2.5, STONE), (0.5, CORE))
             ]
-        for top, left, bottom, right in self.walls:
-            shapes.append(rectangle(top / SIZE, left / SIZE, bottom / SIZE, right / SIZE, STONE))
-        shapes.append(rectangle(row - half, column - half, row + half, column + half, BODY))
-        return [*shapes, *_move_arrow((column, row), control)]
+        for top, left, bottom, right in self.walls_around(state[None])[0].reshape(-1, 4) / size:
+            shapes.append(rectangle(top, left, bottom, right, STONE))
+        return [*shapes, self._body(row, column), *_move_arrow((column, row), control, size)]
+
+    def _body(self, row: float, column: float) -> Shape:
+        """Return what a person sees of the agent."""
+        half = self.radius / self.size
+        return rectangle(row - half, column - half, row + half, column + half, BODY)
 
 
-def _move_arrow(start: Point, control: FloatArray) -> Sequence[Shape]:
+def _move_arrow(start: Point, control: FloatArray, size: int) -> Sequence[Shape]:
     """Draw the displacement that the agent asked for, at its centre, three times as long."""
     length = float(np.linalg.norm(control))
     if length < 0.1:
         return ()
     direction = (float(control[1]) / length, float(control[0]) / length)
-    reach = 3 * length / SIZE
+    reach = 3 * length / size
     end = (start[0] + reach * direction[0], start[1] + reach * direction[1])
     tip = (end[0] + 0.02 * direction[0], end[1] + 0.02 * direction[1])
     return Path((start, end), 0.01, CONTROL), arrow_head(tip, direction, 0.03, CONTROL)

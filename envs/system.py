@@ -25,7 +25,8 @@ class System(ABC):
     alone: a batch gives the same bits as its rows one by one. Nothing is kept between calls.
 
     Attributes:
-        noise: standard deviation of the process noise, ``noise * N(0, 1)`` added to the whole state after a step.
+        noise: standard deviation of the process noise, ``noise * N(0, 1)`` added after a step to all of the state but
+            its constants.
     """
 
     noise: NotNegative = 0.0
@@ -69,6 +70,11 @@ class System(ABC):
         return None
 
     @property
+    def constants(self) -> int:
+        """How many of the last state variables a step never changes, such as the layout of an episode's walls."""
+        return 0
+
+    @property
     @abstractmethod
     def frames_per_second(self) -> int:
         """Steps that make a second on screen."""
@@ -84,6 +90,10 @@ class System(ABC):
     @abstractmethod
     def sample_states(self, n: int, rng: np.random.Generator) -> FloatArray:
         """Draw states spread over all that the system can do, ``(n, state_size)``."""
+
+    def sample_alongside(self, states: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Draw one for each of N states ``(N, n)``, spread over all that it could lead to: with the same constants."""
+        return self.sample_states(len(states), rng)
 
     @abstractmethod
     def features(self, states: FloatArray) -> FloatArray:

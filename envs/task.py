@@ -35,6 +35,14 @@ class GoalTest(Protocol):
         ...
 
 
+class Counterpart(Protocol):
+    """The other end of a problem, where start and goal depend on each other."""
+
+    def __call__(self, states: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """Draw a goal for each start ``(N, n)``, which is a start for each goal, too."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Task:
     """A system plus start distribution, goals, goal test, horizons and costs. Every environment id is one.
@@ -47,7 +55,9 @@ class Task:
         system: physics and camera.
         start_low: lower end of the uniform start distribution, ``(n,)``.
         start_high: its upper end, ``(n,)``.
-        goals: the goal states, ``(G, n)``.
+        goals: the goal states, ``(G, n)``, which have numbers.
+        counterpart: draws the goal of each start, where it is none of the list, but depends on the start. Starts are
+            then all that `System.sample_states` draws, and a start for a given goal is drawn by it, too.
         in_goal: which states are in the region of their goals.
         horizon: steps in an episode.
         planning_horizon: steps in a plan.
@@ -76,6 +86,7 @@ class Task:
     latent_dim: Count
     references: tuple[Controller, ...]
     goal_radius: float | None = None
+    counterpart: Counterpart | None = None
     about: str = ""
 
     def __post_init__(self) -> None:
@@ -94,7 +105,33 @@ class Task:
 
     def sample_starts(self, n: int, rng: np.random.Generator) -> FloatArray:
         """Draw start states ``(n, state_size)``."""
+        if self.counterpart is not None:
+            return self.system.sample_states(n, rng)
         return rng.uniform(self.start_low, self.start_high, size=(n, self.system.state_size))
+
+    def sample_problem(
+        self,
+        rng: np.random.Generator,
+        start: FloatArray | None = None,
+        goal: FloatArray | None = None,
+        *,
+        anywhere: bool = False,
+    ) -> Problem:
+        """Draw start and goal of an episode, or what is not given of them, each ``(n,)``; the start ``anywhere``."""
+        if start is None:
+            start = self._drawn_start(rng, goal, anywhere)
+        if goal is not None:
+            return Problem(start, goal)
+        if self.counterpart is not None:
+            return Problem(start, self.counterpart(start[None], rng)[0])
+        return Problem(start, self.goals[rng.integers(len(self.goals))].copy())
+
+    def _drawn_start(self, rng: np.random.Generator, goal: FloatArray | None, anywhere: bool) -> FloatArray:
+        if goal is not None and anywhere:
+            return self.system.sample_alongside(goal[None], rng)[0]
+        if goal is not None and self.counterpart is not None:
+            return self.counterpart(goal[None], rng)[0]
+        return (self.system.sample_states if anywhere else self.sample_starts)(1, rng)[0]
 
     def observe_at_rest(self, states: FloatArray) -> Frames:
         """Return observations ``(N, H, W, frame_stack * C)`` of a system that stands still: one frame, repeated."""
@@ -104,8 +141,12 @@ class Task:
         """Return the protocol's list of problems, the same for every model; tune on other seeds, from 100 up.
 
         The published evaluations of PCC and PC3 draw it from NumPy's global generator, seeded with 2020: a start, then
-        the index of a goal. The legacy generator is therefore part of the protocol.
+        the index of a goal. The legacy generator is therefore part of the protocol. Where goals depend on starts there
+        is no published list, and it is a `sample_problem` after another.
         """
+        if self.counterpart is not None:
+            rng = np.random.default_rng(seed)
+            return tuple(self.sample_problem(rng) for _ in range(n))
         draw = np.random.RandomState(seed)
         problems: list[Problem] = []
         for _ in range(n):

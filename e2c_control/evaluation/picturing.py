@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from e2c_control.envs import Problem, Task
-from e2c_control.envs.options import given_goals, given_states
+from e2c_control.envs.options import check_alike, given_goals, given_states
 from e2c_control.envs.reference import reference_scores
 from e2c_control.errors import InputError
 from e2c_control.evaluation.episode import Episode, drive_foreign, drive_task
@@ -70,10 +70,13 @@ class PicturedDrive:
 def chosen_problem(task: Task, seed: int, index: int, start: ArrayLike | None, goal: ArrayLike | None) -> Problem:
     """Return a problem of a list, with the given start and goal in place of its own; both must lie in the world."""
     problem = task.evaluation_problems(seed, index + 1)[-1]
-    return Problem(
-        problem.start if start is None else given_states(task, np.asarray(start), 1, "start")[0],
-        problem.goal if goal is None else given_goals(task, np.asarray(goal), 1)[0],
-    )
+    chosen = None if start is None else given_states(task, np.asarray(start), 1, "start")[0]
+    wanted = None if goal is None else given_goals(task, np.asarray(goal), 1)[0]
+    if chosen is not None and wanted is not None:
+        check_alike(task, chosen[None], wanted[None])
+    elif task.counterpart is not None and (chosen is not None or wanted is not None):
+        return task.sample_problem(np.random.default_rng(seed), chosen, wanted)
+    return Problem(problem.start if chosen is None else chosen, problem.goal if wanted is None else wanted)
 
 
 def picture_problem(

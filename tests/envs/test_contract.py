@@ -165,10 +165,33 @@ def test_reset_starts_where_it_is_told(task_id):
     np.testing.assert_array_equal(info["state"], state)
     starts = [env.reset(seed=seed, options={"start": "sampled"})[1]["state"] for seed in range(20)]
     task = env.unwrapped.task
-    assert any(np.any((start < task.start_low) | (start > task.start_high)) for start in starts)
+    if task.counterpart is None:  # or else a start is a state anywhere as it is
+        assert any(np.any((start < task.start_low) | (start > task.start_high)) for start in starts)
     assert system.contains(np.array(starts)).all()
     start = env.reset(seed=4)[1]["state"]
     assert np.all((start >= task.start_low) & (start <= task.start_high))
+
+
+@every_id
+def test_start_and_goal_are_of_one_world(task_id):
+    env = gymnasium.make(task_id)
+    task, rng = env.unwrapped.task, np.random.default_rng(6)
+    first = task.system.state_size - task.system.constants
+    state = task.system.sample_states(1, rng)[0]
+    controls = rng.uniform(-1, 1, (1, task.system.control_size)) * task.system.control_limit
+    np.testing.assert_array_equal(task.system.step(state[None], controls)[0, first:], state[first:])
+    alongside = task.system.sample_alongside(np.repeat(state[None], 20, axis=0), rng)
+    assert task.system.contains(alongside).all()
+    assert (alongside[:, first:] == state[first:]).all()
+    sampled = {"start": "sampled"}
+    for options in ({}, sampled, {"state": state}, {"goal": 0}, {"goal": 0, **sampled}, {"goal": task.goals[-1]}):
+        _, info = env.reset(seed=1, options=options)
+        np.testing.assert_array_equal(info["state"][first:], info["goal"][first:])
+    for problem in task.evaluation_problems(100, 20):
+        np.testing.assert_array_equal(problem.start[first:], problem.goal[first:])
+    if task.system.constants:
+        with pytest.raises(InputError, match="different worlds"):
+            env.reset(options={"state": state, "goal": task.goals[0]})
 
 
 @every_id
