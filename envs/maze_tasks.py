@@ -70,8 +70,8 @@ def rooms(
     """E2C/Rooms-v0: drive through a door into another room, of a world that is drawn anew for each episode.
 
     A wall, 2 pixels thick, goes across the world, upright or level, anywhere but within 8 pixels of an edge, and has
-    a door of 8 pixels anywhere; with two walls, in one direction, there are three rooms. The task is this project's
-    own.
+    a door of 8 pixels anywhere; with two walls, in one direction, there are three rooms. The task is this
+    project's own.
 
     ## Action space
     ``Box(-1, 1, (2,), float32)``: the displacement (row, column), as a fraction of ``max_step`` pixels.
