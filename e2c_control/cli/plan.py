@@ -11,7 +11,7 @@ from e2c_control import InputError
 from e2c_control.cli.console import MOST_PROBLEMS, nothing_here, say, suggest
 from e2c_control.cli.planning import Planning
 from e2c_control.data.arguments import as_option
-from e2c_control.fields import Bounds, Count, ListSeed, Through
+from e2c_control.fields import Bounds, Count, ListSeed, Several, Through
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,10 +32,14 @@ def _episode_and_step(option: str, text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Drive to one goal, seeing images alone, and make a film and a plot of it.
+    """Drive to a goal, or to several in turn, seeing images alone, and make a film and a plot of it.
 
     The film (videos/) shows the world beside what the agent sees, expects at the end of its plan, and wants. The plot
     (plots/) shows planned and driven path on the latent map and in the world.
+
+    Several goals are driven to one after another, as if each were the only one. The next one's turn comes where the
+    task's own test says that a goal is reached; in other environments, once ten steps have led no nearer to it on the
+    map, by a hundredth of the way that was left at first.
       e2c plan --run runs/Planar-v0/NAME
       e2c plan --run runs/Planar-v0/NAME --problem 3
       e2c plan --run runs/Planar-v0/NAME --planner aico --horizon 15 --iterations 8
@@ -43,6 +47,7 @@ class Plan:
       e2c plan --run runs/PendulumSwingUp-v0/NAME --task E2C/PendulumBalance-v0
       e2c plan --run runs/Pendulum-v1/NAME --goal picture.png
       e2c plan --run runs/Pendulum-v1/NAME --goal-frame 12:40
+      e2c plan --run runs/Planar-v0/NAME --goal-frame 12:11 40:2 7:5
 
     Attributes:
         run: folder that `e2c train` made.
@@ -51,11 +56,12 @@ class Plan:
             environment.
         problem: which of the list.
         start_state: start here instead, in the world's units. E2C/* only.
-        goal_state: drive here instead. E2C/* only.
-        goal: picture of the goal. Other environments only; default: what random actions lead to farthest from the
-            start.
-        goal_frame: instead, a frame of the dataset that the run was trained on, as EPISODE:STEP, both counted from 0.
-        steps: length of the episode. Default: the task's; 100 in other environments.
+        goal_state: drive here instead, or to several, their numbers one after another. E2C/* only.
+        goal: picture of the goal, or several in turn. Other environments only; default: what random actions lead to
+            farthest from the start.
+        goal_frame: instead, a frame of the dataset that the run was trained on, as EPISODE:STEP, both counted from 0,
+            or several in turn.
+        steps: length of the episode. Default: the task's for each goal; 100 for each in other environments.
         out: folder for film, plot and curves instead of the run folder, such as of a run that may only be read.
         env: the environment, as `module:Id`, to import another package's module, which a run alone never does.
         planning: how.
@@ -67,8 +73,8 @@ class Plan:
     problem: Annotated[int, Bounds(0, MOST_PROBLEMS - 1)] = 0
     start_state: tuple[float, ...] | None = None
     goal_state: tuple[float, ...] | None = None
-    goal: Path | None = None
-    goal_frame: Annotated[str, Through(_episode_and_step)] | None = None
+    goal: Several[Path] | None = None
+    goal_frame: Several[Annotated[str, Through(_episode_and_step)]] | None = None
     steps: Count | None = None
     out: Path | None = None
     env: str | None = None
@@ -105,23 +111,31 @@ class Plan:
         return self.planning.changes()
 
     def _in_own_world(self, trained: TrainedRun, planning: dict[str, Any]) -> PicturedDrive:
+        import numpy as np
+
         from e2c_control.evaluation.picturing import chosen_problem, picture_problem
 
         nothing_here(self, "goal", instead="give --goal-state or --goal-frame, which say where that is")
         task = trained.task(self.task)
-        if self.steps is not None:
-            task = replace(task, horizon=self.steps)
-        goal = self.goal_state
+        goals = None
+        if self.goal_state is not None:
+            given, size = np.asarray(self.goal_state), task.system.state_size
+            goals = given[None] if given.size % size else given.reshape(-1, size)
         if self.goal_frame is not None:
-            _, state = self._recorded(trained)
-            if state is None:
+            found = [state for _, state in self._recorded(trained) if state is not None]
+            if not found:
                 raise InputError("The run's dataset notes no states, which goals here are: give --goal-state instead.")
-            goal = tuple(state.tolist())
-            say("Goal", f"{self.goal_frame} of the run's dataset, the state {', '.join(f'{x:.3g}' for x in goal)}")
-        problem = chosen_problem(task, self.seed, self.problem, self.start_state, goal)
-        driven = picture_problem(trained, task, problem, self.seed, planning)
-        reached, oracle = driven.scalars["plan/time_in_goal"], driven.scalars["plan/oracle"]
-        say("Score", f"{reached:.1%} of the steps in the goal, oracle {oracle:.1%}")
+            goals = np.stack(found)
+            for frame, state in zip(self.goal_frame, found, strict=True):
+                say("Goal", f"{frame} of the run's dataset, the state {', '.join(f'{x:.3g}' for x in state)}")
+        count = 1 if goals is None else len(goals)
+        task = replace(task, horizon=self.steps or task.horizon * count)
+        problem = chosen_problem(task, self.seed, self.problem, self.start_state, None if goals is None else goals[0])
+        driven = picture_problem(trained, task, problem, self.seed, planning, () if goals is None else goals[1:])
+        told = f"{driven.scalars['plan/time_in_goal']:.1%} of the steps in the goal, "
+        oracle = driven.scalars.get("plan/oracle")
+        reached = f"{driven.episode.reached} of {count} goals reached"
+        say("Score", told + (reached if oracle is None else f"oracle {oracle:.1%}"))
         return driven
 
     def _elsewhere(self, trained: TrainedRun, planning: dict[str, Any]) -> PicturedDrive:
@@ -132,24 +146,28 @@ class Plan:
         nothing_here(self, "goal_state", instead="give --goal picture.png or --goal-frame EPISODE:STEP")
         if self.problem:
             raise InputError("--problem means nothing in this environment: leave it out.")
-        steps = STEPS if self.steps is None else self.steps
+        goals: list[NDArray[np.uint8]] = []
+        told = ["what random actions led to farthest from the start; choose another with --goal or --goal-frame"]
+        if self.goal is not None:
+            env = trained.make_env(1)
+            goals, told = [read_goal(path, env) for path in self.goal], [str(path) for path in self.goal]
+        elif self.goal_frame is not None:
+            goals = [frame for frame, _ in self._recorded(trained)]
+            told = [f"{frame} of the run's dataset" for frame in self.goal_frame]
+        for text in told:
+            say("Goal", text)
+        steps = self.steps or STEPS * max(len(goals), 1)
         if self.steps is not None:
             planning["episode_steps"] = steps
-        goal = None
-        told = "what random actions led to farthest from the start; choose another with --goal or --goal-frame"
-        if self.goal is not None:
-            goal, told = read_goal(self.goal, trained.make_env(1)), str(self.goal)
-        elif self.goal_frame is not None:
-            goal, told = self._recorded(trained)[0], f"{self.goal_frame} of the run's dataset"
-        say("Goal", told)
-        driven = picture_foreign(trained, goal, steps, self.seed, planning)
+        driven = picture_foreign(trained, goals, steps, self.seed, planning)
         count, paid = len(driven.episode.rewards), driven.scalars["plan/return"]
         say("Return", f"{paid:.1f} in {count} steps, by the environment's own reward")
+        if len(goals) > 1:
+            say("Goals", f"{driven.episode.reached} of {len(goals)} reached, or come as near to as it went")
         return driven
 
-    def _recorded(self, trained: TrainedRun) -> tuple[NDArray[np.uint8], NDArray[np.float64] | None]:
-        episode, _, step = str(self.goal_frame).partition(":")
-        return trained.recorded(int(episode), int(step))
+    def _recorded(self, trained: TrainedRun) -> list[tuple[NDArray[np.uint8], NDArray[np.float64] | None]]:
+        return [trained.recorded(*map(int, frame.split(":"))) for frame in self.goal_frame or ()]
 
     def _label(self, trained: TrainedRun) -> str:
         task = (self.task or trained.card.environment).rpartition("/")[2]

@@ -1,9 +1,14 @@
-"""One driven episode, as the pictures need it: on one of this project's tasks, or in any other environment."""
+"""One driven episode, as the pictures need it: on one of this project's tasks, or in any other environment.
+
+Several goals are driven to one after another. A goal of a task is reached by the task's own test. Elsewhere nobody can
+tell, and the next one is due where an agent comes no nearer on its map: `no_nearer`.
+"""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +18,10 @@ from numpy.typing import NDArray
 from e2c_control.agents import E2CAgent
 from e2c_control.data.environments import drawn_shape
 from e2c_control.data.pictures import as_frame, read_picture
-from e2c_control.envs import Problem, Task
+from e2c_control.envs import Task
+from e2c_control.envs.env import TaskEnv
 from e2c_control.envs.viewer import Viewer
 from e2c_control.errors import InputError, InputWarning
-from e2c_control.evaluation import drive
 from e2c_control.evaluation.trained import TrainedRun
 from e2c_control.measures import encode_means
 from e2c_control.planners.mpc import Replan, summarise
@@ -25,27 +30,40 @@ Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 
+PATIENCE, NEARER = 10, 0.01
+
+
+def no_nearer(distances: Sequence[float]) -> bool:
+    """Return whether none of the last 10 distances to a goal is nearer than those before, by 1 % of the first."""
+    before, lately = distances[:-PATIENCE], distances[-PATIENCE:]
+    return bool(before) and min(lately) >= min(before) - NEARER * distances[0]
+
+
 @dataclass(frozen=True, eq=False)
 class Episode:
-    """H steps to one goal.
+    """H steps to one goal, or to G one after another.
 
     Attributes:
         world: large pictures of the true state, H + 1 of (h, w, 3).
         seen: the newest frame that the agent saw, (H + 1, H, W, C).
-        goal: the frame that it was to bring about, (H, W, C).
+        goals: the frames that it was to bring about, (G, H, W, C).
+        aims: which of them it drives to at each frame, H + 1 numbers.
+        reached: how many it reached, or came as near to as it did.
         latents: encoded observations, (H + 1, k).
-        goal_latent: (k,).
+        goal_latents: (G, k).
         plans: planned latents of every step, H of (T + 1, k).
         replans: what every replan reported.
-        rewards: (H,).
+        rewards: (H,), of a task whether it is in the goal that it drives to.
         states: true states, (H + 1, n), where they are known.
     """
 
     world: list[Image]
     seen: Image
-    goal: Image
+    goals: Image
+    aims: list[int]
+    reached: int
     latents: Array
-    goal_latent: Array
+    goal_latents: Array
     plans: list[Array]
     replans: list[Replan]
     rewards: Array
@@ -53,55 +71,98 @@ class Episode:
 
     def scalars(self) -> dict[str, float]:
         """Return what TensorBoard shows of all replans, plan/..."""
-        return summarise(self.replans)
+        several = {"plan/goals_reached": float(self.reached)} if len(self.goals) > 1 else {}
+        return several | summarise(self.replans)
 
 
-def drive_task(agent: E2CAgent, task: Task, problem: Problem, seed: int) -> Episode:
-    """Drive one problem of a task, and draw it."""
-    driven = drive(agent, task, [problem], seed)
-    states = driven.states[:, 0]
-    controls = np.concatenate([driven.actions[:1, 0] * 0.0, driven.actions[:, 0]]) * task.system.control_limit
-    viewer = Viewer()
-    scenes = (task.system.scene(state, problem.goal, u) for state, u in zip(states, controls, strict=True))
-    return Episode(
-        world=[viewer.picture(scene) for scene in scenes],
-        seen=task.system.render(states),
-        goal=task.system.render(problem.goal[None])[0],
-        latents=driven.latents[:, 0],
-        goal_latent=driven.goals[0],
-        plans=[plan[0] for plan in driven.plans],
-        replans=driven.replans,
-        rewards=driven.in_goal[:, 0].astype(np.float64),
-        states=states,
-    )
+def drive_task(agent: E2CAgent, task: Task, start: Array, goals: Array, seed: int) -> Episode:
+    """Drive from a state (n,) of a task to goals (G, n), and draw it."""
+    states, viewer = list[Array](), Viewer()
+    env: Any = TaskEnv(task)
+
+    def look(observation: Image, info: Mapping[str, Any], aim: int, action: Array) -> Image:
+        states.append(info["state"])
+        return viewer.picture(task.system.scene(info["state"], goals[aim], action * task.system.control_limit))
+
+    def judge(info: Mapping[str, Any], aim: int, reward: float, distances: Sequence[float]) -> tuple[float, bool]:
+        inside = bool(task.in_goal(info["state"][None], goals[aim, None])[0])
+        return float(inside), inside
+
+    options: Mapping[str, Any] = {"state": start, "goal": goals[0]}
+    targets = task.observe_at_rest(goals)
+    episode = _drive(agent, env, options, targets, task.frame_stack, task.horizon, seed, look, judge)
+    return replace(episode, states=np.stack(states))
 
 
-def drive_foreign(agent: E2CAgent, trained: TrainedRun, goal: Image | None, steps: int, seed: int) -> Episode:
-    """Drive any environment from a reset to a goal frame (H, W, C); without one, to where random actions led."""
+def drive_foreign(agent: E2CAgent, trained: TrainedRun, goals: Sequence[Image], steps: int, seed: int) -> Episode:
+    """Drive any environment from a reset to goal frames (H, W, C); without one, to where random actions led."""
     env: Any = trained.make_env()
     channels, stack = trained.card.frame_shape[2], trained.frame_stack
-    goal = _wander(agent, env, steps, seed)[..., -channels:] if goal is None else goal
-    agent.set_goal(np.tile(goal, (1, 1, stack)))
-    observation, _ = env.reset(seed=seed)
-    seen, world, rewards = [observation], [_large(env, observation)], list[float]()
-    plans, replans, state = list[Array](), list[Replan](), None
+    frames = goals or [_wander(agent, env, steps, seed)[..., -channels:]]
+    targets = np.stack([np.tile(frame, (1, 1, stack)) for frame in frames])
+
+    def look(observation: Image, info: Mapping[str, Any], aim: int, action: Array) -> Image:
+        return _large(env, observation)
+
+    def judge(info: Mapping[str, Any], aim: int, reward: float, distances: Sequence[float]) -> tuple[float, bool]:
+        return reward, no_nearer(distances)
+
+    return _drive(agent, env, None, targets, stack, steps, seed, look, judge)
+
+
+def _drive(
+    agent: E2CAgent,
+    env: Any,
+    options: Mapping[str, Any] | None,
+    goals: Image,
+    stack: int,
+    steps: int,
+    seed: int,
+    look: Callable[[Image, Mapping[str, Any], int, Array], Image],
+    judge: Callable[[Mapping[str, Any], int, float, Sequence[float]], tuple[float, bool]],
+) -> Episode:
+    """Drive from a reset to goals (G, H, W, C * stack), each after the one before is reached.
+
+    Args:
+        agent, env, options, goals, stack, steps, seed: who drives where, and where to.
+        look: draws an observation with its info, the goal's number, and the action that led there.
+        judge: what a step is worth, and whether the goal is reached, from its info, the goal's number, the reward, and
+            the distances to that goal on the map so far.
+    """
+    observation, info = env.reset(seed=seed, options=options)
+    goal_latents, aims, reached = encode_means(agent.embedding, goals), [0], 0
+    seen, latents = [observation], [encode_means(agent.embedding, observation[None])[0]]
+    world = [look(observation, info, 0, np.zeros((agent.embedding.action_dim,)))]
+    rewards, plans, replans, distances, state = list[float](), list[Array](), list[Replan](), list[float](), None
+    agent.set_goal(goals[0])
     for _ in range(steps):
         action, state = agent.predict(observation, state)
-        observation, reward, terminated, truncated, _ = env.step(action)
+        observation, reward, terminated, truncated, info = env.step(action)
         seen.append(observation)
-        world.append(_large(env, observation))
-        rewards.append(float(reward))
+        latents.append(encode_means(agent.embedding, observation[None])[0])
         plans.append(agent.shown(state)[0])
         replans += [agent.last_replan] if agent.last_replan else []
+        distances.append(float(np.linalg.norm(latents[-1] - goal_latents[aims[-1]])))
+        worth, done = judge(info, aims[-1], float(reward), distances)
+        rewards.append(worth)
+        if done and reached == aims[-1]:
+            reached, distances = reached + 1, list[float]()
+            if reached < len(goals):
+                agent.set_goal(goals[reached])
+        aims.append(min(reached, len(goals) - 1))
+        world.append(look(observation, info, aims[-1], action.astype(np.float64)))
         if terminated or truncated:
             break
     env.close()
+    channels = goals.shape[-1] // stack
     return Episode(
         world=world,
         seen=np.stack(seen)[..., -channels:],
-        goal=goal,
-        latents=encode_means(agent.embedding, np.stack(seen)),
-        goal_latent=encode_means(agent.embedding, np.tile(goal, (1, 1, stack))[None])[0],
+        goals=goals[..., -channels:],
+        aims=aims,
+        reached=reached,
+        latents=np.stack(latents),
+        goal_latents=goal_latents,
         plans=plans,
         replans=replans,
         rewards=np.asarray(rewards),

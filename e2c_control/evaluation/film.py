@@ -27,10 +27,10 @@ def film(episode: Episode, embedding: Embedding | None) -> list[Image]:
         embedding: draws what the agent expects at the end of its plan; none where its decoder is not trained.
     """
     ends, frames = np.stack([plan[-1] for plan in episode.plans]), list[Image]()
-    foreseen = None if embedding is None else decode_frames(embedding, ends, episode.goal.shape[-1])
-    for t, (world, seen) in enumerate(zip(episode.world, episode.seen, strict=True)):
+    foreseen = None if embedding is None else decode_frames(embedding, ends, episode.goals.shape[-1])
+    for t, (world, seen, aim) in enumerate(zip(episode.world, episode.seen, episode.aims, strict=True)):
         expected = {} if foreseen is None else {"expects": foreseen[min(t, len(foreseen) - 1)]}
-        frames.append(_page(world, {"sees": seen, **expected, "goal": episode.goal}))
+        frames.append(_page(world, {"sees": seen, **expected, "goal": episode.goals[aim]}))
     return frames + [frames[-1]] * 10
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,34 +80,40 @@ def chosen_problem(task: Task, seed: int, index: int, start: ArrayLike | None, g
 
 
 def picture_problem(
-    trained: TrainedRun, task: Task, problem: Problem, seed: int, planning: Mapping[str, Any] | None = None
+    trained: TrainedRun,
+    task: Task,
+    problem: Problem,
+    seed: int,
+    planning: Mapping[str, Any] | None = None,
+    then: ArrayLike = (),
 ) -> PicturedDrive:
-    """Drive one problem of a task, and draw it, with the map of states from all over the world."""
-    episode = drive_task(trained.agent(task, seed, planning), task, problem, seed)
+    """Drive one problem of a task, and then to further goals (G, n); draw it, with the map of states from all over."""
+    goals = np.vstack((problem.goal, *(given_goals(task, np.asarray(goal), 1) for goal in np.asarray(then))))
+    episode = drive_task(trained.agent(task, seed, planning), task, problem.start, goals, seed)
     assert episode.states is not None
     points, true_states = sample_views(task, MAP_POINTS, np.random.default_rng(seed))
     plot = driven_path(
-        _journey(episode, episode.states, problem.goal, episode.rewards > 0),
+        _journey(episode, episode.states, goals, episode.rewards > 0),
         encode_means(trained.embedding, points),
         true_states,
         background=task.system.background,
         goal_radius=task.goal_radius,
         names=task.system.state_names,
-        title=f"{task.id}: from {_numbers(problem.start)} to {_numbers(problem.goal)}",
+        title=f"{task.id}: from {_numbers(problem.start)} to {', '.join(map(_numbers, goals))}",
         projection=trained.projection,
     )
-    oracle = float(reference_scores(task, [problem])[0])
-    scalars = {"plan/time_in_goal": float(episode.rewards.mean()), "plan/oracle": oracle, **episode.scalars()}
+    oracle = {} if len(goals) > 1 else {"plan/oracle": float(reference_scores(task, [problem])[0])}
+    scalars = {"plan/time_in_goal": float(episode.rewards.mean()), **oracle, **episode.scalars()}
     return PicturedDrive(trained, episode, plot, scalars, task.system.frames_per_second)
 
 
 def picture_foreign(
-    trained: TrainedRun, goal: Image | None, steps: int, seed: int, planning: Mapping[str, Any] | None = None
+    trained: TrainedRun, goals: Sequence[Image], steps: int, seed: int, planning: Mapping[str, Any] | None = None
 ) -> PicturedDrive:
-    """Drive any environment to a goal frame (H, W, C), or to where random actions led, and draw it."""
-    episode = drive_foreign(trained.agent(None, seed, planning), trained, goal, steps, seed)
+    """Drive any environment to goal frames (H, W, C), or to where random actions led, and draw it."""
+    episode = drive_foreign(trained.agent(None, seed, planning), trained, goals, steps, seed)
     plot = driven_path(
-        _journey(episode, episode.latents, episode.goal_latent, None),
+        _journey(episode, episode.latents, episode.goal_latents, None),
         episode.latents,
         names=[f"latent {i + 1}" for i in range(episode.latents.shape[1])],
         title=f"{trained.card.environment}, its latents over time",
@@ -127,10 +133,10 @@ def sample_views(task: Task, n: int, rng: np.random.Generator) -> tuple[Image, A
     return np.concatenate(frames, axis=-1), states
 
 
-def _journey(episode: Episode, states: Array, goal: Array, in_goal: NDArray[np.bool_] | None) -> Journey:
+def _journey(episode: Episode, states: Array, goals: Array, in_goal: NDArray[np.bool_] | None) -> Journey:
     """Return what the plot shows, with a few plans, evenly spread over the episode."""
     plans = episode.plans[:: -(-len(episode.plans) // DRAWN_PLANS)]
-    return Journey(episode.latents, plans, episode.goal_latent, states, goal, in_goal)
+    return Journey(episode.latents, plans, episode.goal_latents, states, goals, in_goal)
 
 
 def _numbers(state: Array) -> str:

@@ -44,9 +44,9 @@ class Journey:
     Attributes:
         latents: encoded observations, (H + 1, k).
         plans: planned latents of some of the steps, each (T + 1, k).
-        goal_latent: the encoded goal, (k,).
+        goal_latent: the encoded goal, (k,), or several (G, k).
         states: true states (H + 1, n).
-        goal: the goal state, (n,).
+        goal: the goal state, (n,), or several (G, n).
         in_goal: membership after each step, (H,); none where nobody can tell.
     """
 
@@ -112,17 +112,17 @@ def _on_the_map(
     for i, plan in enumerate(journey.plans):
         x, y = projection(plan)[:, :2].T
         axes.plot(x, y, color=ORANGE, linewidth=1.6, linestyle=(0, (3, 1.5)), label=None if i else "planned")
-    _path(axes, projection(journey.latents)[:, :2], projection(journey.goal_latent)[:2])
+    _path(axes, projection(journey.latents)[:, :2], projection(np.atleast_2d(journey.goal_latent))[:, :2])
     axes.set_aspect("equal", adjustable="datalim")
     dress(axes, "Latent space", *projection.names[:2])
     axes.legend(fontsize=9.5, framealpha=0.85, edgecolor="none")
 
 
-def _path(axes: Axes, path: Array, goal: Array, colour: str = INK) -> None:
-    """Path (H + 1, 2) with its start, and the goal (2,)."""
+def _path(axes: Axes, path: Array, goals: Array, colour: str = INK) -> None:
+    """Path (H + 1, 2) with its start, and the goals (G, 2)."""
     axes.plot(path[:, 0], path[:, 1], color=colour, linewidth=1.8, marker=".", markersize=5, label="driven")
     axes.scatter(path[:1, 0], path[:1, 1], marker="o", s=90, color=BLUE, edgecolors="white", label="start", zorder=3)
-    axes.scatter(goal[:1], goal[1:], marker="*", s=260, color=GREEN, edgecolors="white", label="goal", zorder=3)
+    axes.scatter(goals[:, 0], goals[:, 1], marker="*", s=260, color=GREEN, edgecolors="white", label="goal", zorder=3)
 
 
 def _in_the_world(
@@ -130,10 +130,11 @@ def _in_the_world(
 ) -> None:
     show_pixels(axes, background)
     # States put the corner of the first pixel at 0, pictures its centre.
-    path, goal = journey.states[:, ::-1] - 0.5, journey.goal[::-1] - 0.5
+    path, goals = journey.states[:, ::-1] - 0.5, np.atleast_2d(journey.goal)[:, ::-1] - 0.5
     if goal_radius is not None:
-        axes.add_patch(Circle((goal[0], goal[1]), goal_radius, color=GREEN, alpha=0.45, linewidth=0))
-    _path(axes, path, goal, colour=ORANGE)
+        for x, y in goals:
+            axes.add_patch(Circle((x, y), goal_radius, color=GREEN, alpha=0.45, linewidth=0))
+    _path(axes, path, goals, colour=ORANGE)
     dress(axes, journey.title, names[1], names[0])
     axes.legend(fontsize=9.5, framealpha=0.85, edgecolor="none")
 
@@ -144,10 +145,12 @@ def _over_time(figure: Figure, place: SubplotSpec, journey: Journey, names: Sequ
     crowded = n > MOST_LABELLED
     for i in range(n):
         axes = figure.add_subplot(rows[i])
-        values = _unbroken(journey.states[:, i], float(journey.goal[i]))
+        goals = np.atleast_2d(journey.goal)[:, i]
+        values = _unbroken(journey.states[:, i], float(goals[-1]))
         if journey.in_goal is not None:
             _shade(axes, journey.in_goal)
-        axes.axhline(journey.goal[i], color=GREEN, linewidth=1.4, label="goal")
+        for number, goal in enumerate(goals):
+            axes.axhline(goal, color=GREEN, linewidth=1.4, label=None if number else "goal")
         axes.plot(values, color=INK, linewidth=1.8, label="driven")
         dress(axes, "" if i else journey.title, "" if i < n - 1 else "step", "" if crowded else names[i])
         axes.grid(color=FAINT, linewidth=0.4, alpha=0.6)

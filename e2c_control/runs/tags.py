@@ -124,6 +124,7 @@ TAGS: dict[str, Tag] = {
     ),
     "plan/time_in_goal": Tag("Share of the steps in the goal region."),
     "plan/oracle": Tag("The same share for a hand-made controller that sees the true state."),
+    "plan/goals_reached": Tag("Goals of a sequence that were reached, or come as near to as it went."),
     "plan/return": Tag("Sum of the environment's own rewards."),
     "plan/cost": Tag("Cost of the plan at this step of the drive.", "falls as the goal comes near", "stays high"),
     "plan/iterations": Tag("Iterations of the planner in this replan."),
