@@ -60,10 +60,7 @@ class Maze(Planar):
         return wall * np.uint8(WALL_GREY)
 
     def render(self, states: FloatArray) -> Frames:
-        if self.constants:
-            frames = self._painted(self.walls_around(states))
-        else:
-            frames = np.repeat(self._image[None], len(states), axis=0)
+        frames = self._backgrounds(states)
         # Coverage ends half a pixel beyond the disc's edge; pixels outside the image are counted on its rim, uncovered.
         first = np.ceil(states[:, :2] - self.radius - 1).astype(np.intp)
         window = np.arange(math.ceil(2 * self.radius + 1))
@@ -129,6 +126,9 @@ class Rooms(Maze):
         for wall in range(1, self.n_walls + 1):
             names += [f"wall {wall} (pixels)", f"door {wall} (pixels)"]
         return (*super().state_names, *names[: self.constants])
+
+    def _backgrounds(self, states: FloatArray) -> Frames:
+        return self._painted(self.walls_around(states)) if self.constants else super()._backgrounds(states)
 
     def draw_layouts(self, n: int, rng: np.random.Generator) -> FloatArray:
         """Draw layouts ``(n, 1 + 2 * n_walls)``, whole numbers, each as likely as the other."""

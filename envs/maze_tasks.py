@@ -44,7 +44,7 @@ def _task(task_id: str, system: Maze, goals: FloatArray, counterpart: Counterpar
         frame_stack=1,
         latent_dim=system.state_size,
         references=(Navigator(system, close),),
-        goal_radius=None if system.constants else GOAL_RADIUS,
+        goal_radius=GOAL_RADIUS,
     )
 
 

@@ -98,9 +98,8 @@ class Planar(System):
     def detail(self) -> float:
         return 2
 
-    @property
-    def background(self) -> Frames | None:
-        return None if self.constants else self._image[..., None]
+    def background(self, state: FloatArray) -> Frames:
+        return self._backgrounds(state[None])[0, ..., None]
 
     @property
     def frames_per_second(self) -> int:
@@ -145,6 +144,10 @@ class Planar(System):
         # Noise may push the agent onto an obstacle; without noise it never stands on one.
         return super().contains(states) & ~(self.in_wall(states) if self.noise else self.blocked(states))
 
+    def _backgrounds(self, states: FloatArray) -> Frames:
+        """Return images without the agent, ``(N, size, size)``."""
+        return np.repeat(self._image[None], len(states), axis=0)
+
     @cached_property
     def _image(self) -> Frames:
         """The background as ``(size, size)``."""
@@ -157,7 +160,7 @@ class Planar(System):
         return image
 
     def render(self, states: FloatArray) -> Frames:
-        frames = np.repeat(self._image[None], len(states), axis=0)
+        frames = self._backgrounds(states)
         corner = np.rint(states).astype(np.intp) - 1
         index = np.arange(len(states))
         for down in (0, 1):

@@ -64,9 +64,11 @@ class System(ABC):
     def detail(self) -> float:
         """Side in pixels of the smallest thing that moves in a camera image."""
 
-    @property
-    def background(self) -> Frames | None:
-        """The camera image without what moves, ``(H, W, C)``, if a state is a place in it: (row, column) in pixels."""
+    def background(self, state: FloatArray) -> Frames | None:
+        """Return the camera image of a state ``(n,)`` without what moves, ``(H, W, C)``, if the state is a place in it.
+
+        A place is (row, column) in pixels, and constants may follow it.
+        """
         return None
 
     @property
@@ -102,6 +104,10 @@ class System(ABC):
     @abstractmethod
     def scene(self, state: FloatArray, goal: FloatArray, control: FloatArray) -> Sequence[Shape]:
         """Return shapes that show a human one state ``(n,)``, its goal and the control ``(m,)`` that led to it."""
+
+    def varying(self, states: FloatArray) -> FloatArray:
+        """Return the states ``(..., n)`` without their constants."""
+        return states[..., : self.state_size - self.constants]
 
     def contains(self, states: FloatArray) -> BoolArray:
         """Return which states ``(N, n)`` can occur, ``(N,)``."""

@@ -84,19 +84,20 @@ def _worst_drive(name: str, latents: Array, states: Array | None, driven: Driven
     task, problems, done = driven
     worst = int(done.scores.argmin())
     chosen: list[int] = np.linspace(0, len(done.plans) - 1, PLANS).round().astype(np.int64).tolist()
+    varying = task.system.varying
     journey = Journey(
         done.latents[:, worst],
         [done.plans[i][worst] for i in chosen],
         done.goals[worst],
-        done.states[:, worst],
-        problems[worst].goal,
+        varying(done.states[:, worst]),
+        varying(problems[worst].goal),
         done.in_goal[:, worst],
     )
     return driven_path(
         journey,
         latents,
-        states,
-        background=task.system.background,
+        None if states is None else varying(states),
+        background=task.system.background(problems[worst].start),
         goal_radius=task.goal_radius,
         names=task.system.state_names,
         title=f"{name}, {task.id.rpartition('/')[2]}: the worst of {len(problems)} drives",

@@ -89,14 +89,16 @@ def picture_problem(
 ) -> PicturedDrive:
     """Drive one problem of a task, and then to further goals (G, n); draw it, with the map of states from all over."""
     goals = np.vstack((problem.goal, *(given_goals(task, np.asarray(goal), 1) for goal in np.asarray(then))))
+    check_alike(task, np.broadcast_to(problem.start, goals.shape), goals)
     episode = drive_task(trained.agent(task, seed, planning), task, problem.start, goals, seed)
     assert episode.states is not None
-    points, true_states = sample_views(task, MAP_POINTS, np.random.default_rng(seed))
+    points, true_states = sample_views(task, MAP_POINTS, np.random.default_rng(seed), problem.start)
+    varying = task.system.varying
     plot = driven_path(
-        _journey(episode, episode.states, goals, episode.rewards > 0),
+        _journey(episode, varying(episode.states), varying(goals), episode.rewards > 0),
         encode_means(trained.embedding, points),
-        true_states,
-        background=task.system.background,
+        varying(true_states),
+        background=task.system.background(problem.start),
         goal_radius=task.goal_radius,
         names=task.system.state_names,
         title=f"{task.id}: from {_numbers(problem.start)} to {', '.join(map(_numbers, goals))}",
@@ -122,9 +124,9 @@ def picture_foreign(
     return PicturedDrive(trained, episode, plot, {"plan/return": float(episode.rewards.sum()), **episode.scalars()})
 
 
-def sample_views(task: Task, n: int, rng: np.random.Generator) -> tuple[Image, Array]:
-    """Return observations of states all over the world, and the states: a stack shows what random controls did."""
-    states = task.system.sample_states(n, rng)
+def sample_views(task: Task, n: int, rng: np.random.Generator, state: Array) -> tuple[Image, Array]:
+    """Return observations of states all over the world of one, and the states; stacks show what random controls did."""
+    states = task.system.sample_alongside(np.repeat(state[None], n, axis=0), rng)
     frames = [task.system.render(states)]
     for _ in range(task.frame_stack - 1):
         controls = rng.uniform(-1, 1, (n, task.system.control_size)) * task.system.control_limit

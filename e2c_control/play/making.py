@@ -40,7 +40,8 @@ def task_session(
         raise InputError(f"--goal-state has {len(goals)} numbers: give {size} for each goal.")
     agent = trained.agent(task, seed, planning)
     agent.options = replace(agent.options, episode_steps=None)
-    known = Known.of_task(task, *sample_views(task, KNOWN, np.random.default_rng(seed)))
+    state = task.system.sample_states(1, np.random.default_rng(seed))[0]
+    known = Known.of_task(task, *sample_views(task, KNOWN, np.random.default_rng(seed), state))
     world = TaskWorld(task, known, seed)
     return Session(agent, world, [world.goal_of(state) for state in np.reshape(goals, (-1, size))], seed, trained)
 

@@ -11,9 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from e2c_control.envs import Task
 from e2c_control.envs.env import TaskEnv
-from e2c_control.envs.options import given_goals
+from e2c_control.envs.options import check_alike, given_goals
 from e2c_control.envs.scene import Path
-from e2c_control.envs.system import System
 from e2c_control.envs.viewer import MARGIN, Viewer
 from e2c_control.errors import LARGEST_COUNT, InputError
 from e2c_control.figures.colours import value_colours
@@ -58,8 +57,9 @@ class Known:
     @classmethod
     def of_task(cls, task: Task, observations: Image, states: Array) -> Known:
         """Coloured by true state."""
-        meaning = "place" if is_plane(states) else task.system.state_names[0]
-        colours = np.asarray(map_colours(states, len(states)), np.float64)
+        varying = task.system.varying(states)
+        meaning = "place" if is_plane(varying) else task.system.state_names[0]
+        colours = np.asarray(map_colours(varying, len(states)), np.float64)
         return cls(observations, task.observe_at_rest(states), colours, meaning, task.system.frame_shape[2], states)
 
     @classmethod
@@ -127,13 +127,18 @@ class World(Protocol):
 
 
 class TaskWorld:
-    """A task of this project, in an episode without end; process noise and start come from the seed."""
+    """A task of this project, in an episode without end; process noise and start come from the seed.
+
+    Where a state has constants, such as a layout of walls, they are those of the known states.
+    """
 
     def __init__(self, task: Task, known: Known, seed: int) -> None:
         self.task, self.title, self.known = task, task.id, known
         self.frames_per_second = task.system.frames_per_second
         self._env, self._viewer = TaskEnv(replace(task, horizon=ENDLESS)), Viewer()
-        self.observation, info = self._env.reset(seed=seed)
+        states = known.states if task.system.constants else None
+        self._options: dict[str, Any] = {} if states is None else {"goal": states[0]}
+        self.observation, info = self._env.reset(seed=seed, options=self._options)
         self.state: Array = info["state"]
         self.goal = self.goal_of(info["goal"])
         self._control = np.zeros(task.system.control_size)
@@ -145,7 +150,7 @@ class TaskWorld:
         return bool(self.task.in_goal(self.state[None], self.goal.state[None])[0])
 
     def reset(self) -> None:
-        self.observation, info = self._env.reset()
+        self.observation, info = self._env.reset(options=self._options)
         self.state, self._control = info["state"], 0.0 * self._control
         self._trail = [self.state]
 
@@ -156,30 +161,37 @@ class TaskWorld:
         return False
 
     def steered(self, right: int, down: int) -> NDArray[np.float32]:
-        return _steered(self.task.system.control_size, right, down if _is_place(self.task.system) else -down)
+        return _steered(self.task.system.control_size, right, down if self._is_place else -down)
 
     def picture(self) -> Image:
         assert self.goal.state is not None
         system = self.task.system
         scene = [*system.scene(self.state, self.goal.state, self._control)]
-        if _is_place(system):
-            points = tuple((column / system.frame_shape[1], row / system.frame_shape[0]) for row, column in self._trail)
+        if self._is_place:
+            points = tuple(
+                (place[1] / system.frame_shape[1], place[0] / system.frame_shape[0]) for place in self._trail
+            )
             scene.insert(0, Path(points, 0.005, FAINT))
         return self._viewer.picture(scene)
 
     def goal_at(self, x: float, y: float) -> Goal:
         system = self.task.system
-        if not _is_place(system):
+        if not self._is_place:
             raise InputError("A place in this picture is no state: click on the latent map.")
         inside = (np.array([y, x]) - MARGIN) / (1 - 2 * MARGIN)
-        state = inside * np.array(system.frame_shape[:2])
+        state = np.concatenate((inside * np.array(system.frame_shape[:2]), self.state[2:]))
         if not system.contains(state[None])[0]:
             raise InputError("Nothing can stand there: click on a free place.")
         return self.goal_of(state)
 
+    @property
+    def _is_place(self) -> bool:
+        return self.task.system.background(self.state) is not None
+
     def goal_of(self, state: ArrayLike) -> Goal:
         """Return a state (n,) as a goal; raise `InputError` if there is none like it in this world."""
         states = given_goals(self.task, np.asarray(state, np.float64), 1)
+        check_alike(self.task, self.state[None], states)
         return Goal(self.task.observe_at_rest(states)[0], states[0])
 
 
@@ -213,10 +225,6 @@ class GymWorld:
 
     def goal_at(self, x: float, y: float) -> Goal:
         raise InputError("A place in this picture is no state: click on the latent map.")
-
-
-def _is_place(system: System) -> bool:
-    return system.background is not None
 
 
 def _steered(action_dim: int, right: int, second: int) -> NDArray[np.float32]:

@@ -79,7 +79,7 @@ def test_image_is_what_pillow_paints(world):
     for top, left, bottom, right in world.walls:
         draw.rectangle([left, top, right - 1, bottom - 1], fill=255)
     background = np.array(expected)
-    np.testing.assert_array_equal(world.background[..., 0], background)
+    np.testing.assert_array_equal(world.background(np.zeros(2))[..., 0], background)
     for state in world.sample_states(50, np.random.default_rng(0)):
         image = background.copy()
         row, column = round(state[0]), round(state[1])

@@ -11,6 +11,7 @@ from e2c_control.agents import E2CAgent, PlanningOptions
 from e2c_control.data import make_image_env
 from e2c_control.envs import Task, make_task
 from e2c_control.envs.viewer import MARGIN
+from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding, EmbeddingConfig
 from e2c_control.play import Click, GymWorld, Known, Press, Session, Steer, TaskWorld
 from e2c_control.play.atlas import SIDE
@@ -33,6 +34,23 @@ def unlearned(shape: tuple[int, int, int], actions: int) -> E2CAgent:
 @pytest.fixture
 def session(located: Embedding, plane: Task) -> Session:
     return Session(E2CAgent.from_embedding(located, PlanningOptions()), task_world(plane))
+
+
+def test_an_episode_without_end_stays_among_its_walls() -> None:
+    task = make_task("E2C/Rooms-v0")
+    state = task.system.sample_states(1, np.random.default_rng(0))
+    states = task.system.sample_alongside(np.repeat(state, 10, axis=0), np.random.default_rng(1))
+    world = TaskWorld(task, Known.of_task(task, task.observe_at_rest(states), states), seed=0)
+    assert world.known.meaning == "place"
+    for _ in range(3):
+        np.testing.assert_array_equal(world.state[2:], states[0, 2:])
+        row, column = (MARGIN + (1 - 2 * MARGIN) * value / 40 for value in states[3, :2])
+        np.testing.assert_allclose(world.goal_at(column, row).state, states[3])
+        world.step(world.steered(1, 1))
+        assert world.picture().any()
+        world.reset()
+    with pytest.raises(InputError, match="different worlds"):
+        world.goal_of(task.goals[1])
 
 
 def click_on_place(row: float, column: float) -> Click:
