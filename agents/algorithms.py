@@ -15,13 +15,13 @@ from torch import Tensor
 from e2c_control.runs.stateful import Groups, Part, State, Stateful, gather, put_back
 from e2c_control.runs.typed_json import fields_from, to_json
 
-COUNTERS: Mapping[str, Any] = {
+COUNTERS: Mapping[str, object] = {
     **dict.fromkeys(("num_timesteps", "_episode_num", "_n_updates", "_total_timesteps"), int),
     "_current_progress_remaining": float,
 }
-LEARNT: Mapping[str, Any] = {
-    "optimizers": Mapping[str, Any],
-    "counters": Mapping[str, Any],
+LEARNT: Mapping[str, object] = {
+    "optimizers": Mapping[str, object],
+    "counters": Mapping[str, object],
     "episodes": list[Any],
     "successes": list[float],
 }
@@ -52,7 +52,7 @@ class AlgorithmState:
     def state(self) -> State:
         """Return networks and optimisers as groups of tensors, and the rest as JSON."""
         model, (tensors, optimizers), (replayed, replay) = self._model, gather(self.parts()), gather(self._replay())
-        meta: dict[str, Any] = {
+        meta: dict[str, object] = {
             "optimizers": optimizers,
             "counters": {name: getattr(model, name) for name in COUNTERS},
             # A monitor may have kept anything of `info`: only numbers and texts are written.
@@ -65,7 +65,7 @@ class AlgorithmState:
         variables = {"variables": own} if (own := self._variables()) else {}
         return State({**tensors, **replayed, **variables}, {**meta, **replay})
 
-    def restore(self, tensors: Groups, meta: Mapping[str, Any], /) -> None:
+    def restore(self, tensors: Groups, meta: Mapping[str, object], /) -> None:
         """Go on from what `state` returned; ValueError if a field of `meta` cannot have such a value."""
         model, meta = self._model, fields_from(LEARNT, meta)
         put_back(self.parts(), tensors, meta["optimizers"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from e2c_control.errors import InputError
 from e2c_control.runs.config import to_json
@@ -17,18 +17,18 @@ def log_folder(tensorboard_log: object) -> str | None:
         return None
     if not isinstance(tensorboard_log, str | os.PathLike):
         raise InputError(f"tensorboard_log is a {type(tensorboard_log).__name__}: give a folder, or none.")
-    return str(Path(cast(Any, tensorboard_log)))
+    return str(Path(cast("os.PathLike[str]", tensorboard_log)))
 
 
-def savable(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def savable(name: str, options: Mapping[str, object]) -> dict[str, object]:
     """Return options as they are after saving and loading: numbers, texts, and lists and mappings of them.
 
     Raises:
         InputError: one is something else; the sentence begins with ``name``.
     """
-    if not isinstance(cast(Any, options), Mapping):
+    if not isinstance(cast(object, options), Mapping):
         raise InputError(f"{name} is a {type(options).__name__}: give a mapping from names to values.")
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     for key, value in options.items():
         try:
             found[key] = to_json(value)

@@ -15,8 +15,8 @@ from e2c_control.errors import flag
 from e2c_control.runs import progress as bars
 from e2c_control.runs.tags import describing
 
-AfterStep = Callable[[dict[str, Any]], bool]
-Callback = BaseCallback | list[BaseCallback] | Callable[[dict[str, Any], dict[str, Any]], bool] | None
+AfterStep = Callable[[dict[str, object]], bool]
+Callback = BaseCallback | list[BaseCallback] | Callable[[dict[str, object], dict[str, object]], bool] | None
 
 
 class Stopped(BaseException):

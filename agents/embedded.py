@@ -34,7 +34,7 @@ from e2c_control.runs.typed_json import fields_from
 from e2c_control.training.presets import default_embedding
 from e2c_control.training.run import resolve_device
 
-SAVED: Mapping[str, Any] = {
+SAVED: Mapping[str, object] = {
     "embedding": EmbeddingConfig,
     "observation_shape": tuple[int, int, int],
     "action_dim": int,
@@ -42,10 +42,10 @@ SAVED: Mapping[str, Any] = {
     "frame_stack": int | None,
     "seed": int,
     "num_timesteps": int,
-    "more": Mapping[str, Any],
+    "more": Mapping[str, object],
 }
 """What the JSON of a saved agent must have, beside its options."""
-KEPT: Mapping[str, Any] = {"tensorboard_log": str | None, "verbose": int}
+KEPT: Mapping[str, object] = {"tensorboard_log": str | None, "verbose": int}
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -54,7 +54,7 @@ class EmbeddedAgent:
 
     kind: ClassVar[str]
     """By which its folders are known."""
-    options_class: ClassVar[type[Any]]
+    options_class: ClassVar[type[object]]
 
     def _begin(self, embedding: Embedding, options: Any, seed: int) -> None:
         """Set up an agent that sees through this embedding.
@@ -73,11 +73,11 @@ class EmbeddedAgent:
         self._world: EnvSource | None = None
         self._learning: LearningOptions | None = None
         self._gathered: Shard | None = None
-        self._kept: dict[str, Any] = {"tensorboard_log": None, "verbose": 0}
+        self._kept: Mapping[str, Any] = {"tensorboard_log": None, "verbose": 0}
         self._logger_given = False
 
     @classmethod
-    def from_embedding(cls, embedding: Embedding, options: Any = None, seed: int = 0) -> Self:
+    def from_embedding(cls, embedding: Embedding, options: object = None, seed: int = 0) -> Self:
         """Return an agent that acts at once, and has nowhere to learn.
 
         Args:
@@ -93,7 +93,7 @@ class EmbeddedAgent:
         self,
         env: EnvLike,
         recipe: str | Make | Recipe,
-        options: Any,
+        options: object,
         *,
         latent_dim: int | None = None,
         frame_stack: int | None,
@@ -128,7 +128,7 @@ class EmbeddedAgent:
         """Return the steps after which a collection starts anew, where nobody says."""
         raise NotImplementedError
 
-    def _usual_options(self, world: EnvSource) -> Any:
+    def _usual_options(self, world: EnvSource) -> object:
         """Return how it acts where nobody says; none for the defaults of its options."""
 
     def _own_recipe(self, recipe: Recipe) -> Recipe:
@@ -319,7 +319,7 @@ class EmbeddedAgent:
         raise NotImplementedError
 
     def _watched(
-        self, callback: Callback, told: dict[str, Any], work: Callable[[AfterStep, Callable[[], None]], None]
+        self, callback: Callback, told: dict[str, object], work: Callable[[AfterStep, Callable[[], None]], None]
     ) -> None:
         """Learn under the eyes of a callback, which may end it.
 
@@ -343,11 +343,11 @@ class EmbeddedAgent:
             work(after_step, watcher.on_rollout_end)
         watcher.on_training_end()
 
-    def _checked(self, given: Any, what: str) -> NDArray[np.uint8]:
+    def _checked(self, given: object, what: str) -> NDArray[np.uint8]:
         """Return images (N, H, W, C), of one or of several; raise `InputError` if the embedding cannot read them."""
         shape = self.embedding.observation_shape
         try:
-            images: NDArray[Any] = np.asarray(given)
+            images = np.asarray(given)
         except ValueError as error:  # rows of different lengths
             raise InputError(f"{what} is no array: give uint8 of shape {shape} or (N, *{shape}).") from error
         if images.dtype != np.uint8 or images.shape[-3:] != shape or images.ndim not in (3, 4):
@@ -361,7 +361,7 @@ class EmbeddedAgent:
         return images.reshape(-1, *shape)
 
     @staticmethod
-    def _fresh(count: int, before: int | None, episode_start: NDArray[Any] | None) -> NDArray[np.bool_]:
+    def _fresh(count: int, before: int | None, episode_start: NDArray[np.generic] | None) -> NDArray[np.bool_]:
         """Return which of the environments (count,) begin an episode.
 
         Args:

@@ -57,7 +57,7 @@ from e2c_control.runs.typed_json import to_json
 
 Array = NDArray[np.float64]
 
-REPLAN: Mapping[str, Mapping[str, Any]] = {
+REPLAN: Mapping[str, Mapping[str, object]] = {
     "ilqr": {"iterations": 4, "step_sizes": (1.0, 0.3, 0.1)},
     "aico": {"iterations": 4},
 }
@@ -146,7 +146,7 @@ class PlanningOptions:
     goal_cost: Annotated[str | Callable[..., Cost], Named(COSTS)] = "quadratic"
     frame_filter: FrameFilter | None = None
     episode_steps: Count | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    settings: Mapping[str, object] = field(default_factory=dict[str, object])
 
     def __post_init__(self) -> None:
         self._name_planner()
@@ -278,7 +278,7 @@ def model_of(dynamics: Dynamics) -> Dynamics:
     return dynamics
 
 
-def _typed(planner: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _typed(planner: Any, settings: Mapping[str, object]) -> dict[str, object]:
     """Return the settings of a planner's dataclass, as they are after a file."""
     try:
         given = to_json(settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +80,7 @@ def _joined(records: Sequence[Record], order: Rows) -> Record:
     """Join the records into one, its rows in this order; what is no array, the time spent, is summed."""
     if len(records) == 1:
         return records[0]
-    joined: dict[str, Any] = {}
+    joined: dict[str, object] = {}
     for field in fields(records[0]):
         parts = [getattr(record, field.name) for record in records]
         if isinstance(parts[0], np.ndarray):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -15,24 +15,39 @@ from torch import Tensor
 from e2c_control.errors import InputError
 
 Space = spaces.Space[Any]
+Shown = NDArray[np.generic] | dict[str, NDArray[np.generic]]
+"""What environments show."""
 
-SPACES: Mapping[str, Any] = {"observation_space": Mapping[str, Any], "action_space": Mapping[str, Any]}
+
+class HasSpaces(Protocol):
+    """What observes and acts: environments, algorithms, their buffers."""
+
+    observation_space: Space
+    action_space: Space
+
+
+SPACES: Mapping[str, object] = {"observation_space": Mapping[str, object], "action_space": Mapping[str, object]}
 """Fields of the JSON that `spaces_to` makes."""
 
 
-def bounds_of(space: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+def spaces_of(holder: HasSpaces) -> tuple[Space, Space]:
+    """Return the spaces of what it observes and of what it does."""
+    return holder.observation_space, holder.action_space
+
+
+def bounds_of(space: Any) -> tuple[NDArray[np.number], NDArray[np.number]]:
     """Return the least and the largest elements of a Box."""
     return space.low, space.high
 
 
-def check_finite(what: str, values: Any, step: int) -> None:
+def check_finite(what: str, values: Shown, step: int) -> None:
     """Refuse numbers of the environments that are not finite.
 
     Raises:
         InputError: there is one.
     """
     if isinstance(values, dict):
-        for name, part in cast(dict[str, Any], values).items():
+        for name, part in values.items():
             check_finite(f"{what} '{name}'", part, step)
         return
     array = np.asarray(values)
@@ -55,7 +70,7 @@ def check_starts(what: str, space: Space) -> None:
         InputError: a Discrete or MultiDiscrete in it begins elsewhere.
     """
     if isinstance(space, spaces.Dict):
-        for name, part in cast(dict[str, Any], space.spaces).items():
+        for name, part in cast(dict[str, Space], space.spaces).items():
             check_starts(f"{what} '{name}'", part)
     if isinstance(space, spaces.Discrete | spaces.MultiDiscrete) and np.any(cast(Any, space.start)):
         raise InputError(f"The {what} start at {space.start}: wrap the environment so that they start at 0.")
@@ -73,8 +88,7 @@ def check_fit(venv: VecEnv, known: tuple[Space, Space], n_envs: int | None, wher
     Raises:
         InputError: other observations or actions, or another number of environments.
     """
-    has: Any = (venv.observation_space, venv.action_space)
-    for what, one, other in zip(("observations", "actions"), has, known, strict=True):
+    for what, one, other in zip(("observations", "actions"), spaces_of(venv), known, strict=True):
         if one != other:
             raise InputError(f"{where} was trained with the {what} {other}, not {one}: give load such an environment.")
     if n_envs not in (None, venv.num_envs):
@@ -83,7 +97,7 @@ def check_fit(venv: VecEnv, known: tuple[Space, Space], n_envs: int | None, wher
         )
 
 
-def spaces_to(holder: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def spaces_to(holder: HasSpaces) -> tuple[dict[str, Tensor], Mapping[str, object]]:
     """Return the bounds of what `holder` observes and does as named tensors, and JSON for the rest; see `SPACES`."""
     bounds: dict[str, Tensor] = {}
     both = {name: _space_to(getattr(holder, name), name.removesuffix("_space"), bounds) for name in SPACES}
@@ -95,20 +109,20 @@ def spaces_from(bounds: Mapping[str, Tensor], meta: Mapping[str, Any]) -> tuple[
     return _space_from(meta["observation_space"], bounds), _space_from(meta["action_space"], bounds)
 
 
-def _space_to(space: Space, name: str, bounds: dict[str, Tensor]) -> dict[str, Any]:
+def _space_to(space: Space, name: str, bounds: dict[str, Tensor]) -> dict[str, object]:
     """Return a space that stable-baselines3 knows as JSON; what is long goes into `bounds`, by names that begin so."""
     if isinstance(space, spaces.Box):
-        ends: dict[str, Any] = {"low": space.low, "high": space.high}
-        bounds.update({f"{name}.{end}": torch.from_numpy(array.copy()) for end, array in ends.items()})
-        return {"kind": "Box", "name": name, "dtype": str(cast(Any, space.dtype))}
+        ends = zip(("low", "high"), bounds_of(space), strict=True)
+        bounds.update({f"{name}.{end}": torch.from_numpy(array.copy()) for end, array in ends})
+        return {"kind": "Box", "name": name, "dtype": f"{space.dtype}"}
     if isinstance(space, spaces.Discrete):
         return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
     if isinstance(space, spaces.MultiDiscrete):
-        return {"kind": "MultiDiscrete", "nvec": space.nvec.tolist(), "dtype": str(cast(Any, space.dtype))}
+        return {"kind": "MultiDiscrete", "nvec": space.nvec.tolist(), "dtype": f"{space.dtype}"}
     if isinstance(space, spaces.MultiBinary):
         return {"kind": "MultiBinary", "shape": [int(n) for n in space.shape]}
     if isinstance(space, spaces.Dict):
-        parts = cast(dict[str, Any], space.spaces)
+        parts = cast(dict[str, Space], space.spaces)
         inner = {key: _space_to(part, f"{name}.{key}", bounds) for key, part in parts.items()}
         return {"kind": "Dict", "spaces": inner}
     raise InputError(f"Cannot save a model of the space {space}: wrap the environment so that it has another.")
@@ -119,11 +133,11 @@ def _space_from(content: Mapping[str, Any], bounds: Mapping[str, Tensor]) -> Spa
     kind = content["kind"]
     if kind == "Box":
         low, high = (bounds[f"{content['name']}.{end}"].numpy() for end in ("low", "high"))
-        return spaces.Box(low, high, dtype=cast(Any, np.dtype(content["dtype"]).type))
+        return spaces.Box(low, high, dtype=np.dtype(content["dtype"]).type)
     if kind == "Discrete":
         return spaces.Discrete(content["n"], start=content["start"])
     if kind == "MultiDiscrete":
-        dtype: Any = np.dtype(content.get("dtype", "int64")).type
+        dtype = np.dtype(content.get("dtype", "int64")).type
         return spaces.MultiDiscrete(np.array(content["nvec"]), dtype)
     if kind == "MultiBinary":
         return spaces.MultiBinary(content["shape"] if len(content["shape"]) > 1 else content["shape"][0])

@@ -161,7 +161,7 @@ class PlannedCuriosity(EmbeddedAgent):
 
     def _own_state(self) -> State:
         tensors: dict[str, dict[str, torch.Tensor]] = {}
-        more: dict[str, Any] = {}
+        more: dict[str, object] = {}
         if (experience := self._remembered) is not None:
             tensors["experience"] = {name: torch.from_numpy(getattr(experience, name)) for name in ("known", "blocked")}
             more["spacing"] = experience.spacing

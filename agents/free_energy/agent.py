@@ -32,9 +32,10 @@ from e2c_control.agents.free_energy.sight import SightCallback
 from e2c_control.agents.novelty import NoveltyCallback, NoveltyOptions, NoveltyReward, Weights
 from e2c_control.agents.novelty.novelty import WHITENED_LIMIT
 from e2c_control.agents.novelty.scaling import Moments
+from e2c_control.agents.novelty.weights import Objective
 from e2c_control.agents.policy_gradient import PolicyGradient
 from e2c_control.agents.randomness import later_seed, own_randomness
-from e2c_control.agents.spaces import SPACES, check_fit, spaces_from, spaces_to
+from e2c_control.agents.spaces import SPACES, check_fit, spaces_from, spaces_of, spaces_to
 from e2c_control.data.source import EnvLike, vec_env_of
 from e2c_control.errors import InputError, whole
 from e2c_control.fields import Count, ListSeed, Named, Through, check, checked
@@ -48,7 +49,7 @@ KIND = "FreeEnergyAgent"
 NOVELTY = "novelty_"
 """How the names of the model's files begin."""
 
-KEPT: Mapping[str, Any] = {"tensorboard_log": str | None, "verbose": int}
+KEPT: Mapping[str, object] = {"tensorboard_log": str | None, "verbose": int}
 
 
 @dataclass(frozen=True)
@@ -70,20 +71,20 @@ class FreeEnergyOptions:
     sight: Annotated[str | type[BaseFeaturesExtractor], Named(SIGHTS)] = "whitened"
     novelty: NoveltyOptions = field(default_factory=NoveltyOptions)
     weights: Weights = field(default_factory=lambda: Weights(extrinsic=0.0))
-    policy_options: Annotated[Mapping[str, Any], Through(savable)] = field(default_factory=dict[str, Any])
+    policy_options: Annotated[Mapping[str, object], Through(savable)] = field(default_factory=dict[str, object])
 
     def __post_init__(self) -> None:
         check(self)
 
 
-META: Mapping[str, Any] = {
+META: Mapping[str, object] = {
     "options": FreeEnergyOptions,
     "seed": int,
-    "kept": Mapping[str, Any],
+    "kept": Mapping[str, object],
     "n_envs": int,
     **SPACES,
-    "algorithm": Mapping[str, Any],
-    "novelty": Mapping[str, Any],
+    "algorithm": Mapping[str, object],
+    "novelty": Mapping[str, object],
 }
 """What the JSON of a saved agent must have."""
 
@@ -133,18 +134,18 @@ class FreeEnergyAgent:
         policy: str | type[BaseAlgorithm] = "ppo",
         novelty: NoveltyOptions | None = None,
         *,
-        objective: str = "maximise",
+        objective: Objective = "maximise",
         intrinsic_weight: float = 1.0,
         extrinsic_weight: float = 0.0,
         sight: str | type[BaseFeaturesExtractor] = "whitened",
-        policy_options: Mapping[str, Any] | None = None,
+        policy_options: Mapping[str, object] | None = None,
         n_envs: Count | None = None,
         tensorboard_log: str | Path | None = None,
         verbose: int = 0,
         seed: ListSeed | None = None,
         device: torch.device | str = "auto",
     ) -> None:
-        weights = Weights(intrinsic_weight, extrinsic_weight, cast(Any, objective))
+        weights = Weights(intrinsic_weight, extrinsic_weight, objective)
         self.options = FreeEnergyOptions(
             policy,
             sight,
@@ -154,7 +155,7 @@ class FreeEnergyAgent:
         )
         drawn = int(np.random.SeedSequence().generate_state(1)[0])
         self.seed = drawn if seed is None else seed
-        self._kept: dict[str, Any] = {
+        self._kept: dict[str, object] = {
             "tensorboard_log": log_folder(tensorboard_log),
             "verbose": whole("verbose", verbose, least=0, most=2),
         }
@@ -163,7 +164,7 @@ class FreeEnergyAgent:
         venv = vec_env_of(env, n_envs, environments_at_once(name))
         if unwrap_vec_wrapper(venv, NoveltyReward) is not None:
             raise InputError("These environments pay for novelty already: give them without NoveltyReward.")
-        kind = algorithm_of(name, cast(Any, venv.action_space))
+        kind = algorithm_of(name, spaces_of(venv)[1])
         self.reward = NoveltyReward(
             venv,
             self.options.novelty,
@@ -174,10 +175,9 @@ class FreeEnergyAgent:
             device=device,
         )
         settings = settings_of(kind, self.reward, str(self.options.sight), self.options.policy_options)
-        self._whitening = None if is_image(cast(Any, venv.observation_space)) else _whitening(self.reward)
+        self._whitening = None if is_image(spaces_of(venv)[0]) else _whitening(self.reward)
         with own_randomness(self.seed):
-            made: Any = kind
-            self.model: BaseAlgorithm = made(
+            self.model = kind(
                 env=self._whitening or self.reward, seed=self.seed, device=device, **self._kept, **settings
             )
 
@@ -230,12 +230,12 @@ class FreeEnergyAgent:
         if self.get_env() is None:
             raise InputError(f"This {KIND} has no environment to learn in: give load one.")
         steps = whole("total_timesteps", total_timesteps, least=0)
+        model: Any = self.model
         # Where steps are counted anew, updates are not: every call explores from a seed of its own.
-        begun = (0, cast(Any, self.model)._n_updates) if reset_num_timesteps else (self.num_timesteps,)
+        begun = (0, model._n_updates) if reset_num_timesteps else (self.num_timesteps,)
         seed = later_seed(self.seed, *begun)
         callbacks: list[BaseCallback] = [SightCallback(self.reward), NoveltyCallback(), OfAgent(self, callback)]
         name = tb_log_name or f"{KIND}_{self.options.policy}"
-        model: Any = self.model
         with own_randomness(seed), with_bar(callbacks, steps, progress_bar) as watched:
             # The state of environments cannot be saved: every `learn` starts from a fresh one that can be made again.
             model._last_obs = None
@@ -246,14 +246,14 @@ class FreeEnergyAgent:
 
     def predict(
         self,
-        observation: NDArray[Any],
-        state: tuple[NDArray[Any], ...] | None = None,
-        episode_start: NDArray[Any] | None = None,
+        observation: NDArray[np.generic],
+        state: tuple[NDArray[np.generic], ...] | None = None,
+        episode_start: NDArray[np.generic] | None = None,
         deterministic: bool = False,
-    ) -> tuple[NDArray[Any], tuple[NDArray[Any], ...] | None]:
+    ) -> tuple[NDArray[np.generic], tuple[NDArray[np.generic], ...] | None]:
         """Return actions for one observation, or for several."""
         if self._whitening is not None:
-            observation = cast(NDArray[Any], self._whitening.normalize_obs(np.asarray(observation)))
+            observation = cast(NDArray[np.generic], self._whitening.normalize_obs(np.asarray(observation)))
         return self.model.predict(observation, state, episode_start, deterministic)
 
     def save(self, path: str | Path) -> None:
@@ -329,5 +329,5 @@ class FreeEnergyAgent:
 def _whitening(venv: VecEnv) -> VecNormalize:
     """Return vectors as a policy can learn from them: with MountainCar's own numbers, it would hardly explore."""
     whitening = VecNormalize(venv, norm_reward=False, clip_obs=WHITENED_LIMIT, epsilon=0.0)
-    whitening.obs_rms = Moments(cast(Any, venv.observation_space).shape)
+    whitening.obs_rms = Moments(venv.observation_space.shape or ())
     return whitening

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from copy import deepcopy
 from math import prod
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -20,7 +20,7 @@ from e2c_control.agents.free_energy.sight import WhitenedImages
 from e2c_control.agents.novelty import NoveltyReplayBuffer, NoveltyReward
 from e2c_control.agents.policy_gradient import LAX, RELAX, PolicyGradient
 from e2c_control.agents.policy_gradient.actions import CONTINUOUS, DISCRETE
-from e2c_control.agents.spaces import bounds_of
+from e2c_control.agents.spaces import Space, bounds_of, spaces_of
 from e2c_control.errors import InputError
 from e2c_control.registry import Registry
 
@@ -42,10 +42,9 @@ NATURE = 36
 OURS = ("env", "seed", "device", "verbose", "tensorboard_log", "replay_buffer_class", "replay_buffer_kwargs")
 
 
-def is_image(space: spaces.Space[Any]) -> bool:
+def is_image(space: Space) -> bool:
     """Return whether a policy scales it by itself."""
-    kinds: Any = preprocessing
-    return bool(kinds.is_image_space(space))
+    return preprocessing.is_image_space(space)
 
 
 def environments_at_once(policy: str) -> int:
@@ -54,7 +53,7 @@ def environments_at_once(policy: str) -> int:
     return 32 if policy == "ppo" else usual
 
 
-def algorithm_of(policy: str, actions: spaces.Space[Any]) -> type[BaseAlgorithm]:
+def algorithm_of(policy: str, actions: Space) -> type[BaseAlgorithm]:
     """Return the algorithm for a kind of actions; RELAX is LAX where they are continuous.
 
     Raises:
@@ -75,7 +74,7 @@ def algorithm_of(policy: str, actions: spaces.Space[Any]) -> type[BaseAlgorithm]
 
 
 def settings_of(
-    kind: type[BaseAlgorithm], source: NoveltyReward, sight: str, options: Mapping[str, Any]
+    kind: type[BaseAlgorithm], source: NoveltyReward, sight: str, options: Mapping[str, object]
 ) -> dict[str, Any]:
     """Return the arguments of an algorithm that sees images so: its usual ones here, and what the user wants.
 
@@ -86,7 +85,7 @@ def settings_of(
     for name in options:
         if name in OURS or name not in known:
             raise InputError(f"'{name}' is no option of {kind.__name__} that an agent's policy can have: leave it out.")
-    seen = cast(Any, source.observation_space)
+    seen = spaces_of(source)[0]
     convolutions = is_image(seen) and smallest_side(seen) >= NATURE
     given: dict[str, Any] = {
         "policy": "CnnPolicy" if convolutions else "MlpPolicy",
@@ -112,7 +111,7 @@ def settings_of(
     return given
 
 
-def _usual(kind: type[BaseAlgorithm], source: NoveltyReward) -> dict[str, Any]:
+def _usual(kind: type[BaseAlgorithm], source: NoveltyReward) -> Mapping[str, object]:
     if issubclass(kind, OffPolicyAlgorithm):
         replay = {"replay_buffer_class": NoveltyReplayBuffer, "replay_buffer_kwargs": {"source": source}}
         if not issubclass(kind, SAC):
@@ -123,7 +122,7 @@ def _usual(kind: type[BaseAlgorithm], source: NoveltyReward) -> dict[str, Any]:
         return {}
     together = ROLLOUT if issubclass(kind, PPO) else STEP
     steps = max(16, 4 * (together // 4 // source.num_envs))
-    shared: dict[str, Any] = {
+    shared: dict[str, object] = {
         "n_steps": steps,
         "learning_rate": 1e-3,
         "gamma": 0.99,
@@ -134,6 +133,6 @@ def _usual(kind: type[BaseAlgorithm], source: NoveltyReward) -> dict[str, Any]:
     return {**shared, "n_epochs": 4} if issubclass(kind, PPO) else {**shared, "n_episodes": None}
 
 
-def smallest_side(space: spaces.Space[Any]) -> int:
+def smallest_side(space: Space) -> int:
     """Return the smallest side of an image space, in pixels, whichever way its channels stand."""
     return int(np.sort(np.array(space.shape))[-2])

@@ -8,7 +8,6 @@ answer to the scene, which is always the same, and PPO learns too little of the 
 from __future__ import annotations
 
 from math import prod
-from typing import Any, cast
 
 import numpy as np
 import torch
@@ -65,7 +64,7 @@ class SightCallback(BaseCallback):
         self.reward = reward
 
     def _on_rollout_start(self) -> None:
-        moments, policy = self.reward.novelty.moments, cast(Any, self.model).policy
+        moments, policy = self.reward.novelty.moments, self.model.policy
         if moments.count < 1:
             return
         unit = 255.0 if policy.normalize_images else 1.0

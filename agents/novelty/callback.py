@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 from stable_baselines3.common.callbacks import BaseCallback
 
 from e2c_control.agents.callbacks import describe_curves
@@ -31,7 +29,7 @@ class NoveltyCallback(BaseCallback):
         if not self.rewards:
             raise InputError("There is no novelty to be learnt here: wrap the environments in NoveltyReward.")
         describe_curves(self.logger)
-        buffer = getattr(cast(Any, self.model), "replay_buffer", None)
+        buffer = getattr(self.model, "replay_buffer", None)
         if isinstance(buffer, NoveltyReplayBuffer):
             buffer.settle(self.rewards[0])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +11,8 @@ from torch import Tensor
 
 from e2c_control.errors import InputError
 
-Cut = tuple[NDArray[Any], NDArray[np.float32]]
+Rows = NDArray[np.int64]
+Cut = tuple[NDArray[np.generic], NDArray[np.float32]]
 """Frames (N, k, *frame_shape) as they were seen and the codes of the actions between them (N, k - 1, a)."""
 
 
@@ -39,7 +39,7 @@ class Memory:
         capacity: int,
         window: int,
         frame_shape: tuple[int, ...],
-        dtype: np.dtype[Any],
+        dtype: np.dtype[np.generic],
         action_size: int,
     ) -> None:
         size = max(capacity // n_envs, window + 1)
@@ -52,16 +52,18 @@ class Memory:
             raise InputError(f"There is no room here for a memory of {capacity:,} frames: choose fewer.") from error
         self.written = np.zeros(n_envs, np.int64)
 
-    def begin(self, envs: NDArray[np.int64], frames: NDArray[Any]) -> None:
+    def begin(self, envs: Rows, frames: NDArray[np.generic]) -> None:
         """First frames (M, *frame_shape) of new episodes in some environments."""
-        self._write(envs, frames, np.zeros((len(envs), self.actions.shape[-1]), np.float32), np.zeros(len(envs)))
+        self._write(
+            envs, frames, np.zeros((len(envs), self.actions.shape[-1]), np.float32), np.zeros(len(envs), np.int64)
+        )
 
-    def add(self, frames: NDArray[Any], actions: NDArray[np.float32]) -> None:
+    def add(self, frames: NDArray[np.generic], actions: NDArray[np.float32]) -> None:
         """Add what actions (n_envs, a) led to in every environment: frames (n_envs, *frame_shape)."""
         envs = np.arange(self.n_envs)
         self._write(envs, frames, actions, self.newest_ages() + 1)
 
-    def newest_ages(self) -> NDArray[np.int64]:
+    def newest_ages(self) -> Rows:
         """Return the ages of the newest frames, (n_envs,)."""
         return self.ages[np.arange(self.n_envs), (self.written - 1) % self.size]
 
@@ -90,7 +92,7 @@ class Memory:
         """Places that were written to, of the environment with most of them; the others take up no memory yet."""
         return int(min(self.written.max(), self.size))
 
-    def _rows(self) -> NDArray[np.int64]:
+    def _rows(self) -> Rows:
         """Return places of frames, of all environments in one row, whose windows are whole."""
         there = np.minimum(self.written, self.size)[:, None]
         back = (self.written[:, None] - 1 - np.arange(self._filled)) % self.size
@@ -98,16 +100,14 @@ class Memory:
         whole = (ages > 0) & (back < there) & (back + np.minimum(self.window - 1, ages) < there)
         return np.flatnonzero(whole)
 
-    def _write(
-        self, envs: NDArray[np.int64], frames: NDArray[Any], actions: NDArray[np.float32], ages: NDArray[Any]
-    ) -> None:
+    def _write(self, envs: Rows, frames: NDArray[np.generic], actions: NDArray[np.float32], ages: Rows) -> None:
         places = self.written[envs] % self.size
         self.frames[envs, places] = frames
         self.actions[envs, places] = actions
         self.ages[envs, places] = ages
         self.written[envs] += 1  # last: an interruption leaves what was there
 
-    def _cut(self, envs: NDArray[np.int64], places: NDArray[np.int64]) -> Cut:
+    def _cut(self, envs: Rows, places: Rows) -> Cut:
         ago = np.arange(self.window - 1, -1, -1)
         reached = (places[:, None] - np.minimum(ago, self.ages[envs, places][:, None])) % self.size
         # What fills up a window is a first frame, whose action is zeros.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -31,7 +31,7 @@ was often seen looks as new as what never was (`experiments/agents/walls.py`).""
 MOST_DRAWN_BYTES = 1 << 30
 """Of the windows of one training, which are all in memory at once."""
 
-Settings = Mapping[str, Any]
+Settings = Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class NoveltyOptions:
     """
 
     model: Annotated[str | type[NoveltyModel], Named(MODELS)] = "recurrent"
-    settings: Annotated[Settings, Through(savable)] = field(default_factory=dict[str, Any])
+    settings: Annotated[Settings, Through(savable)] = field(default_factory=dict[str, object])
     remedy: Annotated[str | type[NoveltyModel], Named(REMEDIES)] | None = None
-    remedy_settings: Annotated[Settings, Through(savable)] = field(default_factory=dict[str, Any])
+    remedy_settings: Annotated[Settings, Through(savable)] = field(default_factory=dict[str, object])
     window: Count | None = None
     learning_rate: Positive = 1e-3
     batch_size: Count = 256
@@ -118,20 +118,20 @@ class Novelty:
         self._order = torch.Generator().manual_seed(seed + 1)
         self._noise = torch.Generator(device).manual_seed(seed + 2)
 
-    def observe(self, frames: NDArray[Any]) -> None:
+    def observe(self, frames: NDArray[np.generic]) -> None:
         """Take frames (N, *frame_shape) into the running statistics."""
         self.moments.update(frames)
 
-    def windows(self, frames: NDArray[Any], actions: NDArray[np.float32]) -> Windows:
+    def windows(self, frames: NDArray[np.generic], actions: NDArray[np.float32]) -> Windows:
         """Return frames (N, k, *frame_shape) and codes of actions (N, k - 1, a), whitened and on the device."""
         return self._whitening()(*self._on_device(frames, actions))
 
-    def score(self, frames: NDArray[Any], actions: NDArray[np.float32]) -> NDArray[np.float64]:
+    def score(self, frames: NDArray[np.generic], actions: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the novelty (N,) of frames (N, k, *frame_shape) and codes of actions (N, k - 1, a)."""
         with torch.no_grad():
             return self.model.score(self.windows(frames, actions)).cpu().double().numpy()
 
-    def reconstruct(self, frames: NDArray[Any], actions: NDArray[np.float32]) -> NDArray[np.float64] | None:
+    def reconstruct(self, frames: NDArray[np.generic], actions: NDArray[np.float32]) -> NDArray[np.float64] | None:
         """Return the newest frames (N, *frame_shape) of windows as the model makes them again, in the data's units.
 
         None if the model makes no frames.
@@ -176,7 +176,7 @@ class Novelty:
         self.updates += options.gradient_steps
         return means, after / before if before > 0 else 1.0
 
-    def _on_device(self, frames: NDArray[Any], actions: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+    def _on_device(self, frames: NDArray[np.generic], actions: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
         return torch.as_tensor(frames, device=self.device), torch.as_tensor(actions, device=self.device)
 
     def _whitening(self) -> Callable[[Tensor, Tensor], Windows]:
@@ -206,13 +206,13 @@ class Novelty:
         tensors, meta = gather(self._parts())
         return State(tensors, {**meta, "updates": self.updates})
 
-    def restore(self, tensors: Groups, meta: Mapping[str, Any], /) -> None:
+    def restore(self, tensors: Groups, meta: Mapping[str, object], /) -> None:
         """Go on from what `state` returned.
 
         Raises:
             InputError: it belongs to a model of other sizes.
             ValueError: a field of `meta` is missing, or cannot have such a value.
         """
-        meta = fields_from({"updates": int, "optimiser": Mapping[str, Any]}, meta, "novelty")
+        meta = fields_from({"updates": int, "optimiser": Mapping[str, object]}, meta, "novelty")
         put_back(self._parts(), tensors, meta)
         self.updates = meta["updates"]

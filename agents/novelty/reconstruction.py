@@ -6,9 +6,9 @@ game of the two it is Schmidhuber's adversarial curiosity (1990; 2020, arXiv 190
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -31,7 +31,7 @@ class ReconstructionError(NoveltyModel):
     """
 
     method: ClassVar[str]
-    preset: ClassVar[dict[str, Any]] = {}
+    preset: ClassVar[Mapping[str, float | str]] = {}
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class ReconstructionError(NoveltyModel):
         code: int | None = None,
         hidden: Sequence[int] = (128,),
         network: str = "mlp",
-        **options: Any,
+        **options: float | str,
     ) -> None:
         super().__init__(layout)
         shape = layout.joint_shape
@@ -76,7 +76,7 @@ class RecurrentError(ReconstructionError):
     """The N-pass error of a recurrent auto-encoder (`autoencoders.RecurrentAutoEncoder`)."""
 
     method = "recurrent"
-    preset: ClassVar[dict[str, Any]] = {"passes": 3, "noise": 0.1}
+    preset: ClassVar[Mapping[str, float | str]] = {"passes": 3, "noise": 0.1}
 
 
 class PlainError(ReconstructionError):
@@ -92,4 +92,4 @@ class VariationalError(ReconstructionError):
     """
 
     method = "variational"
-    preset: ClassVar[dict[str, Any]] = {"variance": 0.1}
+    preset: ClassVar[Mapping[str, float | str]] = {"variance": 0.1}

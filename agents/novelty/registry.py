@@ -40,9 +40,9 @@ REMEDIES: Registry[Callable[..., NoveltyModel]] = Registry(
 def make_model(
     name: str | type[NoveltyModel],
     layout: Layout,
-    settings: Mapping[str, Any],
+    settings: Mapping[str, object],
     remedy: str | Callable[..., NoveltyModel] | None,
-    remedy_settings: Mapping[str, Any],
+    remedy_settings: Mapping[str, object],
     generator: torch.Generator,
 ) -> NoveltyModel:
     """Make a model, with its remedy around it, its weights drawn from a generator, on the CPU.
@@ -63,7 +63,7 @@ def make_model(
     return model
 
 
-def check_settings(name: str, made: Callable[..., Any], settings: Mapping[str, Any]) -> None:
+def check_settings(name: str, made: Callable[..., Any], settings: Mapping[str, object]) -> None:
     """Refuse settings that a model does not have."""
     parameters = inspect.signature(made).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):

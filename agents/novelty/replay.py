@@ -13,6 +13,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from stable_baselines3.common.vec_env import VecNormalize
 
+from e2c_control.agents.novelty.memory import Cut
 from e2c_control.agents.novelty.reward import Elsewhere, NoveltyReward
 from e2c_control.errors import InputError
 from e2c_control.runs.stateful import Groups, State
@@ -40,8 +41,8 @@ class NoveltyReplayBuffer(ReplayBuffer):
     def __init__(
         self,
         buffer_size: int,
-        observation_space: spaces.Space[Any],
-        action_space: spaces.Space[Any],
+        observation_space: spaces.Space[object],
+        action_space: spaces.Space[object],
         *arguments: Any,
         source: NoveltyReward | Elsewhere | None = None,
         optimize_memory_usage: bool = False,
@@ -97,7 +98,7 @@ class NoveltyReplayBuffer(ReplayBuffer):
         columns = {name: torch.from_numpy(getattr(self, name)[:filled].copy()) for name in COLUMNS}
         return State({"replay": columns}, {"pos": int(self.pos), "full": bool(self.full)})
 
-    def restore(self, tensors: Groups, meta: Mapping[str, Any], /) -> None:
+    def restore(self, tensors: Groups, meta: Mapping[str, object], /) -> None:
         """Go on from what `state` returned; ValueError if that is not what `meta` says."""
         where, columns = fields_from({"pos": int, "full": bool}, meta, "replay"), tensors["replay"]
         filled = self.buffer_size if where["full"] else where["pos"]
@@ -107,17 +108,17 @@ class NoveltyReplayBuffer(ReplayBuffer):
             getattr(self, name)[:filled] = columns[name].numpy()
         self.pos, self.full = where["pos"], where["full"]
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_source": None}
 
     def add(
         self,
-        obs: NDArray[Any],
-        next_obs: NDArray[Any],
-        action: NDArray[Any],
-        reward: NDArray[Any],
-        done: NDArray[Any],
-        infos: list[dict[str, Any]],
+        obs: NDArray[np.generic],
+        next_obs: NDArray[np.generic],
+        action: NDArray[np.generic],
+        reward: NDArray[np.generic],
+        done: NDArray[np.generic],
+        infos: list[dict[str, object]],
     ) -> None:
         """Add a step of every environment, as in stable-baselines3; what was paid for it is in `infos`."""
         self.ages[self.pos] = self.source.ages
@@ -137,7 +138,7 @@ class NoveltyReplayBuffer(ReplayBuffer):
         )
         return ReplayBufferSamples(*(self.to_torch(cast(Any, part)) for part in parts))
 
-    def _windows(self, rows: NDArray[np.int64], envs: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.float32]]:
+    def _windows(self, rows: NDArray[np.int64], envs: NDArray[np.int64]) -> Cut:
         """Return windows that end with the next observations of some transitions.
 
         They are filled up with the first frame of the episode, or of what the buffer still has of it.

@@ -10,7 +10,6 @@ from typing import Annotated, Any, NoReturn, Self, cast
 
 import numpy as np
 import torch
-from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecMonitor, VecNormalize, is_vecenv_wrapped
@@ -20,7 +19,7 @@ from e2c_control.agents.novelty.novelty import Novelty, NoveltyOptions
 from e2c_control.agents.novelty.scaling import ReturnScale
 from e2c_control.agents.novelty.weights import Objective, Weights
 from e2c_control.agents.novelty.windows import ActionCode, FrameCode, Layout
-from e2c_control.agents.spaces import SPACES, check_finite, check_fit, spaces_from, spaces_to
+from e2c_control.agents.spaces import SPACES, check_finite, check_fit, spaces_from, spaces_of, spaces_to
 from e2c_control.errors import InputError, flag, of_class, whole
 from e2c_control.fields import Seed, Through, checked
 from e2c_control.runs.stateful import Groups, Part, State, gather, loading, put_back, save
@@ -28,18 +27,18 @@ from e2c_control.runs.typed_json import fields_from
 from e2c_control.training.run import resolve_device
 
 KIND = "NoveltyReward"
-STATE: Mapping[str, Any] = {"steps": int, "untrained_steps": int, "watching": bool, "novelty": Mapping[str, Any]}
-SAVED: Mapping[str, Any] = {
+STATE: Mapping[str, object] = {"steps": int, "untrained_steps": int, "watching": bool, "novelty": Mapping[str, object]}
+SAVED: Mapping[str, object] = {
     "options": NoveltyOptions,
     "weights": Weights,
     "training": bool,
     "n_envs": int,
-    "state": Mapping[str, Any],
+    "state": Mapping[str, object],
     **SPACES,
 }
 """What the JSON of a state, and of a saved one, must have."""
 
-Step = tuple[NDArray[Any], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]
+Step = tuple[NDArray[np.generic], NDArray[np.float32], NDArray[np.bool_], list[dict[str, object]]]
 
 
 def _vectors(place: str, venv: object) -> VecEnv:
@@ -104,11 +103,8 @@ class NoveltyReward(VecEnvWrapper):
         super().__init__(venv if _is_monitored(venv) else VecMonitor(venv))
         self.options = NoveltyOptions() if options is None else of_class("options", options, NoveltyOptions)
         self.weights = Weights(intrinsic_weight, extrinsic_weight, objective)
-        self.frame_code, self.action_code = (
-            FrameCode(cast(Any, venv.observation_space)),
-            ActionCode(cast(Any, venv.action_space)),
-        )
-        frames, actions = self.frame_code, self.action_code
+        observed, done = spaces_of(venv)
+        frames, actions = self.frame_code, self.action_code = FrameCode(observed), ActionCode(done)
         layout = Layout(frames.shape, actions.size, actions.choices, self.options.frames)
         given = np.random.SeedSequence(seed).generate_state(1)[0] if seed is None else seed
         self.novelty = Novelty(layout, self.options, int(given), resolve_device(device))
@@ -127,10 +123,10 @@ class NoveltyReward(VecEnvWrapper):
         self._watching, self._warned = True, False
         self._actions = np.zeros((self.num_envs, actions.size), np.float32)
 
-    def reset(self) -> NDArray[Any]:
+    def reset(self) -> NDArray[np.generic]:
         if self._watching and not self.options.running:
             raise InputError("The frames' statistics are to stay as they are without a warm-up: call warm_up first.")
-        observations = cast(NDArray[Any], self.venv.reset())
+        observations = cast(NDArray[np.generic], self.venv.reset())
         self.recent.begin(np.arange(self.num_envs), self.frame_code.encode(observations))
         if self._training:
             self.scale.begin()
@@ -153,7 +149,7 @@ class NoveltyReward(VecEnvWrapper):
         """Holds what was seen last: `memory`, or, while this is not to be learnt from, another one that forgets it."""
         return self.memory if self._training else self._aside
 
-    def step_async(self, actions: NDArray[Any]) -> None:
+    def step_async(self, actions: NDArray[np.number]) -> None:
         if self.due and not self.novelty.updates and not self._warned:
             self._warned = True
             warnings.warn(
@@ -210,7 +206,7 @@ class NoveltyReward(VecEnvWrapper):
         It resets the environments and leaves them somewhere: whoever learns resets them again. With `options.running`
         False, the statistics are fixed from then on.
         """
-        space: spaces.Space[Any] = deepcopy(cast(Any, self.action_space))
+        space = deepcopy(spaces_of(self)[1])
         space.seed(whole("seed", seed, least=0))
         self.venv.reset()
         for _ in range(whole("steps", steps)):
@@ -228,7 +224,7 @@ class NoveltyReward(VecEnvWrapper):
         own = {"steps": self.steps, "untrained_steps": self.untrained_steps, "watching": self._watching}
         return State(tensors, {**own, **meta})
 
-    def restore(self, tensors: Groups, meta: Mapping[str, Any], /) -> None:
+    def restore(self, tensors: Groups, meta: Mapping[str, object], /) -> None:
         """Go on from what `state` returned.
 
         Raises:
@@ -286,7 +282,7 @@ class NoveltyReward(VecEnvWrapper):
         """Nothing of it is pickled: stable-baselines3 does with all arguments of an algorithm, environments too."""
         return Elsewhere, ()
 
-    def _score(self, seen: NDArray[Any]) -> NDArray[np.float64]:
+    def _score(self, seen: NDArray[np.generic]) -> NDArray[np.float64]:
         if self._watching and self._training:
             self.novelty.observe(seen)
         self.recent.add(seen, self._actions)
@@ -294,8 +290,8 @@ class NoveltyReward(VecEnvWrapper):
         return self.novelty.score(*self.recent.newest())
 
     def _next_frames(
-        self, observations: NDArray[Any], dones: NDArray[np.bool_], infos: list[dict[str, Any]]
-    ) -> NDArray[Any]:
+        self, observations: NDArray[np.generic], dones: NDArray[np.bool_], infos: list[dict[str, object]]
+    ) -> NDArray[np.generic]:
         """Return what the actions led to, (num_envs, *frame_shape): before the reset where an episode ended."""
         check_finite("observation", observations, self.steps)
         seen = self.frame_code.encode(observations).copy()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -96,7 +95,7 @@ class Moments(RunningMeanStd):
     def __init__(self, shape: tuple[int, ...] = ()) -> None:
         super().__init__(0.0, shape)
 
-    def update(self, arr: NDArray[Any]) -> None:
+    def update(self, arr: NDArray[np.generic]) -> None:
         """Take in numbers (N, *shape); InputError, and nothing changed, if their squares are too large for float64."""
         before = dict(vars(self))
         try:
@@ -124,7 +123,7 @@ class Moments(RunningMeanStd):
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return mean, variance and count as tensors."""
-        values: dict[str, Any] = {"mean": self.mean, "var": self.var, "count": self.count}
+        values: dict[str, object] = {"mean": self.mean, "var": self.var, "count": self.count}
         return {name: torch.from_numpy(np.array(value, np.float64)) for name, value in values.items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Tensor], /) -> None:

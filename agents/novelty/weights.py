@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ class Weights:
     def __post_init__(self) -> None:
         check(self, lambda name: name if name == "objective" else f"{name}_weight")
 
-    def reward(self, extrinsic: NDArray[Any], bonus: NDArray[np.float64]) -> NDArray[np.float32]:
+    def reward(self, extrinsic: NDArray[np.floating], bonus: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return both parts together, of any shape; raise InputError where that is more than float32 holds."""
         sign = 1.0 if self.objective == "maximise" else -1.0
         with np.errstate(over="ignore", invalid="ignore"):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common import preprocessing
 from torch import Tensor
 
-from e2c_control.agents.spaces import bounds_of, check_starts
+from e2c_control.agents.spaces import Space, bounds_of, check_starts
 from e2c_control.errors import InputError
 
 
@@ -62,19 +62,20 @@ class FrameCode:
         InputError: the space is no Box.
     """
 
-    def __init__(self, space: spaces.Space[Any]) -> None:
+    def __init__(self, space: Space) -> None:
         if not isinstance(space, spaces.Box):
             raise InputError(
                 f"Novelty is scored on vectors or images, not on {space}: wrap the environment in Gymnasium's "
                 "FlattenObservation, or in one that picks the part to explore."
             )
-        self.observation_shape, self.dtype = space.shape, np.dtype(cast(Any, space.dtype))
+        self.observation_shape: tuple[int, ...] = space.shape
+        self.dtype: np.dtype[np.generic] = space.dtype
         kinds: Any = preprocessing
         self.channels_first = bool(kinds.is_image_space(space) and kinds.is_image_space_channels_first(space))
         shape = self._channels_last(np.zeros((1, *space.shape), np.bool_)).shape[1:]
         self.shape: tuple[int, ...] = shape if len(shape) == 3 else (prod(shape),)
 
-    def encode(self, observations: NDArray[Any]) -> NDArray[Any]:
+    def encode(self, observations: NDArray[np.generic]) -> NDArray[np.generic]:
         """Return observations (N, *observation_shape), or images with channels first, as frames (N, *shape).
 
         Raises:
@@ -94,7 +95,7 @@ class FrameCode:
         """Return whether observations of a shape can be encoded: as announced, or as images with channels first."""
         return shape == self.observation_shape or (len(shape) == 3 and (*shape[1:], shape[0]) == self.shape)
 
-    def _channels_last(self, observations: NDArray[Any]) -> NDArray[Any]:
+    def _channels_last(self, observations: NDArray[np.generic]) -> NDArray[np.generic]:
         return np.moveaxis(observations, 1, -1) if self.channels_first else observations
 
 
@@ -105,12 +106,12 @@ class ActionCode:
         InputError: the space is none of Discrete, MultiDiscrete, MultiBinary, Box, or does not count from 0.
     """
 
-    def __init__(self, space: spaces.Space[Any]) -> None:
+    def __init__(self, space: Space) -> None:
         check_starts("actions", space)
         known = (spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary, spaces.Box)
         if not isinstance(space, known):
             raise InputError(f"Novelty knows no actions like {space}: wrap the environment so that they are a Box.")
-        self.space: spaces.Space[Any] = space
+        self.space: Space = space
         self.choices: tuple[int, ...] = ()
         if isinstance(space, spaces.Discrete):
             self.choices = (int(space.n),)
@@ -118,7 +119,7 @@ class ActionCode:
             self.choices = tuple(cast(list[int], space.nvec.flatten().tolist()))
         self.size = sum(self.choices) or prod(space.shape or (1,))
 
-    def encode(self, actions: NDArray[Any]) -> NDArray[np.float32]:
+    def encode(self, actions: NDArray[np.number]) -> NDArray[np.float32]:
         """Return actions (N, ...) as an environment takes them as codes (N, size)."""
         if isinstance(self.space, spaces.Box):
             low, high = (np.asarray(end, np.float64) for end in bounds_of(self.space))
@@ -128,7 +129,7 @@ class ActionCode:
                 actions = np.where(width > 0, 2.0 * (actions - low) / np.where(width > 0, width, 1.0) - 1.0, 0.0)
         return self.from_replay(actions)
 
-    def from_replay(self, actions: NDArray[Any]) -> NDArray[np.float32]:
+    def from_replay(self, actions: NDArray[np.generic]) -> NDArray[np.float32]:
         """Encode actions of a replay buffer, where those of a Box are in [-1, 1] already."""
         flat = np.asarray(actions).reshape(len(actions), -1)
         if not self.choices:

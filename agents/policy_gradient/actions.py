@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,14 +14,14 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, Independent
 
-from e2c_control.agents.spaces import bounds_of, check_starts
+from e2c_control.agents.spaces import Space, bounds_of, check_starts
 from e2c_control.errors import InputError
 from e2c_control.gradients.laws import Continuous, Discrete, law_of
 
 Observations = Tensor | Mapping[str, Tensor]
 
-DISCRETE: tuple[type[spaces.Space[Any]], ...] = (spaces.Discrete, spaces.MultiBinary)
-CONTINUOUS: tuple[type[spaces.Space[Any]], ...] = (spaces.Box,)
+DISCRETE: tuple[type[Space], ...] = (spaces.Discrete, spaces.MultiBinary)
+CONTINUOUS: tuple[type[Space], ...] = (spaces.Box,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +35,8 @@ class Seen:
 
 def look(policy: ActorCriticPolicy, observations: Observations) -> Seen:
     """Run actor and critic."""
-    features: Any = policy.extract_features(observations)  # pyright: ignore[reportArgumentType]
-    both: tuple[Any, Any] = cast(Any, features) if isinstance(features, tuple) else (features, features)
-    for_actor, for_critic = both
+    features = policy.extract_features(observations)  # pyright: ignore[reportArgumentType]
+    for_actor, for_critic = features if isinstance(features, tuple) else (features, features)
     latent = policy.mlp_extractor.forward_actor(for_actor)
     distribution = policy._get_action_dist_from_latent(latent)  # pyright: ignore[reportPrivateUsage]
     values: Tensor = policy.value_net(policy.mlp_extractor.forward_critic(for_critic))
@@ -68,14 +67,14 @@ def sample(distribution: Distribution, generator: torch.Generator) -> tuple[Tens
     return law.sample(noise)[0], noise[0]
 
 
-def code_size(space: spaces.Space[Any]) -> int:
+def code_size(space: Space) -> int:
     """Return the size of an action's code, and of its noise."""
     if isinstance(space, spaces.Discrete):
         return int(space.n)
     return int(np.prod(space.shape or (1,)))
 
 
-def check_actions(algorithm: str, space: spaces.Space[Any], takes: tuple[type[spaces.Space[Any]], ...]) -> None:
+def check_actions(algorithm: str, space: Space, takes: tuple[type[Space], ...]) -> None:
     """Refuse an action space that an algorithm cannot take.
 
     Raises:

@@ -24,7 +24,7 @@ from stable_baselines3.common.policies import (
     BasePolicy,
     MultiInputActorCriticPolicy,
 )
-from stable_baselines3.common.type_aliases import GymEnv, Schedule
+from stable_baselines3.common.type_aliases import GymEnv, Schedule, TensorDict
 from stable_baselines3.common.utils import explained_variance, get_system_info
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -36,7 +36,7 @@ from e2c_control.agents.policy_gradient.arguments import ARGUMENTS, arguments_fr
 from e2c_control.agents.policy_gradient.collecting import SURROGATE, TRAINING, collect
 from e2c_control.agents.policy_gradient.rollout import DictNoiseBuffer, NoiseBuffer, Rollout
 from e2c_control.agents.randomness import later_seed
-from e2c_control.agents.spaces import SPACES, check_fit, check_starts, spaces_from, spaces_to
+from e2c_control.agents.spaces import SPACES, Space, check_fit, check_starts, spaces_from, spaces_of, spaces_to
 from e2c_control.data.specs import find_spec
 from e2c_control.errors import InputError, flag, number, whole
 from e2c_control.gradients import Estimate, Estimator, GradientMonitor
@@ -47,8 +47,8 @@ from e2c_control.training.run import resolve_device
 _MOST_STEPS = 1_000_000
 """Of a rollout, which is in memory."""
 SCALES = ("advantage_square", "advantage_weight")
-STATE: Mapping[str, Any] = {**LEARNT, "scales": Mapping[str, float], "monitor_weight": float}
-SAVED: Mapping[str, Any] = {**STATE, **ARGUMENTS, **SPACES, "n_envs": int}
+STATE: Mapping[str, object] = {**LEARNT, "scales": Mapping[str, float], "monitor_weight": float}
+SAVED: Mapping[str, object] = {**STATE, **ARGUMENTS, **SPACES, "n_envs": int}
 """What the JSON of a state, and of a saved model, must have."""
 
 
@@ -86,7 +86,7 @@ class PolicyGradient(OnPolicyAlgorithm):
         "CnnPolicy": ActorCriticCnnPolicy,
         "MultiInputPolicy": MultiInputActorCriticPolicy,
     }
-    takes: ClassVar[tuple[type[spaces.Space[Any]], ...]]
+    takes: ClassVar[tuple[type[Space], ...]]
     remembered: ClassVar[tuple[str, ...]] = (
         *("n_steps", "n_episodes", "gamma", "gae_lambda", "ent_coef", "vf_coef", "max_grad_norm", "rms_prop_eps"),
         *("use_rms_prop", "verbose", "seed", "tensorboard_log"),
@@ -114,7 +114,7 @@ class PolicyGradient(OnPolicyAlgorithm):
         use_rms_prop: bool = True,
         stats_window_size: int = 100,
         tensorboard_log: str | Path | None = None,
-        policy_kwargs: dict[str, Any] | None = None,
+        policy_kwargs: dict[str, object] | None = None,
         verbose: int = 0,
         seed: int | None = None,
         device: torch.device | str = "auto",
@@ -133,8 +133,8 @@ class PolicyGradient(OnPolicyAlgorithm):
             raise InputError(f"{name} got {short(env)}: give the id of an environment, an environment, or a vector.")
         if env is not None:
             env = self._wrap_env(maybe_make_env(env, verbose), verbose, True)
-            check_actions(name, cast(Any, env.action_space), self.takes)
-            check_starts("observations", cast(Any, env.observation_space))
+            check_actions(name, spaces_of(env)[1], self.takes)
+            check_starts("observations", spaces_of(env)[0])
         super().__init__(
             policy,
             cast(GymEnv, env),
@@ -299,7 +299,7 @@ class PolicyGradient(OnPolicyAlgorithm):
         scales = {name: getattr(self, name) for name in SCALES if hasattr(self, name)}
         return State({**tensors, "state": own}, {**meta, "scales": scales, "monitor_weight": self.monitor.weight})
 
-    def restore(self, tensors: Groups, meta: Mapping[str, Any], /) -> None:
+    def restore(self, tensors: Groups, meta: Mapping[str, object], /) -> None:
         """Go on from what `state` returned.
 
         Raises:
@@ -350,7 +350,7 @@ class PolicyGradient(OnPolicyAlgorithm):
         path: str | Path | io.BufferedIOBase,
         env: GymEnv | None = None,
         device: torch.device | str = "auto",
-        custom_objects: dict[str, Any] | None = None,
+        custom_objects: dict[str, object] | None = None,
         print_system_info: bool = False,
         force_reset: bool = True,
         **changes: Any,
@@ -389,11 +389,11 @@ class PolicyGradient(OnPolicyAlgorithm):
             return model
 
     def set_parameters(
-        self, load_path_or_dict: Any, exact_match: bool = True, device: torch.device | str = "auto"
+        self, load_path_or_dict: str | Path | TensorDict, exact_match: bool = True, device: torch.device | str = "auto"
     ) -> None:
         """Take over weights of a folder that `save` wrote, or of what `get_parameters` returned."""
         if isinstance(load_path_or_dict, dict):
-            super().set_parameters(cast(Any, load_path_or_dict), exact_match, device)
+            super().set_parameters(load_path_or_dict, exact_match, device)
             return
         with loading(load_path_or_dict, SAVED, type(self).__name__) as (tensors, meta):
             put_back(AlgorithmState(self).parts(), tensors, meta["optimizers"])

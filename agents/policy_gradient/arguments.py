@@ -26,19 +26,19 @@ KNOWN = {
 }
 """Classes that a saved model may name. They are looked up, never imported: a name in a file imports nothing."""
 
-ARGUMENTS: Mapping[str, Any] = {
+ARGUMENTS: Mapping[str, object] = {
     "policy": str | None,
-    "learning_rate": float | Mapping[str, Any] | None,
-    "policy_kwargs": Mapping[str, Any] | None,
+    "learning_rate": float | Mapping[str, object] | None,
+    "policy_kwargs": Mapping[str, object] | None,
     "stats_window_size": int,
-    "options": Mapping[str, Any],
+    "options": Mapping[str, object],
 }
 """Fields of the JSON that `arguments_to` makes."""
 
 
-def arguments_to(model: PolicyGradient) -> dict[str, Any]:
+def arguments_to(model: PolicyGradient) -> dict[str, object]:
     """Return the arguments of a model as JSON."""
-    rate: Any = model.learning_rate
+    rate: object = model.learning_rate
     if isinstance(rate, utils.LinearSchedule):
         rate = {"linear": [rate.start, rate.end, rate.end_fraction]}
     try:
@@ -56,20 +56,20 @@ def arguments_to(model: PolicyGradient) -> dict[str, Any]:
 
 
 def arguments_from(
-    kind: type[PolicyGradient], meta: Mapping[str, Any], changes: Mapping[str, Any], path: object
+    kind: type[PolicyGradient], meta: Mapping[str, Any], changes: Mapping[str, object], path: object
 ) -> dict[str, Any]:
     """Return the arguments of a saved model of that class, with changes.
 
     Raises:
         InputError: there is no such argument to change, or one that is code of the user's own has to be given again.
     """
-    options = fields_from(dict.fromkeys(kind.remembered, Any), meta["options"])
+    options = fields_from(dict.fromkeys(kind.remembered, object), meta["options"])
     options["tensorboard_log"] = followed(options["tensorboard_log"], meta.get("signature"), path)
-    rate: Any = meta["learning_rate"]
+    rate: object = meta["learning_rate"]
     policy_kwargs = meta["policy_kwargs"]
     given: dict[str, Any] = {
         "policy": meta["policy"],
-        "learning_rate": utils.LinearSchedule(*cast(Any, rate)["linear"]) if isinstance(rate, Mapping) else rate,
+        "learning_rate": utils.LinearSchedule(*meta["learning_rate"]["linear"]) if isinstance(rate, Mapping) else rate,
         "policy_kwargs": None if policy_kwargs is None else _decoded(policy_kwargs["value"], path),
         "stats_window_size": meta["stats_window_size"],
         **{name: options[name] for name in kind.remembered},
@@ -86,24 +86,24 @@ def arguments_from(
     return given
 
 
-def _encoded(value: Any) -> Any:
+def _encoded(value: object) -> object:
     """JSON, with a class of torch or stable-baselines3 as its name; TypeError for anything else."""
     if isinstance(value, np.generic | np.ndarray):
-        value = cast(Any, value).tolist()
+        return _encoded(cast(object, value.tolist()))
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):
-        return {"mapping": {str(key): _encoded(item) for key, item in cast(Mapping[Any, Any], value).items()}}
+        return {"mapping": {str(key): _encoded(item) for key, item in cast(Mapping[object, object], value).items()}}
     if isinstance(value, list | tuple):
         kind = "tuple" if isinstance(value, tuple) else "list"
-        return {kind: [_encoded(item) for item in cast(list[Any], value)]}
+        return {kind: [_encoded(item) for item in cast(list[object], value)]}
     name = f"{value.__module__}.{value.__qualname__}" if isinstance(value, type) else ""
     if name not in KNOWN:
         raise TypeError
     return {"class": name}
 
 
-def _decoded(value: Any, path: object) -> Any:
+def _decoded(value: object, path: object) -> object:
     if not isinstance(value, dict):
         return value
     ((kind, content),) = cast(dict[str, Any], value).items()

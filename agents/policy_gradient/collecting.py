@@ -14,12 +14,12 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from e2c_control.agents.policy_gradient.actions import action_distribution_at, look, sample
 from e2c_control.agents.policy_gradient.rollout import NoiseBuffer
-from e2c_control.agents.spaces import bounds_of, check_finite
+from e2c_control.agents.spaces import Shown, Space, bounds_of, check_finite, spaces_of
 
 if TYPE_CHECKING:
     from e2c_control.agents.policy_gradient.algorithm import PolicyGradient
 
-Step = tuple[Any, Any, NDArray[np.bool_], list[dict[str, Any]]]
+Step = tuple[Shown, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]
 
 ACTING, TRAINING, SURROGATE = range(3)
 """Random numbers have generators of their own: what one part draws changes nothing for the others."""
@@ -52,7 +52,7 @@ def collect(
             obs_tensor = obs_as_tensor(last, model.device)
             action, noise = sample(action_distribution_at(model.policy, obs_tensor), model.generators[ACTING])
         actions = action.cpu().numpy()
-        clipped_actions = _within_bounds(actions, cast(Any, model.action_space))
+        clipped_actions = _within_bounds(actions, spaces_of(model)[1])
         new_obs, rewards, dones, infos = cast(Step, env.step(clipped_actions))
         check_finite("reward", rewards, model.num_timesteps)
         check_finite("observation", new_obs, model.num_timesteps)
@@ -80,7 +80,7 @@ def collect(
     return True
 
 
-def _within_bounds(actions: NDArray[Any], space: spaces.Space[Any]) -> NDArray[Any]:
+def _within_bounds(actions: NDArray[np.generic], space: Space) -> NDArray[np.generic]:
     """Return actions as the environment takes them; those of a Box may lie outside."""
     if not isinstance(space, spaces.Box):
         return actions
@@ -88,7 +88,7 @@ def _within_bounds(actions: NDArray[Any], space: spaces.Space[Any]) -> NDArray[A
 
 
 def _with_values_of_the_cut_off(
-    model: PolicyGradient, rewards: Any, dones: NDArray[np.bool_], infos: list[dict[str, Any]]
+    model: PolicyGradient, rewards: NDArray[np.float32], dones: NDArray[np.bool_], infos: list[dict[str, Any]]
 ) -> NDArray[np.float32]:
     """Return rewards, plus the value of the last observation where a time limit ended the episode."""
     paid = np.array(rewards, dtype=np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
@@ -14,6 +14,7 @@ from e2c_control.agents.policy_gradient.algorithm import PolicyGradient
 from e2c_control.agents.policy_gradient.collecting import SURROGATE
 from e2c_control.agents.policy_gradient.episodes import directions
 from e2c_control.agents.policy_gradient.rollout import Rollout
+from e2c_control.agents.spaces import spaces_of
 from e2c_control.errors import number
 from e2c_control.fields import AtOnce, conform
 from e2c_control.gradients import LAX as LAXEstimator
@@ -64,7 +65,7 @@ class ControlledPolicyGradient(PolicyGradient):
 
     def _network(self) -> SurrogateNetwork:
         generator = torch.Generator().manual_seed(self._seeds[SURROGATE])
-        size, context = actions.code_size(cast(Any, self.action_space)), self.policy.features_dim
+        size, context = actions.code_size(spaces_of(self)[1]), self.policy.features_dim
         return SurrogateNetwork(size, self.surrogate_arch, context_size=context, generator=generator)
 
     @property

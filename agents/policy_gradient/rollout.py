@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, cast
@@ -14,6 +15,7 @@ from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
 from torch import Tensor
 
 from e2c_control.agents.policy_gradient.actions import Observations, code_size
+from e2c_control.agents.spaces import spaces_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,7 @@ class NoiseBuffer(RolloutBuffer):
     def reset(self) -> None:
         self.buffer_size = self.capacity
         super().reset()
-        self.noise = np.zeros((self.buffer_size, self.n_envs, code_size(cast(Any, self.action_space))), np.float32)
+        self.noise = np.zeros((self.buffer_size, self.n_envs, code_size(spaces_of(self)[1])), np.float32)
 
     def add(self, *args: Any, noise: Tensor | None = None, **kwargs: Any) -> None:
         """Add a step of every environment, as in stable-baselines3, and its noise (N, *code)."""
@@ -84,18 +86,18 @@ class NoiseBuffer(RolloutBuffer):
             episodes=episodes,
         )
 
-    def _so_far(self, array: NDArray[Any]) -> NDArray[Any]:
+    def _so_far(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
         return array[: self.pos]
 
-    def _rows(self, array: NDArray[Any]) -> Tensor:
+    def _rows(self, array: NDArray[np.generic]) -> Tensor:
         return torch.as_tensor(self.swap_and_flatten(array), device=self.device)
 
-    def _each(self, change: Any) -> Any:
+    def _each(self, change: Callable[[NDArray[np.generic]], object]) -> Any:
         """Apply a change to the observations, or to each of them."""
-        seen: Any = self.observations
+        seen: object = self.observations
         if not isinstance(seen, dict):
-            return change(seen)
-        return {name: change(array) for name, array in cast(dict[str, Any], seen).items()}
+            return change(self.observations)
+        return {name: change(array) for name, array in cast(dict[str, NDArray[np.generic]], seen).items()}
 
 
 class DictNoiseBuffer(NoiseBuffer, DictRolloutBuffer):
