@@ -95,6 +95,16 @@ def test_the_options_reach_the_planner(run: Path, succeed: Succeed) -> None:
     assert six <= one
 
 
+def test_rate_delay_and_held_actions_are_set_by_name(run: Path, succeed: Succeed, refused: Refused) -> None:
+    given = ("rate_weight=2", "delay=1", "action_repeat=2")
+    succeed("plan", "--run", run, "--steps", 4, "--set", *given)
+    succeed("evaluate", "--run", run, "--problems", 2, "--seed", 100, "--set", *given)
+    label = "rate_weight-2-delay-1-action_repeat-2"
+    told = json.loads((run / f"evaluation-Planar-v0-100-2-problems-{label}.json").read_text())["planning"]
+    assert (told["rate_weight"], told["delay"], told["action_repeat"]) == (2, 1, 2)
+    assert "delay is -1, where a whole number from 0" in refused("plan", "--run", run, "--set", "delay=-1")
+
+
 def test_frames_are_filtered_where_it_is_asked_for(run: Path, planar: Path, refused: Refused, succeed: Succeed) -> None:
     succeed("evaluate", "--run", run, "--problems", 1, "--filter-frames")
     text = json.loads((run / "evaluation-Planar-v0-2020-1-problems-filter-frames.json").read_text())
