@@ -33,7 +33,8 @@ class TaskEnv(Face, gymnasium.Env[Frames, NDArray[np.float32]]):  # pyright: ign
 
     ## Reset options
     ``{"state": s}`` starts at s; ``{"start": "sampled"}`` starts anywhere, at a state drawn from the system;
-    ``{"goal": g}`` sets the goal of this episode, by its index in the task's list or as a state.
+    ``{"goal": g}`` sets the goal of this episode, by its index in the task's list or as a state. Where a task draws the
+    goal of each start, a given goal gets a start drawn for it; walls that are drawn anew are those of what is given.
 
     ## Arguments
     Args:

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from e2c_control.envs.planar import Planar, Wall
 from e2c_control.envs.scene import BODY, Disc, Point, Shape
@@ -36,7 +37,7 @@ class Maze(Planar):
     goal_radius: ClassVar[float] = GOAL_RADIUS
 
     radius: Positive = 2.0
-    obstacles: tuple[Point, ...] = ()
+    obstacles: tuple[Point, ...] = field(default=(), init=False)
 
     @property
     def thickness(self) -> float:
@@ -89,6 +90,7 @@ class Rooms(Maze):
         layout: of all states, which then are places alone.
     """
 
+    walls: tuple[Wall, ...] = field(default=(), init=False)
     n_walls: WallCount = 1
     layout: tuple[float, ...] | None = None
 
@@ -148,7 +150,7 @@ class Rooms(Maze):
         corners = corners.reshape(len(layouts), 2 * self.n_walls, 2, 2)
         return np.where(layouts[:, 0, None, None, None] != 0, corners[..., ::-1], corners)
 
-    def room(self, states: FloatArray) -> FloatArray:
+    def room(self, states: FloatArray) -> NDArray[np.intp]:
         """Return the number of each state's room, ``(N,)``; a doorway belongs to both, half and half."""
         layouts = self.layouts(states)
         across = np.where(layouts[:, 0] != 0, states[:, 1], states[:, 0])

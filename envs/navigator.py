@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from e2c_control.envs.planar import Planar, near
 from e2c_control.envs.system import BoolArray, FloatArray
@@ -12,7 +13,10 @@ from e2c_control.envs.task import GoalTest
 
 @dataclass(frozen=True)
 class Navigator:
-    """Follows the fewest steps to the goal between the integer positions of a planar world."""
+    """Follows the fewest steps to the goal between the integer positions of a planar world.
+
+    There are no fewer where the largest step is a whole number of pixels, and walls end at integer positions.
+    """
 
     system: Planar
     in_goal: GoalTest = near
@@ -33,8 +37,8 @@ class Navigator:
         return positions[np.arange(len(states)), np.argmin(preference, axis=1)] - places
 
 
-@lru_cache(maxsize=512)
-def steps_to_goal(system: Planar, goal: tuple[float, ...], in_goal: GoalTest = near) -> FloatArray:
+@lru_cache(maxsize=2048)
+def steps_to_goal(system: Planar, goal: tuple[float, ...], in_goal: GoalTest = near) -> NDArray[np.float32]:
     """Return the fewest steps to a goal's region from each integer position; infinite where there is no way.
 
     Breadth-first search, backwards from the goal region. There is a margin of positions outside the world, in which a
@@ -43,7 +47,7 @@ def steps_to_goal(system: Planar, goal: tuple[float, ...], in_goal: GoalTest = n
     free, positions = free_positions(system, goal[2:])
     frontier = free.copy()
     frontier[free] = in_goal(positions, np.broadcast_to(np.asarray(goal), positions.shape))
-    steps = np.full(free.shape, np.inf)
+    steps = np.full(free.shape, np.inf, np.float32)
     count = 0
     while frontier.any():
         steps[frontier] = count
@@ -52,7 +56,7 @@ def steps_to_goal(system: Planar, goal: tuple[float, ...], in_goal: GoalTest = n
     return steps
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def free_positions(system: Planar, constants: tuple[float, ...] = ()) -> tuple[BoolArray, FloatArray]:
     """Return where an agent can land, ``(P, P)``, in a world with such constants, and these states ``(F, n)``."""
     margin = _margin(system)
