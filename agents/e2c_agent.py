@@ -31,7 +31,7 @@ from e2c_control.fields import Count, FrameStack, ListSeed, checked
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.objectives.recipes import Make
-from e2c_control.planners import MPC, Belief, Dynamics, Landmarks, Memory, Plan, Remembering, RoadmapCost
+from e2c_control.planners import MPC, Belief, Dynamics, Memory, Plan, RaisedCost, Remembering, RoadmapCost
 from e2c_control.planners.mpc import Replan
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.stateful import Groups, State
@@ -67,21 +67,24 @@ def _remember(
     fresh: NDArray[np.bool_],
     state: PlanState | None,
     model: Dynamics,
-    graph: Landmarks,
+    cost: RoadmapCost,
 ) -> tuple[NDArray[np.float64], tuple[Memory, ...]]:
     """Return where environments are (N, d), and the memories of their episodes after the step that led there.
 
     Where an image stands for several places, the prediction takes the place of what was seen.
     """
-    empty = Memory.empty(places.shape[1], model.control_dim)
+    empty, graph = Memory.empty(places.shape[1], model.control_dim), cost.landmarks
     if state is None or state.memories is None:
         return places, (empty,) * len(places)
     plan, hidden = state.plan, graph.aliased[graph.cells(places)] & ~fresh
     memories = [empty if new else memory for new, memory in zip(fresh.tolist(), state.memories, strict=True)]
+    to_go, left = cost.to_go(plan.states[:, 0]), cost.to_go(places)
     for n in np.flatnonzero(~fresh & ~hidden):
-        before, control = plan.states[n, 0], plan.controls[n, 0]
-        _, hoped = Remembering(model, memories[n], graph.scale).moves(before[None], control[None])
-        memories[n] = memories[n].after(before, control, hoped[0], places[n], graph.scale)
+        before, control, memory = plan.states[n, 0], plan.controls[n, 0], memories[n]
+        _, hoped = Remembering(model, memory, graph.scale).moves(before[None], control[None])
+        heights = memory.raised(np.stack((before, places[n])), graph.scale)
+        memory = memory.nearer(before, float(to_go[n] + heights[0]), float(left[n] + heights[1]))
+        memories[n] = memory.after(before, control, hoped[0], places[n], graph.scale)
     return np.where(hidden[:, None], plan.states[:, 1], places), tuple(memories)
 
 
@@ -332,7 +335,7 @@ class E2CAgent(EmbeddedAgent):
         latents, belief, memories = self.options.encode(self.embedding, observations, finite=False), None, None
         graph = mpc.cost.landmarks if isinstance(mpc.cost, RoadmapCost) else None
         if graph is not None:
-            latents, memories = _remember(latents, fresh, state, mpc.dynamics, graph)
+            latents, memories = _remember(latents, fresh, state, mpc.dynamics, mpc.cost)
         if self.options.frame_filter is not None:
             belief = self._fuse(self.options.frame_filter, latents, fresh, state, mpc.dynamics, recent[:, 0])
             latents = belief.mean
@@ -340,9 +343,10 @@ class E2CAgent(EmbeddedAgent):
         def controller(rows: Rows) -> MPC:
             goals = self._goal_latents
             if graph is not None and memories is not None and goals is not None:
-                dynamics = Remembering(mpc.dynamics, memories[int(rows[0])], graph.scale)
+                memory = memories[int(rows[0])]
+                dynamics = Remembering(mpc.dynamics, memory, graph.scale)
                 cost = self.options.cost(dynamics, goals if goals.ndim == 1 else goals[rows], graph)
-                return replace(mpc, dynamics=dynamics, cost=cost)
+                return replace(mpc, dynamics=dynamics, cost=RaisedCost(cost, memory, graph.scale, cost.step_weight))
             if goals is None or goals.ndim == 1 or len(rows) == len(goals):
                 return mpc
             return replace(mpc, cost=self.options.cost(mpc.dynamics, goals[rows]))

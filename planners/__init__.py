@@ -21,7 +21,7 @@ from e2c_control.planners.landmarks import Landmarks
 from e2c_control.planners.lowered import LowerableDynamics, Lowered
 from e2c_control.planners.lqr import AffinePolicy, lqr
 from e2c_control.planners.lqr_planner import LQR
-from e2c_control.planners.memory import Memory, Remembering
+from e2c_control.planners.memory import Memory, RaisedCost, Remembering
 from e2c_control.planners.more_costs import (
     ControlRateCost,
     FunctionCost,
@@ -82,6 +82,7 @@ __all__ = [
     "PlanningProblem",
     "Population",
     "QuadraticCost",
+    "RaisedCost",
     "RememberControl",
     "Remembering",
     "RepeatControl",

@@ -1,11 +1,17 @@
-"""Memory within an episode: where a move came out otherwise than the model said, what was seen replaces the model."""
+"""Memory within an episode: where a move came out otherwise than the model said, what was seen replaces the model.
 
-from dataclasses import dataclass
+Where moves come out as the model said and yet bring no nearer to the goal, the steps to go were wrong: they are raised
+there, until another way is shorter. Source: Korf, "Real-time heuristic search", Artificial Intelligence 42, 1990
+(LRTA*).
+"""
+
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 
-from e2c_control.planners.checks import Array, Bools
+from e2c_control.planners.checks import Array, Bools, Ints
+from e2c_control.planners.costs import Cost
 from e2c_control.planners.dynamics import Dynamics, Linearization, rollout_by_steps
 from e2c_control.planners.roadmap import HurdleDynamics
 
@@ -14,6 +20,10 @@ SURPRISE = 0.4
 SAME_PLACE, SAME_CONTROL = 0.5, 0.4
 """Steps from a remembered state, and distance from a remembered control, at which the model is believed again. Both
 count: half of each is as far."""
+NEARER = 0.1
+"""Steps by which each step is to come nearer to the goal, or the place where it was taken is raised."""
+ARRIVED = 1.0
+"""Steps from the goal within which nothing is raised: there one may stay."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,23 +34,45 @@ class Memory:
         states: where they were, (M, n).
         controls: what was done there, (M, m).
         changes: how far that led, (M, n).
+        stalls: places that were left without coming nearer to the goal, (V, n).
+        heights: by how many steps each of them is raised, (V,).
     """
 
     states: Array
     controls: Array
     changes: Array
+    stalls: Array
+    heights: Array
 
     @classmethod
     def empty(cls, state_dim: int, control_dim: int) -> Self:
         """Return the memory of an episode that begins."""
-        return cls(*(np.zeros((0, size)) for size in (state_dim, control_dim, state_dim)))
+        return cls(*(np.zeros((0, size)) for size in (state_dim, control_dim, state_dim, state_dim)), np.zeros(0))
 
     def after(self, state: Array, control: Array, predicted: Array, seen: Array, scale: float) -> Self:
         """Return the memory after a step from a state (n,) that was to lead to `predicted` and led to `seen`, (n,)."""
         if not np.linalg.norm(seen - predicted) > SURPRISE * scale:
             return self
-        news = (state, control, seen - state)
-        return type(self)(*(np.vstack(pair) for pair in zip(vars(self).values(), news, strict=True)))
+        states, controls = np.vstack((self.states, state)), np.vstack((self.controls, control))
+        return replace(self, states=states, controls=controls, changes=np.vstack((self.changes, seen - state)))
+
+    def nearer(self, state: Array, to_go: float, left: float) -> Self:
+        """Return the memory after a step from a state (n,), `to_go` steps from the goal, to one that has `left` to go.
+
+        Both counts are with what was raised before. No step is worth more than one: a state has a step more to go than
+        the best that follows, so that is what it is raised to.
+        """
+        if not ARRIVED <= left < np.inf or left < to_go - NEARER:
+            return self
+        heights = np.append(self.heights, 1.0 + left - to_go)
+        return replace(self, stalls=np.vstack((self.stalls, state)), heights=heights)
+
+    def raised(self, states: Array, scale: float) -> Array:
+        """Return by how many steps states (b, n) are raised, (b,): less with the distance from where it stalled."""
+        if not len(self.stalls):
+            return np.zeros(len(states))
+        apart = np.linalg.norm(states[:, None] - self.stalls, axis=2) / (SAME_PLACE * scale)
+        return np.maximum(1.0 - apart, 0.0) @ self.heights
 
 
 class Remembering:
@@ -91,3 +123,23 @@ class Remembering:
         control = np.linalg.norm(controls[:, None] - memory.controls, axis=2) / SAME_CONTROL
         apart = place + control
         return apart.min(1) < 1.0, memory.changes[apart.argmin(1)]
+
+
+class RaisedCost(Cost):
+    """A cost of steps to go, with those that a memory raises; it has no derivatives.
+
+    Args:
+        cost: of the steps that are left.
+        memory: of the episode; all states that are asked about belong to it.
+        scale: length of a typical step, in units of the states.
+        step_weight: of a step in the cost.
+    """
+
+    def __init__(self, cost: Cost, memory: Memory, scale: float, step_weight: float) -> None:
+        self._cost, self._memory, self._scale, self._step_weight = cost, memory, scale, step_weight
+        self.check = cost.check
+
+    def value(self, states: Array, controls: Array, problems: Ints) -> Array:
+        later = states[:, 1:]
+        raised = self._memory.raised(later.reshape(-1, later.shape[2]), self._scale).reshape(later.shape[:2])
+        return self._cost.value(states, controls, problems) + self._step_weight * raised.sum(1)

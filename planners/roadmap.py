@@ -73,10 +73,15 @@ class RoadmapCost(Cost):
         whose = np.zeros_like(problems) if len(self.goals) == 1 else problems
         later = states[:, 1:]  # the first state is given
         rows = np.repeat(whose, later.shape[1])
-        steps = self._to_go(later.reshape(len(rows), -1), rows).reshape(len(states), -1).sum(1)
+        steps = self._steps_to_go(later.reshape(len(rows), -1), rows).reshape(len(states), -1).sum(1)
         return self.step_weight * steps + np.einsum("bti,ij,btj->b", controls, self.control_weight, controls)
 
-    def _to_go(self, states: Array, problems: Ints) -> Array:
+    def to_go(self, states: Array) -> Array:
+        """Return the steps (N,) from a state of each problem (N, n) to its goal."""
+        whose = np.arange(len(states)) if len(self.goals) > 1 else np.zeros(len(states), np.int64)
+        return self._steps_to_go(states, whose)
+
+    def _steps_to_go(self, states: Array, problems: Ints) -> Array:
         """Return the steps (b,) from states (b, n) to the goals of their problems (b,): a mean over landmarks near."""
         graph, finite = self.landmarks, np.isfinite(states.sum(axis=1))
         squares = square_distances(np.where(finite[:, None], states, 0.0), graph.places)

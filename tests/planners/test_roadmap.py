@@ -13,6 +13,7 @@ from e2c_control.planners import (
     LinearDynamics,
     Memory,
     QuadraticCost,
+    RaisedCost,
     Remembering,
     Roadmap,
     RoadmapCost,
@@ -177,6 +178,41 @@ def test_memory_replaces_the_model_near_what_it_saw_and_nowhere_else():
     predicted = np.einsum("bij,bj->bi", local.A, states) + np.einsum("bij,bj->bi", local.B, controls) + local.o
     np.testing.assert_allclose(predicted, after)
     np.testing.assert_allclose(model.rollout(states, controls[:, None])[:, 1], after)
+
+
+class Hollow(QuadraticCost):
+    """Steps to go that are wrong around -1: what comes next is no nearer to the goal at 0."""
+
+    def value(self, states, controls, problems):
+        x = states[:, 1:, 0]
+        return (np.abs(x) - 1.5 * np.maximum(1 - np.abs(x + 1), 0)).sum(1)
+
+
+def test_what_was_left_without_coming_nearer_is_raised_until_another_way_is_shorter():
+    cost, model, state, memory = Hollow([0.0], [[1.0]], [[1.0]]), LinearDynamics([[1.0]], [[1.0]]), -2.5, None
+    visited = {False: list[float](), True: list[float]()}
+    for raising, places in visited.items():
+        state, memory = np.array([[-2.5]]), Memory.empty(1, 1)
+        for _ in range(20):
+            seen = RaisedCost(cost, memory, 1.0, 1.0) if raising else cost
+            plan = Roadmap(samples=9)(model, seen, state, 1, Limits.symmetric(0.5, 1))
+            after = state + plan.controls[:, 0]
+            to_go, left = (float(seen.value(np.stack((x, x), 1), np.zeros((1, 1, 1)), [0])[0]) for x in (state, after))
+            memory, state = memory.nearer(state[0], 2 + to_go, 2 + left), after
+            places.append(float(state[0, 0]))
+    assert set(visited[False][-5:]) == {-1.0}
+    assert max(visited[True]) > -0.3
+
+
+@pytest.mark.parametrize(
+    ("to_go", "left", "height"),
+    [(5.0, 4.0, 0.0), (5.0, 5.0, 1.0), (5.0, 5.5, 1.5), (0.5, 0.8, 0.0), (np.inf, np.inf, 0.0), (5.0, np.nan, 0.0)],
+)
+def test_a_stalled_place_has_a_step_more_to_go_than_what_followed(to_go, left, height):
+    memory = Memory.empty(2, 1).nearer(np.zeros(2), to_go, left)
+    np.testing.assert_allclose(
+        memory.raised(np.array([[0.0, 0.0], [0.0, 0.5], [2.0, 0.0]]), 2.0), [height, height / 2, 0]
+    )
 
 
 def test_what_may_be_blocked_is_weighed_by_its_chance():
