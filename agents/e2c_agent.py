@@ -271,7 +271,10 @@ class E2CAgent(EmbeddedAgent):
         latents = self.options.encode(self.embedding, goals)
         # One goal is everybody's, however many they are.
         goal = latents[0] if len(latents) == 1 else latents
-        self._goal_images, self._goal_latents, self._mpc = goals, goal, self.options.controller(self.embedding, goal)
+        cost = None if self._mpc is None else self._mpc.cost
+        known = cost.landmarks if isinstance(cost, RoadmapCost) else None
+        self._goal_images, self._goal_latents = goals, goal
+        self._mpc = self.options.controller(self.embedding, goal, known)
 
     def _forget_plans(self) -> None:
         """Forget goals encoded and matrices copied, which belong to the embedding of then."""

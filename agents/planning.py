@@ -215,8 +215,11 @@ class PlanningOptions:
         encode = encode_places if self.by_places else encode_means
         return encode(embedding, observations, finite=finite)
 
-    def controller(self, embedding: Embedding, goals: Array) -> MPC:
-        """Return a receding-horizon controller to the goal (k,) of all, or one for each (N, k), by `encode`."""
+    def controller(self, embedding: Embedding, goals: Array, landmarks: Landmarks | None = None) -> MPC:
+        """Return a receding-horizon controller to the goal (k,) of all, or one for each (N, k), by `encode`.
+
+        Landmarks are those of an earlier controller of the same embedding, which know the ways to its goals.
+        """
         k, m = embedding.config.latent_dim, embedding.action_dim
         if self.frame_filter is not None and len(self.frame_filter.frame_variance) != k:
             known = len(self.frame_filter.frame_variance)
@@ -227,7 +230,7 @@ class PlanningOptions:
                 "all, or one for each."
             )
         if self.by_places:
-            return self._roadmap(embedding, goals)
+            return self._roadmap(embedding, goals, landmarks)
         linearization = self.linearization or "jacobian"
         dynamics: Dynamics = planning_model(embedding.transition, linearization)
         if self.disagreement:
@@ -241,12 +244,13 @@ class PlanningOptions:
             dynamics = RememberControl(dynamics)
         return MPC(self.make_planner(), dynamics, self.cost(dynamics, goals), self.horizon, Limits.symmetric(1.0, m))
 
-    def _roadmap(self, embedding: Embedding, goals: Array) -> MPC:
+    def _roadmap(self, embedding: Embedding, goals: Array, landmarks: Landmarks | None) -> MPC:
         graph = None if embedding.reachability is None else embedding.reachability.graph()
         if graph is None or embedding.passage is None:
             raise InputError("The embedding knows no ways around walls: train the recipe 'unfold-roadmap'.")
         dynamics, limits = PassageDynamics(embedding.passage), Limits.symmetric(1.0, embedding.action_dim)
-        return MPC(self.make_planner(), dynamics, self.cost(dynamics, goals, graph), self.horizon, limits)
+        landmarks = landmarks or graph.in_model(dynamics.moves, limits)
+        return MPC(self.make_planner(), dynamics, self.cost(dynamics, goals, landmarks), self.horizon, limits)
 
     def cost(self, dynamics: Dynamics, goals: Array, landmarks: Landmarks | None = None) -> Cost:
         """Return the cost of reaching the goal (k,) of all, or one for each (N, k), by landmarks if there are any."""

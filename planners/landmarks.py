@@ -8,12 +8,15 @@ and leave it at the other. Such cells break the Markov property, which shows it 
 a place came from says nothing of where it goes next, beyond that both are near the place.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
 from e2c_control.planners.checks import Array, Bools, Ints
+from e2c_control.planners.plan import Limits
+from e2c_control.planners.sampling import spread
 
 FAR = 8
 """Steps from which on two cells count as far apart, where cells are tested: as far as the search goes."""
@@ -22,6 +25,53 @@ EXCESS = 2.0
 the cell of the picture in which the agent is hidden, and at most 0.6 in any other."""
 VISITS = 4
 """Visits below which a cell is not tested."""
+REACH = 2
+"""Recorded steps within which landmarks count for a state that is reached in one step."""
+NEAR = 6
+"""Landmarks that the steps of a state are a mean of."""
+BLUR = 0.5
+"""Distance beyond the nearest landmark, in steps, at which another one counts e times less."""
+LOST = 99.0
+"""Steps that a landmark counts from which no path leads to the goal."""
+CONTROLS, MOST_CONTROLS = 25, 81
+"""Controls by which steps are counted in a model, and how many of them where so few would be too coarse a grid."""
+UNLIKELY = 0.05
+"""Least chance that a move is tried with."""
+TOLERANCE, SWEEPS = 1e-3, 500
+"""Change of the expected steps below which their iteration ends, and most sweeps over the landmarks."""
+
+Moves = Callable[[Array, Array], tuple[Array, Array]]
+"""Chances (b,) that states (b, n) move under controls (b, m), and where to if they do (b, n)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """What a model says of each of S controls at each of L landmarks.
+
+    Attributes:
+        attempts: how often it is tried until it moves, in the mean, (L, S).
+        cells: landmarks near to where it leads, (L, S, NEAR).
+        weights: theirs in the mean, (L, S, NEAR).
+    """
+
+    attempts: Array
+    cells: Ints
+    weights: Array
+
+    def relax(self, steps: Array, fixed: Bools) -> Array:
+        """Return the expected steps (L,) to those that are `fixed`, from an upper bound of them, by value iteration.
+
+        V = min over controls of the attempts until the move succeeds + the mean of V where it leads: a stochastic
+        shortest path of which each state's value is a mean of landmarks' (Gordon 1995), so that the iteration
+        contracts.
+        """
+        for _ in range(SWEEPS):
+            onward = np.einsum("lsk,lsk->ls", self.weights, steps[self.cells])
+            better = np.where(fixed, steps, np.minimum((self.attempts + onward).min(1), LOST))
+            if np.abs(better - steps).max() < TOLERANCE:
+                break
+            steps = better
+        return better
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +83,14 @@ class Landmarks:
         moves: whether a step led from one cell to another, (L, L).
         aliased: which cells hold several places, (L,): no path leads through them.
         scale: length of a typical step, in units of the states.
+        tried: what a model says of the moves: then steps are those that the model expects to take, see `in_model`.
     """
 
     places: Array
     moves: Bools
     aliased: Bools
     scale: float
+    tried: Tried | None = None
     _steps: dict[int, Array] = field(default_factory=dict[int, Array], repr=False)
 
     @classmethod
@@ -69,10 +121,74 @@ class Landmarks:
         cells = self.cells(goals, sound=True)
         missing = [cell for cell in dict.fromkeys(cells.tolist()) if cell not in self._steps]
         if missing:
-            single = self.moves & ~self.aliased & ~self.aliased[:, None]
-            found = steps_between(single.T, np.array(missing))
+            found = steps_between(self._single.T, np.array(missing))
+            if self.tried is not None:
+                found = np.stack([self._expected(*pair) for pair in zip(missing, found, strict=True)])
             self._steps.update(zip(missing, found, strict=True))
         return np.stack([self._steps[cell] for cell in cells.tolist()])
+
+    def _expected(self, goal: int, steps: Array) -> Array:
+        """Return the steps (L,) that the model expects to take, where recorded ones lead to the goal's cell at all."""
+        assert self.tried is not None
+        home = np.linalg.norm(self.places - self.places[goal], axis=1) / self.scale
+        fixed = np.isinf(steps) | (home < 1)
+        return self.tried.relax(np.where(home < 1, home, np.where(np.isinf(steps), LOST, steps)), fixed)
+
+    def in_model(self, moves: Moves, limits: Limits) -> "Landmarks":
+        """Return the landmarks with the steps that a model expects to take, by the best of some controls in each.
+
+        A recorded step is of any length and direction; the model's are as long as it may, and cost more where they may
+        be blocked. That recorded steps lead on from one cell to the next stays a condition.
+        """
+        dim = len(limits.low)
+        controls = spread(limits, CONTROLS if 3**dim < CONTROLS else MOST_CONTROLS, np.random.default_rng(0))
+        states, given = np.repeat(self.places, len(controls), axis=0), np.tile(controls, (len(self.places), 1))
+        chance, landings = moves(states, given)
+        shape = (len(self.places), len(controls))
+        cells, weights = self.around(np.arange(len(self.places)), landings.reshape(*shape, -1))
+        attempts = 1.0 / np.maximum(chance, UNLIKELY)
+        return replace(self, tried=Tried(attempts.reshape(shape), cells, weights), _steps={})
+
+    def within_reach(self, cells: Ints, others: Ints) -> Bools:
+        """Return which of some cells (b,) recorded steps lead from to others (b,), in `REACH` steps."""
+        return np.isfinite(self._hops[cells, others])
+
+    def around(self, cells: Ints, states: Array) -> tuple[Ints, Array]:
+        """Return the landmarks (G, S, K) near to states (G, S, n) that are a step from cells (G,), and their weights.
+
+        Only those count that recorded steps lead to from the cell: another side of a wall may look near.
+        """
+        reached = self._reached[cells]
+        squares = np.square(states).sum(2)[:, :, None] + self._squares[reached][:, None]
+        squares -= 2.0 * states @ self.places[reached].swapaxes(1, 2)
+        squares = np.where(self._known[cells][:, None], np.maximum(squares, 0.0), np.inf)
+        near = np.argpartition(squares, min(NEAR, squares.shape[2]) - 1, axis=2)[..., :NEAR]
+        distances = np.sqrt(np.take_along_axis(squares, near, axis=2))
+        weights = np.exp((distances.min(2, keepdims=True) - distances) / (BLUR * self.scale))
+        found = np.take_along_axis(np.broadcast_to(reached[:, None], squares.shape), near, axis=2)
+        return found, weights / weights.sum(2, keepdims=True)
+
+    @cached_property
+    def _single(self) -> Bools:
+        """The moves between cells that are single places, (L, L)."""
+        return self.moves & ~self.aliased & ~self.aliased[:, None]
+
+    @cached_property
+    def _squares(self) -> Array:
+        return np.square(self.places).sum(1)
+
+    @cached_property
+    def _hops(self) -> Array:
+        return steps_between(self._single, np.arange(len(self.places)), REACH)
+
+    @cached_property
+    def _reached(self) -> Ints:
+        """The landmarks within `REACH` of each, nearest first, (L, M); `_known` says of which that is true."""
+        return np.argsort(self._hops, axis=1, kind="stable")[:, : int(np.isfinite(self._hops).sum(1).max())]
+
+    @cached_property
+    def _known(self) -> Bools:
+        return np.isfinite(np.take_along_axis(self._hops, self._reached, axis=1))
 
     def way(self, state: Array, goal: Array, length: int) -> Ints:
         """Return the cells (length,) of a shortest path from a state (n,) to a goal (n,), the last one repeated."""

@@ -62,7 +62,7 @@ class Memory:
         Both counts are with what was raised before. No step is worth more than one: a state has a step more to go than
         the best that follows, so that is what it is raised to.
         """
-        if not ARRIVED <= left < np.inf or left < to_go - NEARER:
+        if min(left, to_go) < ARRIVED or not left < np.inf or left < to_go - NEARER:
             return self
         heights = np.append(self.heights, 1.0 + left - to_go)
         return replace(self, stalls=np.vstack((self.stalls, state)), heights=heights)
@@ -86,12 +86,13 @@ class Remembering:
 
     def __init__(self, dynamics: Dynamics, memory: Memory, scale: float) -> None:
         self._dynamics, self._memory, self._scale = dynamics, memory, scale
+        self._hurdle = dynamics if isinstance(dynamics, HurdleDynamics) else None
         self.state_dim, self.control_dim = dynamics.state_dim, dynamics.control_dim
 
     def moves(self, states: Array, controls: Array) -> tuple[Array, Array]:
         """Return chances (b,) to move and landings (b, n), as `HurdleDynamics` do; what is remembered is certain."""
-        if isinstance(self._dynamics, HurdleDynamics):
-            chance, landings = self._dynamics.moves(states, controls)
+        if self._hurdle is not None:
+            chance, landings = self._hurdle.moves(states, controls)
         else:
             chance, landings = np.ones(len(states)), self._dynamics.step(states, controls)
         known, changes = self._recalled(states, controls)

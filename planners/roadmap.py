@@ -5,7 +5,7 @@ observations, by a learnt distance); Savinov, Dosovitskiy, Koltun, "Semi-paramet
 ICLR 2018 (a graph that temporal closeness of images makes).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -13,22 +13,16 @@ from numpy.typing import ArrayLike
 
 from e2c_control.errors import InputError
 from e2c_control.fields import TwoOrMoreAtOnce, check
-from e2c_control.planners.checks import Array, Ints, real
+from e2c_control.planners.checks import Array, Bools, Ints, real
 from e2c_control.planners.costs import Cost, finite_cost
 from e2c_control.planners.dynamics import Dynamics
-from e2c_control.planners.landmarks import Landmarks, square_distances
-from e2c_control.planners.plan import Plan
+from e2c_control.planners.landmarks import LOST, UNLIKELY, Landmarks
+from e2c_control.planners.plan import Plan, StopReason
 from e2c_control.planners.planner import CheckedPlanner, PlanningProblem
-from e2c_control.planners.sampling import Population
+from e2c_control.planners.sampling import Population, spread
 
-NEAR = 6
-"""Landmarks that the value of a state is a mean of."""
-BLUR = 0.5
-"""Distance beyond the nearest landmark, in steps, at which another one counts e times less."""
 HOME = 2.0
 """Steps from the goal within which the distance to it counts, where it is less than the way between cells."""
-LOST = 99.0
-"""Steps that a landmark counts from which no path leads to the goal."""
 
 
 @runtime_checkable
@@ -56,7 +50,7 @@ class RoadmapCost(Cost):
         self.landmarks, self.step_weight = landmarks, step_weight
         self.goals = real("the goals", np.atleast_2d(np.asarray(goals, np.float64)), (None, landmarks.places.shape[1]))
         self.control_weight = real("control_weight", control_weight, (None, None))
-        steps = landmarks.steps_to(self.goals)
+        steps, self._goal_cells = landmarks.steps_to(self.goals), landmarks.cells(self.goals, sound=True)
         self._steps = np.where(np.isfinite(steps), steps, LOST)
 
     def check(self, problems: int, state_dim: int, control_dim: int) -> None:
@@ -71,30 +65,38 @@ class RoadmapCost(Cost):
 
     def value(self, states: Array, controls: Array, problems: Ints) -> Array:
         whose = np.zeros_like(problems) if len(self.goals) == 1 else problems
-        later = states[:, 1:]  # the first state is given
-        rows = np.repeat(whose, later.shape[1])
-        steps = self._steps_to_go(later.reshape(len(rows), -1), rows).reshape(len(states), -1).sum(1)
+        steps = np.zeros(len(states))
+        for t in range(states.shape[1] - 1):  # the first state is given
+            # Rows of the same states stand side by side, where many controls are tried: look each of them up once.
+            new, begun = _first_of_runs(states[:, t : t + 2], whose), _first_of_runs(states[:, t], whose)
+            cells = self.landmarks.cells(states[begun, t], sound=True)[np.cumsum(begun) - 1]
+            steps += self._steps_to_go(cells[new], states[new, t + 1], whose[new])[np.cumsum(new) - 1]
         return self.step_weight * steps + np.einsum("bti,ij,btj->b", controls, self.control_weight, controls)
 
     def to_go(self, states: Array) -> Array:
         """Return the steps (N,) from a state of each problem (N, n) to its goal."""
         whose = np.arange(len(states)) if len(self.goals) > 1 else np.zeros(len(states), np.int64)
-        return self._steps_to_go(states, whose)
+        return self._steps_to_go(self.landmarks.cells(states, sound=True), states, whose)
 
-    def _steps_to_go(self, states: Array, problems: Ints) -> Array:
-        """Return the steps (b,) from states (b, n) to the goals of their problems (b,): a mean over landmarks near."""
+    def _steps_to_go(self, cells: Ints, states: Array, problems: Ints) -> Array:
+        """Return the steps (b,) from states (b, n), a step from cells (b,), to the goals of their problems (b,)."""
         graph, finite = self.landmarks, np.isfinite(states.sum(axis=1))
-        squares = square_distances(np.where(finite[:, None], states, 0.0), graph.places)
-        squares[:, graph.aliased] = np.inf
-        count = min(NEAR, squares.shape[1])
-        near = np.argpartition(squares, count - 1, axis=1)[:, :count]
-        distances = np.sqrt(np.take_along_axis(squares, near, axis=1))
-        weights = np.exp(-(distances - distances.min(1, keepdims=True)) / (BLUR * graph.scale))
-        left = np.take_along_axis(self._steps[problems], near, axis=1)
-        steps: Array = np.einsum("bi,bi->b", left, weights) / weights.sum(1)
+        known = np.where(finite[:, None], states, 0.0)
+        one = bool((cells == cells[0]).all())
+        near, weights = graph.around(cells[:1], known[None]) if one else graph.around(cells, known[:, None])
+        near, weights = (found.reshape(len(states), -1) for found in (near, weights))
+        steps: Array = np.einsum("bk,bk->b", self._steps[problems[:, None], near], weights)
         home = np.linalg.norm(states - self.goals[problems], axis=1) / graph.scale
-        steps = np.where(home < HOME, np.minimum(steps, home), steps)
+        at_home = (home < HOME) & graph.within_reach(cells, self._goal_cells[problems])
+        steps = np.where(at_home, np.minimum(steps, home), steps)
         return np.where(finite, steps + 0.05 * np.minimum(home, 5.0), np.inf)  # a slope within a cell
+
+
+def _first_of_runs(states: Array, problems: Ints) -> Bools:
+    """Return which rows (b,) differ from those before them, in states (b, ...) or problem (b,)."""
+    rows = states.reshape(len(states), -1)
+    same = (rows[1:] == rows[:-1]).all(1) & (problems[1:] == problems[:-1])
+    return np.concatenate(([True], ~same))
 
 
 @dataclass(frozen=True)
@@ -113,39 +115,46 @@ class Roadmap(CheckedPlanner):
         check(self)
 
     def plan(self, problem: PlanningProblem, rng: np.random.Generator) -> Plan:
-        # One that may be blocked is not compared with the old plan, whose cost is that of the likelier outcome alone.
+        tried, states = spread(problem.limits, self.samples, rng), [problem.states]
         hurdle = problem.dynamics if isinstance(problem.dynamics, HurdleDynamics) else None
-        search = Population.begin(problem)
-        controls = np.empty_like(search.mean)
-        tried, states = self._tried(problem, rng), problem.states
+        controls = np.empty((len(states[0]), problem.horizon, problem.limits.low.size))
         for t in range(problem.horizon):
-            controls[:, t] = tried[self._values(problem, hurdle, states, tried).argmin(1)]
-            states = problem.dynamics.step(states, controls[:, t])
-        value = search.evaluate(controls[:, None])[:, 0]
-        if hurdle is not None:
-            search.best_controls, search.best_cost = controls, value
-            search.history = [value]
-        return search.plan(iterations=1)
+            values, likely = self._values(problem, hurdle, states[t], tried)
+            best = values.argmin(1)
+            controls[:, t] = tried[best]
+            states.append(likely[np.arange(len(best)), best])
+        if hurdle is None:
+            search = Population.begin(problem)
+            search.evaluate(controls[:, None])
+            return search.plan(iterations=1)
+        # One that may be blocked is not compared with the old plan, whose cost is that of the likelier outcome alone.
+        path = np.stack(states, axis=1)
+        cost = finite_cost(problem.cost, path, controls, np.arange(len(path)))
+        reason = np.where(np.isfinite(cost), StopReason.ITERATIONS, StopReason.NON_FINITE)
+        return replace(
+            Plan.guess(controls, path.shape[2]),
+            states=path,
+            cost=cost,
+            cost_history=cost[:, None],
+            iterations=np.ones(len(path), np.int64),
+            stop_reason=reason.astype(np.int64),
+        )
 
-    def _tried(self, problem: PlanningProblem, rng: np.random.Generator) -> Array:
-        low, high = problem.limits.low, problem.limits.high
-        levels = int(self.samples ** (1 / len(low)) + 1e-9)
-        if levels < 3:
-            return rng.uniform(low, high, (self.samples, len(low)))
-        grid = np.indices((levels,) * len(low)).reshape(len(low), -1).T / (levels - 1)
-        return low + (high - low) * grid
-
-    def _values(self, problem: PlanningProblem, hurdle: HurdleDynamics | None, states: Array, tried: Array) -> Array:
-        """Return the costs (N, S) of being where each of the tried controls (S, m) leads to from states (N, n)."""
+    def _values(
+        self, problem: PlanningProblem, hurdle: HurdleDynamics | None, states: Array, tried: Array
+    ) -> tuple[Array, Array]:
+        """Return the costs (N, S) of where controls (S, m) lead to from states (N, n), and where that is, (N, S, n)."""
         problems, controls = np.repeat(np.arange(len(states)), len(tried)), np.tile(tried, (len(states), 1))
-        before = states[problems]
+        before, shape = states[problems], (len(states), len(tried))
 
         def cost(after: Array) -> Array:
             return finite_cost(problem.cost, np.stack((before, after), axis=1), controls[:, None], problems)
 
         if hurdle is None:
-            value = cost(problem.dynamics.step(before, controls))
-        else:
-            chance, landings = hurdle.moves(before, controls)
-            value = chance * cost(landings) + (1.0 - chance) * cost(before)
-        return value.reshape(len(states), -1)
+            after = problem.dynamics.step(before, controls)
+            return cost(after).reshape(shape), after.reshape(*shape, -1)
+        chance, landings = hurdle.moves(before, controls)
+        chance = np.maximum(chance, UNLIKELY)  # a move that is surely blocked would be a way to stand still
+        value = chance * cost(landings) + (1.0 - chance) * cost(before)
+        likely = np.where(chance[:, None] > 0.5, landings, before)
+        return value.reshape(shape), likely.reshape(*shape, -1)

@@ -12,11 +12,32 @@ from e2c_control.errors import InputError, whole
 from e2c_control.fields import Count, CountOrZero, Positive, ShareBelowOne, check
 from e2c_control.planners.checks import Array
 from e2c_control.planners.costs import finite_cost
-from e2c_control.planners.plan import Plan, StopReason
+from e2c_control.planners.plan import Limits, Plan, StopReason
 from e2c_control.planners.planner import CheckedPlanner, PlanningProblem
 
 if TYPE_CHECKING:
     from e2c_control.planners.engine import Engine
+
+
+def bounded(limits: Limits) -> Limits:
+    """Return limits within which controls are drawn, after refusing those with an open side."""
+    open_side = ~np.isfinite(limits.low) | ~np.isfinite(limits.high)
+    if open_side.any():
+        raise InputError(
+            f"Control {int(np.argmax(open_side))} has no limit on some side, and a sampling planner draws from the "
+            "range between the limits: give finite ones."
+        )
+    return limits
+
+
+def spread(limits: Limits, samples: int, rng: np.random.Generator) -> Array:
+    """Return at most so many controls (S, m) on a grid over limits; as many draws, where it had less than 3 values."""
+    low, high = bounded(limits).low, limits.high
+    levels = int(samples ** (1 / len(low)) + 1e-9)
+    if levels < 3:
+        return rng.uniform(low, high, (samples, len(low)))
+    grid = np.indices((levels,) * len(low)).reshape(len(low), -1).T / (levels - 1)
+    return low + (high - low) * grid
 
 
 @dataclass(eq=False)
@@ -39,13 +60,8 @@ class Population:
         """Start at the warm start, or at the allowed control nearest to zero."""
         from e2c_control.planners.engine import engine_for  # loads numba: not before
 
-        limits, mean, nothing = problem.limits, problem.start(), np.full(len(problem.states), np.inf)
-        open_side = ~np.isfinite(limits.low) | ~np.isfinite(limits.high)
-        if open_side.any():
-            raise InputError(
-                f"Control {int(np.argmax(open_side))} has no limit on some side, and a sampling planner draws from the "
-                "range between the limits: give finite ones."
-            )
+        limits, mean = bounded(problem.limits), problem.start()
+        nothing = np.full(len(problem.states), np.inf)
         width = (limits.high - limits.low) / 2
         search = cls(engine_for(problem.dynamics), problem, mean, width, mean.copy(), nothing, [])
         search.evaluate(mean[:, None])

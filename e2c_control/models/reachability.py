@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from e2c_control.models.layers import mlp
+from e2c_control.models.layers import last_linear, mlp
 from e2c_control.models.network_copy import NetworkCopy
 from e2c_control.planners.dynamics import Linearization, rollout_by_steps
 from e2c_control.planners.landmarks import Landmarks
@@ -78,16 +78,19 @@ class Reachability(nn.Module):
 class Passage(nn.Module):
     """Where an action leads from a place, if nothing blocks it, and the chance that nothing does: a hurdle model.
 
+    The chance is of the place where the move would land, too: what blocks is mostly there. On walls, that tells three
+    quarters of the blocked moves, and without it three fifths.
+
     Args:
         dim: of a place.
         action_dim: m.
-        hidden: width of the two hidden layers.
+        hidden: width of the hidden layers, two of each network.
     """
 
     def __init__(self, dim: int, action_dim: int, hidden: int = 128) -> None:
         super().__init__()
-        self.body = mlp(dim + action_dim, (hidden, hidden), nn.SiLU, final=True)
-        self.head = nn.Linear(hidden, 1 + dim)
+        self.move = mlp(dim + action_dim, (hidden, hidden, dim), nn.SiLU)
+        self.chance = mlp(2 * dim + action_dim, (hidden, hidden, 1), nn.SiLU)
         self.log_deviation = nn.Parameter(torch.zeros(dim))
         self.register_buffer("centre", torch.zeros(dim))
         self.register_buffer("spread", torch.ones(dim))
@@ -100,31 +103,37 @@ class Passage(nn.Module):
 
     def forward(self, places: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
         """Return log odds (...) that actions (..., m) move from places (..., d), and the displacements (..., d)."""
-        standard = (places - self.get_buffer("centre")) / self.get_buffer("spread")
-        outputs = self.head(self.body(torch.cat([standard, ACTION_GAIN * actions], dim=-1)))
-        return outputs[..., 0], outputs[..., 1:]
+        inputs = torch.cat([self._standard(places), ACTION_GAIN * actions], dim=-1)
+        displacements = self.move(inputs)
+        landings = self._standard(places + displacements.detach())
+        return self.chance(torch.cat([landings, inputs], dim=-1))[..., 0], displacements
+
+    def _standard(self, places: Tensor) -> Tensor:
+        return (places - self.get_buffer("centre")) / self.get_buffer("spread")
 
 
 class PassageDynamics:
     """A passage model for planners: `HurdleDynamics` over places, in float64 NumPy."""
 
     def __init__(self, passage: Passage) -> None:
-        self._network = NetworkCopy(passage.body, passage.head)
-        spread = passage.get_buffer("spread").double().cpu().numpy()
-        self._shift = np.concatenate(
-            (passage.get_buffer("centre").double().cpu().numpy(), np.zeros(passage.action_dim))
+        self._move, self._chance = (NetworkCopy(net[:-1], last_linear(net)) for net in (passage.move, passage.chance))
+        self._centre, self._spread = (
+            passage.get_buffer(name).double().cpu().numpy().copy() for name in ("centre", "spread")
         )
-        self._gain = np.concatenate((1.0 / spread, np.full(passage.action_dim, ACTION_GAIN)))
         self.state_dim, self.control_dim = passage.dim, passage.action_dim
 
     def moves(self, states: Array, controls: Array) -> tuple[Array, Array]:
         """Return the chances (b,) that places (b, d) change under actions (b, m), and where to if they do (b, d)."""
-        outputs = self._network.outputs(self._inputs(states, controls))
-        with np.errstate(over="ignore"):
-            return 1.0 / (1.0 + np.exp(-outputs[:, 0])), states + outputs[:, 1:]
+        inputs = self._inputs(states, controls)
+        return self._moved(inputs, states + self._move.outputs(inputs))
 
     def _inputs(self, states: Array, controls: Array) -> Array:
-        return (np.concatenate((states, controls), axis=1) - self._shift) * self._gain
+        return np.concatenate(((states - self._centre) / self._spread, ACTION_GAIN * controls), axis=1)
+
+    def _moved(self, inputs: Array, landings: Array) -> tuple[Array, Array]:
+        seen = np.concatenate(((landings - self._centre) / self._spread, inputs), axis=1)
+        with np.errstate(over="ignore"):
+            return 1.0 / (1.0 + np.exp(-self._chance.outputs(seen)[:, 0])), landings
 
     def step(self, states: Array, controls: Array) -> Array:
         """Return the likelier outcome (b, d)."""
@@ -137,9 +146,11 @@ class PassageDynamics:
 
     def linearize(self, states: Array, controls: Array) -> Linearization:
         """Return A, B, o of the likelier outcome."""
-        outputs, tangents = self._network.outputs_and_tangents(self._inputs(states, controls))
-        moved, d = outputs[:, 0] > 0, self.state_dim
-        jacobian = np.where(moved[:, None, None], tangents[..., 1:].swapaxes(1, 2) * self._gain, 0.0)
+        inputs, d = self._inputs(states, controls), self.state_dim
+        displacements, tangents = self._move.outputs_and_tangents(inputs)
+        chance, landings = self._moved(inputs, states + displacements)
+        moved, gain = chance > 0.5, np.concatenate((1.0 / self._spread, np.full(self.control_dim, ACTION_GAIN)))
+        jacobian = np.where(moved[:, None, None], tangents.swapaxes(1, 2) * gain, 0.0)
         A, B = jacobian[..., :d] + np.eye(d), jacobian[..., d:]
-        after = states + np.where(moved[:, None], outputs[:, 1:], 0.0)
+        after = np.where(moved[:, None], landings, states)
         return Linearization(A, B, after - np.einsum("nij,nj->ni", A, states) - np.einsum("nij,nj->ni", B, controls))

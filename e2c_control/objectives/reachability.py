@@ -11,6 +11,9 @@ from e2c_control.objectives.contrastive import square_distances
 from e2c_control.objectives.term import Term
 from e2c_control.objectives.unrolled import Unrolled
 
+SAME = 1e-3
+"""Distance of places, of which a step is about 1, below which they are of the same image: but for rounding."""
+
 
 class Reachable(Term):
     """Cross-entropy of identifying which image of the batch a window leads to within its K steps, nats.
@@ -36,7 +39,8 @@ class PassageLikelihood(Term):
     """Negative log likelihood of the next places under the embedding's `Passage`, nats per step and dimension.
 
     A mixture of two Gaussians: moved by the predicted displacement, or stayed. Which of them a recorded move was is
-    never labelled, and no threshold says what counts as blocked. Places are given: the term trains the passage alone.
+    not labelled, but where the image is the same as before: that stayed. Places are given: the term trains the passage
+    alone.
     """
 
     of_features = True
@@ -54,4 +58,5 @@ class PassageLikelihood(Term):
 
         moved = logsigmoid(log_odds) + log_density(change - displacements)
         stayed = logsigmoid(-log_odds) + log_density(change)
-        return -torch.logaddexp(moved, stayed).mean() / passage.dim
+        likelihood = torch.where(change.norm(dim=-1) < SAME, logsigmoid(-log_odds), torch.logaddexp(moved, stayed))
+        return -likelihood.mean() / passage.dim

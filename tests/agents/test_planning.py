@@ -47,7 +47,8 @@ def surveyed(agent: E2CAgent) -> E2CAgent:
     assert embedding.reachability is not None
     assert embedding.passage is not None
     with torch.no_grad():
-        embedding.passage.head.bias.fill_(2.0)  # it expects to be moved by more than a step
+        for net in (embedding.passage.move, embedding.passage.chance):
+            net[-1].bias.fill_(2.0)  # type: ignore[operator]  # it expects to be moved by more than a step
     embedding.reachability.keep(graph, np.zeros((40, 2)))
     return E2CAgent.from_embedding(embedding, agent.options)
 

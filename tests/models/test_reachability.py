@@ -59,7 +59,7 @@ def test_planners_see_the_model_that_was_trained_and_its_derivatives() -> None:
     states, controls = rng.normal(size=(40, 3)), rng.uniform(-1, 1, (40, 2))
     with torch.no_grad():
         inputs = torch.from_numpy(np.concatenate((states, controls), axis=1)).float()
-        passage.head.bias[0] -= passage(inputs[:, :3], inputs[:, 3:])[0].median()
+        passage.chance[-1].bias -= passage(inputs[:, :3], inputs[:, 3:])[0].median()  # type: ignore[operator]
     model = PassageDynamics(passage)
     log_odds, displacements = passage(torch.from_numpy(states).float(), torch.from_numpy(controls).float())
     assert isinstance(model, HurdleDynamics)

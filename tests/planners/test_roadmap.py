@@ -250,3 +250,64 @@ def test_a_cost_that_does_not_fit_is_refused(graph, change, sentence):
     given = {"landmarks": graph, "goals": GOAL, "step_weight": 1.0, "control_weight": np.eye(2)}
     with pytest.raises(InputError, match=sentence):
         Roadmap()(MODEL, RoadmapCost(**(given | change)), START, 1, LIMITS)
+
+
+def grid_walks(steps=400, episodes=40, wall=()):
+    """Random walks on the grid by one or no node, which never enter the nodes of the wall."""
+    rng, walks = np.random.default_rng(0), []
+    free = [tuple(node) for node in GRID if tuple(node) not in wall]
+    for _ in range(episodes):
+        walk = [np.array(free[rng.integers(len(free))])]
+        for move in rng.integers(-1, 2, (steps, 2)):
+            onward = walk[-1] + move
+            walk.append(onward if tuple(onward) in free else walk[-1])
+        walks.append(np.array(walk, float))
+    return walks
+
+
+def test_steps_in_a_model_are_those_of_its_longest_moves_and_count_the_attempts(monkeypatch):
+    monkeypatch.setattr("e2c_control.planners.landmarks.BLUR", 0.02)  # every state is a landmark here
+
+    def moves(states, controls):  # two nodes a step, and half of all steps downwards fail
+        landings = np.clip(states + 2 * controls, 0, SIDE - 1)
+        return np.where(controls[:, 0] > 0, 0.5, 1.0), landings
+
+    graph, _ = Landmarks.of(grid_walks(), 100)
+    assert len(graph.places) == SIDE**2
+    known = graph.in_model(moves, Limits.symmetric(1.0, 2))
+    recorded, expected = graph.steps_to(np.array([[5.0, 0.0]]))[0], known.steps_to(np.array([[5.0, 0.0]]))[0]
+    at = {tuple(place): i for i, place in enumerate(graph.places.astype(int).tolist())}
+    assert recorded[at[5, 4]] == 4
+    assert expected[at[5, 0]] == 0
+    assert expected[at[5, 4]] == pytest.approx(2.0)  # along the row, two nodes at a time
+    assert expected[at[1, 0]] == pytest.approx(4.0)  # down, where every move is tried twice
+    assert (graph.steps_to(np.array([[5.0, 0.0]]))[0] == recorded).all()  # the graph stays what it was
+
+
+def test_a_wall_that_the_model_does_not_know_is_known_from_what_was_recorded():
+    wall = {(row, 3) for row in range(SIDE - 1)}
+    graph, _ = Landmarks.of(grid_walks(wall=wall), 100)
+    known = graph.in_model(
+        lambda states, controls: (np.ones(len(states)), states + 2 * controls), Limits.symmetric(1.0, 2)
+    )
+    cost = RoadmapCost(known, [0.0, 5.0], 1.0, np.zeros((2, 2)))
+    here, beyond = np.array([[0.0, 2.0]]), np.array([[0.0, 4.0]])
+    jumped = cost.value(np.stack((here, beyond), 1), np.zeros((1, 1, 2)), np.zeros(1, np.int64))
+    assert cost.to_go(beyond) < 1.5
+    assert jumped > 4  # a step from this side is valued by what recorded steps lead to from here
+    rows = np.repeat(np.stack((here, here + np.array([1.0, 0.0])), 1), 5, axis=0)
+    value = cost.value(rows, np.zeros((5, 1, 2)), np.zeros(5, np.int64))
+    assert (value == value[0]).all()
+
+
+def test_one_stays_at_the_goal_by_standing_still_and_not_by_running_into_a_wall():
+    class Corner(FunctionDynamics):
+        def moves(self, states, controls):
+            surely_blocked = controls[:, 0] > 0.9
+            return np.where(surely_blocked, 1e-4, np.abs(controls).max(1).clip(0.02)), states + controls
+
+    graph, _ = Landmarks.of(grid_walks(), 100)
+    dynamics = Corner(lambda states, controls: states + controls, 2, 2)
+    cost = RoadmapCost(graph, [2.0, 2.0], 1000.0, np.eye(2))
+    plan = Roadmap()(dynamics, cost, np.array([[2.0, 2.0]]), horizon=1, limits=Limits.symmetric(1.0, 2))
+    np.testing.assert_array_equal(plan.controls, np.zeros((1, 1, 2)))
