@@ -336,20 +336,20 @@ class E2CAgent(EmbeddedAgent):
         mpc = self._controller(len(observations))
         recent = self._recent(fresh, state, mpc.dynamics.control_dim)
         latents, belief, memories = self.options.encode(self.embedding, observations, finite=False), None, None
-        graph = mpc.cost.landmarks if isinstance(mpc.cost, RoadmapCost) else None
-        if graph is not None:
-            latents, memories = _remember(latents, fresh, state, mpc.dynamics, mpc.cost)
+        roadmap = mpc.cost if isinstance(mpc.cost, RoadmapCost) else None
+        if roadmap is not None:
+            latents, memories = _remember(latents, fresh, state, mpc.dynamics, roadmap)
         if self.options.frame_filter is not None:
             belief = self._fuse(self.options.frame_filter, latents, fresh, state, mpc.dynamics, recent[:, 0])
             latents = belief.mean
 
         def controller(rows: Rows) -> MPC:
             goals = self._goal_latents
-            if graph is not None and memories is not None and goals is not None:
-                memory = memories[int(rows[0])]
+            if roadmap is not None and memories is not None and goals is not None:
+                memory, graph = memories[int(rows[0])], roadmap.landmarks
                 dynamics = Remembering(mpc.dynamics, memory, graph.scale)
                 cost = self.options.cost(dynamics, goals if goals.ndim == 1 else goals[rows], graph)
-                return replace(mpc, dynamics=dynamics, cost=RaisedCost(cost, memory, graph.scale, cost.step_weight))
+                return replace(mpc, dynamics=dynamics, cost=RaisedCost(cost, memory, graph.scale, roadmap.step_weight))
             if goals is None or goals.ndim == 1 or len(rows) == len(goals):
                 return mpc
             return replace(mpc, cost=self.options.cost(mpc.dynamics, goals[rows]))

@@ -67,11 +67,10 @@ class Tried:
         """
         for _ in range(SWEEPS):
             onward = np.einsum("lsk,lsk->ls", self.weights, steps[self.cells])
-            better = np.where(fixed, steps, np.minimum((self.attempts + onward).min(1), LOST))
-            if np.abs(better - steps).max() < TOLERANCE:
+            before, steps = steps, np.where(fixed, steps, np.minimum((self.attempts + onward).min(1), LOST))
+            if np.abs(steps - before).max() < TOLERANCE:
                 break
-            steps = better
-        return better
+        return steps
 
 
 @dataclass(frozen=True, eq=False)

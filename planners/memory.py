@@ -47,7 +47,8 @@ class Memory:
     @classmethod
     def empty(cls, state_dim: int, control_dim: int) -> Self:
         """Return the memory of an episode that begins."""
-        return cls(*(np.zeros((0, size)) for size in (state_dim, control_dim, state_dim, state_dim)), np.zeros(0))
+        states, controls = np.zeros((0, state_dim)), np.zeros((0, control_dim))
+        return cls(states, controls, states, states, np.zeros(0))
 
     def after(self, state: Array, control: Array, predicted: Array, seen: Array, scale: float) -> Self:
         """Return the memory after a step from a state (n,) that was to lead to `predicted` and led to `seen`, (n,)."""

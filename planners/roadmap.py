@@ -84,8 +84,8 @@ class RoadmapCost(Cost):
         known = np.where(finite[:, None], states, 0.0)
         one = bool((cells == cells[0]).all())
         near, weights = graph.around(cells[:1], known[None]) if one else graph.around(cells, known[:, None])
-        near, weights = (found.reshape(len(states), -1) for found in (near, weights))
-        steps: Array = np.einsum("bk,bk->b", self._steps[problems[:, None], near], weights)
+        left = self._steps[problems[:, None], near.reshape(len(states), -1)]
+        steps: Array = np.einsum("bk,bk->b", left, weights.reshape(len(states), -1))
         home = np.linalg.norm(states - self.goals[problems], axis=1) / graph.scale
         at_home = (home < HOME) & graph.within_reach(cells, self._goal_cells[problems])
         steps = np.where(at_home, np.minimum(steps, home), steps)

@@ -116,7 +116,9 @@ class PassageDynamics:
     """A passage model for planners: `HurdleDynamics` over places, in float64 NumPy."""
 
     def __init__(self, passage: Passage) -> None:
-        self._move, self._chance = (NetworkCopy(net[:-1], last_linear(net)) for net in (passage.move, passage.chance))
+        self._move, self._chance = (
+            NetworkCopy(nn.Sequential(*list(net)[:-1]), last_linear(net)) for net in (passage.move, passage.chance)
+        )
         self._centre, self._spread = (
             passage.get_buffer(name).double().cpu().numpy().copy() for name in ("centre", "spread")
         )
