@@ -58,5 +58,5 @@ class PassageLikelihood(Term):
 
         moved = logsigmoid(log_odds) + log_density(change - displacements)
         stayed = logsigmoid(-log_odds) + log_density(change)
-        likelihood = torch.where(change.square().sum(-1) < SAME**2, logsigmoid(-log_odds), torch.logaddexp(moved, stayed))
-        return -likelihood.mean() / passage.dim
+        same = change.square().sum(-1) < SAME**2
+        return -torch.where(same, logsigmoid(-log_odds), torch.logaddexp(moved, stayed)).mean() / passage.dim
