@@ -121,8 +121,9 @@ class QuadraticCost(SmoothCost):
             whole("the number of times of the goal", self.goal.shape[1])
         self.state_weight = _over_time("state_weight", state_weight, n)
         self.control_weight = _over_time("control_weight", control_weight)
-        last = terminal_weight
-        self._terminal_weight = None if last is None else weight("terminal_weight", last, n)
+        self.terminal_weight: Array | None = self.state_weight if self.state_weight.ndim == 2 else None
+        if terminal_weight is not None:
+            self.terminal_weight = weight("terminal_weight", terminal_weight, n)
 
     @property
     def varies(self) -> bool:
@@ -151,8 +152,7 @@ class QuadraticCost(SmoothCost):
             W if W.ndim == 2 else W[np.minimum(rows, len(W) - 1)]
             for W, rows in ((self.state_weight, times), (self.control_weight, times[:-1]))
         )
-        last = Q if Q.ndim == 2 else Q[-1]
-        return goal, Q, R, last if self._terminal_weight is None else self._terminal_weight
+        return goal, Q, R, Q[-1] if self.terminal_weight is None else self.terminal_weight
 
     def check(self, problems: int, state_dim: int, control_dim: int) -> None:
         n, m, goals = self.goal.shape[-1], self.control_weight.shape[-1], len(self.goal)
