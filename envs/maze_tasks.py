@@ -115,7 +115,7 @@ def rooms(
     return _task("E2C/Rooms-v0", system, system.sample_states(10, np.random.default_rng(0)), other_room)
 
 
-def u_maze(*, noise: float = 0.0, max_step: float = 1.0) -> Task:
+def u_maze(*, noise: float = 0.0, max_step: float = 0.7) -> Task:
     """E2C/UMaze-v0: drive from anywhere to anywhere in a corridor with two turns.
 
     A U that lies on its side, of 3 x 3 cells, each 14 pixels wide, with a border around it. The task is this
@@ -137,7 +137,7 @@ def u_maze(*, noise: float = 0.0, max_step: float = 1.0) -> Task:
     return _maze("E2C/UMaze-v0", U_MAZE, 14, 3, noise, max_step)
 
 
-def medium_maze(*, noise: float = 0.0, max_step: float = 1.0) -> Task:
+def medium_maze(*, noise: float = 0.0, max_step: float = 0.7) -> Task:
     """E2C/MediumMaze-v0: drive from anywhere to anywhere in a maze, up to 100 steps away.
 
     A maze of 6 x 6 cells, each 9 pixels wide, with a border of half a cell: 7 x 7 in all. The task is this project's

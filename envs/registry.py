@@ -56,7 +56,7 @@ def make_task(
         horizon: steps in an episode, instead of the task's own number.
         options: what the function that makes the task takes. All of them take ``noise``, the standard deviation of
             the process noise in units of the state (default 0); the planar ones also ``max_step``, the largest
-            displacement per axis in pixels (default 3, in the mazes 1), and the rooms ``size``, ``walls`` and
+            displacement per axis in pixels (default 3, in the mazes 0.7), and the rooms ``size``, ``walls`` and
             ``layout_seed``, see their page. ``goal`` and ``render_mode`` are arguments of the
             environments, see `e2c_control.envs.env.TaskEnv`.
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from e2c_control.data import collect, make_vector_env
 from e2c_control.envs import make_task
 from e2c_control.envs.maze import DISC_GREY, DOOR, WALL_GREY, WALL_THICKNESS, Maze, close
-from e2c_control.envs.navigator import Navigator, free_positions, steps_to_goal
+from e2c_control.envs.navigator import Navigator, free_positions, grid_of, steps_to_goal
 from e2c_control.envs.reference import drive
 from e2c_control.errors import InputError
 
@@ -94,10 +94,28 @@ def test_the_navigator_reaches_200_goals(task):
     first = reached.argmax(0)
     for problem, steps in zip(problems, first, strict=True):
         table = steps_to_goal(task.system, tuple(problem.goal), close)
-        margin = (len(table) - task.system.size - 1) // 2
-        row, column = np.rint(problem.start[:2]).astype(int) + margin
+        spacing, reach = grid_of(task.system)
+        row, column = np.rint(problem.start[:2] / spacing).astype(int) + reach + 1
         assert abs(steps - table[row, column]) <= 1 or np.isinf(table[row, column])
     assert len(np.unique(goals, axis=0)) == 200
+
+
+@pytest.mark.parametrize("max_step", [0.7, 1.5, 2.6])
+@pytest.mark.parametrize("name", ["rooms", "medium"])
+def test_steps_of_no_whole_pixels_are_fully_used(name, max_step):
+    task_id, options = WORLDS[name]
+    task = make_task(task_id, max_step=max_step, **options)
+    problems = task.evaluation_problems(seed=100, n=30)
+    states = drive(task, task.references[0], problems)
+    goals = np.stack([problem.goal for problem in problems])
+    reached = np.stack([close(now, goals) for now in states])
+    assert reached[-1].all()
+    (spacing, reach), moved = grid_of(task.system), np.abs(np.diff(states[..., :2], axis=0)).max(2)
+    for problem, first, moves in zip(problems, reached.argmax(0), moved.T, strict=True):
+        row, column = np.rint(problem.start[:2] / spacing).astype(int) + reach + 1
+        table = steps_to_goal(task.system, tuple(problem.goal), close)
+        assert abs(first - table[row, column]) <= 1 or np.isinf(table[row, column])
+        assert (moves[1 : first - 1] > 0).all(), "it never stands still on its way"
 
 
 @every_world
@@ -107,15 +125,19 @@ def test_there_is_a_way_between_all_places(task):
         assert np.isfinite(steps_to_goal(task.system, tuple(problem.goal), close)[free]).all()
 
 
-@pytest.mark.parametrize("max_step", [1.0, 2.0, 3.0])
+@pytest.mark.parametrize("max_step", [0.7, 1.0, 1.5, 2.0, 2.6, 3.0])
 def test_steps_along_a_straight_corridor(max_step):
     system = Maze(size=48, walls=((10, 0, 48, 48),), max_step=max_step)
-    table, margin = steps_to_goal(system, (6.0, 44.0), close), int(max_step) + 1
-    for column in range(2, 45):
-        assert table[margin + 6, margin + column] == np.ceil(max(0, 44 - column - 4) / max_step)
-    assert np.isinf(table[margin + 20, margin + 20])
+    table, (spacing, reach) = steps_to_goal(system, (6.0, 44.0), close), grid_of(system)
+    row = round(6 / spacing)  # in the grid; where it misses the goal's row, the goal's region begins later
+    first = 44 - np.sqrt(16 - (spacing * row - 6) ** 2)
+    for column in range(int(np.ceil(2 / spacing)) + 1, int(44 / spacing)):
+        least = np.ceil(max(0, np.ceil(first / spacing) - column) / reach)
+        assert table[reach + 1 + row, reach + 1 + column] == least
+        assert least * max_step >= first - spacing * column
+    assert np.isinf(table[reach + 1 + round(20 / spacing), reach + 1 + round(20 / spacing)])
     control = Navigator(system, close)(np.array([[6.0, 10.0]]), np.array([[6.0, 44.0]]), 0, np.random.default_rng(0))
-    assert control[0, 1] == max_step
+    assert control[0, 1] == pytest.approx(max_step, abs=spacing)
 
 
 @given(seed=seeds, walls=st.integers(1, 2), size=st.integers(40, 65))
