@@ -35,7 +35,7 @@ from e2c_control.planners import MPC, Belief, Dynamics, Memory, Plan, RaisedCost
 from e2c_control.planners.mpc import Replan
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.stateful import Groups, State
-from e2c_control.training.presets import RECIPE, StepsScale
+from e2c_control.training.presets import StepsScale
 from e2c_control.training.run import TrainConfig, load_embedding, resolve_device
 
 
@@ -99,7 +99,7 @@ class E2CAgent(EmbeddedAgent):
     Args:
         env: Gymnasium id, task, environment, a function that makes one, a vector of them, or a `DummyVecEnv`.
         recipe: name of a recipe, "my_package:recipe", a function of an `EmbeddingConfig`, or a `Recipe` with its own
-            sizes.
+            sizes; default: unfold-roadmap in a world whose walls block the straight way, unfold in others.
         latent_dim: of the latent space, for a recipe given by name; default: what suits the environment.
         frame_stack: frames in an observation; default: what the environment shows by itself.
         steps_scale: multiplies the recipe's numbers of optimiser steps.
@@ -119,7 +119,7 @@ class E2CAgent(EmbeddedAgent):
     def __init__(
         self,
         env: EnvLike,
-        recipe: str | Make | Recipe = RECIPE,
+        recipe: str | Make | Recipe | None = None,
         *,
         latent_dim: Count | None = None,
         frame_stack: FrameStack | None = None,
@@ -159,8 +159,8 @@ class E2CAgent(EmbeddedAgent):
     def _usual_length(self, world: EnvSource) -> int:
         return EPISODE_LENGTH[default_starts(world.native)]
 
-    def _usual_options(self, world: EnvSource) -> PlanningOptions | None:
-        return None if world.task is None else PlanningOptions.for_task(world.task)
+    def _usual_options(self, world: EnvSource | None) -> PlanningOptions:
+        return PlanningOptions.suiting(self.embedding, None if world is None else world.task)
 
     @property
     def options(self) -> PlanningOptions:

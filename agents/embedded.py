@@ -31,7 +31,7 @@ from e2c_control.objectives.recipes import Make, make_recipe
 from e2c_control.runs.own import followed, sign
 from e2c_control.runs.stateful import Groups, State, gather, loading, put_back, save
 from e2c_control.runs.typed_json import fields_from
-from e2c_control.training.presets import default_embedding
+from e2c_control.training.presets import default_embedding, default_recipe
 from e2c_control.training.run import resolve_device
 
 SAVED: Mapping[str, object] = {
@@ -65,8 +65,8 @@ class EmbeddedAgent:
             seed: of everything.
         """
         kind = self.options_class
-        self._options: Any = kind() if options is None else of_class("options", options, kind)
         self.embedding = of_class("embedding", embedding, Embedding).eval()
+        self._options: Any = of_class("options", self._usual_options(None) if options is None else options, kind)
         self.seed = whole("seed", seed, least=0)
         self.num_timesteps = self._steps_taken = 0
         self.logger = Logger(None, [])
@@ -92,7 +92,7 @@ class EmbeddedAgent:
     def _begin_untrained(
         self,
         env: EnvLike,
-        recipe: str | Make | Recipe,
+        recipe: str | Make | Recipe | None,
         options: object,
         *,
         latent_dim: int | None = None,
@@ -115,12 +115,15 @@ class EmbeddedAgent:
         length = self._usual_length(world) if episode_length is None else episode_length
         if latent_dim is not None and isinstance(recipe, Recipe):
             raise InputError("latent_dim belongs to a recipe given by name: this one has sizes of its own.")
+        recipe = default_recipe(world.task) if recipe is None else recipe
         if not isinstance(recipe, Recipe):
             recipe = self._own_recipe(make_recipe(recipe, default_embedding(world.frame_shape, latent_dim, world.task)))
         recipe = recipe.scaled(steps_scale)
         weights = torch.Generator().manual_seed(seed)
         embedding = Embedding(recipe.embedding, world.observation_shape, world.action_dim, weights)
-        self._begin(embedding, self._usual_options(world) if options is None else options, seed)
+        self._begin(embedding, options, seed)
+        if options is None:
+            self._options = self._usual_options(world)
         self._world, self._kept = world, kept
         self._learning = LearningOptions(recipe, length, device, None if folder is None else Path(folder))
 
@@ -128,8 +131,9 @@ class EmbeddedAgent:
         """Return the steps after which a collection starts anew, where nobody says."""
         raise NotImplementedError
 
-    def _usual_options(self, world: EnvSource) -> object:
-        """Return how it acts where nobody says; none for the defaults of its options."""
+    def _usual_options(self, world: EnvSource | None) -> object:
+        """Return how it acts where nobody says."""
+        return self.options_class()
 
     def _own_recipe(self, recipe: Recipe) -> Recipe:
         """Return what it trains of a recipe that was given by name."""

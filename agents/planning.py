@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from reprlib import repr as short
 from typing import Annotated, Any, Literal, cast
 
@@ -166,6 +166,18 @@ class PlanningOptions:
             action_weight=tuple(float(r) for r in task.action_weight),
             episode_steps=task.horizon,
         )
+
+    @classmethod
+    def suiting(
+        cls, embedding: Embedding, task: Task | None = None, planner: str | Callable[..., Any] | None = None
+    ) -> PlanningOptions:
+        """Return options for a task, if there is one, by a planner: the roadmap by default, where the embedding has it.
+
+        The roadmap plans one step: what it goes by counts all that follow.
+        """
+        options = cls() if task is None else cls.for_task(task)
+        planner = planner or (options.planner if embedding.reachability is None else ROADMAP)
+        return replace(options, planner=planner, horizon=1 if planner == ROADMAP else options.horizon)
 
     def make_planner(self) -> Planner:
         """Return the planner alone."""

@@ -45,6 +45,7 @@ def _task(task_id: str, system: Maze, goals: FloatArray, counterpart: Counterpar
         latent_dim=system.state_size,
         references=(Navigator(system, close),),
         goal_radius=GOAL_RADIUS,
+        roundabout=system.state_size == 2,  # a landmark is a place in one layout
     )
 
 

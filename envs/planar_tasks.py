@@ -59,6 +59,7 @@ def _task(
         latent_dim=2,
         references=(reference,),
         goal_radius=GOAL_RADIUS,
+        roundabout=bool(system.walls),
     )
 
 

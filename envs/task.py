@@ -69,6 +69,7 @@ class Task:
         references: hand-made controllers; the task's reference score takes the best of them for each problem.
         goal_radius: of the goal region in pixels, where it is a disc around a place (see `System.background`): drawn
             into plots, while `in_goal` decides.
+        roundabout: whether walls block the straight way, so that plans have to know ways around them.
         about: the page of the world in words, see `e2c_control.envs.page`; `make_task` takes its maker's docstring.
     """
 
@@ -87,6 +88,7 @@ class Task:
     references: tuple[Controller, ...]
     goal_radius: float | None = None
     counterpart: Counterpart | None = None
+    roundabout: bool = False
     about: str = ""
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ from e2c_control.data.arguments import as_option
 from e2c_control.data.collection import open_or_collect
 from e2c_control.errors import quoted
 from e2c_control.fields import Count, ListSeed, Threads
-from e2c_control.training.presets import RECIPE, StepsScale
+from e2c_control.training.presets import StepsScale
 
 if TYPE_CHECKING:
     from e2c_control import Recipe, TrainConfig
@@ -55,7 +55,7 @@ class Train:
         config: instead of these options, those of the config.json of another run; beside it only --dataset, --device,
             --runs, --name and --set may be given.
         recipe: what is trained and how; `e2c recipes` lists all, `e2c recipes NAME` explains one. One of your own:
-            my_package:mine.
+            my_package:mine. Default: unfold-roadmap in a world whose walls block the straight way, unfold in others.
         set: single settings as path=value, such as phases.unfold.steps=400 embedding.latent_dim=4 held_out=0.1;
             `e2c recipes NAME` lists those of a recipe, the others are those of `TrainConfig`.
         latent_dim: dimensions of the latent space. Default: what suits the task; 3 for other environments.
@@ -88,7 +88,7 @@ class Train:
     env: str | None = None
     resume: Path | None = None
     config: Path | None = None
-    recipe: str = RECIPE
+    recipe: str | None = None
     set: tuple[str, ...] = ()
     latent_dim: Count | None = None
     network: str | None = None
@@ -207,12 +207,14 @@ class Train:
         from e2c_control import make_recipe
         from e2c_control.evaluation.trained import own_task
         from e2c_control.runs.settings import change
-        from e2c_control.training.presets import default_embedding
+        from e2c_control.training.presets import default_embedding, default_recipe
 
-        embedding = default_embedding(card.frame_shape, self.latent_dim, own_task(card))
+        task = own_task(card)
+        embedding = default_embedding(card.frame_shape, self.latent_dim, task)
         # Set before the recipe is made as well: how long its phases are depends on the number of latents.
         embedding = change(embedding, self._settings("recipe.embedding."))
-        recipe = make_recipe(self.recipe, replace(embedding, network=self.network or embedding.network))
+        embedding = replace(embedding, network=self.network or embedding.network)
+        recipe = make_recipe(self.recipe or default_recipe(task), embedding)
         sizes = replace(recipe.embedding, process_noise=self.process_noise or recipe.embedding.process_noise)
         if self.matrix_form is not None:
             sizes = replace(sizes, matrix_form=self.matrix_form)

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2c_control.agents import E2CAgent, FrameFilter, PlanningOptions
-from e2c_control.agents.planning import ROADMAP
 from e2c_control.data import Transitions
 from e2c_control.data.card import NAME, DatasetCard, read_card
 from e2c_control.data.environments import ImageEnv, make_image_env, task_behind
@@ -169,17 +168,12 @@ class TrainedRun:
                 roadmap, a step at a time, unless a planner is named; "filter_frames" measures a `FrameFilter`, and
                 "set" has further ones as texts, see `e2c_control.runs.settings.change`.
         """
-        options = PlanningOptions() if task is None else PlanningOptions.for_task(task)
         changes = dict(planning or {})
-        if self.embedding.reachability is not None:
-            changes.setdefault("planner", ROADMAP)
+        options = PlanningOptions.suiting(self.embedding, task, changes.get("planner"))
         settings = changes.pop("set", ())
         if changes.pop("filter_frames", False):
             changes["frame_filter"] = self.measured_filter()
-        options = replace(options, **changes)
-        if options.planner == ROADMAP and "horizon" not in changes:
-            options = replace(options, horizon=1)
-        return E2CAgent.from_embedding(self.embedding, change(options, settings), seed)
+        return E2CAgent.from_embedding(self.embedding, change(replace(options, **changes), settings), seed)
 
     def measured_filter(self) -> FrameFilter:
         """Return a filter measured on the episodes that the run was not trained on; needs its dataset."""

@@ -19,6 +19,9 @@ LATENT_DIM = 3
 RECIPE = "unfold"
 """Trained by default, and what the benchmark compares the others with."""
 
+ROUNDABOUT = "unfold-roadmap"
+"""Trained by default in a world whose task says that walls block the straight way."""
+
 HELD_OUT = 0.05
 """Share of the episodes that is only measured on."""
 
@@ -48,3 +51,8 @@ def default_embedding(
         rows, columns = min(rows, most), min(columns, most)
     suits = suits if latent_dim is None else latent_dim
     return EmbeddingConfig(latent_dim=suits, pool=rows if rows == columns else (rows, columns))
+
+
+def default_recipe(task: Task | None) -> str:
+    """Return the name of the recipe that suits a task, or an environment without one."""
+    return ROUNDABOUT if task is not None and task.roundabout else RECIPE

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import torch
 from e2c_control.agents import E2CAgent, FrameFilter, PlanningOptions
 from e2c_control.agents.e2c_agent import WAY
 from e2c_control.agents.planning import takes
+from e2c_control.cli.train import Train
+from e2c_control.data import DatasetCard
 from e2c_control.envs import make_task
 from e2c_control.errors import InputError
 from e2c_control.evaluation import drive
@@ -19,6 +22,7 @@ from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
 from e2c_control.planners import ICEM, ILQR, LQR, PLANNERS, Landmarks, Planner, Starts
 from e2c_control.runs.typed_json import from_json, to_json
+from e2c_control.training.presets import default_recipe
 
 GIVEN = {"iterations": 2, "starts": 3, "samples": 20, "linearization": "jacobian"}
 
@@ -178,3 +182,25 @@ def test_disagreement_needs_an_ensemble_and_weighs_in_the_plan(agent: E2CAgent) 
     plain = PlanningOptions().controller(embedding, goals).cost.value(states, controls, np.zeros(1, np.int64))
     found = controller.cost.value(states, controls, np.zeros(1, np.int64))
     np.testing.assert_allclose(found - plain, predicted.var(axis=0).sum(-1))
+
+
+@pytest.mark.parametrize(
+    ("world", "recipe", "planner"),
+    [
+        ("E2C/Planar-v0", "unfold", "ilqr"),
+        ("E2C/PlanarWalls-v0", "unfold-roadmap", "roadmap"),
+        ("E2C/UMaze-v0", "unfold-roadmap", "roadmap"),
+        ("E2C/Rooms-v0", "unfold", "ilqr"),  # other walls in every episode: there is no one graph of them
+        ("Pendulum-v1", "unfold", "ilqr"),
+    ],
+)
+def test_in_a_world_with_walls_the_defaults_know_ways_around_them(world: str, recipe: str, planner: str) -> None:
+    task = None if world == "Pendulum-v1" else make_task(world)
+    shape = (24, 24, 1) if task is None else task.system.frame_shape
+    assert default_recipe(task) == recipe
+    card = DatasetCard(world, {}, shape, 2)
+    assert Train(dataset=Path("any"))._recipe(card).name == recipe
+    if task is not None:
+        agent = E2CAgent(world)
+        assert (agent.options.planner, agent.options.horizon == 1) == (planner, planner == "roadmap")
+        assert E2CAgent.from_embedding(agent.embedding).options.planner == planner
