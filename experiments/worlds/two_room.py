@@ -48,7 +48,7 @@ from e2c_control import (
     make_recipe,
 )
 from e2c_control.agents.e2c_agent import PlanState
-from e2c_control.data.card import DatasetCard
+from e2c_control.data import DatasetCard
 from e2c_control.training.presets import default_embedding
 from experiments.runner import Experiment, Row
 
