@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +27,7 @@ from e2c_control.data import Transitions
 from e2c_control.data.card import read_card
 from e2c_control.data.defaults import EPISODE_LENGTH, default_starts
 from e2c_control.data.source import EnvLike, EnvSource
-from e2c_control.errors import InputError, of_class
+from e2c_control.errors import InputError, InputWarning, of_class
 from e2c_control.fields import Count, FrameStack, ListSeed, checked
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
@@ -339,6 +340,8 @@ class E2CAgent(EmbeddedAgent):
         roadmap = mpc.cost if isinstance(mpc.cost, RoadmapCost) else None
         if roadmap is not None:
             latents, memories = _remember(latents, fresh, state, mpc.dynamics, roadmap)
+            if fresh.any() and (said := roadmap.doubt(latents)):
+                warnings.warn(said, InputWarning, stacklevel=2)
         if self.options.frame_filter is not None:
             belief = self._fuse(self.options.frame_filter, latents, fresh, state, mpc.dynamics, recent[:, 0])
             latents = belief.mean

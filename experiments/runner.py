@@ -64,6 +64,7 @@ def result_file(script: str) -> Path:
 def write(path: Path, result: Mapping[str, Any]) -> None:
     """Write a result file, a row to a line."""
     lines = [f"{json.dumps(name)}: {_lines(value)}" for name, value in result.items()]
+    path.parent.mkdir(parents=True, exist_ok=True)
     replace_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 

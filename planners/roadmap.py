@@ -16,11 +16,13 @@ from e2c_control.fields import TwoOrMoreAtOnce, check
 from e2c_control.planners.checks import Array, Bools, Ints, real
 from e2c_control.planners.costs import Cost, finite_cost
 from e2c_control.planners.dynamics import Dynamics
-from e2c_control.planners.landmarks import LOST, UNLIKELY, Landmarks
+from e2c_control.planners.landmarks import LOST, UNLIKELY, Landmarks, square_distances
 from e2c_control.planners.plan import Plan, StopReason
 from e2c_control.planners.planner import CheckedPlanner, PlanningProblem
 from e2c_control.planners.sampling import Population, spread
 
+AWAY = 3.0
+"""Steps from all landmarks beyond which a goal is where nothing was recorded."""
 HOME = 2.0
 """Steps from the goal within which the distance to it counts, where it is less than the way between cells."""
 
@@ -51,7 +53,10 @@ class RoadmapCost(Cost):
         self.goals = real("the goals", np.atleast_2d(np.asarray(goals, np.float64)), (None, landmarks.places.shape[1]))
         self.control_weight = real("control_weight", control_weight, (None, None))
         steps, self._goal_cells = landmarks.steps_to(self.goals), landmarks.cells(self.goals, sound=True)
-        self._steps = np.where(np.isfinite(steps), steps, LOST)
+        apart = np.sqrt(square_distances(self.goals, landmarks.places)) / landmarks.scale
+        # Where no path leads, the nearest place that can be reached is the best that can be done.
+        self._steps = np.where(steps < LOST, steps, LOST + np.minimum(apart, LOST))
+        self._away = np.where(landmarks.aliased, np.inf, apart).min(1)
 
     def check(self, problems: int, state_dim: int, control_dim: int) -> None:
         if len(self.goals) not in (1, problems):
@@ -77,6 +82,21 @@ class RoadmapCost(Cost):
         """Return the steps (N,) from a state of each problem (N, n) to its goal."""
         whose = np.arange(len(states)) if len(self.goals) > 1 else np.zeros(len(states), np.int64)
         return self._steps_to_go(self.landmarks.cells(states, sound=True), states, whose)
+
+    def doubt(self, states: Array) -> str | None:
+        """Return a sentence where goals cannot be reached from states (N, n) by what was recorded; None if they can."""
+        whose = np.arange(len(states)) if len(self.goals) > 1 else np.zeros(len(states), np.int64)
+        if (away := float(self._away[whose].max())) > AWAY:
+            return (
+                f"No recorded image is nearer to the goal than {away:.0f} steps: the way leads to the nearest one. "
+                "Collect where the goal is, or choose another."
+            )
+        if (self._steps[whose, self.landmarks.cells(states, sound=True)] >= LOST).any():
+            return (
+                "No recorded steps lead from the start to the goal: the way leads as near to it as they do. Collect "
+                "more, or longer episodes."
+            )
+        return None
 
     def _steps_to_go(self, cells: Ints, states: Array, problems: Ints) -> Array:
         """Return the steps (b,) from states (b, n), a step from cells (b,), to the goals of their problems (b,)."""

@@ -311,3 +311,32 @@ def test_one_stays_at_the_goal_by_standing_still_and_not_by_running_into_a_wall(
     cost = RoadmapCost(graph, [2.0, 2.0], 1000.0, np.eye(2))
     plan = Roadmap()(dynamics, cost, np.array([[2.0, 2.0]]), horizon=1, limits=Limits.symmetric(1.0, 2))
     np.testing.assert_array_equal(plan.controls, np.zeros((1, 1, 2)))
+
+
+def test_a_goal_that_nothing_recorded_leads_to_is_said_and_the_nearest_place_is_driven_to():
+    wall = {(row, 3) for row in range(SIDE)}  # it closes the two columns behind it off
+    graph, _ = Landmarks.of(grid_walks(wall=wall), 100)
+
+    def onward(states, controls):
+        landings = np.clip(states + controls, 0, SIDE - 1)
+        return np.where(landings[:, 1:] > 2.4, states, landings)
+
+    dynamics, limits, here = FunctionDynamics(onward, 2, 2), Limits.symmetric(1.0, 2), np.array([[5.0, 0.0]])
+
+    def end(goal):
+        cost, states = RoadmapCost(graph, goal, 1.0, 1e-6 * np.eye(2)), here
+        for _ in range(12):
+            plan = Roadmap()(dynamics, cost, states, horizon=1, limits=limits)
+            states = plan.states[:, 1]
+        return cost.doubt(here), states[0]
+
+    said, reached = end([0.0, 2.0])
+    assert said is None
+    assert np.abs(reached - [0, 2]).max() < 0.3
+    said, reached = end([0.0, 4.0])
+    assert said is not None
+    assert said.startswith("No recorded steps lead from the start to the goal")
+    assert np.abs(reached - [0, 2]).max() < 0.6
+    said, _ = end([30.0, 0.0])
+    assert said is not None
+    assert said.startswith("No recorded image is nearer to the goal than ")

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from e2c_control.agents import E2CAgent
 from e2c_control.data import Transitions
+from e2c_control.errors import InputWarning
 from e2c_control.measures import encode_means, encode_places
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
@@ -75,3 +77,26 @@ def test_features_of_a_frozen_encoder_are_computed_once_and_are_those_of_each_ba
         return [trainer.advance().loss.item() for _ in range(6)]
 
     np.testing.assert_allclose(losses(1 << 20), losses(0), rtol=1e-4)
+
+
+def test_one_episode_in_which_nothing_is_blocked_gives_landmarks_and_one_way(transitions: Transitions) -> None:
+    made = make_recipe("unfold-roadmap", SIZES)
+    phases = tuple(
+        replace(phase, steps=40, batch_size=8, retry=None) for phase in made.phases if phase.name != "display"
+    )
+    trainer = Trainer(replace(made, phases=phases), transitions, np.array([0]), seed=0, device=torch.device("cpu"))
+    while not trainer.finished:
+        trainer.advance()
+    embedding = trainer.embedding.eval()
+    assert embedding.reachability is not None
+    graph = embedding.reachability.graph()
+    assert graph is not None
+    assert graph.moves.sum() == len(graph.places) - 1 == 8  # each frame of the episode leads to the next
+    agent = E2CAgent.from_embedding(embedding)
+    frames = np.array(transitions.frames[:9])
+    agent.set_goal(frames[8])
+    actions, _ = agent.predict(frames[0])
+    assert np.isfinite(actions).all()
+    agent.set_goal(frames[0])
+    with pytest.warns(InputWarning, match="No recorded steps lead from the start to the goal"):
+        agent.predict(frames[8])
