@@ -4,6 +4,7 @@ from e2c_control.measures.encoded import decode_frames, encode_means, encode_pla
 from e2c_control.measures.held_out import HeldOut, hold_out
 from e2c_control.measures.map_metrics import MapMetrics, StateMetrics, measure, measure_map
 from e2c_control.measures.resemblance import resemblance
+from e2c_control.measures.ways import measure_ways
 
 __all__ = [
     "HeldOut",
@@ -15,5 +16,6 @@ __all__ = [
     "hold_out",
     "measure",
     "measure_map",
+    "measure_ways",
     "resemblance",
 ]

@@ -98,6 +98,32 @@ TAGS: dict[str, Tag] = {
     "map/latent_std_*": Tag(
         "Standard deviation of latent {0}.", "all of one size", "near 0: this dimension is not used"
     ),
+    "ways/step_rank": Tag(
+        "Rank correlation of the landmarks' steps with the number of steps between frames; needs no true state.",
+        "above 0.9",
+        "below 0.7: the landmarks do not know the ways",
+    ),
+    "ways/joined": Tag(
+        "Share of pairs of frames that a way of recorded steps joins.", "near 1", "below 0.8: collect more"
+    ),
+    "ways/alike": Tag(
+        "Landmarks whose image stands for several places; no way leads through them.",
+        "none, or few",
+        "many: frames do not tell places apart",
+    ),
+    "ways/stopped_told": Tag(
+        "Of the moves that changed nothing, the share that was expected to.",
+        "above 0.7",
+        "below 0.4: plans run into walls",
+    ),
+    "ways/passed_told": Tag(
+        "Of the other moves, the share that was expected to pass.", "above 0.95", "below 0.9: plans fear what is free"
+    ),
+    "images/ways": Tag(
+        "The latents of held-out frames, coloured by the steps from each to one of them.",
+        "colours run along the ways, around walls",
+        "colours are mixed",
+    ),
     "images/latent_map": Tag(
         "The latents of held-out frames, coloured by the true state.",
         "colours run smoothly",

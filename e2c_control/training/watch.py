@@ -13,7 +13,7 @@ from e2c_control.data.sampler import Batch
 from e2c_control.data.transitions import Transitions
 from e2c_control.figures import latent_map, predictions, save_png
 from e2c_control.figures.projection import kept_projection, project
-from e2c_control.measures import HeldOut, encode_means, hold_out, measure
+from e2c_control.measures import HeldOut, encode_means, hold_out, measure, measure_ways
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.logger import RunLogger
 from e2c_control.training.run import Features, TrainConfig
@@ -65,17 +65,31 @@ class MapWatcher:
         step, draws = trainer.step, trainer.recipe.decodes(trainer.step - trainer.extra_steps)
         measured = measure(trainer.embedding, self._held_out).scalars()
         logger.scalars(step, {tag: value for tag, value in measured.items() if draws or tag not in DRAWN})
-        for name, image in self._pictures(trainer, draws).items():
+        ways = measure_ways(trainer.embedding, self._held_out)
+        if ways is not None:
+            logger.scalars(step, ways[0])
+        for name, image in self._pictures(trainer, draws, None if ways is None else ways[1]).items():
             logger.image(step, f"images/{name}", image)
             save_png(image, self._run.plots / f"{name}.png")
 
-    def _pictures(self, trainer: Trainer, draws: bool) -> dict[str, NDArray[np.uint8]]:
+    def _pictures(
+        self, trainer: Trainer, draws: bool, steps: NDArray[np.float64] | None
+    ) -> dict[str, NDArray[np.uint8]]:
         title = f"step {trainer.step:,} of {trainer.total_steps:,}, held-out episodes"
         latents = encode_means(trainer.embedding, self._held_out.observations)
         self._projection = projection = project(latents, like=self._projection)
         if latents.shape[1] > 2:
             projection.keep(self._run.path)
         shown = {"latent_map": latent_map(latents, self._states, names=self._names, title=title, projection=projection)}
+        if steps is not None:
+            joined = np.isfinite(steps)
+            shown["ways"] = latent_map(
+                latents[joined],
+                steps[joined, None],
+                names=["steps to one of the frames"],
+                title=title,
+                projection=projection,
+            )
         if draws:
             windows = Batch(self._windows.frames.to(trainer.device), self._windows.actions.to(trainer.device))
             shown["predictions"] = predictions(trainer.embedding, windows, count=PICTURED, title=title)

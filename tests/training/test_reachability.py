@@ -1,6 +1,7 @@
 """Reachability is trained beside a finished map, of which it changes no bit, and ends with landmarks."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +10,15 @@ import torch
 from e2c_control.agents import E2CAgent
 from e2c_control.data import Transitions
 from e2c_control.errors import InputWarning
-from e2c_control.measures import encode_means, encode_places
+from e2c_control.measures import encode_means, encode_places, hold_out, measure_ways
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.objectives.recipes import make_recipe
 from e2c_control.planners.landmarks import nearest
+from e2c_control.runs.logger import read_metrics
+from e2c_control.training.run import TrainConfig, load_embedding, start_run, train
 from e2c_control.training.trainer import Trainer
+from e2c_control.training.watch import MapWatcher
 
 from .conftest import SIZES
 
@@ -100,3 +104,27 @@ def test_one_episode_in_which_nothing_is_blocked_gives_landmarks_and_one_way(tra
     agent.set_goal(frames[0])
     with pytest.warns(InputWarning, match="No recorded steps lead from the start to the goal"):
         agent.predict(frames[8])
+
+
+def test_what_is_known_of_ways_is_measured_on_held_out_frames(transitions: Transitions, tmp_path: Path) -> None:
+    recipe = make_recipe("unfold-roadmap", SIZES)
+    steps = {"reachability": 150, "passage": 60}
+    phases = tuple(replace(one, steps=steps.get(one.name, 4), batch_size=32, retry=None) for one in recipe.phases)
+    config = TrainConfig(transitions.path, "Dots-v0", replace(recipe, phases=phases), measure_every=160)
+    run = start_run(tmp_path, config)
+    train(run, config, watch=MapWatcher(run, config))
+    logged = next(row for row in reversed(read_metrics(run.metrics)) if "ways/joined" in row)
+    assert (run.plots / "ways.png").is_file()
+
+    embedding = load_embedding(run).eval()
+    held_out = hold_out(transitions, transitions.split(config.held_out, seed=0)[1])
+    found = measure_ways(embedding, held_out)
+    assert found is not None
+    measured, to_one = found
+    assert {"ways/step_rank", "ways/joined", "ways/alike", "ways/passed_told"} <= set(measured)
+    for tag, value in measured.items():
+        assert logged[tag] == pytest.approx(value, rel=1e-4), tag
+    # Steps are those of a graph over other episodes, and two short episodes are held out: better than by chance.
+    assert measured["ways/step_rank"] > 0.2
+    assert to_one[held_out.landmarks[0]] == 0
+    assert measure_ways(Embedding(SIZES, (8, 8, 1), 2, torch.Generator()), held_out) is None
