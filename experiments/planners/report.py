@@ -75,7 +75,24 @@ def sentences() -> list[str]:
             f"trained on few data {few['0']['time_in_goal']:.1f} and {few['1000']['time_in_goal']:.1f} "
             "(`planners/ensemble.py`)."
         )
+    if compared := load("planners/comparison"):
+        lines += comparison(compared)
     return lines
+
+
+def comparison(compared: dict[str, Any]) -> list[str]:
+    """Every planner on the same maps, as a table."""
+    from experiments.planners.comparison import cells  # loads torch
+
+    heading, *rows = (f"| {' | '.join(row)} |" for row in cells(compared["summary"]))
+    return [
+        "- Every planner on the same frozen maps, from images: time in goal as a share of the oracle's, and CPU-ms a "
+        "step, encoding and planning ([picture](planners/results/comparison.png), `planners/comparison.py`):",
+        "",
+        heading,
+        "|---|---|---|" + "---:|" * 6,
+        *rows,
+    ]
 
 
 def called(speed: dict[str, Any]) -> str:
