@@ -40,6 +40,8 @@ from e2c_control.runs.own import sign
 PACKAGE = Path(__file__).parent / "my_package"
 ROOT = Path(__file__).parents[2]
 CONTRACTS = (
+    "gradients/test_laws.py",
+    "planners/test_more_costs.py",
     "models/test_embedding.py",
     "objectives",
     "planners/test_contract.py",

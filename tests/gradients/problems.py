@@ -10,11 +10,13 @@ from torch.distributions import (
     Distribution,
     Gamma,
     Independent,
+    Laplace,
     Normal,
     OneHotCategorical,
 )
 
 from e2c_control.gradients import ESTIMATORS, Estimator, make_estimator
+from e2c_control.gradients.laws import LAWS
 
 D = torch.float64
 Function = Callable[[Tensor], Tensor]
@@ -61,6 +63,8 @@ PROBLEMS: dict[str, Problem] = {
     "normal-pair": (Independent(Normal(double(0.7, -0.2), double(1.3, 0.4)), 1), joint),
     "gamma": (Gamma(double(2.0, 0.5), double(1.0, 2.0)), number),
 }
+if Laplace in LAWS:  # a user's own law: that of tests/extending
+    PROBLEMS["mine"] = (Laplace(double(0.7, -0.2), double(1.3, 0.4)), number)
 
 
 def unsettle(estimator: Estimator, seed: int = 5) -> Estimator:

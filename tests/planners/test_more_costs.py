@@ -20,6 +20,7 @@ from e2c_control.planners import (
     SumCost,
 )
 from e2c_control.planners.more_costs import ObstacleCost
+from e2c_control.planners.registry import COSTS as GOAL_COSTS
 
 RNG = np.random.default_rng(0)
 MODEL = LinearDynamics(np.eye(2), 0.3 * np.eye(2))
@@ -64,6 +65,23 @@ def test_the_hessian_of_a_stage_is_symmetric_and_positive_semidefinite(name):
     stage = np.block([[e.Q[:, :-1], e.S.swapaxes(2, 3)], [e.S, e.R]])
     np.testing.assert_allclose(stage, stage.swapaxes(2, 3), atol=1e-10)
     assert np.linalg.eigvalsh(stage).min() > -1e-6
+
+
+@pytest.mark.parametrize("name", GOAL_COSTS)
+def test_a_cost_of_reaching_goals_takes_one_for_all_or_one_for_each(name):
+    make, goals = GOAL_COSTS.find(name), np.array([[3.0, 0.0], [-1.0, 2.0]])
+    weights = np.eye(2), 0.1 * np.eye(2)
+    z, u = RNG.normal(size=(2, 5, 2)), RNG.normal(size=(2, 4, 2))
+    each = make(goals, *weights)
+    values = each.value(z, u, np.arange(2))
+    assert values.shape == (2,)
+    for i, goal in enumerate(goals):
+        one = slice(i, i + 1)
+        alone = make(goal, *weights).value(z[one], u[one], np.zeros(1, np.int64))
+        np.testing.assert_allclose(alone, values[one])
+        np.testing.assert_allclose(each.value(z[one], u[one], np.array([i])), values[one])
+        there = np.broadcast_to(goal, (1, 5, 2))
+        assert make(goal, *weights).value(there, 0 * u[one], np.zeros(1, np.int64))[0] < values[i]
 
 
 def test_costs_in_float32_have_the_derivatives_of_those_in_float64():
