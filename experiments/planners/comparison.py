@@ -189,14 +189,19 @@ def picture(rows: list[Row]) -> Array:
     colours = {planner: colour for colour, planners in KINDS.values() for planner in planners}
     for world, axes in zip(worlds, figure.subplots(1, len(worlds), squeeze=False)[0], strict=True):
         axes.set_xscale("log")
+        axes.set_xlim(1, 200)
+        axes.set_xticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
+        axes.xaxis.set_minor_formatter("")
         for line in (line for line in found if line["world"] == world):
             x, y, colour = line["milliseconds"], line["share"], colours.get(line["planner"], PURPLE)
             filled = colour if line["curvature"] == "on" else "white"
             axes.plot([x, x], [line["worst_seed"], y], color=FAINT, linewidth=1, zorder=1)
             axes.plot(x, y, "o", color=colour, markerfacecolor=filled, markersize=6)
-            axes.annotate(line["planner"], (x, y), (5, 4), textcoords="offset points", fontsize=9, color=INK)
+            axes.annotate(
+                line["planner"], (x, y), (0, 6), textcoords="offset points", fontsize=8, color=INK, rotation=60
+            )
         dress(axes, world, "CPU-ms a step, encoding and planning", "time in goal, share of the oracle's")
-        axes.set_ylim(-0.03, 1.08)
+        axes.set_ylim(-0.03, 1.2)
         for name, (colour, _) in {**KINDS, "roadmap": (PURPLE, ())}.items():
             axes.plot([], [], "o", color=colour, label=name)
         axes.plot([], [], "o", color=INK, markerfacecolor="white", label="map without curvature")
