@@ -76,6 +76,7 @@ def navigation() -> Nav:
         "Goal images": "goal-images",
         "Your own data": "own-data",
         "Where random actions do not reach": "exploring",
+        "Go around walls": "walls",
         "Choose a planner": "planner",
         "Choose a recipe": "recipe",
         "Set hyperparameters": "hyperparameters",
