@@ -29,7 +29,6 @@ import numpy as np
 import torch
 
 from e2c_control import E2CAgent, Embedding, PlanningOptions, Trainer, drive
-from e2c_control.agents.planning import ROADMAP
 from e2c_control.benchmark.cell import Cell, gather, make_cell
 from e2c_control.envs.reference import reference_scores
 from e2c_control.figures.canvas import BLUE, FAINT, GREEN, INK, ORANGE, PURPLE, dress, new_figure, to_image
@@ -65,7 +64,7 @@ class Timed(E2CAgent):
 def exists(seed: int, world: str, curvature: str, planner: str) -> bool:
     if curvature == "off":
         return planner in CONTROLS
-    return planner != ROADMAP or "roadmap" in WORLDS[world]
+    return planner != "roadmap" or "roadmap" in WORLDS[world]
 
 
 def map_of(cell: Cell, curvature: str, folder: Path) -> Embedding:
