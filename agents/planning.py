@@ -259,7 +259,8 @@ class PlanningOptions:
     def _roadmap(self, embedding: Embedding, goals: Array, landmarks: Landmarks | None) -> MPC:
         graph = None if embedding.reachability is None else embedding.reachability.graph()
         if graph is None or embedding.passage is None:
-            raise InputError("The embedding knows no ways around walls: train the recipe 'unfold-roadmap'.")
+            remedy = "go on with its training" if embedding.passage is not None else "train the recipe 'unfold-roadmap'"
+            raise InputError(f"The embedding knows no ways around walls yet: {remedy}.")
         dynamics, limits = PassageDynamics(embedding.passage), Limits.symmetric(1.0, embedding.action_dim)
         landmarks = landmarks or graph.in_model(dynamics.moves, limits)
         return MPC(self.make_planner(), dynamics, self.cost(dynamics, goals, landmarks), self.horizon, limits)

@@ -125,10 +125,13 @@ class TransitionsWriter:
         steps: NDArray[np.int64] = np.arange(n_rows, dtype=np.int64)
         # As floats, since the absolute value of the least integer is no integer.
         taken = np.where((steps >= counts[:, None])[..., None], 0, rows["actions"].astype(np.float64))
+        if not np.isfinite(taken).all():
+            episode, step = np.argwhere(~np.isfinite(taken).all(axis=-1))[0].tolist()
+            raise InputError(f"actions[{episode}, {step}] is {taken[episode, step].tolist()}: give finite numbers.")
         if not (np.abs(taken) <= 1).all():
             raise InputError(
                 f"The actions of an episode reach {np.abs(taken).max():.4g}: divide them by the largest that the "
-                "environment takes, so that they are in [-1, 1] and finite."
+                "environment takes, so that they are in [-1, 1]."
             )
         rows["actions"] = taken.astype(np.float32, copy=False)
         kept = None if (counts == n_rows - 1).all() else steps <= counts[:, None]

@@ -157,7 +157,9 @@ class Embedding(nn.Module):
                 f"{tuple(observations.shape[-3:])}: make the environment with the frame stack and size of its training."
             )
         if observations.dtype != torch.uint8:
-            raise InputError(f"The embedding reads uint8 observations, not {observations.dtype}: do not scale them.")
+            raise InputError(
+                f"The embedding reads observations of torch.uint8, not {observations.dtype}: do not scale them."
+            )
         return self.pixels(unit_pixels(observations, self.pixels.scale.dtype))
 
     def encode_views(self, views: Tensor) -> DiagonalGaussian:

@@ -51,7 +51,7 @@ TAGS: dict[str, Tag] = {
     "train/attempt": Tag(
         "Number of the attempt at this phase: one more is an early restart, of a map that looked misshapen.",
         "1 to 3",
-        "7, the last one: the map is probably folded",
+        "7, the last one: the map may be folded; a drive tells",
     ),
     "train/restarts": Tag("Why the phase began anew at this step, with other weights."),
     "time/transitions_per_second": Tag("Transitions trained on a second, measuring and drawing left out."),

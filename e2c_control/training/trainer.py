@@ -62,7 +62,7 @@ class Judgement:
         if self.last:
             return (
                 f"Attempt {self.attempt} at phase '{self.phase}' looks no better, {signs}, and was the last: training "
-                "goes on with a map that is probably folded. Try another seed or more transitions."
+                "goes on with a map that may be folded. Drive with it before you try another seed or more transitions."
             )
         return (
             f"Attempt {self.attempt} at phase '{self.phase}' leads to a misshapen map, {signs}: it begins anew with "
