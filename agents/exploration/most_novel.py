@@ -45,10 +45,10 @@ class MostNovel(Album):
         # Where an episode ended, the memory's newest frame is the next one's first.
         rows = np.flatnonzero((scores > self._scores) & ~np.asarray(self.locals["dones"], np.bool_))
         if len(rows):
-            frames, actions = (part[rows] for part in self._reward.recent.newest())
+            frames, actions = self._reward.recent.newest()
             self._scores[rows] = scores[rows]
-            self._seen[rows] = self._newest(frames[:, -1])
-            made = self._reward.novelty.reconstruct(frames, actions)
+            self._seen[rows] = self._newest(frames[rows, -1])
+            made = self._reward.novelty.reconstruct(frames[rows], actions[rows])
             self._made = None if made is None else self._with(rows, self._newest(made))
 
     def picture(self) -> NDArray[np.uint8] | None:
