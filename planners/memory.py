@@ -65,8 +65,11 @@ class Memory:
         """
         if min(left, to_go) < ARRIVED or not left < np.inf or left < to_go - NEARER:
             return self
-        heights = np.append(self.heights, 1.0 + left - to_go)
-        return replace(self, stalls=np.vstack((self.stalls, state)), heights=heights)
+        return self.stalled(state, 1.0 + left - to_go)
+
+    def stalled(self, state: Array, height: float = 1.0) -> Self:
+        """Return the memory with a state (n,) raised by so many steps: another way is to be tried from there."""
+        return replace(self, stalls=np.vstack((self.stalls, state)), heights=np.append(self.heights, height))
 
     def raised(self, states: Array, scale: float) -> Array:
         """Return by how many steps states (b, n) are raised, (b,): less with the distance from where it stalled."""

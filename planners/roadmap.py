@@ -16,13 +16,15 @@ from e2c_control.fields import TwoOrMoreAtOnce, check
 from e2c_control.planners.checks import Array, Bools, Ints, real
 from e2c_control.planners.costs import Cost, finite_cost
 from e2c_control.planners.dynamics import Dynamics
-from e2c_control.planners.landmarks import LOST, UNLIKELY, Landmarks, square_distances
+from e2c_control.planners.landmarks import LOST, Landmarks, square_distances
 from e2c_control.planners.plan import Plan, StopReason
 from e2c_control.planners.planner import CheckedPlanner, PlanningProblem
 from e2c_control.planners.sampling import Population, spread
 
 AWAY = 3.0
 """Steps from all landmarks beyond which a goal is where nothing was recorded."""
+DOUBT = 0.25
+"""Least chance that a move of full size changes something, whatever the model says; of smaller ones in proportion."""
 HOME = 2.0
 """Steps from the goal within which the distance to it counts, where it is less than the way between cells."""
 
@@ -174,7 +176,10 @@ class Roadmap(CheckedPlanner):
             after = problem.dynamics.step(before, controls)
             return cost(after).reshape(shape), after.reshape(*shape, -1)
         chance, landings = hurdle.moves(before, controls)
-        chance = np.maximum(chance, UNLIKELY)  # a move that is surely blocked would be a way to stand still
+        # A large move that is surely blocked would be a way to stand still, and a wrong one where the model errs.
+        half = (problem.limits.high - problem.limits.low) / 2
+        size = np.abs((controls - problem.limits.low) / half - 1.0).max(1)
+        chance = np.maximum(chance, DOUBT * size)
         value = chance * cost(landings) + (1.0 - chance) * cost(before)
         likely = np.where(chance[:, None] > 0.5, landings, before)
         return value.reshape(shape), likely.reshape(*shape, -1)

@@ -18,6 +18,7 @@ from e2c_control.data import DatasetCard
 from e2c_control.envs import make_task
 from e2c_control.errors import InputError
 from e2c_control.evaluation import drive
+from e2c_control.measures import encode_places
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
 from e2c_control.planners import ICEM, ILQR, LQR, PLANNERS, Landmarks, Planner, Starts
@@ -204,3 +205,23 @@ def test_in_a_world_with_walls_the_defaults_know_ways_around_them(world: str, re
         agent = E2CAgent(world)
         assert (agent.options.planner, agent.options.horizon == 1) == (planner, planner == "roadmap")
         assert E2CAgent.from_embedding(agent.embedding).options.planner == planner
+
+
+def test_where_one_image_is_several_places_the_same_move_is_not_tried_for_ever(agent: E2CAgent) -> None:
+    agent = surveyed(agent)
+    task = make_task("E2C/Planar-v0")
+    frames = task.system.render(np.array([[5.0, 5.0], [30.0, 30.0]]))
+    known = agent.embedding.reachability
+    assert known is not None
+    graph = known.graph()
+    assert graph is not None
+    places = encode_places(agent.embedding, frames[:1])
+    known.get_buffer("aliased")[graph.cells(places)] = True  # the image at the start stands for several places
+    agent.options = PlanningOptions(planner="roadmap", horizon=1)
+    agent.set_goal(frames[1])
+    _, state = agent.predict(frames[0])
+    for step in range(1, 4):
+        _, state = agent.predict(frames[0], state)
+        assert state.memories is not None
+        assert len(state.memories[0].stalls) == step
+        assert not len(state.memories[0].states)  # what comes of a move is not seen, so nothing of it is remembered
