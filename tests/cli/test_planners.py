@@ -64,6 +64,7 @@ def test_every_planner_is_evaluated(run: Path, planner: str, succeed: Succeed) -
     assert (run / "evaluations" / f"Planar-v0-100-2-problems-{label}").is_dir()
 
 
+@pytest.mark.filterwarnings("ignore:No recorded")  # the map is hardly trained
 def test_a_run_with_reachability_is_driven_by_the_roadmap_unless_told_otherwise(
     planar: Path, tmp_path: Path, succeed: Succeed, refused: Refused, run: Path
 ) -> None:
