@@ -187,11 +187,12 @@ def picture(rows: list[Row], steps: int = FULL.rounds * FULL.steps) -> Array:
     axes.grid(color=FAINT, linewidth=0.4, alpha=0.6)
     axes.legend(frameon=False, loc="upper left")
     dress(axes, "Free space visited (median and range)", "steps", "%")
-    assert TASK.system.background is not None
+    background = TASK.system.background(TASK.goals[0])
+    assert background is not None
     for world, (name, runs) in zip(worlds, found.items(), strict=True):
         seen = np.array(runs[0]["visits"], float)
         shown: Array = np.where(seen > 0, np.log10(np.maximum(seen, 1.0)), np.nan)
-        show_pixels(world, TASK.system.background)
+        show_pixels(world, background)
         world.imshow(shown, extent=(-0.5, 39.5, 39.5, -0.5), cmap="viridis", alpha=0.8)
         dress(world, f"{name.replace('_', ' ')}, first seed")
         world.set_axis_off()

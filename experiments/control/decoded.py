@@ -151,8 +151,9 @@ def measured(world: str, seed: int, work: Path, frames: int = 20_000, more: More
         row[f"shown_{ahead}"] = share(marked.places(nearest), true, tolerance)
         row[f"regression_{ahead}"] = share(tell(z[ahead]), true, tolerance)
         if world == "planar":
-            above = pictures - unit(system.background).flatten()
-            height, width = system.background.shape[:2]
+            background = system.background(system.state_low)
+            above = pictures - unit(background).flatten()
+            height, width = background.shape[:2]
             middle = np.stack(np.unravel_index(above.argmax(1).numpy(), (height, width)), 1) + 0.5
             # The square covers 3 pixels, and its brightest is any of these.
             row[f"peak_{ahead}"] = share(middle, true, tolerance + 1.0)
