@@ -48,7 +48,7 @@ def test_finished_cells_are_reported_and_not_run_again(tmp_path: Path, succeed: 
 
 @pytest.mark.slow
 def test_interrupted_and_gone_on_with(tmp_path: Path, start: Callable[..., "Popen[str]"]) -> None:
-    arguments = ("benchmark", "--seeds", 100, 101, *SIZES, "--out", "b")
+    arguments = ("benchmark", "--seeds", 100, 101, 102, *SIZES, "--out", "b")
     process = start(tmp_path, *arguments)
     cells = tmp_path / "b" / "cells"
     first = cells / "planar-unfold-100.json"
@@ -60,13 +60,15 @@ def test_interrupted_and_gone_on_with(tmp_path: Path, start: Callable[..., "Pope
     assert process.returncode == 130
     assert "finished cells are kept, the same command goes on" in errors
     assert not [pid for pid in at_work if Path(f"/proc/{pid}").exists()]
-    assert [path.name for path in cells.glob("*.json")] == [first.name]
+    finished = [path.name for path in cells.glob("*.json")]  # a second one may end before the signal arrives
+    assert first.name in finished
+    assert len(finished) < 3
     written = first.stat().st_mtime_ns
 
     process = start(tmp_path, *arguments)
     printed, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors
-    assert "Cells     2, of which 1 are finished" in printed
+    assert f"Cells     3, of which {len(finished)} are finished" in printed
     assert first.stat().st_mtime_ns == written
     assert {path.name for path in (tmp_path / "b").glob("*.*")} >= {
         "table.md",
