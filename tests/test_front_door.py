@@ -103,12 +103,12 @@ INTERNALS = {
 COMMANDS_USE = (
     "agents.exploration", "agents.free_energy", "autoencoders.novelty", "autoencoders.novelty_run",
     "autoencoders.training", "benchmark.cell", "benchmark.report", "benchmark.store", "benchmark.table",
-    "benchmark.text", "data.arguments", "data.card", "data.collection", "data.source", "data.specs",
-    "data.writer", "envs.task", "errors", "evaluation.choosing", "evaluation.episode",
+    "benchmark.text", "data.arguments", "data.card", "data.collection", "data.specs",
+    "envs.task", "errors", "evaluation.choosing", "evaluation.episode",
     "evaluation.picturing", "evaluation.scoring", "evaluation.trained", "fields", "figures",
     "gradients.comparing", "objectives.recipes", "parallel.jobs", "parallel.outcome", "play", "play.making",
     "play.window", "registry", "runs.atomic", "runs.checkpoint", "runs.config", "runs.folder",
-    "runs.foreign", "runs.lock", "runs.logger", "runs.session", "runs.settings", "runs.tags", "runs.threads", "tables",
+    "runs.foreign", "runs.lock", "runs.logger", "runs.settings", "runs.tags", "runs.threads", "tables",
     "training.distributed", "training.presets", "training.run", "training.watch",
 )
 # fmt: on

@@ -76,6 +76,18 @@ class FreeEnergyOptions:
     def __post_init__(self) -> None:
         check(self)
 
+    def arguments(self) -> dict[str, Any]:
+        """Return them as arguments of `FreeEnergyAgent`."""
+        return {
+            "policy": self.policy,
+            "novelty": self.novelty,
+            "objective": self.weights.objective,
+            "intrinsic_weight": self.weights.intrinsic,
+            "extrinsic_weight": self.weights.extrinsic,
+            "sight": self.sight,
+            "policy_options": self.policy_options,
+        }
+
 
 META: Mapping[str, object] = {
     "options": FreeEnergyOptions,
@@ -310,13 +322,7 @@ class FreeEnergyAgent:
                 check_fit(venv, known, count, path)
             agent = cls(
                 venv,
-                options.policy,
-                options.novelty,
-                objective=options.weights.objective,
-                intrinsic_weight=options.weights.intrinsic,
-                extrinsic_weight=options.weights.extrinsic,
-                sight=options.sight,
-                policy_options=options.policy_options,
+                **options.arguments(),
                 seed=meta["seed"],
                 device=device,
                 tensorboard_log=followed(kept["tensorboard_log"], meta.get("signature"), path),

@@ -32,7 +32,7 @@ def write_config(path: Path, config: Any) -> None:
 
 
 def read_config(path: Path, kind: type[Config]) -> Config:
-    """Read a dataclass of the type ``kind``.
+    """Read a dataclass of the type ``kind``; if it has an ``upgraded(content)``, that makes today's of older JSON.
 
     Raises:
         InputError: the file is missing or damaged, a field has a value that it cannot have, or the file was written
@@ -42,9 +42,10 @@ def read_config(path: Path, kind: type[Config]) -> Config:
         found = f"{path} is no file" if path.exists() else f"There is no {path}"
         raise InputError(f"{found}: give the config.json of a run.")
     content = CONFIG.read(path)["config"]
+    upgraded = getattr(kind, "upgraded", None)
     with names_from(path):
         try:
-            return cast(Config, from_json(kind, content))
+            return cast(Config, from_json(kind, upgraded(content) if upgraded else content))
         except ValueError as error:
             raise InputError(
                 f"{path} is damaged, or was written for another version of e2c-control or by another of its commands "

@@ -1,5 +1,6 @@
 """`e2c explore`: what a curious policy saw is a dataset like any other."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -166,6 +167,50 @@ def test_what_ctrl_c_left_is_a_dataset_and_goes_on(
     Explore(resume=found(tmp_path))()
     assert "nothing is left to do" in capsys.readouterr().out
     assert_same(tmp_path, explored)
+
+
+@pytest.mark.parametrize(
+    ("setting", "found"),
+    [
+        ("agent.novelty.learning_rate=0.002", lambda agent: agent.options.novelty.learning_rate == 0.002),
+        ("agent.weights.extrinsic=0.25", lambda agent: agent.reward.weights.extrinsic == 0.25),
+        ("agent.policy_options.n_steps=24", lambda agent: agent.model.n_steps == 24),
+    ],
+)
+def test_any_setting_of_the_agent_reaches_it(
+    setting: str, found: Callable[[FreeEnergyAgent], bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = ("explore", "--env", "E2C/Planar-v0", "--out", "data", "--steps", "8", "--n-envs", "2", "--name", "a")
+    assert main([*command, "--set", setting]) == 0
+    checkpoint = latest(tmp_path / "runs/Planar-v0/a/checkpoints")
+    assert checkpoint is not None
+    assert found(FreeEnergyAgent.load(checkpoint, device="cpu"))
+
+
+def test_the_config_of_a_run_explores_again_to_the_bit(
+    explored: Path, tmp_path: Path, refused: Callable[..., str]
+) -> None:
+    given = ("explore", "--config", found(explored) / "config.json", "--runs", tmp_path / "runs", "--name", "first")
+    assert "--out" in refused(*given)
+    assert "exists already" in refused(*given, "--out", explored / "data")
+    assert "no setting 'agent.novelty.learning'" in refused(*given, "--out", "new", "--set", "agent.novelty.learning=1")
+    assert not (tmp_path / "runs").exists()
+    assert main([str(word) for word in (*given, "--out", tmp_path / "data")]) == 0
+    assert_same(tmp_path, explored)
+
+
+def test_a_config_of_somebody_else_imports_nothing(explored: Path, tmp_path: Path, refused: Callable[..., str]) -> None:
+    document = json.loads((found(explored) / "config.json").read_text())
+    theirs = tmp_path / "config.json"
+    for changes, said in (
+        ({"env": "theirs:My/Robot-v0"}, "--env theirs:My/Robot-v0"),
+        ({"env_args": ["path=/etc/passwd"]}, "make the environment in Python"),
+        ({"agent": {**document["config"]["agent"], "policy": "theirs:Mine"}}, "theirs"),
+    ):
+        theirs.write_text(json.dumps({**document, "config": {**document["config"], **changes}}))
+        assert said in refused("explore", "--config", theirs, "--out", tmp_path / "data")
+    assert not (tmp_path / "data").exists()
 
 
 WALK = """

@@ -191,6 +191,8 @@ COMMAND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "resume": Refused(
                 "nowhere", "nowhere", {"env": None, "out": None, "steps": None, "n_envs": None, "name": None}
             ),
+            "config": Refused("nowhere", "no nowhere", {"env": None, "steps": None, "n_envs": None}),
+            "set": Row("weights", ("agent.novelty.gradient_steps=2",)),
             "steps": Row("arrays", 1024),
             "policy": Row("arrays", "relax"),
             "model": Row("weights", "rnd"),
