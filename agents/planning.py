@@ -298,7 +298,7 @@ def model_of(dynamics: Dynamics) -> Dynamics:
 def _typed(planner: Any, settings: Mapping[str, object]) -> dict[str, object]:
     """Return the settings of a planner's dataclass, as they are after a file."""
     try:
-        given = to_json(settings)
+        given = {name: to_json(value) for name, value in settings.items()}
     except TypeError as error:
         raise InputError(f"settings cannot be saved, {error}: give numbers, texts, and lists or mappings.") from error
     kinds = hints_of(planner)

@@ -14,11 +14,30 @@ from functools import cache, wraps
 from os import PathLike
 from pathlib import Path
 from reprlib import repr as short
-from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    ParamSpec,
+    Protocol,
+    TypeGuard,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
 
 import numpy as np
+from numpy.typing import NDArray
 
 from e2c_control.errors import LARGEST_COUNT, InputError, Unfit, flag, listed, near_miss, number, whole
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Item = TypeVar("Item")
 Given = ParamSpec("Given")
@@ -42,18 +61,24 @@ class Bounds:
         return number(place, value, least=least, most=most, above=self.above, below=self.below, infinite=self.infinite)
 
 
+class Names(Protocol):
+    """What names things, as a `Registry` does."""
+
+    def name_of(self, wanted: Any, /) -> str: ...
+
+
 @dataclass(frozen=True, eq=False)
 class Named:
     """A name in a `Registry`, "module:Name", or the object itself, of which the name is kept."""
 
-    registry: Any
+    registry: Names
 
 
 @dataclass(frozen=True)
 class Through:
     """A value that ``function(place, value)`` returns, which raises InputError for one that cannot be used."""
 
-    function: Callable[[str, Any], Any]
+    function: Callable[[str, Any], object]
 
 
 class NotEmpty:
@@ -90,7 +115,22 @@ AtOnce = Annotated[int, Bounds(1, MOST_AT_ONCE)]
 TwoOrMoreAtOnce = Annotated[int, Bounds(2, MOST_AT_ONCE)]
 
 
-def check(options: object, name_of: Callable[[str], str] | None = None) -> None:
+def is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
+    """Return whether a value is a mapping, of whatever."""
+    return isinstance(value, Mapping)
+
+
+def is_named(value: object) -> TypeGuard[Mapping[str, object]]:
+    """Return whether a value is a mapping by name, as a JSON object is."""
+    return is_mapping(value) and all(isinstance(name, str) for name in value)
+
+
+def are_items(value: object) -> TypeGuard[list[object] | tuple[object, ...]]:
+    """Return whether a value is a list or a tuple, of whatever."""
+    return isinstance(value, list | tuple)
+
+
+def check(options: "DataclassInstance", name_of: Callable[[str], str] | None = None) -> None:
     """Check all fields of a dataclass, frozen or not, and put what their annotations make of the values in their place.
 
     Whole numbers become int, others float, lists tuples: 4.0, ``np.int64(4)`` and 4 are the same.
@@ -128,9 +168,9 @@ def checked(function: Callable[Given, Item]) -> Callable[Given, Item]:
 
 
 @cache
-def _hints_of_function(function: Callable[..., object]) -> Mapping[str, Any]:
+def _hints_of_function(function: Callable[..., object]) -> Mapping[str, object]:
     """Return its annotations but those with names that are imported for type checkers alone: objects, no numbers."""
-    hints: dict[str, Any] = {}
+    hints: dict[str, object] = {}
     for name, annotation in function.__annotations__.items():
         one = types.SimpleNamespace(__annotations__={name: annotation})
         with suppress(NameError):
@@ -139,13 +179,17 @@ def _hints_of_function(function: Callable[..., object]) -> Mapping[str, Any]:
 
 
 @cache
-def hints_of(kind: type) -> Mapping[str, Any]:
+def hints_of(kind: "type[DataclassInstance]") -> Mapping[str, object]:
     """Return the annotations of a dataclass's fields, those alone that are given when it is made."""
     hints = get_type_hints(kind, include_extras=True)
-    return {field.name: hints[field.name] for field in fields(cast(Any, kind)) if field.init}
+    return {field.name: hints[field.name] for field in fields(kind) if field.init}
 
 
-def conform(kind: Any, value: Any, place: str, from_file: bool = False) -> Any:
+@overload
+def conform(kind: type[Item], value: object, place: str, from_file: bool = False) -> Item: ...
+@overload
+def conform(kind: object, value: object, place: str, from_file: bool = False) -> Any: ...
+def conform(kind: object, value: object, place: str, from_file: bool = False) -> object:
     """Return what an annotation makes of a value.
 
     Args:
@@ -170,8 +214,8 @@ def conform(kind: Any, value: Any, place: str, from_file: bool = False) -> Any:
     if isinstance(origin, type) and issubclass(origin, Mapping):
         _, of = get_args(kind)
         return {key: conform(of, item, below(place, key), from_file) for key, item in _named(value, place).items()}
-    if from_file and is_dataclass(kind):
-        return _built(cast(type[Any], kind), value, place)
+    if from_file and is_dataclass(kind) and isinstance(kind, type):
+        return _built(kind, value, place)
     if origin is np.ndarray:
         return _array(np.dtype(get_args(get_args(kind)[1])[0]), value, place)
     if isinstance(origin, type) and not from_file:
@@ -185,7 +229,7 @@ def below(place: str, name: str) -> str:
     return f"{place}.{told}" if place else told
 
 
-def _constrained(kind: Any, value: Any, place: str, from_file: bool) -> Any:
+def _constrained(kind: Any, value: object, place: str, from_file: bool) -> object:
     inner, rules = kind.__origin__, kind.__metadata__
     for rule in rules:
         if isinstance(rule, Bounds):
@@ -200,7 +244,7 @@ def _constrained(kind: Any, value: Any, place: str, from_file: bool) -> Any:
     return found
 
 
-def _name(registry: Any, value: Any, place: str, from_file: bool) -> str:
+def _name(registry: Names, value: object, place: str, from_file: bool) -> str:
     if not from_file:
         return registry.name_of(value)
     name = conform(str, value, place)
@@ -210,12 +254,12 @@ def _name(registry: Any, value: Any, place: str, from_file: bool) -> str:
         raise InputError(f"{place}: {error}") from error
 
 
-def _first_fit(kinds: tuple[Any, ...], value: Any, place: str, from_file: bool) -> Any:
+def _first_fit(kinds: tuple[object, ...], value: object, place: str, from_file: bool) -> object:
     if value is None and types.NoneType in kinds:
         return None
     kinds = tuple(kind for kind in kinds if kind is not types.NoneType)
     # A number stays of its type, and a dataclass in a file says which one it is: its own reason is the one to give.
-    wanted = cast(Any, value).get("type") if from_file and type(value) is dict else type(value).__name__
+    wanted = value.get("type") if from_file and is_mapping(value) else type(value).__name__
     kinds = tuple(kind for kind in kinds if getattr(kind, "__name__", "") == wanted) or kinds
     refusals: list[InputError] = []
     for kind in kinds:
@@ -231,18 +275,22 @@ def _first_fit(kinds: tuple[Any, ...], value: Any, place: str, from_file: bool) 
     raise Unfit(first.place, first.found, " or ".join(dict.fromkeys(unfit)))
 
 
-def _choice(choices: tuple[Any, ...], value: Any, place: str) -> Any:
-    fits = any(type(value) is type(choice) and value == choice for choice in choices)
-    if not fits:
-        raise Unfit(place, short(value) + near_miss(value, choices), listed(choices))
-    return value
+def _choice(choices: tuple[str, ...], value: object, place: str) -> str:
+    for choice in choices:
+        if type(value) is type(choice) and value == choice:
+            return choice
+    raise Unfit(place, short(value) + near_miss(value, choices), listed(choices))
 
 
-def _items(kind: Any, value: Any, place: str, from_file: bool) -> list[Any]:
+def _are_several(value: object) -> TypeGuard[Iterable[object]]:
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes | Mapping | Set)
+
+
+def _items(kind: object, value: object, place: str, from_file: bool) -> list[object]:
     of = get_args(kind)
-    if isinstance(value, str | bytes | Mapping | Set) or not isinstance(value, Iterable):
-        raise Unfit(place, short(cast(object, value)), "several values, such as (1, 2)")
-    items = list(cast(Iterable[Any], value))
+    if not _are_several(value):
+        raise Unfit(place, short(value), "several values, such as (1, 2)")
+    items = list(value)
     if get_origin(kind) is list or (len(of) == 2 and of[1] is Ellipsis):
         of = (of[0],) * len(items)
     _expect(len(of) == len(items), items, place, f"{len(of)} values")
@@ -251,14 +299,14 @@ def _items(kind: Any, value: Any, place: str, from_file: bool) -> list[Any]:
     return [conform(*each, from_file) for each in zip(of, items, places, strict=True)]
 
 
-def _named(value: object, place: str) -> dict[str, Any]:
+def _named(value: object, place: str) -> dict[str, object]:
     """Return a mapping as a dictionary of its own."""
-    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in cast(Mapping[Any, Any], value)):
-        raise Unfit(place, short(cast(object, value)), "names with values")
-    return dict(cast(Mapping[str, Any], value))
+    if not is_named(value):
+        raise Unfit(place, short(value), "names with values")
+    return dict(value)
 
 
-def _built(kind: type[Any], value: Any, place: str) -> Any:
+def _built(kind: "type[DataclassInstance]", value: object, place: str) -> object:
     """Return the dataclass that JSON is of."""
     given = _named(value, place)
     _expect(given.pop("type", None) == kind.__name__, given, place, kind.__name__)
@@ -274,7 +322,7 @@ def _built(kind: type[Any], value: Any, place: str) -> Any:
         raise InputError(f"{place or kind.__name__}: {error}") from error
 
 
-def _single(kind: Any, value: Any, place: str, from_file: bool) -> Any:
+def _single(kind: object, value: Any, place: str, from_file: bool) -> object:
     if kind is bool:
         return flag(place, value)
     if kind is int:
@@ -297,10 +345,10 @@ def _single(kind: Any, value: Any, place: str, from_file: bool) -> Any:
     return value
 
 
-def _of_class(kind: type, value: Any, place: str) -> Any:
+def _of_class(kind: Any, value: object, place: str) -> object:
     """Return an object of a class, a function where one is wanted, or what has the names of a protocol."""
     wanted = _members(kind)
-    if cast(Any, kind) is Callable:
+    if kind is Callable:
         _expect(callable(value), value, place, "a function")
     elif wanted is None:
         _expect(isinstance(value, kind), value, place, f"one of class {kind.__name__}")
@@ -322,10 +370,10 @@ def _members(kind: type) -> tuple[str, ...] | None:
     return tuple(name for name in names if not name.startswith("_") or name == "__call__")
 
 
-def _array(dtype: np.dtype[Any], value: Any, place: str) -> Any:
+def _array(dtype: np.dtype[np.generic], value: object, place: str) -> NDArray[np.generic]:
     """Return an array of numbers as one of that dtype, if none changes by that more than rounding changes it."""
     try:
-        array: Any = np.asarray(value)
+        array: NDArray[np.generic] = np.asarray(value)
     except (TypeError, ValueError, RuntimeError):  # rows of several lengths, a tensor with a gradient
         array = np.asarray(None)
     kinds = {"b": "b", "u": "u", "i": "iu", "f": "iuf"}[dtype.kind]

@@ -14,6 +14,7 @@ from reprlib import repr as short
 from typing import Any, Generic, TypeVar, cast
 
 from e2c_control.errors import InputError, in_a_sentence, listed
+from e2c_control.fields import are_items, is_named
 
 T = TypeVar("T")
 
@@ -62,7 +63,9 @@ class Registry(Mapping[str, T], Generic[T]):
         entry = self._entries[name]
         if isinstance(entry, str):
             module, _, attribute = entry.partition(":")
-            entry = self._entries[name] = cast(T, getattr(importlib.import_module(module), attribute))
+            found: T = getattr(importlib.import_module(module), attribute)
+            self._entries[name] = found
+            return found
         return entry
 
     def __contains__(self, name: object) -> bool:
@@ -133,7 +136,7 @@ class Registry(Mapping[str, T], Generic[T]):
         meant = f" (did you mean {said[near[0]]!r}?)" if near else ""
         raise InputError(f"There is no {self.kind} {short(name)}{meant}: choose {listed([*self])}.")
 
-    def _checked(self, found: Any, name: str) -> T:
+    def _checked(self, found: object, name: str) -> T:
         if isinstance(self._fits, type):
             fits = isinstance(found, self._fits) or (isinstance(found, type) and issubclass(found, self._fits))
         else:
@@ -144,7 +147,7 @@ class Registry(Mapping[str, T], Generic[T]):
         return cast(T, found)
 
 
-def parameters_of(found: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+def parameters_of(found: Callable[..., object]) -> Mapping[str, inspect.Parameter]:
     """Return what a function or a class takes; nothing, where it is Python's own and does not say."""
     try:
         return inspect.signature(found).parameters
@@ -218,7 +221,7 @@ def import_name(name: str, kind: str) -> object:
         _READING.reset(before)
 
 
-def packages_named(document: Any, own: bool) -> list[str]:
+def packages_named(document: object, own: bool) -> list[str]:
     """Return the packages whose code JSON names, for --trust in a command that is suggested.
 
     Args:
@@ -227,12 +230,12 @@ def packages_named(document: Any, own: bool) -> list[str]:
             the environment of a dataset, which may be somebody else's, those that were named in this process.
     """
     found = dict[str, None]()
-    parts: list[tuple[str, Any]] = [("", document)]
+    parts: list[tuple[str, object]] = [("", document)]
     for name, part in parts:
-        if isinstance(part, Mapping):
-            parts += cast(Mapping[str, Any], part).items()
-        elif isinstance(part, list):
-            parts += [(name, item) for item in cast(list[Any], part)]
+        if is_named(part):
+            parts += part.items()
+        elif are_items(part):
+            parts += [(name, item) for item in part]
         elif isinstance(part, str) and (code := _CODE.fullmatch(part)):
             found |= {code[1]: None} if code[1] in _NAMED or (own and name != "environment") else {}
     return list(found)

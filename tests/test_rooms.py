@@ -12,7 +12,8 @@ import e2c_control
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (
     {"errors"},
-    {"fields", "registry", "tables"},
+    {"fields", "tables"},
+    {"registry"},
     {"parallel", "runs", "envs"},
     {"planners"},
     {"data"},

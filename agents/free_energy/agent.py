@@ -167,7 +167,7 @@ class FreeEnergyAgent:
         )
         drawn = int(np.random.SeedSequence().generate_state(1)[0])
         self.seed = drawn if seed is None else seed
-        self._kept: dict[str, object] = {
+        self._kept: dict[str, str | int | None] = {
             "tensorboard_log": log_folder(tensorboard_log),
             "verbose": whole("verbose", verbose, least=0, most=2),
         }

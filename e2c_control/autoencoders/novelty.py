@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -31,6 +31,7 @@ from e2c_control.autoencoders.training import AutoEncoderTrainer, TrainingOption
 from e2c_control.errors import InputError, whole
 from e2c_control.fields import Count, CountOrZero, NotNegative, NotNegativeOrInfinite, Positive, ShareAboveZero, check
 from e2c_control.runs.stateful import Groups, State, gather, put_back
+from e2c_control.runs.typed_json import from_json
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,7 @@ class NoveltySearch:
         own["generator"] = self._generator.get_state()
         return State({**tensors, "search": own}, {**meta, "cycle": self.cycle})
 
-    def restore(self, tensors: Groups, meta: Mapping[str, Any], /) -> None:
+    def restore(self, tensors: Groups, meta: Mapping[str, object], /) -> None:
         """Go on from what `state` returned.
 
         Raises:
@@ -204,7 +205,7 @@ class NoveltySearch:
             raise InputError("The checkpoint is of a search on other data: begin a new run.")
         put_back({"trainer": self.trainer}, tensors, meta)
         self.data, self.original = own["data"].clone(), own["original"].clone()
-        self.born, self.cycle = own["born"].clone(), int(meta["cycle"])
+        self.born, self.cycle = own["born"].clone(), from_json(int, meta["cycle"], "cycle")
         self._generator.set_state(own["generator"])
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -139,7 +138,7 @@ def run_novelty(run: RunFolder, config: NoveltyConfig, *, progress: bool = False
         InputError: data or checkpoint do not fit, or another process works in the folder.
     """
     with Session.open(run) as session:
-        search = session.resumed(lambda: _search(config), {"trainer": Mapping[str, Any], "cycle": int})
+        search = session.resumed(lambda: _search(config), {"trainer": Mapping[str, object], "cycle": int})
         session.begin(search.cycle, config.cycles, "cycle", progress=progress)
         while search.cycle < config.cycles:
             found = search.advance()

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from e2c_control.autoencoders.autoencoder import AutoEncoder, Loss
 from e2c_control.errors import InputError
 from e2c_control.fields import Count, NotNegative, Positive, Seed, check
 from e2c_control.runs.stateful import Groups, Part, State, gather, loading, put_back, save
+from e2c_control.runs.typed_json import from_json
 
 
 @dataclass(frozen=True)
@@ -123,14 +123,14 @@ class AutoEncoderTrainer:
         tensors, meta = gather(self._parts())
         return State(tensors, {**meta, "step": self.step, "epoch": self.epoch})
 
-    def restore(self, tensors: Groups, meta: Mapping[str, Any], /) -> None:
+    def restore(self, tensors: Groups, meta: Mapping[str, object], /) -> None:
         """Go on from what `state` returned.
 
         Raises:
             InputError: it belongs to a model of other sizes.
         """
         put_back(self._parts(), tensors, meta)
-        self.step, self.epoch = int(meta["step"]), int(meta["epoch"])
+        self.step, self.epoch = from_json(int, meta["step"], "step"), from_json(int, meta["epoch"], "epoch")
 
     def save(self, path: Path | str) -> None:
         """Write a checkpoint folder: JSON and safetensors."""
@@ -138,7 +138,7 @@ class AutoEncoderTrainer:
 
     def resume(self, path: Path | str) -> None:
         """Resume from a checkpoint that `save` wrote."""
-        with loading(path, {"step": int, "epoch": int, "optimiser": Mapping[str, Any]}) as state:
+        with loading(path, {"step": int, "epoch": int, "optimiser": Mapping[str, object]}) as state:
             self.restore(*state)
 
 

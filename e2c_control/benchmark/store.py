@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from e2c_control.benchmark.cell import Cell, Result
 from e2c_control.benchmark.worlds import WORLDS
@@ -14,20 +14,20 @@ from e2c_control.registry import names_from
 from e2c_control.runs.atomic import replace_bytes, writing
 from e2c_control.runs.document import Kind
 from e2c_control.runs.foreign import check_folder, file_inside
-from e2c_control.runs.typed_json import fields_from, from_json, to_json
+from e2c_control.runs.typed_json import JSON, fields_from, from_json, to_json
 
 DOCUMENT = Kind(
     "e2c-control benchmark cell",
     1,
-    {"cell": Any, "row": Any, "pictures": Mapping[str, str]},
+    {"cell": object, "row": object, "pictures": Mapping[str, str]},
     remedy="remove it and run the benchmark again",
     again="remove it and run the benchmark again",
 )
 
-ROW: Mapping[str, Any] = {
+ROW: Mapping[str, object] = {
     "seed": int,
     "train_cpu_seconds": float,
-    "tasks": Mapping[str, Any],
+    "tasks": Mapping[str, object],
     "commit": str | None,
     "machine": str | None,
     "versions": Mapping[str, str],
@@ -76,7 +76,7 @@ def unfinished(folder: Path, wanted: Sequence[Cell]) -> list[Cell]:
         InputError: what the folder has was made with other settings, so that it cannot stand in one table with them.
     """
     stored = [one.cell for one in read_cells(folder)]
-    first: dict[str, tuple[Cell, Any]] = {}
+    first: dict[str, tuple[Cell, object]] = {}
     for cell in (*stored, *wanted):
         world, recipe = cell.world, cell.recipe
         shared = {"problems": cell.problems, "precision": cell.precision}
@@ -109,7 +109,7 @@ def _read(path: Path) -> Stored:
     return Stored(cell, row, {label: _picture(path.parent, name) for label, name in content["pictures"].items()})
 
 
-def _checked(cell: Cell, row: Any) -> Mapping[str, Any]:
+def _checked(cell: Cell, row: object) -> Mapping[str, Any]:
     """Return the row of a cell; raise ValueError if a field that the report reads is missing or impossible."""
     if cell.world.known_by not in [world.known_by for world in WORLDS.known()]:
         raise ValueError(f"there is no world {cell.world.name} with such tasks")
@@ -121,7 +121,7 @@ def _checked(cell: Cell, row: Any) -> Mapping[str, Any]:
     for task in cell.world.tasks:
         drives = fields_from({"scores": list[float]}, found["tasks"].get(task), f"row.tasks.{task}")
         if "success" in drives:
-            fields_from({"latent_cost": Any, "real_cost": Any}, drives, f"row.tasks.{task}")
+            fields_from(dict.fromkeys(("latent_cost", "real_cost"), object), drives, f"row.tasks.{task}")
         for name, values in drives.items():
             numbers = list[bool] if name == "success" else list[float]
             if len(from_json(numbers, values, f"row.tasks.{task}.{name}")) != len(drives["scores"]) or not values:
@@ -142,14 +142,13 @@ def _picture(folder: Path, name: str) -> Path:
     return path
 
 
-def _difference(found: Any, wanted: Any, place: str = "") -> str:
+def _difference(found: JSON, wanted: JSON, place: str = "") -> str:
     """Return the first place at which two JSON values differ, with both."""
     if isinstance(found, dict) and isinstance(wanted, dict):
-        one, other = cast(dict[str, Any], found), cast(dict[str, Any], wanted)
-        pairs = ((f"{place}.{key}".lstrip("."), one.get(key), other.get(key)) for key in {**one, **other})
-    elif isinstance(found, list) and isinstance(wanted, list) and len(cast(Any, found)) == len(cast(Any, wanted)):
-        items = zip(cast(list[Any], found), cast(list[Any], wanted), strict=True)
-        pairs = ((f"{place}[{i}]", one, other) for i, (one, other) in enumerate(items))
+        pairs = ((f"{place}.{key}".lstrip("."), found.get(key), wanted.get(key)) for key in {**found, **wanted})
+    elif isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        both = zip(found, wanted, strict=True)
+        pairs = ((f"{place}[{i}]", one, other) for i, (one, other) in enumerate(both))
     else:
         return "" if found == wanted else f"{place} {found!r}, not {wanted!r}"
     return next((said for key, one, other in pairs if (said := _difference(one, other, key))), "")

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load as tensors_from_bytes
@@ -20,7 +20,7 @@ from e2c_control.runs.foreign import check_folder, file_inside
 CHECKPOINT = Kind(
     "e2c-control checkpoint",
     1,
-    {"files": dict[str, int], "meta": dict[str, Any]},
+    {"files": dict[str, int], "meta": dict[str, object]},
     remedy="remove {folder} to go on from the checkpoint before it",
     damaged="truncated or damaged",
 )
@@ -47,7 +47,7 @@ class Checkpoint:
     meta: Mapping[str, Any]
 
 
-def save_checkpoint(path: Path, tensors: Mapping[str, Tensors], meta: Mapping[str, Any]) -> None:
+def save_checkpoint(path: Path, tensors: Mapping[str, Tensors], meta: Mapping[str, object]) -> None:
     """Write the folder ``path`` and wait until it is on the disk.
 
     A checkpoint that is there already is replaced in the end; a failure leaves it as it was. Nothing else ever is.
@@ -147,7 +147,7 @@ def _check_size(path: Path) -> None:
         length = int.from_bytes(file.read(8), "little")
         if not 0 < length <= min(size - 8, _LONGEST_HEADER):
             raise ValueError("no header")
-        header = cast(dict[str, dict[str, Any]], json.loads(file.read(length)))
+        header: dict[str, dict[str, Any]] = json.loads(file.read(length))
     try:
         ends = [int(tensor["data_offsets"][1]) for name, tensor in header.items() if name != "__metadata__"]
     except (AttributeError, IndexError, KeyError, TypeError) as error:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 from e2c_control.errors import InputError
 from e2c_control.registry import names_from
@@ -12,12 +12,12 @@ from e2c_control.runs.own import is_own, sign
 from e2c_control.runs.typed_json import from_json, to_json
 from e2c_control.runs.versions import package_versions, source_commit
 
-CONFIG = Kind("e2c-control config", 1, {"config": Any}, remedy="start the run again", again="start the run again")
+CONFIG = Kind("e2c-control config", 1, {"config": object}, remedy="start the run again", again="start the run again")
 
 Config = TypeVar("Config")
 
 
-def write_config(path: Path, config: Any) -> None:
+def write_config(path: Path, config: object) -> None:
     """Write the dataclass ``config`` with the versions, the commit and the time."""
     text = CONFIG.text(
         {
@@ -45,7 +45,7 @@ def read_config(path: Path, kind: type[Config]) -> Config:
     upgraded = getattr(kind, "upgraded", None)
     with names_from(path):
         try:
-            return cast(Config, from_json(kind, upgraded(content) if upgraded else content))
+            return from_json(kind, upgraded(content) if upgraded else content)
         except ValueError as error:
             raise InputError(
                 f"{path} is damaged, or was written for another version of e2c-control or by another of its commands "

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from reprlib import repr as short
-from typing import Any, cast
+from typing import Any
 
 from e2c_control.errors import InputError
 from e2c_control.runs.atomic import unreadable
-from e2c_control.runs.typed_json import fields_from
+from e2c_control.runs.typed_json import JSON, fields_from
 
 LARGEST = 16 << 20
 """Bytes of a document; ours have thousands, and what is read from one takes many times as much memory."""
@@ -33,12 +33,12 @@ class Kind:
 
     name: str
     version: int
-    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    fields: Mapping[str, object] = field(default_factory=dict[str, object])
     remedy: str = "restore the file"
     again: str | None = None
     damaged: str = "damaged"
 
-    def text(self, fields: Mapping[str, Any]) -> str:
+    def text(self, fields: Mapping[str, object]) -> str:
         """Return the text of a document with these fields."""
         return json.dumps({"format": self.name, "version": self.version, **fields}, indent=2) + "\n"
 
@@ -52,7 +52,7 @@ class Kind:
             if not stat.S_ISREG((found := path.stat()).st_mode) or found.st_size > LARGEST:
                 raise ValueError("no plain file, or too large")
             text = path.read_text(encoding="utf-8")
-            content = cast(dict[str, Any], json.loads(text, object_pairs_hook=_once))
+            content: dict[str, JSON] = json.loads(text, object_pairs_hook=_once)
             name, version = content.pop("format"), content.pop("version")
             _check_depth(content)
         except PermissionError as error:
@@ -75,7 +75,7 @@ class Kind:
         return InputError(f"{path} is {self.damaged}: {self.remedy.format(folder=path.parent)}.")
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:
     """Return a JSON object; raise ValueError for a key that stands twice: two readers could believe two values."""
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -83,16 +83,14 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _check_depth(value: Any) -> None:
+def _check_depth(value: JSON) -> None:
     """Raise ValueError for values nested deeper than `DEEPEST`."""
     level, depth = [value], 0
     while level:
         if depth > DEEPEST:
             raise ValueError(f"nested deeper than {DEEPEST} levels")
-        below: list[Any] = []
+        below: list[JSON] = []
         for item in level:
-            if isinstance(item, dict):
-                below += cast(dict[str, Any], item).values()
-            elif isinstance(item, list):
-                below += cast(list[Any], item)
+            if isinstance(item, dict | list):
+                below += item.values() if isinstance(item, dict) else item
         level, depth = below, depth + 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from reprlib import repr as short
-from typing import Any, Self
+from typing import Self
 
 from e2c_control.errors import InputError, path_of
 from e2c_control.registry import trusting
@@ -32,7 +32,7 @@ class RunFolder:
         _check_text(self.path)
 
     @classmethod
-    def create(cls, root: Path | str, task: str, config: Any, name: str | None = None) -> Self:
+    def create(cls, root: Path | str, task: str, config: object, name: str | None = None) -> Self:
         """Make ``root/task/name`` and write the dataclass ``config`` into it.
 
         Args:
@@ -153,7 +153,7 @@ def _check_text(path: Path) -> None:
         ) from error
 
 
-def _new_folder(parent: Path, name: str | None, config: Any) -> Path:
+def _new_folder(parent: Path, name: str | None, config: object) -> Path:
     """Make the folder with its config in it at once: a kill leaves either a run or a free name.
 
     It is made, not looked for: of two runs that start at once, each gets its own.

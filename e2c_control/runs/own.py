@@ -13,14 +13,14 @@ import secrets
 import warnings
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from e2c_control.errors import InputWarning
+from e2c_control.runs.typed_json import JSON
 
 KEY_BYTES = 32
 
 
-def sign(content: Any) -> str | None:
+def sign(content: JSON) -> str | None:
     """Return a signature of JSON, or None where there is no place for a key."""
     try:
         key = _key_file()
@@ -38,7 +38,7 @@ def sign(content: Any) -> str | None:
         return None
 
 
-def is_own(content: Any, signature: object) -> bool:
+def is_own(content: JSON, signature: object) -> bool:
     """Return whether `sign` of this user gave that signature of the JSON."""
     try:
         return isinstance(signature, str) and hmac.compare_digest(
@@ -70,6 +70,6 @@ def _key_file() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "e2c-control" / "key"
 
 
-def _signature(key: bytes, content: Any) -> str:
+def _signature(key: bytes, content: JSON) -> str:
     text = json.dumps(content, sort_keys=True).encode()
     return hmac.new(key, text, hashlib.sha256).hexdigest()

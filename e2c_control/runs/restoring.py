@@ -39,8 +39,12 @@ class _Budget(TorchFunctionMode):
         self.left = n_bytes
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self,
+        func: Callable[..., Any],
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
         kwargs = kwargs or {}
         if func in _FACTORIES:
             shaped = {name: value for name, value in kwargs.items() if name not in ("generator", "out", "pin_memory")}

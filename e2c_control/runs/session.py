@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, Self, TypeVar
+from typing import NoReturn, Self, TypeVar
 
 from tqdm import tqdm
 
@@ -51,7 +51,7 @@ class Session:
         with run.held(), ExitStack() as stack:
             yield cls(run, keep, stack)
 
-    def resumed(self, make: Callable[[], Work], fields: Mapping[str, Any], data_bytes: int = 0) -> Work:
+    def resumed(self, make: Callable[[], Work], fields: Mapping[str, object], data_bytes: int = 0) -> Work:
         """See `resumed`."""
         return resumed(self.run, make, fields, data_bytes)
 
@@ -78,7 +78,7 @@ class Session:
         keep_last(self.run.checkpoints, self._keep)
 
 
-def resumed(run: RunFolder, make: Callable[[], Work], fields: Mapping[str, Any], data_bytes: int = 0) -> Work:
+def resumed(run: RunFolder, make: Callable[[], Work], fields: Mapping[str, object], data_bytes: int = 0) -> Work:
     """Return what `make` makes, as the run's newest checkpoint left it, if it has one.
 
     Args:

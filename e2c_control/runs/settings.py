@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 from e2c_control.errors import InputError, near_miss
-from e2c_control.runs.typed_json import from_json, to_json
+from e2c_control.runs.typed_json import JSON, from_json, to_json
 
 Config = TypeVar("Config")
 
@@ -15,9 +15,9 @@ _NAMES = ("name", "term")
 """Fields by which one of several is told from the others."""
 
 
-def settings(config: object) -> dict[str, Any]:
+def settings(config: object) -> dict[str, JSON]:
     """Return all settings of a dataclass by their paths, as JSON."""
-    found: dict[str, Any] = {}
+    found: dict[str, JSON] = {}
     _collect(to_json(config), "", found)
     return found
 
@@ -40,12 +40,12 @@ def change(config: Config, changes: Sequence[str]) -> Config:
             raise InputError(f"{text!r} is no setting: write it as path=value, such as phases.unfold.steps=400.")
         _put(tree, path, _literal(value), settings(config))
     try:
-        return cast(Config, from_json(type(config), tree))
+        return from_json(type(config), tree)
     except ValueError as error:
         raise InputError(f"The settings cannot be used ({error}): change {' or '.join(changes)}.") from error
 
 
-def _collect(value: Any, path: str, found: dict[str, Any]) -> None:
+def _collect(value: JSON, path: str, found: dict[str, JSON]) -> None:
     parts = _named(value)
     if parts is None:
         found[path] = value
@@ -53,17 +53,17 @@ def _collect(value: Any, path: str, found: dict[str, Any]) -> None:
         _collect(item, f"{path}.{name}".lstrip("."), found)
 
 
-def _named(value: Any) -> dict[str, Any] | None:
+def _named(value: JSON) -> dict[str, JSON] | None:
     """Return the parts of a dataclass, a mapping, or several dataclasses, by name; None for a single value."""
     if isinstance(value, dict):
-        return {name: item for name, item in cast(dict[str, Any], value).items() if name not in ("type", *_NAMES)}
+        return {name: item for name, item in value.items() if name not in ("type", *_NAMES)}
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        items = cast(list[dict[str, Any]], value)
-        return {str(next((item[key] for key in _NAMES if key in item), i)): item for i, item in enumerate(items)}
+        items = enumerate(item for item in value if isinstance(item, dict))
+        return {str(next((item[key] for key in _NAMES if key in item), i)): item for i, item in items}
     return None
 
 
-def _put(tree: Any, path: str, value: Any, known: Iterable[str]) -> None:
+def _put(tree: JSON, path: str, value: JSON, known: Iterable[str]) -> None:
     """Put a value where the path leads; a mapping, such as of options, takes new names."""
     *folders, last = path.split(".")
     for name in folders:
@@ -85,7 +85,7 @@ def _unknown(path: str, name: str, parts: Iterable[str], known: Iterable[str]) -
     return InputError(f"There is no setting {path!r}{hint}: in place of {name!r} choose {listed or 'nothing'}.")
 
 
-def _literal(text: str) -> Any:
+def _literal(text: str) -> JSON:
     try:
         return to_json(ast.literal_eval(text))
     except (ValueError, SyntaxError, TypeError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -20,7 +20,10 @@ from e2c_control.registry import trusting
 from e2c_control.runs.checkpoint import load_checkpoint, save_checkpoint
 from e2c_control.runs.restoring import restoring
 from e2c_control.runs.training_state import optimizer_from_tensors, optimizer_to_tensors
-from e2c_control.runs.typed_json import fields_from, to_json
+from e2c_control.runs.typed_json import fields_from, from_json, to_json
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 Groups = Mapping[str, Mapping[str, Tensor]]
 
@@ -45,7 +48,7 @@ class Stateful(Protocol):
         """Return all that the next step depends on."""
         ...
 
-    def restore(self, tensors: Groups, meta: Mapping[str, Any], /) -> None:
+    def restore(self, tensors: Groups, meta: Mapping[str, object], /) -> None:
         """Go on from what `state` returned; raise InputError where that is of another object."""
         ...
 
@@ -55,7 +58,7 @@ class HasTensors(Protocol):
 
     def state_dict(self) -> Mapping[str, Tensor]: ...
 
-    def load_state_dict(self, state_dict: Mapping[str, Tensor], /) -> Any: ...
+    def load_state_dict(self, state_dict: Mapping[str, Tensor], /) -> object: ...
 
 
 Part = Stateful | HasTensors | Optimizer | Mapping[str, torch.Generator]
@@ -68,7 +71,7 @@ def gather(parts: Mapping[str, Part]) -> State:
     their own names, or behind the part's name where that ends in an underscore ("novelty_"). JSON is kept by name.
     """
     tensors: dict[str, Mapping[str, Tensor]] = {}
-    meta: dict[str, Any] = {}
+    meta: dict[str, object] = {}
     for name, part in parts.items():
         group = name.replace(".", "_")
         if isinstance(part, Optimizer):
@@ -76,14 +79,14 @@ def gather(parts: Mapping[str, Part]) -> State:
         elif isinstance(part, Stateful):
             groups, meta[name.rstrip("_")] = part.state()
             tensors |= {_prefix(name) + own: named for own, named in groups.items()}
-        elif isinstance(part, Mapping):
-            tensors[group] = {key: generator.get_state() for key, generator in _generators(part)}
+        elif _are_generators(part):
+            tensors[group] = {key: generator.get_state() for key, generator in part.items()}
         else:
             tensors[group] = dict(part.state_dict())
     return State(tensors, meta)
 
 
-def put_back(parts: Mapping[str, Part], tensors: Groups, meta: Mapping[str, Any]) -> None:
+def put_back(parts: Mapping[str, Part], tensors: Groups, meta: Mapping[str, object]) -> None:
     """Restore what `gather` returned into parts alike.
 
     The state of another kind of device's random generator is no use: such a generator keeps its seed.
@@ -94,13 +97,14 @@ def put_back(parts: Mapping[str, Part], tensors: Groups, meta: Mapping[str, Any]
     for name, part in parts.items():
         group = name.replace(".", "_")
         if isinstance(part, Optimizer):
-            optimizer_from_tensors(part, tensors[group], meta[name])
+            optimizer_from_tensors(part, tensors[group], from_json(dict[str, object], meta[name], name))
         elif isinstance(part, Stateful):
             prefix = _prefix(name)
             own = {key.removeprefix(prefix): named for key, named in tensors.items() if key.startswith(prefix)}
-            part.restore(own, meta[name.rstrip("_")])
-        elif isinstance(part, Mapping):
-            for key, generator in _generators(part):
+            kept = name.rstrip("_")
+            part.restore(own, from_json(dict[str, object], meta[kept], kept))
+        elif _are_generators(part):
+            for key, generator in part.items():
                 if generator.get_state().shape == tensors[group][key].shape:
                     generator.set_state(tensors[group][key])
         else:
@@ -125,13 +129,14 @@ def save(path: object, state: State, kind: str | None = None) -> None:
         InputError: `path` is no path, the disk is full or forbids it, or something else is there.
     """
     named = {} if kind is None else {"agent": kind}
-    save_checkpoint(path_of("path", path), state.tensors, to_json({**named, **state.meta}))
+    meta = {name: to_json(item) for name, item in {**named, **state.meta}.items()}
+    save_checkpoint(path_of("path", path), state.tensors, meta)
 
 
 @contextmanager
 def loading(
     path: object,
-    fields: Mapping[str, Any],
+    fields: Mapping[str, object],
     kind: str | None = None,
     *,
     data_bytes: int = 0,
@@ -165,5 +170,5 @@ def _prefix(name: str) -> str:
     return name if name.endswith("_") else ""
 
 
-def _generators(part: Any) -> list[tuple[str, torch.Generator]]:
-    return list(cast(Mapping[str, torch.Generator], part).items())
+def _are_generators(part: Part) -> TypeIs[Mapping[str, torch.Generator]]:
+    return isinstance(part, Mapping)

@@ -1,26 +1,28 @@
 """Optimisers as tensors and JSON, to the bit."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from reprlib import repr as short
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from e2c_control.errors import InputError
+from e2c_control.fields import are_items, is_mapping, is_named
+from e2c_control.runs.typed_json import JSON, to_json
 
 _LARGEST = torch.finfo(torch.float32).max
 
 
-def optimizer_to_tensors(optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def optimizer_to_tensors(optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, JSON]]:
     """State of an optimiser: named tensors, and JSON for all that is none."""
     tensors: dict[str, Tensor] = {}
-    content = cast(dict[str, Any], _flatten(optimizer.state_dict(), "", tensors))
+    content = {name: _flatten(item, f"/{name}", tensors) for name, item in optimizer.state_dict().items()}
     return tensors, content
 
 
-def optimizer_from_tensors(optimizer: Optimizer, tensors: Mapping[str, Tensor], content: Mapping[str, Any]) -> None:
+def optimizer_from_tensors(optimizer: Optimizer, tensors: Mapping[str, Tensor], content: Mapping[str, object]) -> None:
     """Restore what `optimizer_to_tensors` gave into an optimiser of the same parameters.
 
     Raises:
@@ -39,7 +41,7 @@ def optimizer_from_tensors(optimizer: Optimizer, tensors: Mapping[str, Tensor], 
         ) from error
 
 
-def _check_groups(own: list[dict[str, Any]], saved: Any) -> None:
+def _check_groups(own: list[dict[str, object]], saved: list[dict[str, object]]) -> None:
     """Raise ValueError unless the groups have the same settings, each of the same kind and finite."""
     for mine, theirs in zip(own, saved, strict=True):
         if set(mine) != set(theirs):
@@ -49,11 +51,10 @@ def _check_groups(own: list[dict[str, Any]], saved: Any) -> None:
                 raise ValueError(f"its {name} is {short(theirs[name])}")
 
 
-def _alike(one: Any, other: Any) -> bool:
+def _alike(one: object, other: object) -> bool:
     """Return whether both are of the same kind; switches the same, numbers of float32, lists of the same length."""
-    if isinstance(one, list | tuple):
-        mine = cast(list[Any], one)
-        return type(other) is type(mine) and len(mine) == len(other) and all(map(_alike, mine, other))
+    if are_items(one) and are_items(other):
+        return type(other) is type(one) and len(one) == len(other) and all(map(_alike, one, other))
     if isinstance(one, bool):
         return one is other
     if isinstance(one, int | float):
@@ -61,7 +62,7 @@ def _alike(one: Any, other: Any) -> bool:
     return type(one) is type(other)
 
 
-def _check_slots(optimizer: Optimizer, state: Mapping[int, Mapping[str, Any]]) -> None:
+def _check_slots(optimizer: Optimizer, state: Mapping[int, Mapping[str, object]]) -> None:
     """Raise ValueError unless each parameter's slots are those that the optimiser makes, of the parameter's shape."""
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     made = _slots_of(optimizer)
@@ -79,7 +80,7 @@ def _slots_of(optimizer: Optimizer) -> dict[str, torch.Size] | None:
     """Return what the optimiser keeps for a parameter, with shapes, as one step on a parameter of shape (1,) shows."""
     probe = torch.nn.Parameter(torch.zeros(1))
     probe.grad = torch.zeros(1)
-    made: Any = type(optimizer)
+    made: Callable[..., Optimizer] = type(optimizer)
     try:
         twin = made([probe], **optimizer.defaults)
         twin.step()
@@ -88,28 +89,26 @@ def _slots_of(optimizer: Optimizer) -> dict[str, torch.Size] | None:
     return {name: slot.shape for name, slot in twin.state[probe].items() if isinstance(slot, Tensor)}
 
 
-def _flatten(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+def _flatten(value: object, name: str, tensors: dict[str, Tensor]) -> JSON:
     """JSON in which a tensor is {"tensor": its name} and a tuple {"tuple": [...]}."""
     if isinstance(value, Tensor):
         tensors[name] = value
         return {"tensor": name}
-    if isinstance(value, Mapping):
-        items = cast(Mapping[Any, Any], value).items()
-        return {str(key): _flatten(item, f"{name}/{key}", tensors) for key, item in items}
-    if isinstance(value, list | tuple):
-        flat = [_flatten(item, f"{name}/{i}", tensors) for i, item in enumerate(cast(list[Any], value))]
+    if is_mapping(value):
+        return {str(key): _flatten(item, f"{name}/{key}", tensors) for key, item in value.items()}
+    if are_items(value):
+        flat: JSON = [_flatten(item, f"{name}/{i}", tensors) for i, item in enumerate(value)]
         return {"tuple": flat} if isinstance(value, tuple) else flat
-    return value
+    return to_json(value)
 
 
-def _restore(value: Any, tensors: Mapping[str, Tensor]) -> Any:
-    if isinstance(value, Mapping):
-        content = cast(Mapping[str, Any], value)
-        if set(content) == {"tensor"}:
-            return tensors[content["tensor"]].clone()
-        if set(content) == {"tuple"}:
-            return tuple(_restore(item, tensors) for item in content["tuple"])
-        return {key: _restore(item, tensors) for key, item in content.items()}
-    if isinstance(value, list):
-        return [_restore(item, tensors) for item in cast(list[Any], value)]
+def _restore(value: object, tensors: Mapping[str, Tensor]) -> Any:
+    if is_named(value):
+        if set(value) == {"tensor"}:
+            return tensors[str(value["tensor"])].clone()
+        if set(value) == {"tuple"}:
+            return tuple(_restore(value["tuple"], tensors))
+        return {key: _restore(item, tensors) for key, item in value.items()}
+    if are_items(value):
+        return [_restore(item, tensors) for item in value]
     return value

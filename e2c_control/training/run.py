@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from reprlib import repr as short
-from typing import Any, Literal, NoReturn
+from typing import Literal, NoReturn
 
 import numpy as np
 import torch
@@ -41,8 +41,8 @@ Features = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 Watcher = Callable[[Trainer, RunLogger], None]
 
 
-META: Mapping[str, Any] = {
-    "trainer": Mapping[str, Any],
+META: Mapping[str, object] = {
+    "trainer": Mapping[str, object],
     "observation_shape": tuple[int, int, int],
     "action_dim": int,
 }
@@ -204,7 +204,7 @@ class _Training:
         shape = {"observation_shape": embedding.observation_shape, "action_dim": embedding.action_dim}
         return State(tensors, {**meta, **shape, "networks": to_json(embedding.config)})
 
-    def restore(self, tensors: Groups, meta: Mapping[str, Any], /) -> None:
+    def restore(self, tensors: Groups, meta: Mapping[str, object], /) -> None:
         """Go on from what `state` returned; version 0.1.0 wrote none of the window."""
         _check_networks(self.run, self.trainer.recipe, meta)
         put_back(self._parts(), tensors, {"window": {}, **meta})
@@ -232,7 +232,7 @@ def _resumed(run: RunFolder, config: TrainConfig, transitions: Transitions, job:
     return resumed(run, make, META, transitions.frames.nbytes)
 
 
-def _check_networks(run: RunFolder, recipe: Recipe, meta: Mapping[str, Any]) -> None:
+def _check_networks(run: RunFolder, recipe: Recipe, meta: Mapping[str, object]) -> None:
     """Refuse a checkpoint of other networks than the config names, even where their weights have the same shapes."""
     trained = meta.get("networks")
     try:  # as a dataclass: a version that wrote it may have known fewer fields

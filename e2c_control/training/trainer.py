@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -304,7 +304,7 @@ class Trainer:
         telltale = {str(i): value for i, value in enumerate(self._telltale)}
         return State({**tensors, "telltale": telltale}, {**meta, "step": self.step, **where})
 
-    def restore(self, tensors: Groups, meta: Mapping[str, Any], /) -> None:
+    def restore(self, tensors: Groups, meta: Mapping[str, object], /) -> None:
         """Go on from what `state` returned.
 
         Raises:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from torch import Tensor
 
 from e2c_control.errors import InputError
 from e2c_control.runs.stateful import Groups, State
+from e2c_control.runs.typed_json import from_json
 from e2c_control.training.trainer import StepReport, Trainer
 
 
@@ -79,7 +79,8 @@ class Window:
         """Return sums by tag, and JSON."""
         return State({"window": self._sums}, {"count": self._count, "rate": self._rate})
 
-    def restore(self, tensors: Groups, meta: Mapping[str, Any], /) -> None:
+    def restore(self, tensors: Groups, meta: Mapping[str, object], /) -> None:
         """Go on from what `state` returned."""
         self._sums = dict(tensors.get("window", {}))
-        self._count, self._rate = int(meta.get("count", 0)), float(meta.get("rate", 0.0))
+        self._count = from_json(int, meta.get("count", 0), "count")
+        self._rate = from_json(float, meta.get("rate", 0.0), "rate")
