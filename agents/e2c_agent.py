@@ -81,7 +81,7 @@ def _remember(
     memories = [empty if new else memory for new, memory in zip(fresh.tolist(), state.memories, strict=True)]
     for n in np.flatnonzero(hidden):  # nothing is seen of what came of the move: do not try the same for ever
         memories[n] = memories[n].stalled(plan.states[n, 0])
-    to_go, left = cost.to_go(plan.states[:, 0]), cost.to_go(places)
+    to_go, left = cost.to_go(np.stack((plan.states[:, 0], places)))
     for n in np.flatnonzero(~fresh & ~hidden):
         before, control, memory = plan.states[n, 0], plan.controls[n, 0], memories[n]
         _, hoped = Remembering(model, memory, graph.scale).moves(before[None], control[None])

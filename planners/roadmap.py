@@ -81,9 +81,11 @@ class RoadmapCost(Cost):
         return self.step_weight * steps + np.einsum("bti,ij,btj->b", controls, self.control_weight, controls)
 
     def to_go(self, states: Array) -> Array:
-        """Return the steps (N,) from a state of each problem (N, n) to its goal."""
-        whose = np.arange(len(states)) if len(self.goals) > 1 else np.zeros(len(states), np.int64)
-        return self._steps_to_go(self.landmarks.cells(states, sound=True), states, whose)
+        """Return the steps (..., N) from a state of each problem (..., N, n) to its goal."""
+        rows = states.reshape(-1, states.shape[-1])
+        whose = np.arange(len(rows)) % len(self.goals)
+        steps = self._steps_to_go(self.landmarks.cells(rows, sound=True), rows, whose)
+        return steps.reshape(states.shape[:-1])
 
     def doubt(self, states: Array) -> str | None:
         """Return a sentence where goals cannot be reached from states (N, n) by what was recorded; None if they can."""
@@ -139,19 +141,21 @@ class Roadmap(CheckedPlanner):
     def plan(self, problem: PlanningProblem, rng: np.random.Generator) -> Plan:
         tried, states = spread(problem.limits, self.samples, rng), [problem.states]
         hurdle = problem.dynamics if isinstance(problem.dynamics, HurdleDynamics) else None
-        controls = np.empty((len(states[0]), problem.horizon, problem.limits.low.size))
+        rows, cost = np.arange(len(states[0])), np.zeros(len(states[0]))
+        controls = np.empty((len(rows), problem.horizon, problem.limits.low.size))
         for t in range(problem.horizon):
-            values, likely = self._values(problem, hurdle, states[t], tried)
+            values, costs, likely = self._values(problem, hurdle, states[t], tried)
             best = values.argmin(1)
-            controls[:, t] = tried[best]
-            states.append(likely[np.arange(len(best)), best])
+            controls[:, t], cost = tried[best], costs[rows, best]
+            states.append(likely[rows, best])
         if hurdle is None:
             search = Population.begin(problem)
             search.evaluate(controls[:, None])
             return search.plan(iterations=1)
         # One that may be blocked is not compared with the old plan, whose cost is that of the likelier outcome alone.
         path = np.stack(states, axis=1)
-        cost = finite_cost(problem.cost, path, controls, np.arange(len(path)))
+        if problem.horizon > 1:
+            cost = finite_cost(problem.cost, path, controls, rows)
         reason = np.where(np.isfinite(cost), StopReason.ITERATIONS, StopReason.NON_FINITE)
         return replace(
             Plan.guess(controls, path.shape[2]),
@@ -164,22 +168,26 @@ class Roadmap(CheckedPlanner):
 
     def _values(
         self, problem: PlanningProblem, hurdle: HurdleDynamics | None, states: Array, tried: Array
-    ) -> tuple[Array, Array]:
-        """Return the costs (N, S) of where controls (S, m) lead to from states (N, n), and where that is, (N, S, n)."""
+    ) -> tuple[Array, Array, Array]:
+        """Return what controls (S, m) in states (N, n) are expected to cost (N, S), and the likelier outcome of each.
+
+        An outcome is its cost (N, S) and where it is, (N, S, n).
+        """
         problems, controls = np.repeat(np.arange(len(states)), len(tried)), np.tile(tried, (len(states), 1))
         before, shape = states[problems], (len(states), len(tried))
-
-        def cost(after: Array) -> Array:
-            return finite_cost(problem.cost, np.stack((before, after), axis=1), controls[:, None], problems)
-
         if hurdle is None:
             after = problem.dynamics.step(before, controls)
-            return cost(after).reshape(shape), after.reshape(*shape, -1)
+            cost = finite_cost(problem.cost, np.stack((before, after), axis=1), controls[:, None], problems)
+            return cost.reshape(shape), cost.reshape(shape), after.reshape(*shape, -1)
         chance, landings = hurdle.moves(before, controls)
+        after = np.stack((landings, before))  # moved, and stayed
+        pairs = np.stack((np.broadcast_to(before, after.shape), after), axis=2).reshape(-1, 2, before.shape[1])
+        cost = finite_cost(problem.cost, pairs, np.tile(controls, (2, 1))[:, None], np.tile(problems, 2))
+        moved, stayed = cost.reshape(2, -1)
         # A large move that is surely blocked would be a way to stand still, and a wrong one where the model errs.
         half = (problem.limits.high - problem.limits.low) / 2
         size = np.abs((controls - problem.limits.low) / half - 1.0).max(1)
-        chance = np.maximum(chance, DOUBT * size)
-        value = chance * cost(landings) + (1.0 - chance) * cost(before)
-        likely = np.where(chance[:, None] > 0.5, landings, before)
-        return value.reshape(shape), likely.reshape(*shape, -1)
+        likely, chance = chance > 0.5, np.maximum(chance, DOUBT * size)
+        value = chance * moved + (1.0 - chance) * stayed
+        outcome, where = np.where(likely, moved, stayed), np.where(likely[:, None], landings, before)
+        return value.reshape(shape), outcome.reshape(shape), where.reshape(*shape, -1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ class Drive:
         resemblance: of each image seen after a step to the goal's image, in [0, 1], (H, N).
         plans: the planned latents of each step, H arrays (N, T + 1, k).
         replans: what each replan reported.
+        cpu_seconds: of each decision for one episode, encoding included, in the mean, (H,).
     """
 
     states: NDArray[np.float64]
@@ -40,6 +42,7 @@ class Drive:
     resemblance: NDArray[np.float64]
     plans: list[NDArray[np.float64]]
     replans: list[Replan]
+    cpu_seconds: NDArray[np.float64]
 
     @property
     def scores(self) -> NDArray[np.float64]:
@@ -68,9 +71,12 @@ def drive(agent: E2CAgent, task: Task, problems: Sequence[Problem], seed: Seed =
     alike: list[NDArray[np.float64]] = []
     plans: list[NDArray[np.float64]] = []
     replans: list[Replan] = []
+    cpu_seconds = np.empty(task.horizon)
     state: PlanState | None = None
-    for _ in range(task.horizon):
+    for t in range(task.horizon):
+        begun = time.process_time()
         action, state = agent.predict(observations, state)
+        cpu_seconds[t] = (time.process_time() - begun) / len(problems)
         observations, reward, _, _, info = env.step(action)
         states.append(info["state"])
         latents.append(encode_means(agent.embedding, observations))
@@ -90,4 +96,5 @@ def drive(agent: E2CAgent, task: Task, problems: Sequence[Problem], seed: Seed =
         np.stack(alike),
         plans,
         replans,
+        cpu_seconds,
     )

@@ -108,7 +108,7 @@ def unfold_roadmap(embedding: EmbeddingConfig) -> Recipe:
     )
     passages = Phase(
         "passage",
-        2000,
+        4000,
         (WeightedTerm("passage"),),
         horizon=4,
         batch_size=96,

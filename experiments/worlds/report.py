@@ -21,7 +21,7 @@ def walls(rows: list[dict[str, Any]]) -> list[str]:
     lines = [
         "`E2C/PlanarWalls-v0`, 20,000 random transitions: time in goal as a share of the Navigator's.",
         "",
-        "| problems | mean | worst seed | reached | seeds | CPU-ms a replan |",
+        "| problems | mean | worst seed | reached | seeds | CPU-ms a step |",
         "|---|---|---|---|---|---|",
     ]
     for name in dict.fromkeys(row["list"] for row in roads):
