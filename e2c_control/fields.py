@@ -130,6 +130,11 @@ def are_items(value: object) -> TypeGuard[list[object] | tuple[object, ...]]:
     return isinstance(value, list | tuple)
 
 
+def is_array(value: object) -> TypeGuard[NDArray[np.generic]]:
+    """Return whether a value is an array, of whatever."""
+    return isinstance(value, np.ndarray)
+
+
 def check(options: "DataclassInstance", name_of: Callable[[str], str] | None = None) -> None:
     """Check all fields of a dataclass, frozen or not, and put what their annotations make of the values in their place.
 

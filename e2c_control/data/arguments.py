@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from e2c_control.errors import InputError, quoted
 from e2c_control.registry import packages_named
@@ -36,7 +36,7 @@ def trusting_again(folder: Path) -> str:
     found = dict[str, None]()
     for name in ("config.json", "dataset.json"):
         with suppress(OSError, ValueError, RecursionError, AttributeError):
-            document = cast(dict[str, Any], json.loads((folder / name).read_bytes()))
+            document: dict[str, Any] = json.loads((folder / name).read_bytes())
             own = is_own(document.get("config"), document.get("signature"))
             found |= dict.fromkeys(packages_named(document, own))
     return "".join(f" --trust {package}" for package in found)

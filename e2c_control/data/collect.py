@@ -2,20 +2,20 @@
 
 import warnings
 from pathlib import Path
-from typing import Any, cast
+from typing import NoReturn
 
 import numpy as np
-from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from e2c_control.data.card import DatasetCard
-from e2c_control.data.controls import check_unit_actions
+from e2c_control.data.controls import check_unit_actions, is_box, single_spaces
 from e2c_control.data.environments import task_of
+from e2c_control.data.foreign import Vectors
 from e2c_control.data.policy import Policy
 from e2c_control.data.source import environment_identity, own_frame_stack
-from e2c_control.data.stepper import Mask, Starts, Step, Stepper, Vectors
+from e2c_control.data.stepper import Mask, Starts, Step, Stepper
 from e2c_control.data.transitions import Transitions
 from e2c_control.data.unfinished import Unfinished
 from e2c_control.data.writer import TransitionsWriter
@@ -105,7 +105,7 @@ def collect_into(
     card = DatasetCard(
         environment=name,
         environment_kwargs=kwargs,
-        frame_shape=cast(tuple[int, int, int], frames.shape[1:]),
+        frame_shape=(frames.shape[1], frames.shape[2], frames.shape[3]),
         action_dim=stepper.action_dim,
         state_dim=None if states is None else states.shape[1],
         frame_stack=frame_stack or own_frame_stack(vector_env),
@@ -138,12 +138,12 @@ def warn_of_stillness(name: str, frame: NDArray[np.uint8]) -> None:
     )
 
 
-def _check_request(vector_env: Any, episode_length: int, starts: Starts) -> None:
+def _check_request(vector_env: Vectors, episode_length: int, starts: Starts) -> None:
     name, _ = environment_identity(vector_env)
-    space: Any = vector_env.single_observation_space
-    if not (isinstance(space, spaces.Box) and cast(Any, space).dtype == np.uint8 and len(space.shape) == 3):
+    space, actions = single_spaces(vector_env)
+    if not is_box(space) or space.dtype != np.uint8 or len(space.shape) != 3:
         raise InputError(f"{name} shows {space} instead of uint8 frames (H, W, C): make it with `make_vector_env`.")
-    check_unit_actions(name, vector_env.single_action_space)
+    check_unit_actions(name, actions)
     if starts == "sampled" and task_of(vector_env) is None:
         raise InputError(f"{name} cannot start at sampled states: collect with starts='reset'.")
     needed = vector_env.num_envs * (episode_length + 1) * int(np.prod(space.shape))
@@ -206,7 +206,7 @@ def _round(
     frames: NDArray[np.uint8],
     states: NDArray[np.float64] | None,
     wanted: int,
-    bar: "tqdm[Any]",
+    bar: "tqdm[NoReturn]",
 ) -> None:
     """Reset all environments; write at most T transitions of each and ``wanted`` of all."""
     length, index = episodes.episode_length, np.arange(episodes.n_envs)

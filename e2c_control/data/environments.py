@@ -7,20 +7,20 @@ their observation through Gymnasium's wrappers.
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import partial
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeGuard
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces, wrappers
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv, VectorEnv, VectorWrapper
 from numpy.typing import NDArray
 
 from e2c_control.data.controls import with_unit_actions
-from e2c_control.data.foreign import Foreign, StateSize
+from e2c_control.data.foreign import AnyEnv, Foreign, StateSize, Vectors
 from e2c_control.data.layouts import Layout, has_pictures, image_layout
 from e2c_control.data.pictures import grey, resized
 from e2c_control.data.specs import an_id, check_arguments, find_spec, own_id
@@ -28,7 +28,10 @@ from e2c_control.data.transitions import stack_frames
 from e2c_control.errors import InputError, InputWarning, in_a_sentence
 from e2c_control.fields import Count, FrameStack, ImageSize, Seed, Through, checked
 
-ImageEnv = gymnasium.Env[Any, Any]
+if TYPE_CHECKING:
+    from e2c_control.envs import Task
+
+ImageEnv: TypeAlias = gymnasium.Env[NDArray[np.uint8], NDArray[np.float32]]
 
 _RENDERED_SIZE = 64
 _MOST_ENVS = 1 << 16
@@ -87,7 +90,7 @@ def make_vector_env(
         raise InputError(f"Cannot run {n_envs} environments at once: give {_MOST_ENVS} or fewer.")
     spec = deepcopy(find_spec(env_id))
     check_arguments(env_id, kwargs, allowed=("render_mode",))
-    vector_env: VectorEnv[Any, Any, Any]
+    vector_env: Vectors
     # The spec travels: another process need not have registered it.
     maker = partial(_shown, deepcopy(spec), env_id, frame_stack, image_size, grayscale, dict(kwargs), StateSize())
     trial = maker()  # a mistake shows here, not inside another process
@@ -108,11 +111,23 @@ def make_vector_env(
         vector_env.spec = spec
     if seed is not None:
         vector_env.reset(seed=seed)
-        cast(Any, vector_env).action_space.seed(seed)
+        vector_env.action_space.seed(seed)
     return vector_env
 
 
-def task_of(env: Any) -> Any:
+def layers(env: AnyEnv | Vectors) -> Iterator[AnyEnv | Vectors]:
+    """Yield an environment or a vector, and what its wrappers are around, from the outermost to the innermost."""
+    yield env
+    while _is_wrapper(env):
+        env = env.env
+        yield env
+
+
+def _is_wrapper(env: object) -> TypeGuard[gymnasium.Wrapper | VectorWrapper]:
+    return isinstance(env, gymnasium.Wrapper | VectorWrapper)
+
+
+def task_of(env: AnyEnv | Vectors) -> "Task | None":
     """Return the task behind an environment, or behind the first one of a vector; none if it has none.
 
     What has one is *native*: it starts at sampled states, knows goals and scores, and stacks frames by itself. This is
@@ -125,18 +140,18 @@ def task_of(env: Any) -> Any:
     return task if hasattr(task, "system") else None
 
 
-def task_behind(env_id: str, **kwargs: Any) -> Any:
+def task_behind(env_id: str, **kwargs: object) -> "Task | None":
     """Return the task of an environment id, made with these arguments, or none; `InputError` if it cannot be made."""
     env = _make(find_spec(env_id), env_id, kwargs)
     env.close()
     return task_of(env)
 
 
-def _cannot_be_made(env_id: str, kwargs: Mapping[str, Any]) -> str:
+def _cannot_be_made(env_id: str, kwargs: Mapping[str, object]) -> str:
     return f"{env_id} cannot be made" + (f" with {dict(kwargs)}" if kwargs else "")
 
 
-def _make(spec: EnvSpec, env_id: str, kwargs: Mapping[str, Any]) -> ImageEnv:
+def _make(spec: EnvSpec, env_id: str, kwargs: Mapping[str, Any]) -> AnyEnv:
     given = {name: value for name, value in kwargs.items() if value is not None}
     with in_a_sentence(_cannot_be_made(env_id, given)):
         return gymnasium.make(spec, **kwargs)
@@ -148,7 +163,7 @@ def _shown(
     frame_stack: int | None,
     image_size: int | None,
     grayscale: bool | None,
-    kwargs: Mapping[str, Any],
+    kwargs: Mapping[str, object],
     state_size: StateSize,
 ) -> ImageEnv:
     """Make an environment; one without a task is made to show images and to take actions in [-1, 1]."""
@@ -170,8 +185,7 @@ def _shown(
         if layout is None:
             raise InputError(f"{env_id} renders {env.observation_space}, which is no image: wrap it so that it is one.")
     shape = layout.image_shape
-    read = wrappers.TransformObservation(env, partial(_read, layout, env_id), spaces.Box(0, 255, shape, np.uint8))
-    env = cast(ImageEnv, read)
+    env = wrappers.TransformObservation(env, partial(_read, layout, env_id), spaces.Box(0, 255, shape, np.uint8))
     if rendered or image_size is not None:
         size = image_size or _RENDERED_SIZE
         small = spaces.Box(0, 255, (size, size, *shape[2:]), np.uint8)
@@ -179,28 +193,28 @@ def _shown(
     if grayscale and shape[2:] not in ((), (1,), (3,)):
         raise InputError(f"{env_id} shows images of {shape[2]} channels, which have no grey: leave out grayscale.")
     if (rendered if grayscale is None else grayscale) and shape[2:] == (3,):
-        grey_space = spaces.Box(0, 255, cast(tuple[int, ...], env.observation_space.shape)[:2], np.uint8)
-        env = wrappers.TransformObservation(
-            env, grey, grey_space
-        )  # of the small picture: that of a large one costs more than a step
+        # Of the small picture: that of a large one costs more than a step.
+        grey_space = spaces.Box(0, 255, shape_of(env)[:2], np.uint8)
+        env = wrappers.TransformObservation(env, grey, grey_space)
     return stacked(_with_channel_axis(env), frame_stack or 1)
 
 
-class Shrunk(wrappers.TransformObservation[Any, Any, Any]):
+class Shrunk(wrappers.TransformObservation[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8]]):
     """Frames of other sides than those of what the environment draws."""
 
 
-def drawn_shape(env: Any) -> tuple[int, int]:
+def shape_of(env: AnyEnv) -> tuple[int, ...]:
+    """Return the shape of what an environment shows; none of a space that has no shape."""
+    return env.observation_space.shape or ()
+
+
+def drawn_shape(env: ImageEnv) -> tuple[int, ...]:
     """Return sides (h, w) of the pictures that an environment of `make_image_env` draws, before they are made small."""
-    height, width = env.observation_space.shape[:2]
-    while isinstance(env, gymnasium.Wrapper):
-        if isinstance(env, Shrunk):
-            height, width = cast(Any, env).env.observation_space.shape[:2]
-        env = cast(Any, env).env
-    return height, width
+    large = [layer.env for layer in layers(env) if isinstance(layer, Shrunk)]
+    return shape_of((large or [env])[0])[:2]
 
 
-def _rendering(env: ImageEnv, spec: EnvSpec, env_id: str, kwargs: Mapping[str, Any]) -> ImageEnv:
+def _rendering(env: AnyEnv, spec: EnvSpec, env_id: str, kwargs: Mapping[str, object]) -> AnyEnv:
     """Leave it as it is, or make one that renders arrays when it shows no image and nobody said how to render."""
     if image_layout(env.observation_space) is not None or env.render_mode is not None:
         return env
@@ -217,12 +231,11 @@ def _rendering(env: ImageEnv, spec: EnvSpec, env_id: str, kwargs: Mapping[str, A
     return _make(spec, env_id, {**kwargs, "render_mode": "rgb_array"})
 
 
-def _tell_if_rendered(env: Any, env_id: str) -> None:
+def _tell_if_rendered(env: ImageEnv, env_id: str) -> None:
     """Warn where what could be an image is not used as one, since its layout is in doubt."""
-    while isinstance(env, gymnasium.Wrapper):
-        env = cast(Any, env).env
-        if isinstance(env, wrappers.AddRenderObservation):
-            own = cast(Any, env).env.observation_space
+    for layer in layers(env):
+        if isinstance(layer, wrappers.AddRenderObservation):
+            own = layer.env.observation_space
             if has_pictures(own):
                 warnings.warn(
                     f"{env_id} shows {own}, an image of doubtful layout: its rendered picture is used instead.",
@@ -232,7 +245,7 @@ def _tell_if_rendered(env: Any, env_id: str) -> None:
             return
 
 
-def _with_channel_axis(env: ImageEnv) -> ImageEnv:
+def _with_channel_axis(env: AnyEnv) -> AnyEnv:
     """Return an array (H, W) as (H, W, 1)."""
     space = env.observation_space
     if space.shape is None or len(space.shape) == 3:
@@ -240,27 +253,27 @@ def _with_channel_axis(env: ImageEnv) -> ImageEnv:
     return wrappers.TransformObservation(env, _add_channel_axis, spaces.Box(0, 255, (*space.shape, 1), np.uint8))
 
 
-class ImageView(wrappers.TransformObservation[Any, Any, Any]):
+class ImageView(wrappers.TransformObservation[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8]]):
     """The outermost of what is put here around somebody else's environment."""
 
 
-def stacked(env: ImageEnv, count: int) -> ImageEnv:
+def stacked(env: AnyEnv, count: int) -> ImageEnv:
     """Return the environment with count frames in an observation (H, W, count * C); a reset repeats its first."""
-    height, width, channels = cast(tuple[int, ...], env.observation_space.shape)
+    height, width, channels = shape_of(env)
     space = spaces.Box(0, 255, (height, width, count * channels), np.uint8)
     return ImageView(wrappers.FrameStackObservation(env, count), stack_frames, space)
 
 
-def _read(layout: Layout, env_id: str, frame: Any) -> NDArray[np.uint8]:
+def _read(layout: Layout, env_id: str, frame: object) -> NDArray[np.uint8]:
     """Return the frame as an image, if it is what the space says."""
-    pixels: NDArray[Any] = np.asarray(frame)
+    pixels = np.asarray(frame)
     if not layout.fits(pixels):
         raise bad_frames(env_id, pixels, layout.shape, layout.limits)
     return pixels if layout.is_plain else layout.read(pixels)
 
 
 def bad_frames(
-    env_id: str, frames: NDArray[Any], expected: tuple[int, ...], limits: tuple[float, float] | None = None
+    env_id: str, frames: NDArray[np.generic], expected: tuple[int, ...], limits: tuple[float, float] | None = None
 ) -> InputError:
     """Return the error for frames that are not of the expected shape, or neither uint8 nor within the limits."""
     if np.issubdtype(frames.dtype, np.inexact) and not np.isfinite(frames).all():

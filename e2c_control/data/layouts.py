@@ -7,6 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from e2c_control.data.controls import is_box
 from e2c_control.data.transitions import stack_frames
 
 _MOST_COLOURS = 4
@@ -39,7 +40,7 @@ class Layout:
         """Whether there is nothing to be done."""
         return self.limits is None and len(self.axes) < 4 and self.axes == tuple(range(len(self.axes)))
 
-    def fits(self, array: NDArray[Any]) -> bool:
+    def fits(self, array: NDArray[np.bool_ | np.number]) -> bool:
         """Return whether an array is of this layout, its numbers within the limits."""
         if array.shape != self.shape or (self.limits is None and array.dtype != np.uint8):
             return False
@@ -48,43 +49,43 @@ class Layout:
         (low, high), slack = self.limits, 1e-6 * (self.limits[1] - self.limits[0])
         return array.dtype.kind in "biuf" and bool(((array >= low - slack) & (array <= high + slack)).all())
 
-    def read(self, array: NDArray[Any]) -> NDArray[np.uint8]:
+    def read(self, array: NDArray[np.bool_ | np.number]) -> NDArray[np.uint8]:
         """Read the image (H, W) or (H, W, C) of an array that fits."""
         image = array.transpose(self.axes)
         if self.limits is not None:
             low, high = self.limits
-            image = np.rint((image.astype(np.float64) - low) * (255.0 / (high - low))).clip(0, 255).astype(np.uint8)
-        return np.ascontiguousarray(stack_frames(image) if image.ndim == 4 else image)
+            image = np.rint((image.astype(np.float64) - low) * (255.0 / (high - low))).clip(0, 255)
+        pixels = image.astype(np.uint8, copy=False)
+        return np.ascontiguousarray(stack_frames(pixels) if pixels.ndim == 4 else pixels)
 
 
-def image_layout(space: Any) -> Layout | None:
+def image_layout(space: object) -> Layout | None:
     """Return how observations of a space are images, where that is beyond doubt; none otherwise.
 
     Channels come last if there are at most four, as Gymnasium has them; else they are the first or the last axis, if
     that is the shortest. (stack, H, W, C) are frames one after another. Numbers other than uint8 are images if all have
     the same finite limits, which mean black and white.
     """
-    if not isinstance(space, spaces.Box):
+    if not is_box(space):
         return None
-    box = cast(Any, space)
-    axes = _axes(box.shape)
+    axes = _axes(space.shape)
     if axes is None:
         return None
-    low, high = float(box.low.min()), float(box.high.max())
-    if box.dtype == np.uint8 and (low, high) != (0.0, 1.0):
-        return Layout(box.shape, axes, None)
+    low, high = float(space.low.min()), float(space.high.max())
+    if space.dtype == np.uint8 and (low, high) != (0.0, 1.0):
+        return Layout(space.shape, axes, None)
     uniform = (
-        bool((box.low == low).all() and (box.high == high).all()) and np.isfinite([low, high]).all() and low < high
+        bool((space.low == low).all() and (space.high == high).all()) and np.isfinite([low, high]).all() and low < high
     )
-    return Layout(box.shape, axes, (low, high)) if uniform and _is_large(box.shape) else None
+    return Layout(space.shape, axes, (low, high)) if uniform and _is_large(space.shape) else None
 
 
-def has_pictures(space: Any) -> bool:
+def has_pictures(space: object) -> bool:
     """Return whether a space, or a part of it, has as many dimensions and numbers as an image."""
     if isinstance(space, spaces.Dict | spaces.Tuple):
         parts: Any = cast(Any, space).spaces
         return any(has_pictures(part) for part in (parts.values() if isinstance(space, spaces.Dict) else parts))
-    return isinstance(space, spaces.Box) and _is_large(space.shape)
+    return is_box(space) and _is_large(space.shape)
 
 
 def _axes(shape: tuple[int, ...]) -> tuple[int, ...] | None:

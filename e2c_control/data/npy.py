@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import DTypeLike, NDArray
 
+from e2c_control.data.rows import Number
 from e2c_control.errors import InputError
 from e2c_control.runs.atomic import unreadable, writing
 
@@ -38,7 +39,7 @@ class NpyAppender:
             self._file.truncate(end)
             self._file.seek(end)
 
-    def append(self, rows: NDArray[Any]) -> None:
+    def append(self, rows: NDArray[np.generic]) -> None:
         """Add ``rows (n, *row_shape)``."""
         if rows.shape[1:] != self._row_shape or rows.dtype != self._dtype:
             raise ValueError(f"{self.path.name} holds {self._dtype}{self._row_shape}, not {rows.dtype}{rows.shape[1:]}")
@@ -71,7 +72,7 @@ class NpyAppender:
         npy_format.write_array_header_1_0(self._file, {"shape": shape, "fortran_order": False, "descr": descr})
 
 
-def open_npy(path: Path, dtype: DTypeLike, ndim: int) -> np.memmap[Any, np.dtype[Any]]:
+def open_npy(path: Path, dtype: type[Number], ndim: int) -> NDArray[Number]:
     """Map a ``.npy`` file for reading.
 
     Raises:
@@ -87,7 +88,7 @@ def open_npy(path: Path, dtype: DTypeLike, ndim: int) -> np.memmap[Any, np.dtype
     return array
 
 
-def map_npy(path: Path, remedy: str) -> np.memmap[Any, np.dtype[Any]]:
+def map_npy(path: Path, remedy: str) -> NDArray[Any]:
     """Map a ``.npy`` file of any numbers for reading: nothing is taken into memory, whatever its header says.
 
     Raises:

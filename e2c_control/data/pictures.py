@@ -1,7 +1,6 @@
 """From a picture to a frame: the one way for what environments draw and for goals that a user brings."""
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -74,7 +73,7 @@ def read_picture(path: Path) -> Image:
         raise InputError(f"{path} is no picture that can be read: give a PNG.") from error
 
 
-def _pixels(path: Path, file: Any) -> Image:
+def _pixels(path: Path, file: Pillow.Image) -> Image:
     if file.mode in ("L", "1"):
         plain = "transparency" not in file.info
         return np.array(file.convert("L"), np.uint8) if plain else _opaque(path, file)
@@ -88,9 +87,9 @@ def _pixels(path: Path, file: Any) -> Image:
     return _opaque(path, file)
 
 
-def _opaque(path: Path, file: Any) -> Image:
+def _opaque(path: Path, file: Pillow.Image) -> Image:
     """Return the colours of a picture through which nothing shines."""
-    colours: NDArray[Any] = np.array(file.convert("RGBA"), np.uint8)
+    colours = np.array(file.convert("RGBA"), np.uint8)
     if (colours[..., 3] < 255).any():
         raise InputError(f"{path} is partly transparent, and what shines through is unknown: give it a background.")
     return np.ascontiguousarray(colours[..., :3])

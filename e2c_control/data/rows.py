@@ -6,27 +6,31 @@ its own is gone with that array.
 
 import os
 import weakref
-from typing import Any, NoReturn, Self
+from typing import Generic, NoReturn, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+Number = TypeVar("Number", bound=np.generic)
 
-class FileRows:
+
+class FileRows(Generic[Number]):
     """The rows of an array that is mapped from a file; the file stays open, so that it may be removed meanwhile.
 
     Args:
         mapped: the array (F, ...), as `numpy.lib.format.open_memmap` gives it.
     """
 
-    def __init__(self, mapped: "np.memmap[Any, np.dtype[Any]]") -> None:
+    def __init__(self, mapped: NDArray[Number]) -> None:
+        if not isinstance(mapped, np.memmap):
+            raise TypeError("The array is in memory, not in a file: take its rows as they are.")
         self.row_shape: tuple[int, ...] = mapped.shape[1:]
         self._dtype, self._offset, self._count = mapped.dtype, int(mapped.offset), len(mapped)
         self._row_bytes = int(np.prod(self.row_shape)) * mapped.dtype.itemsize
         self._file = os.open(str(mapped.filename), os.O_RDONLY | os.O_CLOEXEC)
         weakref.finalize(self, os.close, self._file)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
         return self  # nothing of it changes, and a second one would not keep the file open
 
     def __reduce__(self) -> NoReturn:
@@ -35,7 +39,7 @@ class FileRows:
     def __len__(self) -> int:
         return self._count
 
-    def take(self, rows: NDArray[np.int64], out: NDArray[Any] | None = None) -> NDArray[Any]:
+    def take(self, rows: NDArray[np.int64], out: NDArray[Number] | None = None) -> NDArray[Number]:
         """Read the rows (any shape) into ``out``, (*rows.shape, *row_shape); neighbours are read at once.
 
         Raises:
@@ -55,7 +59,7 @@ class FileRows:
             self._read(int(flat[begin]), target[begin * self._row_bytes : end * self._row_bytes])
         return out
 
-    def all(self) -> NDArray[Any]:
+    def all(self) -> NDArray[Number]:
         """Return the whole array, in memory once: a copy of a map is there twice."""
         out = np.empty((self._count, *self.row_shape), self._dtype)
         if out.size:

@@ -10,17 +10,18 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeGuard, cast
 
 import gymnasium
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.vector import SyncVectorEnv, VectorEnv, VectorWrapper
+from gymnasium.vector import SyncVectorEnv, VectorEnv
 from gymnasium.wrappers import FrameStackObservation
 
 from e2c_control.data.card import DatasetCard
-from e2c_control.data.controls import check_unit_actions
-from e2c_control.data.environments import ImageEnv, ImageView, make_image_env, make_vector_env, stacked, task_of
+from e2c_control.data.controls import check_unit_actions, single_spaces
+from e2c_control.data.environments import ImageView, layers, make_image_env, make_vector_env, shape_of, stacked, task_of
+from e2c_control.data.foreign import AnyEnv, Vectors
 from e2c_control.data.specs import find_spec
 from e2c_control.envs import Task
 from e2c_control.envs.env import TaskEnv
@@ -29,9 +30,9 @@ from e2c_control.errors import InputError, in_a_sentence, whole
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+    from typing_extensions import TypeIs
 
-Vectors = VectorEnv[Any, Any, Any]
-EnvLike: TypeAlias = "str | Task | gymnasium.Env[Any, Any] | Callable[[], gymnasium.Env[Any, Any]] | Vectors | VecEnv"
+EnvLike: TypeAlias = "str | Task | AnyEnv | Callable[[], AnyEnv] | Vectors | VecEnv"
 """A Gymnasium id ("Id" or "module:Id"), a task, an environment or a function that makes one, or a vector of them."""
 
 _UNCHANGING = ("PassiveEnvChecker", "OrderEnforcing", "Monitor")
@@ -87,11 +88,10 @@ class EnvSource:
             raise InputError(f"Arguments ({', '.join(arguments)}) belong to an id: make the environment with them.")
         if isinstance(env, Task):
             return _from_task(env, frame_stack)
-        if isinstance(env, gymnasium.Env):
-            own = cast(ImageEnv, env)
-            return _from_envs([own], lambda: _dummy([lambda: own]), frame_stack)
-        if isinstance(env, VectorEnv):
-            return _as_it_is(cast(Vectors, env), frame_stack, _no_vec_env)
+        if _is_env(env):
+            return _from_envs([env], lambda: _dummy([lambda: env]), frame_stack)
+        if _is_vector(env):
+            return _as_it_is(env, frame_stack, _no_vec_env)
         if _is_dummy(env):
             return _from_envs(env.envs, lambda: env, frame_stack)
         if callable(env):
@@ -154,7 +154,8 @@ def environment_identity(vector_env: Vectors) -> tuple[str, dict[str, Any]]:
 
     Those with wrappers of the user's cannot be made again: their name, "Wrapper-Id", is no id.
     """
-    spec, inner = vector_env.unwrapped.spec, cast(Any, vector_env.unwrapped)
+    inner: AnyEnv | Vectors = vector_env.unwrapped
+    spec = inner.spec
     around = user_wrappers(vector_env)
     if isinstance(inner, SyncVectorEnv):
         around += user_wrappers(inner.envs[0])
@@ -177,25 +178,27 @@ def own_frame_stack(vector_env: Vectors) -> int:
     name, kwargs = environment_identity(vector_env)
     if task_of(vector_env) is None or name.rpartition(":")[2] not in gymnasium.registry:
         return 1
-    return cast(Task, task_of(make_image_env(name, **kwargs))).frame_stack
+    task = task_of(make_image_env(name, **kwargs))
+    return 1 if task is None else task.frame_stack
 
 
-def user_wrappers(env: Any) -> list[str]:
+def user_wrappers(env: AnyEnv | Vectors) -> list[str]:
     """Return the names of the wrappers that a user put around an environment or a vector, outermost first.
 
     What `gymnasium.make` adds by itself changes nothing, nor does stable-baselines3's Monitor, nor what is put around
     environments here.
     """
     found = list[str]()
-    while isinstance(env, gymnasium.Wrapper | VectorWrapper) and not isinstance(env, ImageView):
-        kind = cast(Any, type(env))
+    for layer in [*layers(env)][:-1]:
+        if isinstance(layer, ImageView):
+            break
+        kind = type(layer)
         if kind.__name__ not in _UNCHANGING and not kind.__module__.startswith("e2c_control."):
             found.append(kind.__name__)
-        env = cast(Any, env).env
     return found
 
 
-class _Kept(gymnasium.Wrapper[Any, Any, Any, Any]):
+class _Kept(gymnasium.Wrapper[object, object, object, object]):
     """A user's environment in a vector of ours, which must not close it."""
 
     def close(self) -> None:
@@ -207,7 +210,7 @@ def _from_id(env_id: str, frame_stack: int | None, arguments: dict[str, Any]) ->
     single, shown = vectors(1), make_image_env(env_id, frame_stack, **arguments)
     source = _as_it_is(single, None, _no_vec_env)
     single.close()
-    stack = cast(tuple[int, ...], shown.observation_space.shape)[-1] // source.frame_shape[-1]
+    stack = shape_of(shown)[-1] // source.frame_shape[-1]
     own = partial(_dummy, [lambda: shown])
     return replace(source, frame_stack=stack, task=task_of(shown), vectors=vectors, own=own)
 
@@ -240,28 +243,28 @@ def _from_task(
     return EnvSource(name, shape, task.frame_stack, controls, task, vectors, given)
 
 
-def _from_envs(
-    envs: Sequence[gymnasium.Env[Any, Any]], own: Callable[[], VecEnv], frame_stack: int | None
-) -> EnvSource:
-    if all(map(_is_task, envs)):
+def _from_envs(envs: Sequence[AnyEnv], own: Callable[[], DummyVecEnv], frame_stack: int | None) -> EnvSource:
+    natives = [native for env in envs if (native := _native(env)) is not None]
+    if len(natives) == len(envs):
+        first = natives[0]
         made = [None if env.spec is None else (env.spec.id, _physics(env.spec)) for env in envs]
         if len(envs) == 1 or (made[0] is not None and all(other == made[0] for other in made)):
-            first = cast(TaskEnv, envs[0].unwrapped)
             spec = None if first.spec is None else replace(first.spec, kwargs=_physics(first.spec))
             return _from_task(first.task, frame_stack, spec, own)
     return _as_it_is(SyncVectorEnv([partial(_Kept, env) for env in envs]), frame_stack, own)
 
 
-def _is_task(env: gymnasium.Env[Any, Any]) -> bool:
-    """Return whether it is a task with nothing around it, of which others can be made."""
-    return type(env.unwrapped) is TaskEnv and not user_wrappers(env)
+def _native(env: AnyEnv) -> TaskEnv | None:
+    """Return a task with nothing around it, of which others can be made; none of anything else."""
+    inner = env.unwrapped
+    return inner if type(inner) is TaskEnv and not user_wrappers(env) else None
 
 
-def _physics(spec: EnvSpec) -> dict[str, Any]:
+def _physics(spec: EnvSpec) -> dict[str, object]:
     return {name: value for name, value in spec.kwargs.items() if name not in _NOT_PHYSICS}
 
 
-def _from_function(make: Callable[[], gymnasium.Env[Any, Any]], frame_stack: int | None) -> EnvSource:
+def _from_function(make: Callable[[], AnyEnv], frame_stack: int | None) -> EnvSource:
     with in_a_sentence("The environment cannot be made"):
         trial = make()
     if not isinstance(trial, gymnasium.Env):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -271,17 +274,16 @@ def _from_function(make: Callable[[], gymnasium.Env[Any, Any]], frame_stack: int
     def vectors(count: int) -> Vectors:
         return SyncVectorEnv([make] * count)
 
-    return source if _is_task(trial) else replace(source, vectors=vectors)
+    return replace(source, vectors=vectors) if _native(trial) is None else source
 
 
-def _as_it_is(env: Vectors, frame_stack: int | None, own: Callable[[], VecEnv]) -> EnvSource:
-    space = cast(Any, env.single_observation_space)
+def _as_it_is(env: Vectors, frame_stack: int | None, own: Callable[[], DummyVecEnv]) -> EnvSource:
+    space, actions = single_spaces(env)
     if space.shape is None or len(space.shape) != 3 or space.dtype != np.uint8:
         raise InputError(
             f"The environment shows {space} instead of uint8 (H, W, C): make it with make_image_env, or wrap it."
         )
-    box = cast(Any, env.single_action_space)
-    check_unit_actions("The environment", box)
+    controls = check_unit_actions("The environment", actions)
     shows = _frames_shown(env)
     if shows > 1 and frame_stack not in (None, shows):
         raise InputError(
@@ -289,41 +291,46 @@ def _as_it_is(env: Vectors, frame_stack: int | None, own: Callable[[], VecEnv]) 
             "it out, or make the environment show one."
         )
     stack = frame_stack if frame_stack is not None and shows == 1 else 1
-    name, shape, controls = environment_identity(env)[0], space.shape, box.shape[0]
+    name, shape = environment_identity(env)[0], (space.shape[0], space.shape[1], space.shape[2])
     return EnvSource(name, shape, stack, controls, task_of(env), lambda _: env, partial(_stacking, own, stack))
 
 
-def _frames_shown(env: Any) -> int:
-    """Return how many frames an environment, or one of a vector, joins by itself, as far as one can see."""
-    if isinstance(env, VectorEnv):
-        inner: Any = cast(Any, env).unwrapped
-        env = inner.envs[0] if isinstance(inner, SyncVectorEnv) else inner
-    while isinstance(env, gymnasium.Wrapper):
-        if isinstance(env, FrameStackObservation):
-            return int(cast(Any, env).stack_size)
-        env = cast(Any, env).env
-    task = task_of(env)
-    return 1 if task is None else int(task.frame_stack)
+def _frames_shown(env: Vectors) -> int:
+    """Return how many frames the environments of a vector join by themselves, as far as one can see."""
+    inner = env.unwrapped
+    for layer in layers(inner.envs[0] if isinstance(inner, SyncVectorEnv) else inner):
+        if isinstance(layer, FrameStackObservation):
+            return layer.stack_size
+    task = task_of(inner)
+    return 1 if task is None else task.frame_stack
 
 
-def _stacking(own: Callable[[], VecEnv], stack: int) -> VecEnv:
-    given: Any = own()
+def _stacking(own: Callable[[], DummyVecEnv], stack: int) -> DummyVecEnv:
+    given = own()
     return given if stack == 1 else _dummy([partial(stacked, env, stack) for env in given.envs])
 
 
-def _dummy(makers: Sequence[Callable[[], ImageEnv]]) -> VecEnv:
+def _dummy(makers: Sequence[Callable[[], AnyEnv]]) -> DummyVecEnv:
     from stable_baselines3.common.vec_env import DummyVecEnv
 
     return DummyVecEnv(list(makers))
 
 
-def _given_vec_env(env: Any) -> VecEnv | None:
+def _given_vec_env(env: EnvLike) -> VecEnv | None:
     """Return a vector as it is, one environment as a vector, and none for what environments are yet to be made of."""
     from stable_baselines3.common.monitor import Monitor
 
-    if isinstance(env, gymnasium.Env):
-        return _dummy([lambda: Monitor(cast(Any, env))])
+    if _is_env(env):
+        return _dummy([lambda: Monitor(env)])
     return env if _is_vec_env(env) else None
+
+
+def _is_env(env: EnvLike) -> TypeIs[AnyEnv]:
+    return isinstance(env, gymnasium.Env)
+
+
+def _is_vector(env: EnvLike) -> TypeIs[Vectors]:
+    return isinstance(env, VectorEnv)
 
 
 def _is_vec_env(env: object) -> TypeGuard[VecEnv]:
@@ -336,11 +343,11 @@ def _is_dummy(env: object) -> TypeGuard[DummyVecEnv]:
     return module is not None and isinstance(env, module.DummyVecEnv)
 
 
-def _no_vec_env() -> VecEnv:
+def _no_vec_env() -> NoReturn:
     raise InputError("A Gymnasium vector has no stable-baselines3 face: make the agent from an id to use callbacks.")
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: object) -> bool:
     try:
         json.dumps(value)
     except (TypeError, ValueError):

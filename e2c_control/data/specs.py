@@ -4,7 +4,6 @@ import difflib
 import importlib
 from collections.abc import Container, Iterable, Mapping
 from reprlib import repr as short
-from typing import Any
 
 import gymnasium
 from gymnasium import error
@@ -123,7 +122,7 @@ def import_named(env: str, environment: str, folder: object) -> None:
     find_spec(env)
 
 
-def check_file_arguments(environment: str, kwargs: Mapping[str, Any]) -> None:
+def check_file_arguments(environment: str, kwargs: Mapping[str, object]) -> None:
     """Refuse arguments of an environment that a file gives and that may be paths, or names of code, as "module:Name".
 
     Raises:

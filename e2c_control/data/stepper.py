@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from e2c_control.data.controls import check_unit_actions, single_spaces
 from e2c_control.data.environments import bad_frames
-from e2c_control.data.foreign import as_vectors
+from e2c_control.data.foreign import Vectors, as_vectors
 from e2c_control.data.policy import Policy, UniformPolicy
 from e2c_control.errors import InputError, in_a_sentence
 from e2c_control.fields import conform
 
 Starts = Literal["reset", "sampled"]
-Vectors = VectorEnv[Any, Any, Any]
 Mask = NDArray[np.bool_]
 
 
@@ -23,8 +23,8 @@ class Stepper:
     """The environments and the policy: resets, steps, and what comes out of them, checked."""
 
     def __init__(self, vector_env: Vectors, name: str, starts: Starts, policy: Policy | None) -> None:
-        self._vector_env: Any = vector_env
-        self.action_dim = int(self._vector_env.single_action_space.shape[0])
+        self._vector_env = vector_env
+        self.action_dim = check_unit_actions(name, single_spaces(vector_env)[1])
         self.mode = AutoresetMode(vector_env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP))
         # Where an environment resets itself, it starts as a reset does: that is only asked for with starts="reset".
         self.restarts = starts == "reset" or self.mode is AutoresetMode.DISABLED
@@ -48,7 +48,7 @@ class Stepper:
         self, seed: int | None = None, mask: Mask | None = None
     ) -> tuple[NDArray[np.uint8], NDArray[np.float64] | None]:
         """Reset all environments, or those in ``mask``; returns frames (N, H, W, C) and states (N, n) or None."""
-        options: dict[str, Any] = {} if self._starts == "reset" else {"start": self._starts}
+        options: dict[str, object] = {} if self._starts == "reset" else {"start": self._starts}
         if mask is not None:
             options["reset_mask"] = mask
         with in_a_sentence(f"{self._name} failed in reset"):
@@ -84,20 +84,21 @@ class Stepper:
             last_states[ended] = final[ended]
         return Step(last_frames, last_states, frames, states, ended)
 
-    def _checked(self, frames: NDArray[Any]) -> NDArray[np.uint8]:
-        expected = self._vector_env.observation_space.shape
+    def _checked(self, frames: NDArray[np.generic]) -> NDArray[np.uint8]:
+        expected = self._vector_env.observation_space.shape or ()
         if frames.dtype != np.uint8 or frames.shape != expected:
             raise bad_frames(self._name, frames, expected)
+        pixels = frames.astype(np.uint8, copy=False)
         if self._first is None:
-            self._first = frames[0].copy()
-        self.moves = self.moves or bool((frames != self._first).any())
-        return frames
+            self._first = pixels[0].copy()
+        self.moves = self.moves or bool((pixels != self._first).any())
+        return pixels
 
-    def _states(self, info: Mapping[str, Any], mask: Mask | None = None) -> NDArray[np.float64] | None:
+    def _states(self, info: Mapping[str, object], mask: Mask | None = None) -> NDArray[np.float64] | None:
         """Return states (N, n) while all, or those in ``mask``, are vectors of numbers; none ever after one is not."""
         if not self._has_states:
             return None
-        told = info.get("_state", True) if mask is None else np.asarray(info.get("_state", True)) | ~mask
+        told = np.asarray(info.get("_state", True)) | (False if mask is None else ~mask)
         states = as_vectors(info.get("state"), mask)
         if states is None or not np.all(told) or states.shape[1] != (self._state_dim or states.shape[1]):
             self._has_states = False

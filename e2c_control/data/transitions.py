@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from reprlib import repr as short
-from typing import Any, Self, cast
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from e2c_control.data.card import NAME, DatasetCard, read_card
 from e2c_control.data.npy import REMEDY, open_npy
-from e2c_control.data.rows import FileRows
+from e2c_control.data.rows import FileRows, Number
 from e2c_control.errors import InputError, path_of, whole
-from e2c_control.fields import MOST_AT_ONCE, Count, CountOrZero, Seed, ShareBelowOne, checked, conform
+from e2c_control.fields import MOST_AT_ONCE, Count, CountOrZero, Seed, ShareBelowOne, checked, conform, is_array
 from e2c_control.runs.foreign import check_folder
 
 _ROWS_AT_ONCE = 1 << 20
@@ -112,11 +112,11 @@ class Transitions:
 
     def all_actions(self) -> NDArray[np.float32]:
         """Return ``actions`` in memory, (F, m)."""
-        return FileRows(cast("np.memmap[Any, np.dtype[np.float32]]", self.actions)).all()
+        return FileRows(self.actions).all()
 
     @cached_property
-    def _frame_rows(self) -> FileRows:
-        return FileRows(cast("np.memmap[Any, np.dtype[np.uint8]]", self.frames))
+    def _frame_rows(self) -> FileRows[np.uint8]:
+        return FileRows(self.frames)
 
     @property
     def n_episodes(self) -> int:
@@ -197,27 +197,27 @@ class Transitions:
         return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
 
-def _check_rows(name: str, rows: NDArray[Any], count: int) -> None:
+def _check_rows(name: str, rows: object, count: int) -> None:
     """Raise `InputError` unless the rows are some of so many."""
-    if not isinstance(cast(Any, rows), np.ndarray) or rows.ndim != 1 or rows.dtype.kind not in "iu":
+    if not is_array(rows) or rows.ndim != 1 or rows.dtype.kind not in "iu":
         raise InputError(f"{name} are {short(rows)}: give an array (N,) of whole numbers.")
     if rows.size and (rows.min() < 0 or rows.max() >= count):
         raise InputError(f"{name} go from {rows.min()} to {rows.max()}: give 0 to {count - 1}.")
 
 
-def _within(values: NDArray[Any], most: float) -> bool:
+def _within(values: NDArray[np.floating], most: float) -> bool:
     """Return whether all are finite and at most so far from 0."""
     return all(bool((np.abs(block) <= most).all()) for block in _blocks(values))
 
 
-def _blocks(mapped: NDArray[Any]) -> Iterator[NDArray[Any]]:
+def _blocks(mapped: NDArray[Number]) -> Iterator[NDArray[Number]]:
     """Yield all rows, in blocks that are read from the file one after another."""
-    rows = FileRows(cast("np.memmap[Any, np.dtype[Any]]", mapped))
+    rows = FileRows(mapped)
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         yield rows.take(np.arange(start, min(start + _ROWS_AT_ONCE, len(rows))))
 
 
-def stack_frames(frames: NDArray[Any]) -> NDArray[Any]:
+def stack_frames(frames: NDArray[Number]) -> NDArray[Number]:
     """Join a stack (..., stack, H, W, C) into channels (..., H, W, stack * C), oldest first."""
     *batch, stack, height, width, channels = frames.shape
     return np.moveaxis(frames, -4, -2).reshape(*batch, height, width, stack * channels)

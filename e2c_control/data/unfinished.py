@@ -25,7 +25,7 @@ from e2c_control.runs.typed_json import from_json, to_json
 JOURNAL = Kind(
     "e2c-control unfinished dataset",
     1,
-    {"card": Any, "request": Mapping[str, Any], "units": int, "frames": int, "episodes": int},
+    {"card": object, "request": Mapping[str, object], "units": int, "frames": int, "episodes": int},
     remedy="remove {folder} and collect anew",
     again="remove its folder and collect anew",
 )
@@ -118,7 +118,7 @@ class Unfinished:
                 if not is_kept(folder):
                     shutil.rmtree(folder, ignore_errors=True)
 
-    def describe(self, card: DatasetCard, request: Mapping[str, Any], expected_frames: int) -> DatasetCard:
+    def describe(self, card: DatasetCard, request: Mapping[str, object], expected_frames: int) -> DatasetCard:
         """Say what the dataset holds, before the first unit; returns that, without states if they were dropped.
 
         Args:

@@ -5,7 +5,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -41,7 +41,7 @@ class TransitionsWriter:
         self._folder = folder
         self.card = card
         self.frames, self.episodes = frames, episodes
-        kinds: dict[str, tuple[tuple[int, ...], Any, int]] = {
+        kinds: dict[str, tuple[tuple[int, ...], type[np.generic], int]] = {
             "frames": (card.frame_shape, np.uint8, frames),
             "actions": ((card.action_dim,), np.float32, frames),
             "episodes": ((), np.int64, episodes and episodes + 1),
@@ -111,7 +111,7 @@ class TransitionsWriter:
             raise InputError(f"frames have shape {shown.shape}: an episode has one at least.")
         wanted = (n, n_rows, card.action_dim)
         why = "one for each of the frames; the last one's is never read"
-        rows: dict[str, NDArray[Any]] = {"frames": shown, "actions": _array("actions", actions, "iuf", wanted, why)}
+        rows = {"frames": shown, "actions": _array("actions", actions, "iuf", wanted, why)}
         if card.state_dim is not None and states is not None:
             rows["states"] = _array("states", states, "iuf", (n, n_rows, card.state_dim), "one for each of the frames")
             rows["states"] = rows["states"].astype(np.float64, copy=False)
@@ -181,10 +181,10 @@ class TransitionsWriter:
             column.abandon()
 
 
-def _array(name: str, given: ArrayLike, kinds: str, shape: tuple[int | None, ...], why: str) -> NDArray[Any]:
+def _array(name: str, given: ArrayLike, kinds: str, shape: tuple[int | None, ...], why: str) -> NDArray[np.number]:
     """Return an array of real numbers whose dtype is of one of these kinds, if it has the shape; None: any length."""
     try:
-        array: NDArray[Any] = np.asarray(given)
+        array: NDArray[np.number] = np.asarray(given)
     except (TypeError, ValueError, RuntimeError) as error:  # rows of several lengths, a tensor with a gradient
         raise InputError(f"{name} are no array ({str(error).partition(chr(10))[0]}): give one of numbers.") from error
     fits = array.ndim == len(shape) and all(w in (None, g) for w, g in zip(shape, array.shape, strict=True))
