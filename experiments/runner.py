@@ -75,7 +75,11 @@ def _lines(value: Any) -> str:
 
 
 def command_line(
-    script: str, axes: Mapping[str, Sequence[Any]], choices: Mapping[str, Iterable[Any]], options: type[Any] | None
+    script: str,
+    axes: Mapping[str, Sequence[Any]],
+    choices: Mapping[str, Iterable[Any]],
+    options: type[Any] | None,
+    samples: bool = False,
 ) -> Any:
     """Parse a script's command line.
 
@@ -84,6 +88,7 @@ def command_line(
         axes: each is an option of its plural, which takes some of its values; strings are choices.
         choices: of an axis, where there are more than its default.
         options: a dataclass whose fields are more options.
+        samples: whether it takes `--sample`.
     """
     found: list[tuple[str, Any, Any]] = []
     for name, values in axes.items():
@@ -92,6 +97,9 @@ def command_line(
     shown = Annotated[bool, tyro.conf.FlagCreatePairsOff]
     found.append(("out", Annotated[Path, tyro.conf.arg(help="result file")], field(default=result_file(script))))
     found.append(("quick", shown, field(default=False)))
+    if samples:
+        told = tyro.conf.arg(help="seed of a sample of all rows, which is measured and not written")
+        found.append(("sample", Annotated[int | None, told], field(default=None)))
     kind = make_dataclass("Given", found, bases=(options,) if options else (), kw_only=True, frozen=True)
     return tyro.cli(kind, description=sys.modules["__main__"].__doc__)
 
@@ -108,16 +116,19 @@ class Experiment:
     Attributes:
         script: its `__file__`, which says where the results go.
         axes: what a row is known by, and the values: their product is measured, the last axis running fastest.
-        measure: makes a row, or several, from values of the axes and of the script's options. A part of a row that is
-            named like an axis is the row's value on it.
+        measure: makes a row, several, or an empty list where it cannot be, from values of the axes and of the script's
+            options. A part of a row that is named like an axis is the row's value on it.
         told: a line about a new row, or its template.
-        quick: shows all of it in a moment.
+        quick: shows all of it in a moment; or what the rows are known by that do.
         summary: of all rows, for the file.
         report: prints what all rows say.
         picture: draws all rows, for the file beside the result.
         about: what else the file says, from all rows.
         choices: values that an axis may have on the command line, where there are more than those of `axes`.
         exists: whether there is such a combination; all by default.
+        adaptive: whether `measure` gets the rows so far as well, as `rows`: what it makes depends on them.
+        failed: whether a row tells of a failure: it is measured again by the next run, and this one exits with 1.
+        sample: draws what a few rows are known by, for `--sample SEED`.
         order: sorts the rows of the file.
         options: a dataclass of more options, which `measure` gets.
         shared: options that are the same for all rows of a file, which says them.
@@ -128,13 +139,16 @@ class Experiment:
     axes: Mapping[str, Iterable[Any]]
     measure: Callable[..., Row | list[Row]]
     told: Callable[[Row], str] | str
-    quick: Callable[[], object]
+    quick: Callable[[], object] | Sequence[Row]
     summary: Callable[[list[Row]], Any] | None = None
     report: Callable[[list[Row]], object] | None = None
     picture: Callable[[list[Row]], Any] | None = None
     about: Callable[[list[Row]], Mapping[str, Any]] = lambda rows: {}
     choices: Mapping[str, Iterable[str]] = field(default_factory=dict[str, Iterable[str]])
     exists: Callable[..., bool] = lambda **known_by: True
+    adaptive: bool = False
+    failed: Callable[[Row], bool] = lambda row: False
+    sample: Callable[[int], Sequence[Row]] | None = None
     order: Callable[[Row], Any] | None = None
     options: type[Any] | None = None
     shared: tuple[str, ...] = ()
@@ -143,24 +157,42 @@ class Experiment:
     def main(self) -> list[Row]:
         """Measure what the command line asks for and the result file lacks, and tell what all of it says."""
         axes = {name: list(values) for name, values in self.axes.items()}
-        given = command_line(self.script, axes, self.choices, self.options)
+        given = command_line(self.script, axes, self.choices, self.options, self.sample is not None)
         if self.threads is not None:
             import torch
 
             torch.set_num_threads(self.threads)
-        if given.quick:
+        options = own_options(given, self.options)
+        if given.quick and callable(self.quick):
             self.quick()
             return []
+        if given.quick or (self.sample is not None and given.sample is not None):
+            few = self.quick if given.quick else self.sample(given.sample)
+            return self._judged([row for known_by in few for row in self._measured(known_by, options)])
         wanted = [
             known_by
             for values in itertools.product(*(getattr(given, f"{name}s") for name in axes))
             if self.exists(**(known_by := dict(zip(axes, values, strict=True))))
         ]
-        rows = self.run(given.out, wanted, **own_options(given, self.options))
+        rows = self.run(given.out, wanted, **options)
         if self.report is not None:
             self.report(rows)
         if self.picture is not None:
             save_png(self.picture(rows), given.out.with_suffix(".png"))
+        return self._judged(rows)
+
+    def _measured(self, known_by: Row, options: Row) -> list[Row]:
+        """Measure, and tell."""
+        measured = self.measure(**known_by, **options)
+        new = measured if isinstance(measured, list) else [measured]
+        for row in new:
+            print(self.told.format(**row) if isinstance(self.told, str) else self.told(row), flush=True)
+        return new
+
+    def _judged(self, rows: list[Row]) -> list[Row]:
+        if failed := sum(map(self.failed, rows)):
+            print(f"{failed} of {len(rows)} failed", flush=True)
+            raise SystemExit(1)
         return rows
 
     def run(self, path: Path, wanted: Iterable[Row], **options: Any) -> list[Row]:
@@ -182,12 +214,16 @@ class Experiment:
             for name, value in shared.items():
                 if before.get(name, value) != value:
                     raise SystemExit(f"{path} was measured with {name} {before[name]}: choose another --out.")
-            if any(all(row[name] == value for name, value in known_by.items()) for row in stored(path)):
+            so_far = before.get("rows", [])
+            if any(known_by.items() <= row.items() and not self.failed(row) for row in so_far):
                 continue
-            measured = self.measure(**known_by, **options)
-            new = [row | stamp() for row in (measured if isinstance(measured, list) else [measured])]
+            also = {"rows": so_far} if self.adaptive else {}
+            new = [row | stamp() for row in self._measured(known_by, options | also)]
+            if not new:
+                continue
             before = content(path)  # read again: another process may have added its own meanwhile
-            rows = [*before.pop("rows", []), *new]
+            kept = (row for row in before.pop("rows", []) if not known_by.items() <= row.items())
+            rows = [*kept, *new]
             if self.order is not None:
                 rows.sort(key=self.order)
             # A commit of the whole file, of those without a stamp in each row, stays: it is of the rows that lack one.
@@ -195,8 +231,6 @@ class Experiment:
             if self.summary is not None:
                 result["summary"] = self.summary(rows)
             write(path, result | {"rows": rows})
-            for row in new:
-                print(self.told.format(**row) if isinstance(self.told, str) else self.told(row), flush=True)
         return stored(path)
 
 

@@ -10,20 +10,17 @@ Variance is that of one episode's gradient in the actor's weights, within window
 training. In each window the score function is measured on the very episodes, returns and values of the method: the
 ratio is paired, and below 1 where the surrogate helps. What the method learnt from an episode is used only after it.
 
-    python -m experiments.agents.relax                     # hours; goes on where it was stopped
-    python -m experiments.agents.relax --problem cartpole  # one of the two; another process may do the other
-    python -m experiments.agents.relax --quick             # seconds, writes nothing
+    python -m experiments.agents.relax                      # hours; goes on where it was stopped
+    python -m experiments.agents.relax --problems cartpole  # one of the two; another process may do the other
+    python -m experiments.agents.relax --quick              # seconds, writes nothing
 """
 
 from __future__ import annotations
 
-import argparse
-import itertools
-import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
@@ -40,14 +37,13 @@ from e2c_control import LAX, RELAX, Estimator
 from e2c_control.agents import A2CBaseline
 from e2c_control.agents.policy_gradient import PolicyGradient, episode_gradients
 from e2c_control.agents.policy_gradient.actions import look
-from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, ORANGE, dress, new_figure, to_image
 from e2c_control.gradients import ScoreFunction
 from e2c_control.tables import table
-from experiments import runner
-from experiments.runner import content, stamp, stored
+from experiments.runner import Experiment, Row
 
-RESULTS = Path(__file__).parent / "results"
+torch.distributions.Distribution.set_default_validate_args(False)  # a fifth of the time, in networks this small
+
 TUNING_SEEDS, SEEDS = (100, 101), tuple(range(10))
 RATES, TUNING_EPISODES = (1e-3, 3e-3, 1e-2), 400
 WINDOW = 20
@@ -145,7 +141,7 @@ class Watch(BaseCallback):
         return units * episode_gradients(model.policy, rollout, list(estimate.gradients.values()))
 
 
-def run(problem: Problem, method: str, rate: float, seed: int, episodes: int) -> dict[str, Any]:
+def run(problem: Problem, method: str, rate: float, seed: int, episodes: int) -> Row:
     """One training, as a row."""
     begun = time.process_time()
     model, watch = problem.model(method, rate, seed), Watch(problem, episodes)
@@ -153,6 +149,7 @@ def run(problem: Problem, method: str, rate: float, seed: int, episodes: int) ->
     returns = np.array(watch.returns)
     blocks = [float(block.mean()) for block in np.split(returns, range(20, len(returns), 20))]
     return {
+        "problem": problem.name,
         "method": method,
         "rate": rate,
         "seed": seed,
@@ -167,38 +164,38 @@ def run(problem: Problem, method: str, rate: float, seed: int, episodes: int) ->
     }
 
 
-class Rows:
-    """The rows of one problem, on the disk as soon as they are there."""
-
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        self.rows = [] if path is None else stored(path)
-
-    def get(self, problem: Problem, method: str, rate: float, seed: int, episodes: int) -> dict[str, Any]:
-        """The row of one training, measured now unless it is there."""
-        key = {"method": method, "rate": rate, "seed": seed}
-        for row in self.rows:
-            if all(row[name] == value for name, value in key.items()):
-                return row
-        row = run(problem, method, rate, seed, episodes)
-        shown = {name: value for name, value in row.items() if name not in ("returns_by_20", "variance")}
-        print(shown, flush=True)
-        self.rows.append(row if self.path is None else row | stamp())
-        self.write({})
-        return row
-
-    def write(self, summary: dict[str, Any]) -> None:
-        """All rows, and what they come to once that is known."""
-        if self.path is None:
-            return
-        runner.write(self.path, content(self.path) | {"summary": summary, "rows": self.rows})
+def of(rows: list[Row], **values: Any) -> list[Row]:
+    """Those of the rows that have these values."""
+    return [row for row in rows if all(row[name] == value for name, value in values.items())]
 
 
-def score(problem: Problem, row: dict[str, Any], episodes: int) -> float:
+def tuning(rows: list[Row], problem: str, method: str) -> dict[float, list[float]]:
+    """Mean returns on the seeds of the tuning so far, by learning rate."""
+    own = of(rows, problem=problem, method=method)
+    return {rate: [row["mean_return"] for s in TUNING_SEEDS for row in of(own, rate=rate, seed=s)] for rate in RATES}
+
+
+def best_rate(rows: list[Row], problem: str, method: str) -> float | None:
+    """The learning rate that is best on the tuning seeds, none if one of them is missing."""
+    found = tuning(rows, problem, method)
+    if any(len(values) < len(TUNING_SEEDS) for values in found.values()):
+        return None
+    return max(found, key=lambda rate: float(np.mean(found[rate])))
+
+
+def measure(problem: str, seed: int, rate: float, method: str, rows: list[Row]) -> Row | list[Row]:
+    """Train, on a fresh seed with the best learning rate alone."""
+    tuned = seed in TUNING_SEEDS
+    if not tuned and rate != best_rate(rows, problem, method):
+        return []
+    return run(PROBLEMS[problem], method, rate, seed, TUNING_EPISODES if tuned else PROBLEMS[problem].episodes)
+
+
+def score(problem: Problem, row: Row) -> float:
     """What is judged, larger is better: minus episodes to solve, or the return of the last 100 episodes."""
     if problem.solved is None:
         return row["last_return"]
-    return -float(episodes if row["solved_at"] is None else row["solved_at"])
+    return -float(row["most_episodes"] if row["solved_at"] is None else row["solved_at"])
 
 
 def interval(values: list[float], seed: int = 0, draws: int = 10_000) -> dict[str, Any]:
@@ -216,38 +213,51 @@ def variance_ratios(row: dict[str, Any]) -> float:
     return float(np.exp(np.mean(np.log(ratios)))) if ratios else float("nan")
 
 
-def measure(problem: Problem, rows: Rows, quick: bool) -> dict[str, Any]:
-    """Tune both methods, then run both on fresh seeds."""
-    rates, tuning, seeds = (RATES[:1], TUNING_SEEDS[:1], SEEDS[:2]) if quick else (RATES, TUNING_SEEDS, SEEDS)
-    short, episodes = (6, 6) if quick else (TUNING_EPISODES, problem.episodes)
-    summary: dict[str, Any] = {"tuning_seeds": tuning, "seeds": seeds}
-    best: dict[str, float] = {}
-    for method in COLOURS:
-        found = {r: [rows.get(problem, method, r, s, short)["mean_return"] for s in tuning] for r in rates}
-        best[method] = max(found, key=lambda rate: float(np.mean(found[rate])))
-        summary[f"{method}_tuning"] = [{"rate": rate, "mean_returns": values} for rate, values in found.items()]
-    for seed, method in itertools.product(seeds, COLOURS):  # in turns: what is stopped early is still a comparison
-        rows.get(problem, method, best[method], seed, episodes)
-    for method in COLOURS:
-        final = [rows.get(problem, method, best[method], seed, episodes) for seed in seeds]
-        summary[method] = {
-            "rate": best[method],
-            "score": interval([score(problem, row, episodes) for row in final]),
-            "mean_return": interval([row["mean_return"] for row in final]),
-            "solved": sum(row["solved_at"] is not None for row in final),
-            "variance_by_score_function": interval([variance_ratios(row) for row in final]),
-            "cpu_seconds_per_episode": float(np.median([row["cpu_seconds"] / row["episodes"] for row in final])),
-        }
-    rows.write(summary)
-    return summary
+def final(rows: list[Row], problem: str, method: str) -> list[Row]:
+    """Rows on the fresh seeds, in their order."""
+    own = of(rows, problem=problem, method=method, rate=best_rate(rows, problem, method))
+    return [row for seed in SEEDS for row in of(own, seed=seed)]
 
 
-def report(problem: Problem, summary: dict[str, Any]) -> None:
+def summary(rows: list[Row]) -> dict[str, Any]:
+    """Of the problems that both methods have finished."""
+    done = (name for name in PROBLEMS if all(len(final(rows, name, method)) == len(SEEDS) for method in COLOURS))
+    return {name: summary_of(rows, PROBLEMS[name]) for name in done}
+
+
+def summary_of(rows: list[Row], problem: Problem) -> dict[str, Any]:
+    """How both methods were tuned, and what came of it."""
+    found: dict[str, Any] = {"tuning_seeds": TUNING_SEEDS, "seeds": SEEDS}
+    for method in COLOURS:
+        tuned = tuning(rows, problem.name, method)
+        found[f"{method}_tuning"] = [{"rate": rate, "mean_returns": values} for rate, values in tuned.items()]
+    return found | {method: judged(problem, final(rows, problem.name, method)) for method in COLOURS}
+
+
+def judged(problem: Problem, rows: list[Row]) -> dict[str, Any]:
+    """Of the rows of one method."""
+    return {
+        "rate": rows[0]["rate"],
+        "score": interval([score(problem, row) for row in rows]),
+        "mean_return": interval([row["mean_return"] for row in rows]),
+        "solved": sum(row["solved_at"] is not None for row in rows),
+        "variance_by_score_function": interval([variance_ratios(row) for row in rows]),
+        "cpu_seconds_per_episode": float(np.median([row["cpu_seconds"] / row["episodes"] for row in rows])),
+    }
+
+
+def report(rows: list[Row]) -> None:
+    """A line for each method, problem by problem."""
+    for name, found in summary(rows).items():
+        tell(PROBLEMS[name], found)
+
+
+def tell(problem: Problem, found: Mapping[str, Any]) -> None:
     """A line for each method."""
     what = "episodes to solve" if problem.solved is not None else "last 100 returns"
     lines = [("method", what, "95 %", "solved", "variance / score function", "learning rate")]
     for method in COLOURS:
-        row, sign = summary[method], -1 if problem.solved is not None else 1
+        row, sign = found[method], -1 if problem.solved is not None else 1
         s, v = row["score"], row["variance_by_score_function"]
         ends = sorted((sign * s["low"], sign * s["high"]))
         name = method if method == "baseline" else problem.method.__name__
@@ -264,19 +274,18 @@ def report(problem: Problem, summary: dict[str, Any]) -> None:
     print(f"\n{problem.environment}\n{table(lines)}", flush=True)
 
 
-def picture(found: dict[str, tuple[Rows, dict[str, Any]]]) -> Any:
+def picture(rows: list[Row]) -> Any:
     """Returns and variance over episodes, medians and middle halves of the seeds."""
-    figure = new_figure(1100, 380 * len(found))
-    panels = figure.subplots(len(found), 2, squeeze=False)
-    for (name, (rows, summary)), (left, right) in zip(found.items(), panels, strict=True):
+    names = list(summary(rows))
+    figure = new_figure(1100, 380 * max(len(names), 1))
+    panels = figure.subplots(max(len(names), 1), 2, squeeze=False)
+    for name, (left, right) in zip(names, panels, strict=False):
         problem = PROBLEMS[name]
         for method, colour in COLOURS.items():
-            chosen = summary[method]
-            keys = {"method": method, "rate": chosen["rate"]}
-            final = [r for r in rows.rows if r["seed"] in SEEDS and all(r[k] == v for k, v in keys.items())]
+            own = final(rows, name, method)
             label = "baseline" if method == "baseline" else problem.method.__name__
-            returns = [row["returns_by_20"] for row in final]
-            ratios = [[w["own"] / w["score"] for w in row["variance"] if w["score"] > 0] for row in final]
+            returns = [row["returns_by_20"] for row in own]
+            ratios = [[w["own"] / w["score"] for w in row["variance"] if w["score"] > 0] for row in own]
             band(left, returns, colour, label)
             band(right, ratios, colour, label)
         dress(left, f"{problem.environment}: return", "episodes", "mean of 20 episodes")
@@ -299,23 +308,25 @@ def band(axes: Any, curves: list[list[float]], colour: str, label: str) -> None:
     axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--problem", nargs="+", default=list(PROBLEMS), choices=list(PROBLEMS))
-    parser.add_argument("--quick", action="store_true", help="seconds, writes nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.distributions.Distribution.set_default_validate_args(False)  # a fifth of the time, in networks this small
-    for name in options.problem:
-        path = None if options.quick else RESULTS / f"relax_{name}.json"
-        report(PROBLEMS[name], measure(PROBLEMS[name], Rows(path), options.quick))
-    if options.quick:
-        return
-    paths = {name: RESULTS / f"relax_{name}.json" for name in PROBLEMS}
-    summaries = {name: json.loads(path.read_text())["summary"] for name, path in paths.items() if path.exists()}
-    if finished := {name: (Rows(paths[name]), summary) for name, summary in summaries.items() if summary}:
-        save_png(picture(finished), RESULTS / "relax.png")
+def quick() -> None:
+    """Two seeds of a few episodes, without tuning."""
+    for problem in PROBLEMS.values():
+        found = {m: judged(problem, [run(problem, m, RATES[0], seed, 6) for seed in SEEDS[:2]]) for m in COLOURS}
+        tell(problem, found)
 
+
+EXPERIMENT = Experiment(
+    __file__,
+    # Methods in turns: what is stopped early is still a comparison.
+    {"problem": list(PROBLEMS), "seed": (*TUNING_SEEDS, *SEEDS), "rate": RATES, "method": list(COLOURS)},
+    measure,
+    "{problem}, {method}, rate {rate:g}, seed {seed}: {episodes} episodes, the last 100 return {last_return:.0f}",
+    quick,
+    summary,
+    report,
+    picture,
+    adaptive=True,
+)
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

@@ -4,16 +4,16 @@ Each case copies a sound folder of `tests/old/`, damages one thing in it, and us
 sent: opens, drives, resumes, reports. A case fails if that raises anything but an `InputError`, changes a file outside
 the folder and what the command names, imports a module that nobody named, or takes more than 1 GB or 60 seconds.
 
-    python -m experiments.campaigns.damage              every kind of damage in every folder
-    python -m experiments.campaigns.damage --quick      a few cases, nothing is written
-    python -m experiments.campaigns.damage --seed 20260131 --cases 60 --out FILE      a draw of them
+    python -m experiments.campaigns.damage                    # every kind of damage in every folder
+    python -m experiments.campaigns.damage --quick            # a few cases, nothing is written
+    python -m experiments.campaigns.damage --sample 20260131  # sixty cases by this seed, nothing is written
 
 What is in the file already is not done again: a killed campaign goes on where it was. What failed is tried again.
 """
 
 from __future__ import annotations
 
-import argparse
+import atexit
 import hashlib
 import json
 import os
@@ -26,36 +26,23 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 from e2c_control import InputError
 from e2c_control.runs.atomic import erase
-from experiments import runner
 from experiments.campaigns._damages import DAMAGES
 from experiments.campaigns._uses import FOLDERS, OF_CONFIGS
-from experiments.runner import Row, result_file, stamp, stored
+from experiments.runner import Experiment, Row
 
 OLD = Path(__file__).resolve().parents[2] / "tests" / "old"
 MOST_BYTES, MOST_SECONDS = 1 << 30, 60
 HANGS_SECONDS = 600
 """After which a case is taken to wait for ever. The limit itself is of the processor: a busy machine is no fault."""
-DRAWS = 2
-BATCH = 25
-"""Cases of one process; a fault that ends it costs the case at which it ended."""
-
-
-def cases(seed: int, draws: int) -> list[Row]:
-    """What each case is known by, in the order of running; a folder that cannot be damaged so is left out there."""
-    return [
-        {"seed": seed, "folder": folder, "damage": damage, "draw": draw}
-        for draw in range(draws)
-        for folder in FOLDERS
-        for damage in DAMAGES
-    ]
+DRAWS, SAMPLE = 2, 60
 
 
 def rng_of(case: Row) -> random.Random:
@@ -140,8 +127,10 @@ def late(*_: object) -> None:
     raise Late
 
 
-def in_a_process(batch: Sequence[Row], scratch: Path) -> Iterator[Row]:
-    """Rows of the cases, run by one forked process; it ends early with the case that ends it."""
+def measure(seed: int, draw: int, folder: str, damage: str) -> Row:
+    """Run a case in a forked process: a fault that ends it costs this case alone."""
+    case = {"seed": seed, "folder": folder, "damage": damage, "draw": draw}
+    scratch = prepared()
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -150,24 +139,29 @@ def in_a_process(batch: Sequence[Row], scratch: Path) -> Iterator[Row]:
         signal.signal(signal.SIGPROF, late)
         limit = memory("VmSize") + 8 * MOST_BYTES  # far above what a case may take: the machine stays usable
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-        with os.fdopen(writer, "w") as rows:
-            for case in batch:
-                rows.write(json.dumps(run_case(case, scratch)) + "\n")
-                rows.flush()
+        with os.fdopen(writer, "w") as told:
+            told.write(json.dumps(run_case(case, scratch)))
         os._exit(0)
     os.close(writer)
-    done = 0
     try:
-        with os.fdopen(reader) as rows:
-            for line in rows:
-                yield json.loads(line)
-                done += 1
+        with os.fdopen(reader) as told:
+            text = told.read()
+    except KeyboardInterrupt:
+        os.kill(child, signal.SIGKILL)
+        raise
     finally:
-        if done < len(batch):
-            os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
-    if done < len(batch):
-        yield {**batch[done], "outcome": "failed", "fault": f"the process died, status {status}"}
+    return {**case, "outcome": "failed", "fault": f"the process died, status {status}"} if status else json.loads(text)
+
+
+@cache
+def prepared() -> Path:
+    """Import and compile what every process would, in a state of its own; returns the folder of the cases."""
+    scratch = tempfile.TemporaryDirectory(prefix="e2c-campaign-")
+    atexit.register(scratch.cleanup)
+    os.environ["XDG_STATE_HOME"] = os.environ["SB3_LOGDIR"] = f"{scratch.name}/state"
+    warm_up()
+    return Path(scratch.name)
 
 
 def warm_up() -> None:
@@ -190,69 +184,41 @@ def warm_up() -> None:
     gymnasium.make("Pendulum-v1").close()
 
 
-def result(rows: list[Row], seed: int) -> dict[str, Any]:
-    """What the file holds."""
-    counts = {name: Counter(row["outcome"] for row in rows if row["damage"] == name) for name in DAMAGES}
-    folders = {name: Counter(row["outcome"] for row in rows if row["folder"] == name) for name in FOLDERS}
+def counts(rows: Sequence[Row]) -> Row:
+    """Count outcomes, of all and by kind."""
     tried = [row for row in rows if row["outcome"] != "not applicable"]
     return {
-        "seed": seed,
         "cases": len(tried),
         "outcomes": Counter(row["outcome"] for row in tried),
         "most_seconds": max((row.get("seconds", 0) for row in tried), default=0),
         "most_megabytes": max((row.get("megabytes", 0) for row in tried), default=0),
-        "by_damage": {name: dict(count) for name, count in counts.items()},
-        "by_folder": {name: dict(count) for name, count in folders.items()},
-        "rows": rows,
+        "by_damage": {name: Counter(row["outcome"] for row in rows if row["damage"] == name) for name in DAMAGES},
+        "by_folder": {name: Counter(row["outcome"] for row in rows if row["folder"] == name) for name in FOLDERS},
     }
 
 
-def run(wanted: list[Row], seed: int, out: Path | None) -> list[Row]:
-    """Run the cases that the file has not yet, or that failed; every row is kept as soon as it is there."""
-    rows = [row for row in stored(out) if row["outcome"] != "failed"] if out else []
-    known = {json.dumps([row[name] for name in ("seed", "folder", "damage", "draw")]) for row in rows}
-    waiting = [case for case in wanted if json.dumps(list(case.values())) not in known]
-    made = stamp()
-    with tempfile.TemporaryDirectory(prefix="e2c-campaign-") as scratch:
-        while waiting:
-            for row in in_a_process(waiting[:BATCH], Path(scratch)):
-                rows.append(row | made)
-                waiting = waiting[1:]
-                if row["outcome"] == "failed":
-                    print(f"{row['folder']}, {row['damage']}, draw {row['draw']}: {row['fault']}", flush=True)
-            if out:
-                runner.write(out, runner.content(out) | result(rows, seed))
-    return rows
+def told(row: Row) -> str:
+    return f"{row['folder']}, {row['damage']}, draw {row['draw']}: {row['outcome']} {row.get('fault', '')}".rstrip()
 
 
-def main() -> None:
-    """Run the campaign, or a part of it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a few cases, nothing is written")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--cases", type=int, help="so many of them, drawn by the seed")
-    parser.add_argument("--folder", choices=FOLDERS, help="this folder alone")
-    parser.add_argument("--damage", choices=DAMAGES, help="this kind alone")
-    parser.add_argument("--out", type=Path, default=result_file(__file__))
-    given = parser.parse_args()
-    os.environ["OMP_NUM_THREADS"] = "1"
-    wanted = [
-        case
-        for case in cases(given.seed, DRAWS)
-        if given.folder in (None, case["folder"]) and given.damage in (None, case["damage"])
-    ]
-    count = 4 if given.quick else given.cases
-    if count is not None:
-        wanted = random.Random(given.seed).sample(wanted, min(count, len(wanted)))
-    with tempfile.TemporaryDirectory() as state:
-        os.environ["XDG_STATE_HOME"] = os.environ["SB3_LOGDIR"] = state
-        warm_up()
-        rows = run(wanted, given.seed, None if given.quick else given.out.resolve())
-    outcomes = Counter(row["outcome"] for row in rows)
-    print(f"seed {given.seed}: " + ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())))
-    if outcomes["failed"]:
-        raise SystemExit(1)
+def sample(seed: int, count: int = SAMPLE) -> list[Row]:
+    """Draw so many of all cases."""
+    kinds = [(draw, folder, damage) for draw in range(DRAWS) for folder in FOLDERS for damage in DAMAGES]
+    drawn = random.Random(seed).sample(kinds, count)
+    return [{"seed": seed, "draw": draw, "folder": folder, "damage": damage} for draw, folder, damage in drawn]
 
+
+EXPERIMENT = Experiment(
+    __file__,
+    {"seed": [0], "draw": range(DRAWS), "folder": list(FOLDERS), "damage": list(DAMAGES)},
+    measure,
+    told,
+    sample(0, 4),
+    about=counts,
+    report=lambda rows: print(dict(counts(rows)["outcomes"])),
+    failed=lambda row: row["outcome"] == "failed",
+    sample=sample,
+)
 
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

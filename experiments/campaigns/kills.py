@@ -6,14 +6,14 @@ with those of a command that was never stopped: datasets, weights, curves and sc
 metrics.jsonl nor in TensorBoard, no file that does not belong there. Processes are forked from one that has imported
 all that they need, so that most kills come in the middle of work.
 
-    python -m experiments.campaigns.kills           # writes results/kills.json, case by case
-    python -m experiments.campaigns.kills --draw 7  # one case of three commands by this seed, writes nothing
-    python -m experiments.campaigns.kills --quick   # one case of one command, writes nothing
+    python -m experiments.campaigns.kills             # writes results/kills.json, case by case
+    python -m experiments.campaigns.kills --sample 7  # one case of three commands by this seed, writes nothing
+    python -m experiments.campaigns.kills --quick     # one case of one command, writes nothing
 """
 
 from __future__ import annotations
 
-import argparse
+import atexit
 import hashlib
 import json
 import os
@@ -24,8 +24,9 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,10 @@ import e2c_control.benchmark.report
 import e2c_control.training.watch  # noqa: F401, what the forked processes need
 from e2c_control.cli import main as e2c
 from e2c_control.runs.checkpoint import load_checkpoint
-from experiments.runner import Experiment, result_file
+from experiments.runner import Experiment, Row
 
-DRAWN = 3
-"""Commands of a draw: all of them would take three minutes."""
+SAMPLE = 3
+"""Commands of a sample: all of them would take three minutes."""
 CASES = {"collect": 12, "train": 10, "novelty": 10, "explore": 5, "benchmark": 4}
 """How many of each command, each with a seed of its own and with 2 to 5 kills."""
 
@@ -215,24 +216,39 @@ def check(whole: Mapping[str, Any], killed: Mapping[str, Any]) -> list[str]:
     return [name for name in sorted({*whole, *killed}) if whole.get(name) != killed.get(name)]
 
 
-def measured(root: Path) -> Callable[..., dict[str, Any]]:
-    """What runs a case in ``root``; a command's uninterrupted run is made once."""
-    known: dict[str, tuple[float, dict[str, Any]]] = {}
+@cache
+def root() -> Path:
+    """Make the folder of all cases, with the dataset that is trained on."""
+    folder = Path(tempfile.mkdtemp(prefix="kills-"))
+    atexit.register(tidy, folder)
+    assert ended(started("collect --env E2C/Planar-v0 --out planar --transitions 600", folder), 600) == 0
+    return folder
 
-    def measure(command: str, seed: int) -> dict[str, Any]:
-        if command not in known:
-            seconds = run_whole(COMMANDS[command], root / command)
-            known[command] = seconds, content(root / command)
-        seconds, whole = known[command]
-        folder = root / f"{command}-{seed}"
-        kills = run_killed(COMMANDS[command], folder, seconds, random.Random(f"{command} {seed}"))
-        differing = check(whole, content(folder))
-        row = {"command": command, "seed": seed, "kills": kills, "differing": differing}
-        if not differing:
-            shutil.rmtree(folder)
-        return row
 
-    return measure
+def tidy(folder: Path) -> None:
+    """Remove the folder of all cases, unless one of them differs."""
+    if list(folder.glob("*-*")):
+        print(f"The folders of the cases that differ are in {folder}")
+    else:
+        shutil.rmtree(folder)
+
+
+@cache
+def uninterrupted(command: str) -> tuple[float, dict[str, Any]]:
+    """Return the seconds that a command takes, and what it leaves."""
+    seconds = run_whole(COMMANDS[command], root() / command)
+    return seconds, content(root() / command)
+
+
+def measure(command: str, seed: int) -> Row:
+    """Run a case; its folder stays if it differs."""
+    seconds, whole = uninterrupted(command)
+    folder = root() / f"{command}-{seed}"
+    kills = run_killed(COMMANDS[command], folder, seconds, random.Random(f"{command} {seed}"))
+    differing = check(whole, content(folder))
+    if not differing:
+        shutil.rmtree(folder)
+    return {"command": command, "seed": seed, "kills": kills, "differing": differing}
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -251,33 +267,20 @@ def told(row: Mapping[str, Any]) -> str:
     return f"{row['command']:<10} seed {row['seed']:>3}: {row['kills']} kills, {differing}"
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one case of one command, writes nothing")
-    parser.add_argument("--draw", type=int, help=f"seed of one case of {DRAWN} commands, writes nothing")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    root = Path(tempfile.mkdtemp(prefix="kills-"))
-    measure = measured(root)
-    data = "collect --env E2C/Planar-v0 --out planar --transitions 600"
-    assert ended(started(data, root), 600) == 0  # what is trained on
-    if options.quick or options.draw is not None:
-        seed = options.draw or 0
-        rows: list[dict[str, Any]] = []
-        for name in ["collect"] if options.quick else random.Random(seed).sample(list(COMMANDS), DRAWN):
-            rows.append(measure(name, seed))
-            print(told(rows[-1]), flush=True)
-    else:
-        axes = {"command": COMMANDS, "seed": range(max(CASES.values()))}
-        wanted = [{"command": name, "seed": seed} for name, count in CASES.items() for seed in range(count)]
-        rows = Experiment(__file__, axes, measure, told, main, summary).run(result_file(__file__), wanted)
-    print(json.dumps(summary(rows)))
-    if any(row["differing"] for row in rows):
-        print(f"The folders of the cases that differ are in {root}")
-        return 1
-    shutil.rmtree(root)
-    return 0
-
+EXPERIMENT = Experiment(
+    __file__,
+    {"command": list(COMMANDS), "seed": range(max(CASES.values()))},
+    measure,
+    told,
+    [{"command": "collect", "seed": 0}],
+    summary,
+    lambda rows: print(json.dumps(summary(rows))),
+    exists=lambda command, seed: seed < CASES[command],
+    failed=lambda row: bool(row["differing"]),
+    sample=lambda seed: [
+        {"command": name, "seed": seed} for name in random.Random(seed).sample(list(COMMANDS), SAMPLE)
+    ],
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    EXPERIMENT.main()

@@ -3,9 +3,9 @@
 Promised is less than a gigabyte whatever the size of the dataset. The files have holes, which cost no disk, and what is
 read of them is as resident as of any other file.
 
-    python -m experiments.campaigns.memory          # writes results/memory.json, case by case
-    python -m experiments.campaigns.memory --draw   # 4.3 GB alone, writes nothing
-    python -m experiments.campaigns.memory --quick  # 100 MB, writes nothing
+    python -m experiments.campaigns.memory             # writes results/memory.json, case by case
+    python -m experiments.campaigns.memory --sample 0  # 4.3 GB alone, writes nothing
+    python -m experiments.campaigns.memory --quick     # 100 MB, writes nothing
 """
 
 from __future__ import annotations
@@ -66,19 +66,11 @@ EXPERIMENT = Experiment(
     {"gigabytes": (0.26, 0.3, 4.3), "side": (40, 16)},
     measure,
     told,
-    lambda: print(told(measure(0.1, 40))),
+    [{"gigabytes": 0.1, "side": 40}],
     exists=lambda gigabytes, side: (gigabytes, side) in CASES,
+    failed=lambda row: not row["kept"],
+    sample=lambda seed: [{"gigabytes": 4.3, "side": 40}],
 )
 
-
-def main() -> int:
-    if "--draw" in sys.argv[1:]:
-        rows = [measure(4.3, 40)]
-        print(told(rows[0]))
-    else:
-        rows = EXPERIMENT.main()
-    return 0 if all(row["kept"] for row in rows) else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    EXPERIMENT.main()

@@ -13,8 +13,9 @@ start only: its practice is the drive of the protocol, judged by the camera.)
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,17 +28,14 @@ from e2c_control.benchmark.cell import make_cell, run_cell
 from e2c_control.benchmark.worlds import WORLDS
 from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.evaluation.choosing import choose
-from e2c_control.figures import save_png
 from e2c_control.figures.canvas import BLUE, INK, dress, new_figure, to_image
 from e2c_control.measures.ranks import spearman
 from e2c_control.tables import table
-from experiments import runner
 from experiments.control.suites import SUITES
-from experiments.runner import content, stamp, stored
+from experiments.runner import Experiment, Row, content
 
 RESULTS = Path(__file__).parent / "results"
-
-OUT = RESULTS / "model_choice.json"
+TASKS = tuple(dict.fromkeys(task for world, _ in SUITES.values() for task in WORLDS[world].tasks))
 BY = {
     "practice drives, by images": ("practice", 1),
     "steps between frames against distance": ("map/step_rank", 1),
@@ -50,6 +48,7 @@ BY = {
 Array = NDArray[np.float64]
 
 
+@cache
 def known_scores(suite: str) -> dict[int, Mapping[str, Any]]:
     """Rows of `suites` by seed, on the protocol's problems; those of before the measures were kept do not count."""
     path = RESULTS / f"suites_{suite}.json"
@@ -58,22 +57,24 @@ def known_scores(suite: str) -> dict[int, Mapping[str, Any]]:
     return told if known.get("problems") == PROTOCOL_SEED else {}
 
 
-def measure_runs(work: Path, rows: list[dict[str, Any]], out: Path) -> None:
-    """Add a row for every run and task that has none yet, and write each at once."""
-    done = {(row["suite"], row["task"], row["seed"]) for row in rows}
-    for suite, (world, recipe) in SUITES.items():
-        for seed, known in sorted(known_scores(suite).items()):
-            run = work / Path(WORLDS[world].environment).name / f"{world}-{recipe}-{seed}"
-            for task in WORLDS[world].tasks if (run / "checkpoints").is_dir() else ():
-                if (suite, task, seed) in done:
-                    continue
-                (tried,) = choose([run], task=task, problems=10)
-                numbers = {name: known["measures"][name] for name, _ in BY.values() if name.startswith("map/")}
-                score = 100 * float(np.mean(known["tasks"][task]["scores"]))
-                about = {"world": world, "suite": suite, "recipe": recipe, "task": task, "seed": seed}
-                rows.append({**about, "score": score, "practice": float(tried.alike.mean()), **numbers, **stamp()})
-                write(out, rows)
-                print(suite, task, seed, f"{score:.1f} % in the goal, {tried.alike.mean():.1%} like it", flush=True)
+def is_known(suite: str, seed: int, task: str) -> bool:
+    """Return whether `suites` has measured it."""
+    return task in WORLDS[SUITES[suite][0]].tasks and seed in known_scores(suite)
+
+
+def measure(suite: str, seed: int, task: str, work: tuple[Path, ...]) -> Row | list[Row]:
+    """Drive for practice, if the run is in one of the work folders."""
+    world, recipe = SUITES[suite]
+    places = (folder / Path(WORLDS[world].environment).name / f"{world}-{recipe}-{seed}" for folder in work)
+    run = next((place for place in places if (place / "checkpoints").is_dir()), None)
+    if run is None:
+        return []
+    known = known_scores(suite)[seed]
+    (tried,) = choose([run], task=task, problems=10)
+    numbers = {name: known["measures"][name] for name, _ in BY.values() if name.startswith("map/")}
+    score = 100 * float(np.mean(known["tasks"][task]["scores"]))
+    about = {"world": world, "suite": suite, "recipe": recipe, "task": task, "seed": seed}
+    return {**about, "score": score, "practice": float(tried.alike.mean()), **numbers}
 
 
 def best_of_three(scores: Array, by: Array) -> float:
@@ -85,7 +86,7 @@ def best_of_three(scores: Array, by: Array) -> float:
     return float(np.mean(values))
 
 
-def judge(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def judge(rows: list[Row]) -> dict[str, Any]:
     """For each task: how each number ranks its runs."""
     found: dict[str, Any] = {}
     for task in dict.fromkeys(row["task"] for row in rows):
@@ -110,12 +111,7 @@ def judge(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def write(out: Path, rows: list[dict[str, Any]]) -> None:
-    """All that is known so far."""
-    runner.write(out, content(out) | {"summary": judge(rows), "rows": rows})
-
-
-def draw(rows: list[dict[str, Any]], out: Path) -> None:
+def picture(rows: list[Row]) -> Any:
     """Practice against the protocol's score, a panel a task."""
     tasks = list(judge(rows))
     figure = new_figure(330 * max(len(tasks), 1), 330)
@@ -132,27 +128,11 @@ def draw(rows: list[dict[str, Any]], out: Path) -> None:
         axes.set_ylim(-3, 103)
     if tasks:
         figure.axes[0].legend(frameon=False, fontsize=8)
-    save_png(to_image(figure), out)
+    return to_image(figure)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, nargs="+", default=[Path("runs/experiments")], help="of control.py")
-    parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--quick", action="store_true", help="seconds, to see it work; writes nothing")
-    options = parser.parse_args()
-    if options.quick:
-        with TemporaryDirectory() as folder:
-            cell = make_cell("planar", "unfold", 100, 100, transitions=2_000, steps_scale=0.02)
-            run_cell(cell, Path(folder))
-            (tried,) = choose([Path(folder) / "Planar-v0" / cell.name], problems=2)
-            print(f"{cell.name}: {tried.alike.mean():.1%} like the goal")
-        return
-    rows = stored(options.out)
-    for work in options.work:
-        measure_runs(work, rows, options.out)
-    write(options.out, rows)
-    draw(rows, options.out.with_suffix(".png"))
+def report(rows: list[Row]) -> None:
+    """A table for each task."""
     for task, found in judge(rows).items():
         lines = [
             (label, f"{one['rank_correlation']:.2f}", f"{one['best_of_three']:.1f}")
@@ -164,5 +144,34 @@ def main() -> None:
         print(table([("chosen by", "rank correlation", "best of three, %"), *lines, *ends]))
 
 
+def quick() -> None:
+    """One run that was hardly trained, driven for practice."""
+    with TemporaryDirectory() as folder:
+        cell = make_cell("planar", "unfold", 100, 100, transitions=2_000, steps_scale=0.02)
+        run_cell(cell, Path(folder))
+        (tried,) = choose([Path(folder) / "Planar-v0" / cell.name], problems=2)
+        print(f"{cell.name}: {tried.alike.mean():.1%} like the goal")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    work: tuple[Path, ...] = (Path("runs/experiments"),)
+    """folders of `suites`"""
+
+
+EXPERIMENT = Experiment(
+    __file__,
+    {"suite": list(SUITES), "seed": range(10), "task": TASKS},
+    measure,
+    "{suite} {task} {seed}: {score:.1f} % in the goal, {practice:.1%} like it",
+    quick,
+    judge,
+    report,
+    picture,
+    exists=is_known,
+    options=Options,
+    threads=None,
+)
+
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main()

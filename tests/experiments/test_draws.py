@@ -15,8 +15,8 @@ pytestmark = [
 ]
 
 
-def draw(campaign: str, *options: object) -> None:
-    command = [sys.executable, "-m", f"experiments.campaigns.{campaign}", "--draw", *map(str, options)]
+def draw(campaign: str, seed: int) -> None:
+    command = [sys.executable, "-m", f"experiments.campaigns.{campaign}", "--sample", str(seed)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=290, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -29,4 +29,4 @@ def test_killed_commands_end_as_if_they_never_had_been() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in other units")
 def test_four_gigabytes_in_one() -> None:
-    draw("memory")
+    draw("memory", 0)

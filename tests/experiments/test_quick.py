@@ -1,6 +1,7 @@
 """Every experiment runs in its quick mode, and none of them writes a result then."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -43,3 +44,15 @@ def test_the_docstring_says_how_to_run_it(script: Path) -> None:
     text = script.read_text(encoding="utf-8")
     assert f"python -m {module(script)}" in text
     assert "--quick" in text
+
+
+MEASURING = [script for script in SCRIPTS if script.stem != "report"]
+
+
+@pytest.mark.parametrize("script", MEASURING, ids=module)
+def test_it_goes_by_the_one_runner(script: Path) -> None:
+    """Its options, its rows and what made each come from there."""
+    text = script.read_text(encoding="utf-8")
+    assert re.search(r"from experiments.runner import .*(Experiment|measure_whole)", text)
+    assert re.search(r"\b(EXPERIMENT\.main|measure_whole)\(|\.run\(", text)
+    assert "argparse" not in text

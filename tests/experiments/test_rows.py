@@ -74,6 +74,73 @@ def test_rows_that_do_not_compare_are_kept_apart(tmp_path: Path) -> None:
         experiment.run(path, [{"seed": 0}], problems=2)
 
 
+def test_what_failed_is_measured_again_and_fails_the_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from experiments.runner import Experiment, stored
+
+    path, tries = tmp_path / "rows.json", list[int]()
+
+    def measure(seed: int) -> dict[str, Any]:
+        tries.append(seed)
+        return {"seed": seed, "good": tries != [0, 1]}
+
+    experiment = Experiment(
+        str(path),
+        {"seed": range(3)},
+        measure,
+        "{seed}",
+        [{"seed": 7}],
+        failed=lambda row: not row["good"],
+        threads=None,
+    )
+    monkeypatch.setattr("sys.argv", ["script", "--out", str(path)])
+    with pytest.raises(SystemExit, match="1"):
+        experiment.main()
+    assert [row["good"] for row in stored(path)] == [True, False, True]
+    assert all(row["good"] for row in experiment.main())
+    assert tries == [0, 1, 2, 1]
+    assert sorted(row["seed"] for row in stored(path)) == [0, 1, 2]
+
+
+def test_a_sample_and_a_quick_look_write_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from experiments.runner import Experiment
+
+    experiment = Experiment(
+        str(tmp_path / "script.py"),
+        {"seed": range(3)},
+        square,
+        "{seed}: {square}",
+        [{"seed": 3}],
+        sample=lambda seed: [{"seed": seed}, {"seed": seed + 1}],
+        failed=lambda row: row["square"] > 99,
+        threads=None,
+    )
+    for options, squares in ((["--quick"], [9]), (["--sample", "8"], [64, 81])):
+        monkeypatch.setattr("sys.argv", ["script", *options])
+        assert [row["square"] for row in experiment.main()] == squares
+    monkeypatch.setattr("sys.argv", ["script", "--sample", "9"])
+    with pytest.raises(SystemExit, match="1"):
+        experiment.main()
+    assert capsys.readouterr().out == "3: 9\n8: 64\n9: 81\n9: 81\n10: 100\n1 of 2 failed\n"
+    assert not list(tmp_path.iterdir())
+
+
+def test_rows_may_depend_on_those_before(tmp_path: Path) -> None:
+    """Only what the rows so far call for is measured, and what cannot be is tried again by the next run."""
+    from experiments.runner import Experiment, write
+
+    def measure(seed: int, rows: list[dict[str, Any]]) -> dict[str, Any] | list[dict[str, Any]]:
+        return square(seed) if seed == 0 or any(row["seed"] == seed - 2 for row in rows) else []
+
+    path = tmp_path / "rows.json"
+    experiment = Experiment(str(path), {"seed": range(5)}, measure, "{seed}", list, adaptive=True)
+    wanted = [{"seed": seed} for seed in range(5)]
+    assert [row["seed"] for row in experiment.run(path, wanted)] == [0, 2, 4]
+    write(path, {"rows": [square(1)]})
+    assert [row["seed"] for row in experiment.run(path, wanted)] == [1, 0, 2, 3, 4]
+
+
 def test_the_command_line_follows_from_the_axes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
