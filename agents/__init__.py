@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from e2c_control.agents.free_energy import FreeEnergyAgent
     from e2c_control.agents.novelty import NoveltyCallback, NoveltyOptions, NoveltyReplayBuffer, NoveltyReward
     from e2c_control.agents.policy_gradient import LAX, RELAX, A2CBaseline
+    from e2c_control.agents.stable_worldmodel import EmbeddingCost, PlanningSolver
 
 _LATER = {
     **dict.fromkeys(("CuriosityOptions", "PlannedCuriosity"), "e2c_control.agents.curiosity"),
@@ -19,6 +20,7 @@ _LATER = {
     **dict.fromkeys(
         ("NoveltyCallback", "NoveltyOptions", "NoveltyReplayBuffer", "NoveltyReward"), "e2c_control.agents.novelty"
     ),
+    **dict.fromkeys(("EmbeddingCost", "PlanningSolver"), "e2c_control.agents.stable_worldmodel"),
     "FreeEnergyAgent": "e2c_control.agents.free_energy",
 }
 """What is imported when it is asked for."""
@@ -29,6 +31,7 @@ __all__ = [
     "A2CBaseline",
     "CuriosityOptions",
     "E2CAgent",
+    "EmbeddingCost",
     "FrameFilter",
     "FreeEnergyAgent",
     "NoveltyCallback",
@@ -37,6 +40,7 @@ __all__ = [
     "NoveltyReward",
     "PlannedCuriosity",
     "PlanningOptions",
+    "PlanningSolver",
 ]
 
 

@@ -58,6 +58,18 @@ class PlanState:
     memories: tuple[Memory, ...] | None = None
     recent: NDArray[np.float64] | None = None
 
+    def select(self, rows: Sequence[int] | Rows) -> PlanState:
+        """Return the state of some of the environments."""
+        at = np.asarray(rows)
+        belief = None if self.belief is None else Belief(self.belief.mean[at], self.belief.covariance[at])
+        memories = None if self.memories is None else tuple(self.memories[row] for row in rows)
+        recent = None if self.recent is None else self.recent[at]
+        return PlanState(self.plan.select(at), self.steps[at], belief, memories, recent)
+
+    def later(self, steps: int) -> PlanState:
+        """Return the state after so many further steps of the plans, of which nothing was seen."""
+        return replace(self, plan=self.plan.shift(steps=steps), steps=self.steps + steps) if steps else self
+
 
 WAY = 25
 """Landmarks of the way that are shown ahead."""

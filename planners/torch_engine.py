@@ -117,7 +117,7 @@ class TorchILQR:
         problem whose initial state is not finite ends as NON_FINITE and disturbs no other.
         """
         u, low, high = _begin(initial_states, horizon, limits, warm_start)
-        cost = _quadratic(cost, initial_states, horizon, len(low)) if isinstance(cost, QuadraticCost) else cost
+        cost = tensor_cost(cost, initial_states, horizon, len(low)) if isinstance(cost, QuadraticCost) else cost
         for name, given in (("dynamics", dynamics), ("cost", cost)):
             if not callable(given):
                 raise InputError(f"{name} is {short(given)}, which does not know tensors: give a function of tensors.")
@@ -325,7 +325,7 @@ def _begin(
     return controls.detach().clamp(low, high), low, high
 
 
-def _quadratic(cost: QuadraticCost, states: Tensor, horizon: int, control_dim: int) -> TorchCost:
+def tensor_cost(cost: QuadraticCost, states: Tensor, horizon: int, control_dim: int) -> TorchCost:
     """Return the same cost as a function of tensors, for initial states (N, n) and T steps."""
     cost.check(len(states), states.shape[1], control_dim)
     goal, Q, R, P = map(states.new_tensor, cost.at(horizon))

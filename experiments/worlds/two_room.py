@@ -27,6 +27,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -47,7 +48,6 @@ from e2c_control import (
     TransitionsWriter,
     make_recipe,
 )
-from e2c_control.agents.e2c_agent import PlanState
 from e2c_control.data import DatasetCard
 from e2c_control.training.presets import default_embedding
 from experiments.runner import Experiment, Row
@@ -95,8 +95,12 @@ class Rooms(Protocol):
         """Take a step; return whether the target is reached."""
         ...
 
+    def colours(self) -> Array:
+        """Return what is seen (224, 224, 3) uint8."""
+        ...
+
     def frame(self) -> Array:
-        """Return a grey frame (56, 56, 1) uint8."""
+        """Return it as a grey frame (56, 56, 1) uint8."""
         ...
 
     def expert(self, rng: np.random.Generator) -> Array:
@@ -108,7 +112,7 @@ class TwoRooms:
     """`swm/TwoRoom-v1`."""
 
     def __init__(self) -> None:
-        module = _two_room()
+        module = imported("stable_worldmodel.envs.two_room")
         self._env, self._expert = module.TwoRoomEnv(), module.ExpertPolicy(action_noise=2.0, action_repeat_prob=0.05)
         self._expert.set_env(self._env)
 
@@ -125,28 +129,29 @@ class TwoRooms:
         _, _, reached, _, self._told = self._env.step(action)
         return bool(reached)
 
+    def colours(self) -> Array:
+        return self._env.render()
+
     def frame(self) -> Array:
-        colours = self._env.render()
-        return _shrunk(colours.mean(2))
+        return as_grey(self.colours())
 
     def expert(self, rng: np.random.Generator) -> Array:
         self._expert.rng = rng
         return self._expert.get_action(self._told)
 
 
-def _two_room() -> ModuleType:
-    """Import the world and its expert without what they do not need."""
-    for name in HEAVY:
-        if name not in sys.modules:
+def imported(name: str) -> ModuleType:
+    """Import a module of stable-worldmodel without what it does not need."""
+    for heavy in HEAVY:
+        if heavy not in sys.modules:
             stand_in: Any = MagicMock(__spec__=None)
-            sys.modules[name] = stand_in
+            sys.modules[heavy] = stand_in
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            from stable_worldmodel.envs import two_room
+            return import_module(name)
         except ModuleNotFoundError as error:
             raise SystemExit(f"{error}: {__file__} says how to make an environment for it.") from error
-    return two_room
 
 
 class Sketch:
@@ -164,11 +169,15 @@ class Sketch:
         self.position = after
         return bool(np.linalg.norm(after - self.target) < 16)
 
-    def frame(self) -> Array:
+    def colours(self) -> Array:
         y, x = np.indices((WIDTH, WIDTH))
         shown = np.where((abs(x - WALL) > 5) | (abs(y - 49) < 14), 255.0, 0.0)
         near = np.exp(-((x - self.position[0]) ** 2 + (y - self.position[1]) ** 2) / 98)
-        return _shrunk(shown + near * (85 - shown))
+        grey = (shown + near * (85 - shown)).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, -1)
+
+    def frame(self) -> Array:
+        return as_grey(self.colours())
 
     def expert(self, rng: np.random.Generator) -> Array:
         door = np.array([WALL, 49.0])
@@ -177,9 +186,11 @@ class Sketch:
         return np.clip(way / max(np.linalg.norm(way), 1e-9) + rng.normal(0, 2, 2), -1, 1)
 
 
-def _shrunk(grey: Array) -> Array:
+def as_grey(colours: Array) -> Array:
+    """Return a grey frame (56, 56, 1) of colours (224, 224, 3)."""
     by = WIDTH // SIDE
-    return grey.reshape(SIDE, by, SIDE, by).mean((1, 3)).round().astype(np.uint8)[..., None]
+    grey = colours.mean(2).reshape(SIDE, by, SIDE, by).mean((1, 3))
+    return grey.round().astype(np.uint8)[..., None]
 
 
 def room_of(position: Array) -> bool:
@@ -300,15 +311,9 @@ def drive(
             running = running[left]
             if agent is not None:
                 agent.set_goal(goals[running])
-                state = None if state is None else only(state, np.flatnonzero(left))
+                state = None if state is None else state.select(np.flatnonzero(left))
     ends = np.stack([rooms.position for rooms in worlds[: len(problems)]])
     return Driven(reached, ends, 1e3 * float(np.median(spent)) if spent else 0.0)
-
-
-def only(state: PlanState, rows: Array) -> PlanState:
-    """Return the state of some of the environments."""
-    memories = None if state.memories is None else tuple(state.memories[row] for row in rows)
-    return PlanState(state.plan.select(rows), state.steps[rows], None, memories)
 
 
 def measure(
