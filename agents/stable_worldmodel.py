@@ -8,7 +8,7 @@ and do not import it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import replace
 from typing import Protocol
 
@@ -34,8 +34,6 @@ Preprocess = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 OF_STEPS = ("rate_weight", "delay", "action_repeat", "frame_filter")
 """Options that mean something only where each step is planned from what the step before showed."""
-KEPT = 4
-"""Times the number of environments, the episodes that a solver remembers: one that is over never comes back."""
 
 
 class PlanConfig(Protocol):
@@ -84,9 +82,10 @@ class EmbeddingCost(nn.Module):
         shape = action_candidates.shape[:2]
         whose = np.repeat(np.arange(shape[0]), shape[1])
         controls = action_candidates.reshape(len(whose), -1, self.embedding.action_dim)
-        starts, mpc = self._begin(*(_values(info_dict, name)[:, 0] for name in ("pixels", "goal")))
-        if type(mpc.cost) is QuadraticCost:
-            cost = QuadraticCost(mpc.cost.goal[whose], mpc.cost.state_weight, mpc.cost.control_weight)
+        starts, mpc = self._begin(_values(info_dict, "pixels")[:, 0], _values(info_dict, "goal")[:, 0])
+        if type(mpc.cost) is QuadraticCost and mpc.cost.goal.ndim == 2:
+            cost = copy(mpc.cost)
+            cost.goal = cost.goal[whose]
             first = torch.as_tensor(starts[whose]).to(controls)
             states = rollout(self.embedding.transition.predict, first, controls.clamp(-1, 1))
             return tensor_cost(cost, first, *controls.shape[1:])(states, controls).reshape(shape)
@@ -128,18 +127,16 @@ class PlanningSolver:
             InputError: the actions are not the embedding's, or several steps are to be driven by a plan that goes by
                 what each step shows.
         """
-        agent, self._warm, self._driven = self.agent, config.warm_start, config.receding_horizon * config.action_block
-        if action_space.shape != (n_envs, agent.embedding.action_dim):
-            raise InputError(
-                f"The actions have shape {action_space.shape}, those of the embedding in {n_envs} environments "
-                f"{(n_envs, agent.embedding.action_dim)}: train it in this world."
-            )
+        agent, m, given = self.agent, self.agent.embedding.action_dim, action_space.shape
+        self._warm, self._driven = config.warm_start, config.receding_horizon * config.action_block
+        if given != (n_envs, m):
+            raise InputError(f"The actions are {given}, those of the embedding {(n_envs, m)}: train it in this world.")
         if self._driven > 1:
             remedy = "several steps are driven by one plan: give PlanConfig(receding_horizon=1, action_block=1)"
             _refuse(agent.options, (*OF_STEPS, "planner") if agent.options.by_places else OF_STEPS, remedy)
         options = replace(agent.options, horizon=config.horizon * config.action_block)
         self.agent = E2CAgent.from_embedding(agent.embedding, options, agent.seed)
-        self.n_envs, self.horizon, self.action_dim = n_envs, config.horizon, action_space.shape[1] * config.action_block
+        self.n_envs, self.horizon, self.action_dim = n_envs, config.horizon, m * config.action_block
         self._goals, self._kept = np.empty(0, np.uint8), dict[int, tuple[PlanState, int]]()
 
     def solve(self, info_dict: Mapping[str, object], init_action: Tensor | None = None) -> dict[str, object]:
@@ -153,11 +150,11 @@ class PlanningSolver:
             "actions" (N, horizon, action_dim), and "costs" of the plans.
         """
         pixels, goals, numbers = (_values(info_dict, name) for name in ("pixels", "goal", "id"))
-        episodes, costs, kept = numbers.ravel().tolist(), np.empty(len(pixels)), self._kept
-        actions = np.empty((len(pixels), self.horizon, self.action_dim))
+        episodes: list[int] = numbers.ravel().tolist()
+        actions, costs = np.empty((len(pixels), self.horizon, self.action_dim)), np.empty(len(pixels))
         if len(set(episodes)) < len(episodes):
             raise InputError("Several environments have the same episode id: reset each with a seed of its own.")
-        groups = dict[int, list[int]]()  # rows of those that were planned together, and of those that begin
+        kept, groups = self._kept, dict[int, list[int]]()  # rows that were planned together before, or that begin
         for row, episode in enumerate(episodes):
             groups.setdefault(id(kept[episode][0]) if episode in kept else 0, []).append(row)
         for together, rows in groups.items():
@@ -169,11 +166,11 @@ class PlanningSolver:
             _, state = self.agent.predict(shown, before[0][0].select([at for _, at in before]) if before else None)
             plan = state.plan.shift(self.agent.options.horizon, steps=0)
             actions[rows], costs[rows] = plan.controls.reshape(len(rows), self.horizon, -1), plan.cost
-            if self._warm:
-                state = state.later(self._driven - 1)
-                new = {episodes[row]: (state, at) for at, row in enumerate(rows)}
-                kept = {episode: known for episode, known in kept.items() if episode not in new} | new
-        self._kept = dict(list(kept.items())[-KEPT * self.n_envs :])
+            state = state.later(self._driven - 1)
+            new = {episodes[row]: (state, at) for at, row in enumerate(rows)}
+            kept = {episode: known for episode, known in kept.items() if episode not in new} | new
+        # The newest last: episodes that are over never come back, and are forgotten in time.
+        self._kept = dict(list(kept.items())[-4 * self.n_envs :]) if self._warm else {}
         return {"actions": torch.from_numpy(actions), "costs": costs.tolist()}
 
     __call__ = solve
@@ -192,8 +189,11 @@ def _seen(embedding: Embedding, images: Values, preprocess: Preprocess | None) -
         raise InputError(f"Images are {given}: leave them as the World draws them, uint8 (1, H, W, C), untransformed.")
     (n, stack), (height, width, channels) = images.shape[:2], embedding.observation_shape
     flat, shape = images.reshape(-1, *images.shape[2:]).astype(np.uint8, copy=False), (height, width, channels // stack)
-    frames = np.stack([as_frame(image, shape) for image in flat]) if preprocess is None else preprocess(flat)
-    return np.concatenate(np.moveaxis(frames.reshape(n, stack, *frames.shape[1:]), 1, 0), axis=-1)
+    if preprocess is not None:
+        flat = preprocess(flat)
+    elif flat.shape[1:] != shape:
+        flat = np.stack([as_frame(image, shape) for image in flat])
+    return np.concatenate(np.moveaxis(flat.reshape(n, stack, *flat.shape[1:]), 1, 0), axis=-1)
 
 
 def _refuse(options: PlanningOptions, names: tuple[str, ...], why: str) -> None:

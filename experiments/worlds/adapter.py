@@ -4,8 +4,8 @@ One map is trained as in `two_room.py`, by whose protocol the problems are drawn
 between start and goal. Roadmap and iLQR drive each list twice, by the loop of `two_room.py` and, through
 `PlanningSolver`, by `World.evaluate` with a `WorldModelPolicy`: the same problems must be reached. stable-worldmodel's
 `CEMSolver`, with the samples and iterations that it has by default (300, 30), drives by `EmbeddingCost`: with plans of
-five blocks of five actions that are driven blind, as LeWM is published; replanning from every frame; and so too by the
-steps left that the roadmap counts, with plans of three steps. CPU-ms a step: a step's share of planning and encoding,
+five blocks of five actions that are driven blind, as LeWM is published; replanning ten steps from every frame; and one
+step, by the steps left that the roadmap counts. CPU-ms a step: a step's share of planning and encoding,
 without drawing frames and making them small and grey; of the loop the median, of `World.evaluate` the mean.
 
     build/two-room/bin/python -m experiments.worlds.adapter  # 20 CPU-minutes, in the environment of two_room.py
@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,7 +64,7 @@ class Theirs:
 CEM = {
     "CEM, 5 x 5 blind": Theirs(PlanningOptions(), Plans(5, 5, 5)),
     "CEM": Theirs(PlanningOptions(), Plans(10)),
-    "CEM, steps": Theirs(two_room.WAYS["roadmap"] or PlanningOptions(), Plans(3)),
+    "CEM, steps": Theirs(two_room.WAYS["roadmap"] or PlanningOptions(), Plans(1)),
 }
 
 
@@ -77,6 +78,7 @@ class Peer:
         policy: of a solver and a configuration.
         config: of the planning loop.
         cem: the solver, of a cost.
+        version: of the package.
     """
 
     rooms: Callable[[], Rooms]
@@ -84,6 +86,7 @@ class Peer:
     policy: Callable[..., Any]
     config: Callable[..., Any]
     cem: Callable[[EmbeddingCost], Any]
+    version: str
 
 
 def stable_worldmodel() -> Peer:
@@ -95,6 +98,7 @@ def stable_worldmodel() -> Peer:
         package.policy.WorldModelPolicy,
         package.PlanConfig,
         package.solver.CEMSolver,
+        version("stable-worldmodel"),
     )
 
 
@@ -191,7 +195,7 @@ def measure(
         embedding, _, training = two_room.trained(recorded, seed, steps_scale)
     lists = two_room.problems_of(worlds[0], seed, most)
     rows = [row for name in LISTS for row in compared(found, worlds, embedding, name, lists[name], seed)]
-    return [{"seed": seed, **row, "training_cpu_seconds": training} for row in rows]
+    return [{"seed": seed, **row, "training_cpu_seconds": training, "peer": found.version} for row in rows]
 
 
 def compared(
@@ -341,7 +345,7 @@ class SketchSolver:
         return {"actions": torch.stack(best)}
 
 
-SKETCHED = Peer(Sketch, SketchWorld, SketchPolicy, Plans, SketchSolver)
+SKETCHED = Peer(Sketch, SketchWorld, SketchPolicy, Plans, SketchSolver, "sketch")
 
 
 def quick() -> None:
