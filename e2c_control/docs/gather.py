@@ -81,6 +81,7 @@ def navigation() -> Nav:
         "Choose a recipe": "recipe",
         "Set hyperparameters": "hyperparameters",
         "Exploration for stable-baselines3": "stable-baselines3",
+        "With stable-worldmodel": "stable-worldmodel",
         "Gradients of black boxes": "black-boxes",
         "Resume, and crashes": "resume",
         "Many machines": "many-machines",

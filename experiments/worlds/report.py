@@ -1,18 +1,21 @@
-"""How well ways around walls are found, for their page of the documentation.
+"""How well ways around walls are found, and both ways into stable-worldmodel, for their pages of the documentation.
 
-python -m experiments.worlds.report          # the block between its markers, from experiments/worlds/results/*.json
+python -m experiments.worlds.report          # the blocks between their markers, from experiments/worlds/results/*.json
 python -m experiments.worlds.report --quick  # prints it, writes nothing
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from experiments.pages import ROOT, load, publish
+from experiments.worlds.adapter import LOOP
 
 PAGE = ROOT / "e2c_control/docs/how-to/walls.md"
+ADAPTER = ROOT / "e2c_control/docs/how-to/stable-worldmodel.md"
 
 
 def walls(rows: list[dict[str, Any]]) -> list[str]:
@@ -73,5 +76,34 @@ def lines() -> list[str]:
     return [line for result, told in found if result is not None for line in told(result["rows"])]
 
 
+def adapter(result: dict[str, Any]) -> list[str]:
+    """A line for each list, planner and loop, and how often the loops differ."""
+    rows = result["rows"]
+    compared, different = sum(row["problems"] for row in rows if row["loop"] == LOOP), sum(result["differing"].values())
+    table = [
+        f"{name} | {row['planner']} | `{row['loop']}` | {100 * row['success']:.0f} | {row['milliseconds']:.1f}"
+        for name in dict.fromkeys(row["list"] for row in rows)
+        for row in rows
+        if row["list"] == name
+    ]
+    return [
+        f"`swm/TwoRoom-v1` of stable-worldmodel {rows[0]['peer']}, one map of this project, {rows[0]['problems']} "
+        "problems of each list: success in percent.",
+        "",
+        "| problems | planner | driven by | success | CPU-ms a step |",
+        "|---|---|---|---|---|",
+        *(f"| {line} |" for line in table),
+        "",
+        f"By roadmap and iLQR, {different} of {compared} problems come out differently by the two loops "
+        "(`experiments/worlds/adapter.py`).",
+    ]
+
+
+def blocks() -> list[tuple[Path, str, list[str]]]:
+    """Return all blocks."""
+    found = load("worlds/adapter")
+    return [(PAGE, "walls", lines()), *([] if found is None else [(ADAPTER, "adapter", adapter(found))])]
+
+
 if __name__ == "__main__":
-    publish(__doc__, [(PAGE, "walls", lines())])
+    publish(__doc__, blocks())
