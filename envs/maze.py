@@ -62,16 +62,20 @@ class Maze(Planar):
 
     def render(self, states: FloatArray) -> Frames:
         frames = self._backgrounds(states)
+        self._cover(frames, states[:, :2], DISC_GREY)
+        return frames[..., None]
+
+    def _cover(self, frames: Frames, places: FloatArray, grey: int) -> None:
+        """Draw a disc at places ``(N, 2)`` into images ``(N, size, size)``."""
         # Coverage ends half a pixel beyond the disc's edge; pixels outside the image are counted on its rim, uncovered.
-        first = np.ceil(states[:, :2] - self.radius - 1).astype(np.intp)
+        first = np.ceil(places - self.radius - 1).astype(np.intp)
         window = np.arange(math.ceil(2 * self.radius + 1))
         pixels = np.clip(first[..., None] + window, 0, self.size - 1)
-        offset = (pixels + 0.5 - states[:, :2, None]) ** 2
+        offset = (pixels + 0.5 - places[..., None]) ** 2
         distance = np.sqrt(offset[:, 0, :, None] + offset[:, 1, None, :])
-        covered = np.rint(DISC_GREY * np.clip(self.radius + 0.5 - distance, 0, 1)).astype(np.uint8)
-        where = np.arange(len(states))[:, None, None], pixels[:, 0, :, None], pixels[:, 1, None, :]
+        covered = np.rint(grey * np.clip(self.radius + 0.5 - distance, 0, 1)).astype(np.uint8)
+        where = np.arange(len(places))[:, None, None], pixels[:, 0, :, None], pixels[:, 1, None, :]
         frames[where] = np.maximum(frames[where], covered)
-        return frames[..., None]
 
     def _body(self, row: float, column: float) -> Shape:
         return Disc((column, row), self.radius / self.size, BODY)

@@ -1,4 +1,4 @@
-"""Three tasks among walls: rooms that are drawn anew for each episode, and two mazes."""
+"""Tasks among walls: rooms that are drawn anew for each episode, two mazes, a disc that coasts, and two discs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -6,13 +6,20 @@ from dataclasses import replace
 import numpy as np
 
 from e2c_control.envs.maze import GOAL_RADIUS, Maze, Rooms, RoomSize, WallCount, close, walls_of
+from e2c_control.envs.movers import Braking, Coasting, Navigators, TwoDiscs, both_close
 from e2c_control.envs.navigator import Navigator
+from e2c_control.envs.planar_tasks import WALLS
 from e2c_control.envs.system import BoolArray, FloatArray
 from e2c_control.envs.task import Counterpart, Task
 from e2c_control.fields import Seed, checked
 
 U_MAZE = ("...", "##.", "...")
 MEDIUM_MAZE = ("..##..", "..#...", "#...##", "..#...", ".#..#.", "...#..")
+
+
+FAR = 12.0
+"""Pixels between start and goal, at the least, of a disc between the walls of E2C/PlanarWalls-v0."""
+SIX = np.array([(5.0, 5.0), (35.0, 5.0), (5.0, 21.0), (35.0, 21.0), (5.0, 35.0), (35.0, 35.0)])
 
 
 def elsewhere(system: Maze, apart: Callable[[FloatArray, FloatArray], BoolArray]) -> Counterpart:
@@ -176,3 +183,93 @@ def medium_maze(*, noise: float = 0.0, max_step: float = 0.7) -> Task:
     v0: first version.
     """
     return _maze("E2C/MediumMaze-v0", MEDIUM_MAZE, 9, 5, noise, max_step)
+
+
+def coasting_walls(*, noise: float = 0.0, max_step: float = 2.5) -> Task:
+    """E2C/CoastingWalls-v0: push a disc that coasts around two walls.
+
+    The walls are those of `planar_walls`, E2C/PlanarWalls-v0; there are no obstacles. The disc keeps 0.6 of its
+    velocity in a step, so that it has to be braked. The task is this project's own.
+
+    ## Action space
+    ``Box(-1, 1, (2,), float32)``: the change of velocity (row, column), as a fraction of 0.4 ``max_step``.
+
+    ## Observation space
+    ``Box(0, 255, (40, 40, 2), uint8)``: two frames, walls in grey and a white disc 4 pixels wide, on black, from
+    above. A pixel is as bright as the disc covers it.
+
+    ## State
+    ``info["state"]``: (row, column) of the disc's centre, pixels, and of its velocity, pixels a step.
+
+    ## Reward
+    1 when the disc is within 4 pixels of the goal after the step, otherwise 0. Where it would land on a wall, it stays
+    where it is and its velocity is 0; at the edges, the velocity into them is.
+
+    ## Start
+    Uniform over all free places and velocities. The goal is a place at least 12 pixels away, at rest.
+
+    ## End
+    Truncated after 60 steps, never terminated.
+
+    ## Arguments
+    ``noise``: standard deviation of the process noise, pixels, and pixels a step. ``max_step``: largest speed per axis,
+    pixels a step. All tasks take ``frame_stack``, ``horizon``, ``goal`` and ``render_mode``: see
+    `e2c_control.envs.env.TaskEnv`.
+
+    ## Version history
+    v0: first version.
+    """
+    system = Coasting(size=40, walls=WALLS, noise=noise, max_step=max_step)
+    away = elsewhere(system, lambda states, goals: np.linalg.norm((states - goals)[:, :2], axis=1) >= FAR)
+
+    def at_rest(states: FloatArray, rng: np.random.Generator) -> FloatArray:
+        return away(states, rng) * (1, 1, 0, 0)
+
+    made = _task("E2C/CoastingWalls-v0", system, np.hstack((SIX, np.zeros_like(SIX))), at_rest)
+    ways = (Braking(system),)
+    return replace(made, horizon=60, frame_stack=2, goal_radius=None, references=ways, roundabout=True)
+
+
+def two_discs(*, noise: float = 0.0, max_step: float = 3.0) -> Task:
+    """E2C/TwoDiscs-v0: drive two discs around two walls at once, each to a goal of its own.
+
+    The walls are those of `planar_walls`, E2C/PlanarWalls-v0; there are no obstacles, and the discs do not block each
+    other. The task is this project's own.
+
+    ## Action space
+    ``Box(-1, 1, (4,), float32)``: the displacement (row, column) of the first disc, then of the second one, as a
+    fraction of ``max_step`` pixels.
+
+    ## Observation space
+    ``Box(0, 255, (40, 40, 1), uint8)``: walls in grey, a white disc and a darker one, each 4 pixels wide, on black,
+    from above. A pixel is as bright as they cover it.
+
+    ## State
+    ``info["state"]``: (row, column) of the first disc's centre, then of the second one's, pixels.
+
+    ## Reward
+    1 when both discs are within 4 pixels of their goals after the step, otherwise 0. A disc that would land on a wall
+    stays where it is.
+
+    ## Start
+    Uniform over all free places. The goals are other ones, each at least 12 pixels from its disc.
+
+    ## End
+    Truncated after 60 steps, never terminated.
+
+    ## Arguments
+    ``noise``: standard deviation of the process noise, pixels. ``max_step``: largest displacement per axis, pixels.
+    All tasks take ``frame_stack``, ``horizon``, ``goal`` and ``render_mode``: see `e2c_control.envs.env.TaskEnv`.
+
+    ## Version history
+    v0: first version.
+    """
+    system = TwoDiscs(size=40, walls=WALLS, noise=noise, max_step=max_step)
+
+    def apart(states: FloatArray, goals: FloatArray) -> BoolArray:
+        distances = np.linalg.norm((states - goals).reshape(-1, 2, 2), axis=2)
+        return np.asarray((distances >= FAR).all(1))
+
+    made = _task("E2C/TwoDiscs-v0", system, np.hstack((SIX, SIX[::-1])), elsewhere(system, apart))
+    ways = (Navigators(system),)
+    return replace(made, horizon=60, in_goal=both_close, goal_radius=None, references=ways, roundabout=True)

@@ -106,7 +106,7 @@ class Planar(System):
         return 10
 
     def advance(self, states: FloatArray, controls: FloatArray, disturbances: FloatArray | None) -> FloatArray:
-        displacement = np.clip(controls, -self.control_limit, self.control_limit)
+        displacement = np.clip(controls, -self.max_step, self.max_step)
         landing = self._displaced(states, displacement)
         moved = np.where(self.blocked(landing)[:, None], states, landing)
         if disturbances is None:
@@ -169,7 +169,7 @@ class Planar(System):
         return frames[..., None]
 
     def sample_states(self, n: int, rng: np.random.Generator) -> FloatArray:
-        return self.sample_alongside(np.zeros((n, 2)), rng)
+        return self.sample_alongside(np.zeros((n, self.state_size)), rng)
 
     def sample_alongside(self, states: FloatArray, rng: np.random.Generator) -> FloatArray:
         low, high = self.radius, self.size - self.radius
@@ -196,7 +196,7 @@ class Planar(System):
             ]
         for top, left, bottom, right in self.walls_around(state[None])[0].reshape(-1, 4) / size:
             shapes.append(rectangle(top, left, bottom, right, STONE))
-        return [*shapes, self._body(row, column), *_move_arrow((column, row), control, size)]
+        return [*shapes, self._body(row, column), *move_arrow((column, row), control, size)]
 
     def _body(self, row: float, column: float) -> Shape:
         """Return what a person sees of the agent."""
@@ -204,7 +204,7 @@ class Planar(System):
         return rectangle(row - half, column - half, row + half, column + half, BODY)
 
 
-def _move_arrow(start: Point, control: FloatArray, size: int) -> Sequence[Shape]:
+def move_arrow(start: Point, control: FloatArray, size: int) -> Sequence[Shape]:
     """Draw the displacement that the agent asked for, at its centre, three times as long."""
     length = float(np.linalg.norm(control))
     if length < 0.1:

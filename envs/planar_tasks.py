@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from e2c_control.envs.navigator import Navigator
-from e2c_control.envs.planar import GOAL_RADIUS, Planar, near
+from e2c_control.envs.planar import GOAL_RADIUS, PROTOCOL_OBSTACLES, SIZE, Planar, near
 from e2c_control.envs.scene import Point
 from e2c_control.envs.system import FloatArray
 from e2c_control.envs.task import Controller, Task
+from e2c_control.fields import Seed, checked
 
 WALLS = ((0, 13, 25, 17), (15, 25, 40, 29))
 OBSTACLES_AMONG_WALLS = ((14.5, 6.5), (31.5, 7.5), (33.5, 20.5), (11.5, 20.5), (8.5, 33.5), (24.5, 34.5))
@@ -63,7 +64,22 @@ def _task(
     )
 
 
-def planar(*, noise: float = 0.0, max_step: float = 3.0) -> Task:
+def drawn_obstacles(seed: int, kept_free: FloatArray) -> tuple[Point, ...]:
+    """Draw as many obstacles as the protocol has, apart from each other and from places ``(P, 2)`` that are kept free.
+
+    Eight pixels leave a way for the agent between any two of them, and around each.
+    """
+    rng, found = np.random.default_rng(seed), list[Point]()
+    while len(found) < len(PROTOCOL_OBSTACLES):
+        drawn = rng.integers(5, SIZE - 5, 2) + 0.5
+        others = np.array([*kept_free.tolist(), *found])
+        if np.linalg.norm(others - drawn, axis=1).min() >= 8:
+            found.append((float(drawn[0]), float(drawn[1])))
+    return tuple(found)
+
+
+@checked
+def planar(*, noise: float = 0.0, max_step: float = 3.0, layout_seed: Seed | None = None) -> Task:
     """E2C/Planar-v0: drive a small square past six obstacles to a corner.
 
     The planar world of Embed to Control (Watter et al., NIPS 2015), with the constants of the later comparisons (PCC,
@@ -93,13 +109,17 @@ def planar(*, noise: float = 0.0, max_step: float = 3.0) -> Task:
 
     ## Arguments
     ``noise``: standard deviation of the process noise, pixels. ``max_step``: largest displacement per axis, pixels.
+    ``layout_seed``: of six other places for the obstacles.
     All tasks take ``frame_stack``, ``horizon``, ``goal`` and ``render_mode``: see `e2c_control.envs.env.TaskEnv`.
 
     ## Version history
     v0: first version.
     """
-    system = Planar(noise=noise, max_step=max_step)
     goals = ((37.0, 37.0), (37.0, 3.0), (3.0, 37.0))
+    obstacles = PROTOCOL_OBSTACLES
+    if layout_seed is not None:
+        obstacles = drawn_obstacles(layout_seed, np.array(((5.0, 5.0), *goals)))
+    system = Planar(noise=noise, max_step=max_step, obstacles=obstacles)
     return _task("E2C/Planar-v0", system, (3.0, 7.0), goals, 40, 10, Greedy(system))
 
 

@@ -22,6 +22,8 @@ TASKS: Registry[Callable[..., Task]] = Registry(
         "E2C/Rooms-v0": "e2c_control.envs.maze_tasks:rooms",
         "E2C/UMaze-v0": "e2c_control.envs.maze_tasks:u_maze",
         "E2C/MediumMaze-v0": "e2c_control.envs.maze_tasks:medium_maze",
+        "E2C/CoastingWalls-v0": "e2c_control.envs.maze_tasks:coasting_walls",
+        "E2C/TwoDiscs-v0": "e2c_control.envs.maze_tasks:two_discs",
         "E2C/PendulumBalance-v0": "e2c_control.envs.pendulum_tasks:balance",
         "E2C/PendulumSwingUp-v0": "e2c_control.envs.pendulum_tasks:swing_up",
         "E2C/PendulumPump-v0": "e2c_control.envs.pendulum_tasks:pump",
@@ -56,8 +58,8 @@ def make_task(
         horizon: steps in an episode, instead of the task's own number.
         options: what the function that makes the task takes. All of them take ``noise``, the standard deviation of
             the process noise in units of the state (default 0); the planar ones also ``max_step``, the largest
-            displacement per axis in pixels (default 3, in the mazes 0.7), and the rooms ``size``, ``walls`` and
-            ``layout_seed``, see their page. ``goal`` and ``render_mode`` are arguments of the
+            displacement per axis in pixels (default 3, in the mazes 0.7), and some ``layout_seed``, ``size`` and
+            ``walls``, see their page. ``goal`` and ``render_mode`` are arguments of the
             environments, see `e2c_control.envs.env.TaskEnv`.
 
     Raises:

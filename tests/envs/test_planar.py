@@ -10,7 +10,7 @@ from e2c_control.envs import make_task
 from e2c_control.envs.navigator import free_positions, steps_to_goal
 from e2c_control.envs.planar import PROTOCOL_OBSTACLES, Planar
 from e2c_control.envs.planar_tasks import OBSTACLES_AMONG_WALLS, WALLS, Greedy
-from e2c_control.envs.reference import drive, time_in_goal
+from e2c_control.envs.reference import drive, reference_scores, time_in_goal
 from e2c_control.errors import InputError
 
 WORLDS = {"open": Planar(), "walls": Planar(obstacles=OBSTACLES_AMONG_WALLS, walls=WALLS)}
@@ -115,3 +115,23 @@ def test_obstacles_and_walls_are_no_starts():
     assert not WORLDS["walls"].contains(np.array([[10.0, 15.0], [12.0, 11.6]])).any()
     # Noise may push the agent onto an obstacle.
     assert Planar(noise=0.1).contains(np.array(PROTOCOL_OBSTACLES)).all()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_obstacles_drawn_by_a_seed_leave_starts_goals_and_ways_free(seed):
+    task = make_task("E2C/Planar-v0", layout_seed=seed)
+    obstacles = np.array(task.system.obstacles)
+    assert obstacles.shape == (6, 2)
+    assert task.system.obstacles == make_task("E2C/Planar-v0", layout_seed=seed).system.obstacles
+    assert task.system.obstacles != make_task("E2C/Planar-v0", layout_seed=seed + 1).system.obstacles
+    free = [task.start_low, task.start_high, *task.goals]
+    assert not task.system.blocked(np.stack(free)).any()
+    apart = np.linalg.norm(obstacles[:, None] - obstacles, axis=2)
+    assert apart[~np.eye(6, dtype=bool)].min() >= 8
+    assert task.system.render(task.goals).shape == (3, 40, 40, 1)
+
+
+def test_the_straight_controller_reaches_goals_among_other_obstacles():
+    for seed in range(5):
+        task = make_task("E2C/Planar-v0", layout_seed=seed)
+        assert reference_scores(task, task.evaluation_problems(seed=100, n=20)).min() > 0.7
