@@ -31,8 +31,9 @@ NEAR = 6
 """Landmarks that the steps of a state are a mean of."""
 BLUR = 0.5
 """Distance beyond the nearest landmark, in steps, at which another one counts e times less."""
-LOST = 99.0
-"""Steps that a landmark counts from which no path leads to the goal."""
+LOST = 500.0
+"""Steps that a landmark counts from which no path leads to the goal: more than any way there is, or the far parts of a
+maze would all be alike."""
 CONTROLS, MOST_CONTROLS = 25, 81
 """Controls by which steps are counted in a model, and how many of them where so few would be too coarse a grid."""
 UNLIKELY = 0.05

@@ -284,6 +284,20 @@ def test_steps_in_a_model_are_those_of_its_longest_moves_and_count_the_attempts(
     assert (graph.steps_to(np.array([[5.0, 0.0]]))[0] == recorded).all()  # the graph stays what it was
 
 
+def test_far_parts_of_a_long_corridor_are_told_apart():
+    """Ways of hundreds of steps, as in a maze: nearer is less, however far."""
+    line = np.arange(300.0)[:, None]
+    there_and_back = [np.concatenate((line, line[::-1]))]
+    graph, _ = Landmarks.of(there_and_back, 300)
+    known = graph.in_model(
+        lambda states, controls: (np.ones(len(states)), np.clip(states + controls, 0, 299)), Limits.symmetric(1.0, 1)
+    )
+    cost = RoadmapCost(known, [0.0], 1.0, np.zeros((1, 1)))
+    left = np.concatenate([cost.to_go(line[place : place + 1]) for place in range(0, 300, 10)])
+    assert (np.diff(left) > 5).all()
+    assert cost.doubt(line[-1:]) is None
+
+
 def test_a_wall_that_the_model_does_not_know_is_known_from_what_was_recorded():
     wall = {(row, 3) for row in range(SIDE - 1)}
     graph, _ = Landmarks.of(grid_walks(wall=wall), 100)
