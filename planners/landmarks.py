@@ -25,6 +25,8 @@ EXCESS = 2.0
 the cell of the picture in which the agent is hidden, and at most 0.6 in any other."""
 VISITS = 4
 """Visits below which a cell is not tested."""
+COVER = 1.5
+"""Steps from all landmarks beyond which a state deserves one of its own, where there may be more."""
 REACH = 2
 """Recorded steps within which landmarks count for a state that is reached in one step."""
 NEAR = 6
@@ -94,22 +96,23 @@ class Landmarks:
     _steps: dict[int, Array] = field(default_factory=dict[int, Array], repr=False)
 
     @classmethod
-    def of(cls, episodes: Sequence[Array], count: int) -> tuple["Landmarks", Ints]:
+    def of(cls, episodes: Sequence[Array], count: int, most: int | None = None) -> tuple["Landmarks", Ints]:
         """Lay out at most so many landmarks of recorded episodes, each of states (T, n) of which one led to the next.
 
-        Returns them, and which rows they are of the episodes' states, one after another.
+        There are more, up to `most`, where so few would be too far apart for the steps: `COVER`. Returns them, and
+        which rows they are of the episodes' states, one after another.
         """
         states = np.concatenate(episodes)
-        rows = farthest_points(states, count)
+        lengths = np.concatenate([np.linalg.norm(np.diff(states, axis=0), axis=1) for states in episodes])
+        moved = lengths[lengths > 0]
+        scale = float(np.median(moved)) if len(moved) else 1.0
+        rows = farthest_points(states, count, most, COVER * scale)
         places = states[rows]
         cells = [nearest(states, places) for states in episodes]
         moves = np.zeros((len(places), len(places)), np.bool_)
         for visited in cells:
             moves[visited[:-1], visited[1:]] = True
         np.fill_diagonal(moves, False)
-        lengths = np.concatenate([np.linalg.norm(np.diff(states, axis=0), axis=1) for states in episodes])
-        moved = lengths[lengths > 0]
-        scale = float(np.median(moved)) if len(moved) else 1.0
         return cls(places, moves, excess(cells, moves) > EXCESS, scale), rows
 
     def cells(self, states: Array, *, sound: bool = False) -> Ints:
@@ -201,13 +204,14 @@ class Landmarks:
         return np.array(path)
 
 
-def farthest_points(states: Array, count: int) -> Ints:
+def farthest_points(states: Array, count: int, most: int | None = None, within: float = 0.0) -> Ints:
     """Return rows of at most so many states (N, n), each the farthest from all before it; the first is row 0.
 
-    Stops early where every state is a landmark already (Gonzalez 1985: within twice the optimal radius).
+    Stops early where every state is a landmark already (Gonzalez 1985: within twice the optimal radius), and goes on to
+    at most `most` while a state is farther than `within` from all.
     """
     rows, squares = [0], np.square(states - states[0]).sum(1)
-    while len(rows) < count and squares.max() > 0:
+    while squares.max() > (0.0 if len(rows) < count else within**2) and len(rows) < (most or count):
         rows.append(int(squares.argmax()))
         squares = np.minimum(squares, np.square(states - states[rows[-1]]).sum(1))
     return np.array(rows)

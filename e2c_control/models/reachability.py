@@ -14,8 +14,9 @@ from e2c_control.planners.landmarks import Landmarks
 
 Array = NDArray[np.float64]
 
-LANDMARKS = 512
-"""Most landmarks of an embedding. On walls, half as many and twice as many drive alike."""
+LANDMARKS, MOST_LANDMARKS = 512, 1024
+"""How many landmarks an embedding has, and at most, where the world is large for its steps. On walls, half as many and
+twice as many drive alike; in the medium maze, of seven steps by seven a cell, 512 are more than two steps apart."""
 
 
 ACTION_GAIN = 2.0
@@ -40,10 +41,10 @@ class Reachability(nn.Module):
         super().__init__()
         self.net = mlp(features, (hidden, dim), nn.ReLU)
         self.dim = dim
-        self.register_buffer("landmarks", torch.zeros(LANDMARKS, dim))
-        self.register_buffer("latents", torch.zeros(LANDMARKS, latent_dim))
-        self.register_buffer("moves", torch.zeros(LANDMARKS, LANDMARKS, dtype=torch.bool))
-        self.register_buffer("aliased", torch.zeros(LANDMARKS, dtype=torch.bool))
+        self.register_buffer("landmarks", torch.zeros(MOST_LANDMARKS, dim))
+        self.register_buffer("latents", torch.zeros(MOST_LANDMARKS, latent_dim))
+        self.register_buffer("moves", torch.zeros(MOST_LANDMARKS, MOST_LANDMARKS, dtype=torch.bool))
+        self.register_buffer("aliased", torch.zeros(MOST_LANDMARKS, dtype=torch.bool))
         self.register_buffer("scale", torch.zeros(()))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
@@ -68,7 +69,7 @@ class Reachability(nn.Module):
     def graph(self) -> Landmarks | None:
         """Return the landmarks; None before a survey."""
         kept = {name: buffer.cpu().numpy() for name, buffer in self.named_buffers()}
-        count = min(int(kept["count"]), LANDMARKS)
+        count = min(int(kept["count"]), MOST_LANDMARKS)
         if count <= 0:
             return None
         places, moves = kept["landmarks"][:count].astype(np.float64), kept["moves"][:count, :count].copy()

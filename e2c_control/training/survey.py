@@ -11,7 +11,7 @@ from e2c_control.data.transitions import Transitions, stack_frames
 from e2c_control.errors import InputWarning
 from e2c_control.measures.encoded import encode_means, encode_places
 from e2c_control.models.embedding import Embedding
-from e2c_control.models.reachability import LANDMARKS
+from e2c_control.models.reachability import LANDMARKS, MOST_LANDMARKS
 from e2c_control.planners.landmarks import Landmarks
 
 MOST = 100_000
@@ -35,7 +35,7 @@ def survey(embedding: Embedding, transitions: Transitions, episodes: NDArray[np.
         borders = np.flatnonzero(np.diff(np.searchsorted(transitions.episodes, starts, side="right"))) + 1
         found += np.split(places, borders)
         rows.append(starts)
-    graph, at = Landmarks.of(found, LANDMARKS)
+    graph, at = Landmarks.of(found, LANDMARKS, MOST_LANDMARKS)
     shown = _observations(transitions, np.concatenate(rows)[at], stack)
     embedding.reachability.keep(graph, encode_means(embedding, shown))
     if embedding.passage is not None:

@@ -9,7 +9,7 @@ import torch
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding, EmbeddingConfig
 from e2c_control.models.networks import NETWORKS
-from e2c_control.models.reachability import LANDMARKS, Passage, PassageDynamics
+from e2c_control.models.reachability import MOST_LANDMARKS, Passage, PassageDynamics
 from e2c_control.planners import FunctionDynamics, HurdleDynamics, Landmarks
 
 CONFIG = EmbeddingConfig(encoder_hidden=(8,), decoder_hidden=(8,), transition_hidden=(8,))
@@ -49,7 +49,7 @@ def test_landmarks_are_kept_with_the_weights() -> None:
     for name in ("places", "moves", "aliased", "scale"):
         np.testing.assert_array_equal(getattr(found, name), getattr(graph, name))
     np.testing.assert_array_equal(again.reachability.drawn(np.array([6, 0])), latents[[6, 0]])
-    assert len(again.reachability.get_buffer("landmarks")) == LANDMARKS
+    assert len(again.reachability.get_buffer("landmarks")) == MOST_LANDMARKS
 
 
 def test_planners_see_the_model_that_was_trained_and_its_derivatives() -> None:

@@ -57,6 +57,11 @@ def test_farthest_points_spread_and_end_where_all_is_covered():
     assert len(farthest_points(states, 100)) == SIDE**2
     few = farthest_points(states, 4)
     assert {tuple(states[row]) for row in few} == {(0, 0), (0, 5), (5, 0), (5, 5)}
+    for within in (1.0, 2.0, 4.0):
+        rows = farthest_points(states, 4, 100, within)
+        assert np.linalg.norm(states[:, None] - states[rows], axis=2).min(1).max() <= within
+        assert np.linalg.norm(states[:, None] - states[rows[:-1]], axis=2).min(1).max() > within or len(rows) == 4
+    assert len(farthest_points(states, 4, 7, 1.0)) == 7
 
 
 def corridor(alike, seed=0, episodes=200, length=12):
