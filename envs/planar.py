@@ -98,7 +98,7 @@ class Planar(System):
     def detail(self) -> float:
         return 2
 
-    def background(self, state: FloatArray) -> Frames:
+    def background(self, state: FloatArray) -> Frames | None:
         return self._backgrounds(state[None])[0, ..., None]
 
     @property
