@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from zlib import crc32
 
 from e2c_control import InputError
 from e2c_control.cli.console import MOST_PROBLEMS, nothing_here, say, suggest
@@ -22,6 +23,16 @@ if TYPE_CHECKING:
 
 
 GOALS = ("goal", "goal_state", "goal_frame")
+LONGEST = 160
+"""Bytes of a drive's name: a file's may have 255, with what writers add."""
+
+
+def _in_a_name(goal: Path | str) -> str:
+    """Return a picture's path, or EPISODE:STEP, as part of a file's name: another one for each."""
+    if isinstance(goal, str):
+        return goal.replace(":", "-")
+    plain = re.sub(r"[^\w-]+", "-", goal.stem)
+    return plain if str(goal) == f"{plain}.png" else f"{plain}-{crc32(str(goal).encode()):08x}"
 
 
 def _episode_and_step(option: str, text: str) -> str:
@@ -35,7 +46,8 @@ class Plan:
     """Drive to a goal, or to several in turn, seeing images alone, and make a film and a plot of it.
 
     The film (videos/) shows the world beside what the agent sees, expects at the end of its plan, and wants. The plot
-    (plots/) shows planned and driven path on the latent map and in the world.
+    (plots/) shows planned and driven path on the latent map and in the world. Both are named by start, goals and
+    planner: another goal's stay beside them, the same drive again replaces its own.
 
     Several goals are driven to one after another, as if each were the only one. The next one's turn comes where the
     task's own test says that a goal is reached; in other environments, once ten steps have led no nearer to it on the
@@ -96,7 +108,7 @@ class Plan:
         say("Run", f"{self.run}, by its checkpoint of step {trained.step:,} of {trained.steps:,}")
         with threads(1):  # an image at a time is too little work to share
             driven = self._in_own_world(trained, planning) if trained.native else self._elsewhere(trained, planning)
-            film, plot = driven.write(self._label(trained), self.out)
+            film, plot = driven.write(self.label(trained), self.out)
         say("Film", film)
         say("Plot", plot)
         return trained.native
@@ -169,8 +181,13 @@ class Plan:
     def _recorded(self, trained: TrainedRun) -> list[tuple[NDArray[np.uint8], NDArray[np.float64] | None]]:
         return [trained.recorded(*map(int, frame.split(":"))) for frame in self.goal_frame or ()]
 
-    def _label(self, trained: TrainedRun) -> str:
+    def label(self, trained: TrainedRun) -> str:
+        """Return what film, plot and curves of the drive are called: another name for each start, goal and planner."""
         task = (self.task or trained.card.environment).rpartition("/")[2]
-        own = self.start_state or self.goal_state or self.goal or self.goal_frame
-        how = f"-{self.planning.label}" if self.planning.label else ""
-        return f"plan-{task}-{'own' if own else f'{self.seed}-{self.problem}'}{how}"
+        parts = [f"plan-{task}-{self.seed}-{self.problem}"]
+        for word, state in (("from", self.start_state), ("to", self.goal_state)):
+            parts += [] if state is None else [f"{word}-{'_'.join(f'{number:g}' for number in state)}"]
+        for goals in (self.goal, self.goal_frame):
+            parts += [] if goals is None else [f"to-{'_'.join(map(_in_a_name, goals))}"]
+        name = "-".join([*parts, *([self.planning.label] if self.planning.label else [])])
+        return name if len(name.encode()) <= LONGEST else f"{name[: LONGEST // 4]}-{crc32(name.encode()):08x}"

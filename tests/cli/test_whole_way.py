@@ -11,9 +11,11 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from e2c_control.cli import parse
+from e2c_control.cli.plan import Plan
 from e2c_control.data.transitions import Transitions
 from e2c_control.envs import make_task
 from e2c_control.envs.reference import reference_scores
+from e2c_control.evaluation import TrainedRun
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.logger import read_metrics
 from e2c_control.training.run import TrainConfig, load_embedding
@@ -128,9 +130,27 @@ def test_plan_from_and_to_places_of_ones_own(whole: Path, tmp_path: Path, succee
     run = tmp_path / "run"
     shutil.copytree(whole, run)
     succeed("plan", "--run", run, "--start-state", 5, 5, "--goal-state", 5, 6, "--steps", 3, "--horizon", 2)
-    assert (run / "plots" / "plan-Planar-v0-own-horizon-2.png").is_file()
-    with Image.open(run / "videos" / "plan-Planar-v0-own-horizon-2.gif") as film:
+    assert (run / "plots" / "plan-Planar-v0-100-0-from-5_5-to-5_6-horizon-2.png").is_file()
+    with Image.open(run / "videos" / "plan-Planar-v0-100-0-from-5_5-to-5_6-horizon-2.gif") as film:
         assert getattr(film, "n_frames", 1) <= 4
+
+
+def test_every_goal_has_film_and_plot_of_its_own(whole: Path, tmp_path: Path) -> None:
+    run = TrainedRun.open(whole)
+    frames = tuple(f"{episode}:{step}" for episode in range(12) for step in range(12))
+    drives = [
+        Plan(run=whole),
+        Plan(run=whole, seed=101),
+        *(Plan(run=whole, goal_state=goal) for goal in ((5.0, 6.0), (-5.0, 6.0), (5.5, 6.0), (5.0, 6.0, 5.0, 7.0))),
+        *(Plan(run=whole, start_state=start, goal_state=(5.0, 6.0)) for start in ((5.0, 5.0), (6.0, 6.0))),
+        *(Plan(run=whole, goal_frame=goal) for goal in (("0:3",), ("0:13",), ("0:3", "1:2"), frames, frames[::-1])),
+        *(Plan(run=whole, goal=(Path(name),)) for name in ("a.png", "a.jpg", "b.png", "folder/a.png", "../a.png")),
+        *(Plan(run=whole, goal=(Path(name),)) for name in ("a b.png", "a-b.png", f"{'ä' * 120}.png")),
+    ]
+    names = [drive.label(run) for drive in drives]
+    assert len(set(names)) == len(names)
+    for name in names:
+        (tmp_path / f"{name}.png").touch()
 
 
 def test_evaluate_writes_what_it_prints(whole: Path, tmp_path: Path, succeed: Succeed, capsys: Output) -> None:
@@ -176,15 +196,18 @@ def test_a_run_needs_its_dataset_only_to_train(
     succeed("evaluate", "--run", run, "--problems", 1)
 
 
-def test_any_environment_that_renders(rendered: Path, tmp_path: Path, succeed: Succeed, capsys: Output) -> None:
+def test_any_environment_that_renders(
+    rendered: Path, tmp_path: Path, succeed: Succeed, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = tmp_path / "run"
     shutil.copytree(rendered, run)
     succeed("plan", "--run", run, "--steps", 4)
     assert "by the environment's own reward" in capsys.readouterr().out
     assert size(run / "videos" / "plan-Pendulum-v1-100-0.gif")[1] == 480
     Image.new("RGB", (100, 100), (255, 255, 255)).save(tmp_path / "goal.png")
-    succeed("plan", "--run", run, "--steps", 2, "--goal", tmp_path / "goal.png")
-    assert (run / "plots" / "plan-Pendulum-v1-own.png").is_file()
+    monkeypatch.chdir(tmp_path)
+    succeed("plan", "--run", run, "--steps", 2, "--goal", "goal.png")
+    assert (run / "plots" / "plan-Pendulum-v1-100-0-to-goal.png").is_file()
     config = RunFolder.open(run).config(TrainConfig)
     assert (config.recipe.embedding.latent_dim, config.recipe.embedding.pool) == (3, 2)
     assert load_embedding(RunFolder.open(run)).observation_shape == (32, 32, 2)
