@@ -24,7 +24,7 @@ from e2c_control.planners.sampling import Population, spread
 AWAY = 3.0
 """Steps from all landmarks beyond which a goal is where nothing was recorded."""
 DOUBT = 0.25
-"""Least chance that a move of full size changes something, whatever the model says; of smaller ones in proportion."""
+"""Least chance that a control of full size moves the state, whatever the model says; of smaller ones in proportion."""
 HOME = 2.0
 """Steps from the goal within which the distance to it counts, where it is less than the way between cells."""
 
@@ -127,10 +127,15 @@ def _first_of_runs(states: Array, problems: Ints) -> Bools:
 class Roadmap(CheckedPlanner):
     """Options of the planner, which is called like a function; a cost needs no derivatives.
 
-    Takes in each step the control of which the cost of the next state is least, among a grid over the limits, or draws
-    where a grid would be coarser than three values. That is enough where the cost is the way that is left, as
-    `RoadmapCost` is. Dynamics that may be blocked are expected to move by their chance: then what they are not sure of
-    costs what standing still does.
+    Takes in each step the control after which the next state costs least. The controls that it tries are a grid over
+    the limits, or random ones where a grid would have fewer than three values a control. One step ahead is enough where
+    the cost counts the steps that are left to the goal, as `RoadmapCost` does: it adds them up between *landmarks*,
+    recorded images that are spread over all that was seen.
+
+    Something may be in the way, such as a wall. Dynamics that know of it (`HurdleDynamics`) tell the chance that a
+    control moves the state at all, and the planner compares means: the chance times the cost where the control leads
+    to, and the rest times the cost of staying. A control that is probably blocked costs about as much as standing
+    still.
     """
 
     samples: TwoOrMoreAtOnce = 81  # controls that each step chooses among

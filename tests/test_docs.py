@@ -159,3 +159,12 @@ def test_docstrings_become_markdown(gatherer: ModuleType) -> None:
     made = gatherer.prose(text)
     assert made.startswith(r"f(x) = a\*b, x\_1 \< 2.")
     assert "- `first`: one line.\n- `second`: `a_b`." in made
+
+
+def test_pages_say_when_to_take_each_planner() -> None:
+    pages = {"planner.md": DOCS / "how-to/planner.md", "overview": DOCS.parents[1] / "planners/README.md"}
+    rows = {page: path.read_text(encoding="utf-8").splitlines() for page, path in pages.items()}
+    for name in PLANNERS:
+        assert any(row.startswith(f"| `{name}` | ") for row in rows["overview"]), name
+        said = [row for row in rows["planner.md"] if row.startswith(("|", "Stay"))]
+        assert any(f"(../planners/{name}.md)" in row or f"`{name}`" in row for row in said), name

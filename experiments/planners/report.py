@@ -17,6 +17,9 @@ CHOICE = {
     "icem": "a cost or model without derivatives",
     "cem": "the same, to compare with others' work",
     "mppi": "the same, where a mean over plans is wanted",
+    "adam": "gradients of rolled-out plans alone, to compare with others' work on learned models",
+    "grasp": "the same, by noisy steps on controls and intermediate states together (arXiv:2602.00475)",
+    "roadmap": "walls are in the way; the run was trained by `unfold-roadmap`",
 }
 
 
@@ -27,7 +30,9 @@ def table(result: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|---|",
     ]
     for name, when in CHOICE.items():
-        row = result["planners"][name]
+        if (row := result["planners"].get(name)) is None:
+            lines.append(f"| `{name}` | {when} |  |  |  |  |")
+            continue
         lines.append(
             f"| `{name}` | {when} | {row['milliseconds_median']:.1f} ({row['milliseconds_95_percent']:.1f}) | "
             f"{row['network_share']:.0%} | {row['on_the_model']:.1f} | {row['on_the_simulator']:.1f} |"
@@ -37,7 +42,8 @@ def table(result: dict[str, Any]) -> list[str]:
         "",
         "CPU milliseconds of one problem on one thread, median and 95 % quantile: z = 2, horizon 10, limits on. "
         "Time in goal on the protocol's ten planar problems: from images with the learned model, from states with the "
-        f"true simulator as the model; the oracle has {result['oracle']:.1f} (`planners/replan.py`).",
+        f"true simulator as the model; the oracle has {result['oracle']:.1f} (`planners/replan.py`). Empty: not "
+        "measured there.",
     ]
 
 
