@@ -16,10 +16,12 @@ from gymnasium import spaces
 from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
 from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback, EvalCallback
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv, VecFrameStack, VecMonitor, VecNormalize, VecTransposeImage
 
 from e2c_control.agents import LAX, RELAX, A2CBaseline, FreeEnergyAgent
 from e2c_control.agents.free_energy import SightCallback, WhitenedImages
+from e2c_control.agents.free_energy.learners import POLICIES
 from e2c_control.agents.novelty import NoveltyCallback, NoveltyOptions, NoveltyReplayBuffer, NoveltyReward
 from e2c_control.errors import InputError
 
@@ -165,10 +167,13 @@ def outermost(venv: Any) -> NoveltyReward:
     return venv
 
 
-AGENTS = {
+OFF_POLICY = ("box", {"learning_starts": 8, "batch_size": 4, "buffer_size": 50})
+AGENTS: dict[str, tuple[str, dict[str, Any]]] = {
+    **{
+        name: OFF_POLICY if issubclass(POLICIES[name], OffPolicyAlgorithm) else ("discrete", {"n_steps": 8})
+        for name in POLICIES
+    },
     "ppo": ("discrete", {"n_steps": 8, "n_epochs": 1}),
-    "sac": ("box", {"learning_starts": 8, "batch_size": 4, "buffer_size": 50}),
-    "relax": ("discrete", {"n_steps": 8}),
     "lax": ("box", {"n_steps": 8}),
 }
 BELOW: dict[str, Callable[[VecEnv], VecEnv]] = {

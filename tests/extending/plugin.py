@@ -2,6 +2,7 @@
 
 import my_package.gradients  # noqa: F401  registers its law
 
+from e2c_control.agents.free_energy.learners import POLICIES
 from e2c_control.agents.novelty.registry import MODELS
 from e2c_control.autoencoders.registry import METHODS
 from e2c_control.envs.registry import TASKS, register_task
@@ -23,6 +24,7 @@ TRANSITIONS.add("mine", "my_package.training:Push")
 ESTIMATORS.add("mine", "my_package.gradients:HalfScore")
 METHODS.add("mine", "my_package.curiosity:Absolute")
 MODELS.add("mine", "my_package.curiosity:Surprise")
+POLICIES.add("mine", "my_package.curiosity:ShortA2C")
 
 
 def mine(noise: float = 0.0):

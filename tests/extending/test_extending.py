@@ -47,6 +47,8 @@ CONTRACTS = (
     "planners/test_contract.py",
     "autoencoders/test_contract.py",
     "agents/novelty/test_models.py",
+    "agents/free_energy/test_free_energy.py",
+    "agents/test_saving_while_learning.py",
     "gradients/test_contract.py",
     "envs/test_contract.py",
 )

@@ -16,9 +16,11 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.logger import configure
 from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from e2c_control.agents import LAX, RELAX, FreeEnergyAgent
+from e2c_control.agents.free_energy.learners import POLICIES
 from e2c_control.agents.free_energy.sight import SightCallback, WhitenedImages
 from e2c_control.agents.novelty import NoveltyOptions
 from e2c_control.errors import InputError
@@ -62,20 +64,22 @@ class World(gymnasium.Env[Any, Any]):
 
 
 NOVELTY = NoveltyOptions(settings={"hidden": [8]}, train_every=16, gradient_steps=2, batch_size=8, memory=60)
+OFF_POLICY = [name for name in POLICIES if issubclass(POLICIES[name], OffPolicyAlgorithm)]
+ON_POLICY = [name for name in POLICIES if name not in OFF_POLICY]
+NETS: dict[str, Any] = {"policy_kwargs": {"net_arch": [8]}}
 FEW: dict[str, dict[str, Any]] = {
-    "ppo": {"n_steps": 8, "n_epochs": 1, "policy_kwargs": {"net_arch": [8]}},
-    "sac": {"learning_starts": 12, "batch_size": 8, "buffer_size": 70, "policy_kwargs": {"net_arch": [8]}},
-    "relax": {"n_steps": 8, "policy_kwargs": {"net_arch": [8]}},
+    **{name: {"n_steps": 8, **NETS} for name in ON_POLICY},
+    **{name: {"learning_starts": 12, "batch_size": 8, "buffer_size": 70, **NETS} for name in OFF_POLICY},
+    "ppo": {"n_steps": 8, "n_epochs": 1, **NETS},
 }
 KINDS = [
-    ("ppo", "discrete", 2),
-    ("ppo", "box", 1),
-    ("sac", "box", 1),
-    ("sac", "box", 2),
-    ("relax", "discrete", 1),
-    ("relax", "box", 2),
+    *((policy, actions, copies) for policy in ON_POLICY for actions, copies in (("discrete", 2), ("box", 1))),
+    *((policy, "box", copies) for policy in OFF_POLICY for copies in (1, 2)),
+    *(("relax", "discrete", 1), ("relax", "box", 2)),
 ]
+"""Every algorithm of the registry, with actions that it takes."""
 each_kind = pytest.mark.parametrize(("policy", "actions", "copies"), KINDS)
+each_policy = pytest.mark.parametrize("policy", POLICIES)
 
 
 def make(policy: str, actions: str, copies: int = 2, image: bool = False, **options: Any) -> FreeEnergyAgent:
@@ -142,10 +146,10 @@ def test_contract(policy: str, actions: str, copies: int, tmp_path: Path) -> Non
     assert mean == 9.0
 
 
-@pytest.mark.parametrize(("policy", "actions"), [("ppo", "binary"), ("sac", "box"), ("relax", "binary")])
-def test_images(policy: str, actions: str, tmp_path: Path) -> None:
-    options = {k: v for k, v in FEW[policy].items() if k != "policy_kwargs"} | {"policy_kwargs": {"net_arch": [8]}}
-    agent = make(policy, actions, 1, image=True, policy_options=options, novelty={"window": 2}).learn(32)
+@each_policy
+def test_images(policy: str, tmp_path: Path) -> None:
+    actions = "box" if policy in OFF_POLICY else "binary"
+    agent = make(policy, actions, 1, image=True, novelty={"window": 2}).learn(32)
     agent.save(tmp_path / "agent")
     again = FreeEnergyAgent.load(tmp_path / "agent", env=World(actions, image=True), device="cpu")
     assert same(agent, again)
@@ -162,7 +166,7 @@ def sights(agent: FreeEnergyAgent) -> list[WhitenedImages]:
     return [part for part in agent.model.policy.modules() if isinstance(part, WhitenedImages)]
 
 
-@pytest.mark.parametrize("policy", ["ppo", "sac", "relax"])
+@each_policy
 @pytest.mark.parametrize("side", [36, 8])
 def test_what_policies_see_of_images(policy: str, side: int) -> None:
     """Of a still scene nothing, of a pixel that moves, how far it is from its usual value; small images as well."""
@@ -182,7 +186,7 @@ def test_what_policies_see_of_images(policy: str, side: int) -> None:
     callback.init_callback(agent.model)
     callback.on_rollout_start()
     found = sights(agent)
-    assert len(found) == (3 if policy == "sac" else 1)
+    assert len(found) == (3 if policy in OFF_POLICY else 1)  # actor, critic and its target
     for sight in found:
         seen: list[torch.Tensor] = []
         sight.net.register_forward_pre_hook(lambda _, given, seen=seen: seen.append(given[0]))
@@ -214,7 +218,7 @@ def test_plain_sight_stays_with_a_saved_agent(tmp_path: Path) -> None:
         make("ppo", "box", image=True, sight="blurred")
 
 
-@pytest.mark.parametrize("policy", ["ppo", "relax"])
+@pytest.mark.parametrize("policy", ON_POLICY)
 def test_vectors_far_from_0_are_seen_whitened(policy: str) -> None:
     """What reaches the policy's network has mean 0 and deviation 1, wherever the world's origin is."""
 
@@ -317,7 +321,7 @@ def test_the_sign_decides_where_it_goes() -> None:
     assert shares["minimise"] < 0.3
 
 
-@pytest.mark.parametrize("policy", ["ppo", "sac", "relax"])
+@each_policy
 def test_an_interrupted_learn_leaves_a_usable_agent(policy: str, tmp_path: Path) -> None:
     """Wherever it comes: within a callback, or within a step of the environment."""
     agent = make(policy, "box")
@@ -446,10 +450,10 @@ def test_a_fresh_process_acts_the_same(tmp_path: Path) -> None:
     np.testing.assert_array_equal(json.loads(done.stdout), np.array(here).astype(float))
 
 
-@pytest.mark.parametrize("policy", ["ppo", "sac", "relax"])
+@each_policy
 def test_paths_and_numbers_of_numpy_are_taken_as_they_are_meant(policy: str, tmp_path: Path) -> None:
     """Curves go where the path says, and what was learnt with them is saved, with options that mean the same again."""
-    frequency = {"train_freq": (2, "step")} if policy == "sac" else {"gamma": np.float32(0.5)}
+    frequency = {"train_freq": (2, "step")} if policy in OFF_POLICY else {"gamma": np.float32(0.5)}
     agent = make(
         policy, "box", tensorboard_log=tmp_path / "curves", intrinsic_weight=np.float32(0.5), verbose=np.int64(0),
         extrinsic_weight=np.int64(2), seed=np.int64(3), policy_options={**FEW[policy], **frequency},
@@ -481,7 +485,7 @@ def test_what_a_monitor_keeps_of_an_episode_is_saved(tmp_path: Path) -> None:
     assert list(again.ep_success_buffer or ()) == [1.0] * 3
 
 
-@pytest.mark.parametrize("policy", ["ppo", "sac", "relax"])
+@each_policy
 def test_the_bar_of_learn_needs_no_other_package(
     policy: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -515,11 +519,11 @@ class Seeded(gymnasium.Wrapper[Any, Any, Any, Any]):
         return self.env.reset(seed=seed, options=options)
 
 
-@pytest.mark.parametrize("policy", ["ppo", "relax"])
+@pytest.mark.parametrize("policy", ON_POLICY)
 def test_every_call_explores_from_a_seed_of_its_own(policy: str) -> None:
     """Also where steps are counted anew."""
     Seeded.seeds.clear()
-    options = {"n_steps": 16} if policy == "relax" else {"n_steps": 16, "batch_size": 16, "n_epochs": 1}
+    options = {**FEW[policy], "n_steps": 16}
     venv = DummyVecEnv([lambda: Seeded(gymnasium.make("CartPole-v1"))])
     agent = FreeEnergyAgent(venv, policy, policy_options=options, seed=0)
     agent.learn(16).learn(16).learn(16)
