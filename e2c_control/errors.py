@@ -138,7 +138,9 @@ def number(
         or (above is not None and found <= above)
         or (below is not None and found >= below)
     ):
-        raise Unfit(name, short(value), f"a {_wanted(least, most, above, below)}")
+        bounds = _bounds(least, most, above, below)
+        unsaid = not bounds or (found is not None and math.isinf(found))
+        raise Unfit(name, short(value), f"a {'finite ' if unsaid and not infinite else ''}number{bounds}")
     return found
 
 
@@ -201,14 +203,15 @@ def listed(names: Sequence[str]) -> str:
     return " or ".join(names) if len(names) <= 2 else f"one of {', '.join(names)}"
 
 
-def _wanted(least: float | None, most: float | None, above: float | None, below: float | None) -> str:
+def _bounds(least: float | None, most: float | None, above: float | None, below: float | None) -> str:
+    """Return them as they stand behind "number", with a space in front, or nothing."""
     if least is not None and most is None and below is None:
-        return f"number of {least:,.9g} or more"
+        return f" of {least:,.9g} or more"
     if least is not None:
-        return f"number from {least:,.9g} to " + (f"{most:,.9g}" if below is None else f"below {below:,.9g}")
+        return f" from {least:,.9g} to " + (f"{most:,.9g}" if below is None else f"below {below:,.9g}")
     ends = {"above": above, "up to": most, "below": below}
     given = [f"{word} {end:,.9g}" for word, end in ends.items() if end is not None]
-    return f"number {' and '.join(given)}" if given else "finite number"
+    return f" {' and '.join(given)}" if given else ""
 
 
 def _real(value: object) -> float | None:

@@ -100,7 +100,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("steps", None, "steps is None", "a whole number of 1 or more"),
     ("share", 1.5, "share is 1.5", "a number from 0 to 1"),
     ("share", float("nan"), "share is nan", "a number from 0 to 1"),
-    ("rate", float("inf"), "rate is inf", "a number above 0"),
+    ("rate", float("inf"), "rate is inf", "a finite number above 0"),
     ("ceiling", float("nan"), "ceiling is nan", "a number of 0 or more"),
     ("sizes", [], "sizes is []", "at least one"),
     ("sizes", [1, 0], "sizes[1] is 0", "a whole number of 1 or more"),

@@ -170,7 +170,7 @@ class Bare(Cost):
         (lambda: ILQR()(MODEL, ControlRateCost(GOAL, np.eye(2)), np.zeros((1, 2)), 3, LIMITS), "RememberControl"),
         (lambda: ILQR()(MODEL, ControlRateCost(GOAL, [[1.0]]), np.zeros((1, 2)), 3, LIMITS), "rate_weight is for 1"),
         (lambda: DisagreementCost(MODEL, 1.0), "like EnsembleDynamics, with predictions"),
-        (lambda: DisagreementCost(MEMBERS, np.inf), "^height is inf: give a number of 0 or more"),
+        (lambda: DisagreementCost(MEMBERS, np.inf), "^height is inf: give a finite number of 0 or more"),
         (lambda: Ensemble([]), "members of one size"),
         (lambda: Ensemble([MODEL, RememberControl(MODEL)]), "members of one size"),
     ],

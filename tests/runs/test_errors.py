@@ -45,6 +45,14 @@ def test_what_is_no_finite_number_is_refused(value: object) -> None:
         number("share", value)
 
 
+def test_an_infinity_is_told_that_it_is_not_finite() -> None:
+    with pytest.raises(InputError, match=r"^cost is inf: give a finite number of 0 or more\.$"):
+        number("cost", float("inf"), least=0)
+    assert number("cost", float("inf"), least=0, infinite=True) == float("inf")
+    with pytest.raises(InputError, match=r"^cost is '3': give a number of 0 or more\.$"):
+        number("cost", "3", least=0, infinite=True)
+
+
 @pytest.mark.parametrize(
     ("limits", "inside", "outside", "sentence"),
     [
