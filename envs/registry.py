@@ -4,10 +4,11 @@ import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from reprlib import repr as short
-from typing import Any
+from typing import Any, TypeAlias
 
 import gymnasium
 from gymnasium.envs.registration import EnvSpec
+from gymnasium.vector import SyncVectorEnv, VectorEnv
 
 from e2c_control.envs.task import Task
 from e2c_control.errors import InputError, in_a_sentence, of_class, only_options
@@ -32,7 +33,8 @@ TASKS: Registry[Callable[..., Task]] = Registry(
         "E2C/ThreeLinkFine-v0": "e2c_control.envs.three_link_tasks:three_link_fine",
     },
 )
-ENTRY_POINT = "e2c_control.envs.env:TaskEnv"
+
+AnyEnv: TypeAlias = gymnasium.Env[Any, Any]
 
 
 def task_ids() -> tuple[str, ...]:
@@ -70,9 +72,13 @@ def make_task(
         if module and not name.isidentifier():  # an id, which its module registers
             import_name(f"{module}:__name__", "task")
             task = name
-    if isinstance(task, str) and task not in TASKS and (spec := gymnasium.registry.get(task)) and is_task(spec):
+    if isinstance(task, str) and task not in TASKS and task in gymnasium.registry:
         given: dict[str, Any] = {"frame_stack": frame_stack, "horizon": horizon, **options}
-        return make_task(**spec.kwargs | {name: value for name, value in given.items() if value is not None})
+        with in_a_sentence(f"{task} cannot be made"):
+            env: AnyEnv = gymnasium.make(task, **{name: value for name, value in given.items() if value is not None})
+        env.close()
+        if (found := task_of(env)) is not None:
+            return found
     if isinstance(task, Task):
         only_options("A Task of your own", options, ())
         about = task.about
@@ -96,14 +102,17 @@ def check_spec(spec: EnvSpec | None) -> None:
         raise InputError(f"The task of {spec.id} is fixed: leave out 'task', or make the id of that other task.")
 
 
-def is_task(spec: EnvSpec) -> bool:
-    """Return whether an id makes an environment that has a task, as `register_task` registers it."""
-    entry = spec.entry_point
-    if isinstance(entry, type):
-        from e2c_control.envs.env import TaskEnv
+def task_of(env: AnyEnv | VectorEnv[Any, Any, Any]) -> Task | None:
+    """Return the task behind an environment, or behind the first one of a vector; none if it has none.
 
-        return issubclass(entry, TaskEnv)
-    return entry == ENTRY_POINT
+    What has one is *native*: it starts at sampled states, knows goals and scores, and stacks frames by itself. This is
+    the only place that knows, and a task of the user's own counts as this project's do.
+    """
+    inner = env.unwrapped
+    if isinstance(inner, SyncVectorEnv):
+        return task_of(inner.envs[0])
+    task = getattr(inner, "task", None)
+    return task if hasattr(task, "system") else None
 
 
 def register_task(env_id: str, task: str | Task | Callable[..., Task]) -> None:
@@ -118,7 +127,7 @@ def register_task(env_id: str, task: str | Task | Callable[..., Task]) -> None:
     """
     gymnasium.register(  # pyright: ignore[reportUnknownMemberType]
         env_id,
-        entry_point=ENTRY_POINT,
+        entry_point="e2c_control.envs.env:TaskEnv",
         vector_entry_point="e2c_control.envs.vector_env:TaskVectorEnv",
         kwargs={"task": task},
     )

@@ -11,7 +11,6 @@ from tqdm import tqdm
 
 from e2c_control.data.card import DatasetCard
 from e2c_control.data.controls import check_unit_actions, is_box, single_spaces
-from e2c_control.data.environments import task_of
 from e2c_control.data.foreign import Vectors
 from e2c_control.data.policy import Policy
 from e2c_control.data.source import environment_identity, own_frame_stack
@@ -19,6 +18,7 @@ from e2c_control.data.stepper import Mask, Starts, Step, Stepper
 from e2c_control.data.transitions import Transitions
 from e2c_control.data.unfinished import Unfinished
 from e2c_control.data.writer import TransitionsWriter
+from e2c_control.envs.registry import task_of
 from e2c_control.errors import InputError, InputWarning
 from e2c_control.fields import Count, FrameStack, Seed, checked
 from e2c_control.runs.progress import progress_bar

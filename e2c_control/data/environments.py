@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeGuard
+from typing import Annotated, Any, TypeAlias, TypeGuard
 
 import gymnasium
 import numpy as np
@@ -25,11 +25,10 @@ from e2c_control.data.layouts import Layout, has_pictures, image_layout
 from e2c_control.data.pictures import grey, resized
 from e2c_control.data.specs import an_id, check_arguments, find_spec, own_id
 from e2c_control.data.transitions import stack_frames
+from e2c_control.envs import Task
+from e2c_control.envs.registry import task_of
 from e2c_control.errors import InputError, InputWarning, in_a_sentence
 from e2c_control.fields import Count, FrameStack, ImageSize, Seed, Through, checked
-
-if TYPE_CHECKING:
-    from e2c_control.envs import Task
 
 ImageEnv: TypeAlias = gymnasium.Env[NDArray[np.uint8], NDArray[np.float32]]
 
@@ -127,20 +126,7 @@ def _is_wrapper(env: object) -> TypeGuard[gymnasium.Wrapper | VectorWrapper]:
     return isinstance(env, gymnasium.Wrapper | VectorWrapper)
 
 
-def task_of(env: AnyEnv | Vectors) -> "Task | None":
-    """Return the task behind an environment, or behind the first one of a vector; none if it has none.
-
-    What has one is *native*: it starts at sampled states, knows goals and scores, and stacks frames by itself. This is
-    the only place that knows, and a task of the user's own counts as this project's do.
-    """
-    inner = env.unwrapped
-    if isinstance(inner, SyncVectorEnv):
-        return task_of(inner.envs[0])
-    task = getattr(inner, "task", None)
-    return task if hasattr(task, "system") else None
-
-
-def task_behind(env_id: str, **kwargs: object) -> "Task | None":
+def task_behind(env_id: str, **kwargs: object) -> Task | None:
     """Return the task of an environment id, made with these arguments, or none; `InputError` if it cannot be made."""
     env = _make(find_spec(env_id), env_id, kwargs)
     env.close()

@@ -20,11 +20,12 @@ from gymnasium.wrappers import FrameStackObservation
 
 from e2c_control.data.card import DatasetCard
 from e2c_control.data.controls import check_unit_actions, single_spaces
-from e2c_control.data.environments import ImageView, layers, make_image_env, make_vector_env, shape_of, stacked, task_of
+from e2c_control.data.environments import ImageView, layers, make_image_env, make_vector_env, shape_of, stacked
 from e2c_control.data.foreign import AnyEnv, Vectors
 from e2c_control.data.specs import find_spec
 from e2c_control.envs import Task
 from e2c_control.envs.env import TaskEnv
+from e2c_control.envs.registry import task_of
 from e2c_control.envs.vector_env import TaskVectorEnv
 from e2c_control.errors import InputError, in_a_sentence, whole
 

@@ -67,7 +67,7 @@ def test_options_of_the_tasks_are_those_that_make_task_names(task_id):
     assert all(f"``{option}``" in page for option in options)
     task = make_task(task_id, noise=0.25, frame_stack=3, horizon=7)
     assert (task.system.noise, task.frame_stack, task.horizon) == (0.25, 3, 7)
-    with pytest.raises(InputError, match=r"noise is .*: give a number of 0 or more"):
+    with pytest.raises(InputError, match=r"noise is .*: give a (finite )?number of 0 or more"):
         make_task(task_id, noise=-1.0)
 
 
@@ -114,3 +114,22 @@ def test_a_masked_state_is_refused():
     env = gymnasium.make("E2C/Planar-v0")
     with pytest.raises(InputError, match="masked array: give plain numbers"):
         env.reset(options={"state": np.ma.array([5.0, 5.0], mask=[False, True])})
+
+
+class Bare(gymnasium.Env):
+    """Has a task, and is no face of this project."""
+
+    observation_space = gymnasium.spaces.Box(0, 255, (40, 40, 1), np.uint8)
+    action_space = gymnasium.spaces.Box(-1, 1, (2,), np.float32)
+
+    def __init__(self, noise=0.0):
+        self.task = make_task("E2C/Planar-v0", noise=noise)
+
+
+def test_what_has_a_task_is_asked_for_it_whoever_wrote_it():
+    gymnasium.register("Own/Bare-v0", entry_point=Bare)
+    assert make_task("Own/Bare-v0").id == "E2C/Planar-v0"
+    with pytest.raises(InputError, match="There is no task 'CartPole-v1'"):
+        make_task("CartPole-v1")
+    with pytest.raises(InputError, match="Own/Bare-v0 cannot be made"):
+        make_task("Own/Bare-v0", wind=3)
