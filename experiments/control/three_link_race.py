@@ -71,11 +71,14 @@ def measure(quick: bool) -> dict[str, Any]:
             print(f"{len(best)} steps will do: {best.T.round(2).tolist()}", flush=True)
             found, best, least = best, best[:-1], np.inf
             mean, deviation = best.copy(), np.full_like(best, spread)
-    return {"steps": len(found), "torques": found.T.tolist(), "one_less_degrees_outside": float(np.degrees(least))}
+    outside = float(np.degrees(least)) if np.isfinite(least) else None
+    return {"steps": len(found), "torques": found.T.tolist(), "one_less_degrees_outside": outside}
 
 
 def report(result: dict[str, Any]) -> None:
-    print(f"{result['steps'] - 1} steps: {result['one_less_degrees_outside']:.1f} degrees outside at best")
+    outside = result["one_less_degrees_outside"]
+    how = "not tried before the time was over" if outside is None else f"{outside:.1f} degrees outside at best"
+    print(f"{result['steps'] - 1} steps: {how}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ The swing-up of the planners' benchmark: a rod of Gymnasium's pendulum, at most 
 them. The motor is too weak to lift it, so the plans pump. iLQR plans from states all over the plane at once, each from
 six control sequences, with the simulator itself as the model.
 
-    python -m experiments.planners.pendulum          # writes results/pendulum.png
+    python -m experiments.planners.pendulum          # writes results/pendulum.json and .png
     python -m experiments.planners.pendulum --quick  # writes nothing
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cache
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before NumPy is loaded
@@ -35,8 +36,9 @@ def step(states: np.ndarray, controls: np.ndarray) -> np.ndarray:
     return np.stack((states[:, 0] + SECONDS * speed, speed), axis=1)
 
 
+@cache
 def plans(iterations: int) -> tuple[Plan, Limits]:
-    """From all of `STARTS`."""
+    """From all of `STARTS`, planned once: the picture shows the plans of the rows."""
     cost = QuadraticCost(np.zeros(2), np.diag([0.05, 0.005]), [[0.005]], np.diag([50.0, 5.0]))
     planner, limits = ILQR(iterations=iterations, starts=Starts(1, 3, 2)), Limits.symmetric(2.0, 1)
     rng = np.random.default_rng(SEED)
@@ -61,7 +63,6 @@ def report(result: dict[str, Any]) -> None:
 
 
 def picture(result: dict[str, Any]) -> Any:
-    """Draw the same plans once more: they are not in the result."""
     return phase_plane(*plans(300), seconds=SECONDS, title="iLQR swings a pendulum up that it cannot lift")
 
 

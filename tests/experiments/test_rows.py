@@ -1,10 +1,13 @@
 """Result files grow row by row, each with what made it, and what they hold is not measured again."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from e2c_control import FunctionDynamics
 
 ROOT = Path(__file__).parents[2]
 
@@ -162,3 +165,24 @@ def test_the_command_line_follows_from_the_axes(
     assert experiment.main() == []
     assert capsys.readouterr().out == "right 1\nquick\n"
     assert [file.name for file in tmp_path.iterdir()] == ["rows.json"]
+
+
+def test_a_race_that_tried_nothing_shorter_says_so_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    from experiments.control import three_link_race
+
+    monkeypatch.setattr("time.process_time", itertools.count(0, 9).__next__)
+    result = three_link_race.measure(quick=True)
+    assert result["one_less_degrees_outside"] is None
+    json.dumps(result, allow_nan=False)
+    three_link_race.report(result)
+
+
+def test_the_pendulum_is_planned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from experiments.planners import pendulum
+
+    planned = list[int]()
+    monkeypatch.setattr(pendulum, "FunctionDynamics", lambda *given: planned.append(1) or FunctionDynamics(*given))
+    pendulum.plans.cache_clear()
+    result = pendulum.measure(quick=True)
+    assert pendulum.plans(3)[0].cost.tolist() == [row["cost"] for row in result["plans"]]
+    assert planned == [1]
