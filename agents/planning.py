@@ -120,6 +120,9 @@ class PlanningOptions:
             actions on their way lead by the model. At an episode's start these are zero.
         action_repeat: steps for which each action is held: plans are made that seldom, and their horizon counts
             actions.
+        ways: plan among places, as the roadmap does, with any planner that samples: by the steps left to the goal at
+            each step of a plan, "cost", or by the steps taken and those left at its end, "terminal". For an embedding
+            with reachability. Default: in the map; for the roadmap "cost".
         goal_cost: of reaching the goal: "quadratic" as above, "my_package:Mine", or a class or function of your own, of
             which the name is kept. It is called as `QuadraticCost` is: with latent goals (k,) of all or (N, k), q times
             the identity (k, k), and the diagonal matrix of r (m, m). Without `expand` it is for planners that sample.
@@ -143,6 +146,7 @@ class PlanningOptions:
     rate_weight: NotNegative = 0.0
     delay: Annotated[int, Bounds(0, 1_000)] = 0
     action_repeat: Annotated[int, Bounds(1, 1_000)] = 1
+    ways: Literal["cost", "terminal"] | None = None
     goal_cost: Annotated[str | Callable[..., Cost], Named(COSTS)] = "quadratic"
     frame_filter: FrameFilter | None = None
     episode_steps: Count | None = None
@@ -155,7 +159,12 @@ class PlanningOptions:
         of_latents = ("disagreement", "rate_weight", "delay", "action_repeat", "goal_cost", "frame_filter")
         usual = {one.name: one.default for one in fields(self)}
         for name in (name for name in of_latents if self.by_places and getattr(self, name) != usual[name]):
-            raise InputError(f"{name} is of latents, and the planner 'roadmap' plans among places: leave it out.")
+            which = "the planner 'roadmap'" if self.planner == ROADMAP else f"ways '{self.ways}'"
+            raise InputError(f"{name} is of latents, and {which} plans among places: leave it out.")
+        if self.by_places and "samples" not in takes(self.planner):
+            raise InputError(
+                f"ways '{self.ways}' is a cost without slopes: {self.planner!r} needs them, take one that samples."
+            )
 
     @classmethod
     def for_task(cls, task: Task) -> PlanningOptions:
@@ -220,7 +229,7 @@ class PlanningOptions:
     @property
     def by_places(self) -> bool:
         """Whether it plans among places, and not among latents."""
-        return self.planner == ROADMAP
+        return self.planner == ROADMAP or self.ways is not None
 
     def encode(self, embedding: Embedding, observations: NDArray[np.uint8], *, finite: bool = True) -> Array:
         """Return what plans begin from, (N, k), of observations (N, H, W, C): latents, or places."""
@@ -269,7 +278,8 @@ class PlanningOptions:
         """Return the cost of reaching the goal (k,) of all, or one for each (N, k), by landmarks if there are any."""
         weights = np.broadcast_to(self.action_weight, (dynamics.control_dim,))
         if landmarks is not None:
-            return RoadmapCost(landmarks, goals, STEP_COST * self.state_weight, np.diag(weights))
+            step_weight, terminal = STEP_COST * self.state_weight, self.ways == "terminal"
+            return RoadmapCost(landmarks, goals, step_weight, np.diag(weights), terminal)
         made = COSTS.find(self.goal_cost)(goals, self.state_weight * np.eye(goals.shape[-1]), np.diag(weights))
         cost = cast(SmoothCost, of_class("What goal_cost makes", made, Cost))  # who needs derivatives asks for them
         model = model_of(dynamics)

@@ -41,17 +41,26 @@ class HurdleDynamics(Dynamics, Protocol):
 class RoadmapCost(Cost):
     """Σ_{t > 0} w d(z_t) + Σ_t u_t'R u_t, d the steps that are left to the goal: a cost that knows ways around walls.
 
-    It has no derivatives: any planner that samples can take it.
+    It has no derivatives: any planner that samples can take it. As a terminal cost it is w d(z_T), beside w for each
+    step until then that is not at the goal: the steps taken and those that are left.
 
     Args:
         landmarks: the graph, which counts the steps.
         goals: (n,) for all problems or (N, n) for each.
         step_weight: w.
         control_weight: R (m, m).
+        terminal: whether d counts at the last state alone.
     """
 
-    def __init__(self, landmarks: Landmarks, goals: ArrayLike, step_weight: float, control_weight: ArrayLike) -> None:
-        self.landmarks, self.step_weight = landmarks, step_weight
+    def __init__(
+        self,
+        landmarks: Landmarks,
+        goals: ArrayLike,
+        step_weight: float,
+        control_weight: ArrayLike,
+        terminal: bool = False,
+    ) -> None:
+        self.landmarks, self.step_weight, self.terminal = landmarks, step_weight, terminal
         self.goals = real("the goals", np.atleast_2d(np.asarray(goals, np.float64)), (None, landmarks.places.shape[1]))
         self.control_weight = real("control_weight", control_weight, (None, None))
         steps, self._goal_cells = landmarks.steps_to(self.goals), landmarks.cells(self.goals, sound=True)
@@ -72,12 +81,13 @@ class RoadmapCost(Cost):
 
     def value(self, states: Array, controls: Array, problems: Ints) -> Array:
         whose = np.zeros_like(problems) if len(self.goals) == 1 else problems
-        steps = np.zeros(len(states))
-        for t in range(states.shape[1] - 1):  # the first state is given
+        steps, last = np.zeros(len(states)), states.shape[1] - 2
+        for t in range(last + 1):  # the first state is given
             # Rows of the same states stand side by side, where many controls are tried: look each of them up once.
             new, begun = _first_of_runs(states[:, t : t + 2], whose), _first_of_runs(states[:, t], whose)
             cells = self.landmarks.cells(states[begun, t], sound=True)[np.cumsum(begun) - 1]
-            steps += self._steps_to_go(cells[new], states[new, t + 1], whose[new])[np.cumsum(new) - 1]
+            left = self._steps_to_go(cells[new], states[new, t + 1], whose[new])[np.cumsum(new) - 1]
+            steps += np.minimum(left, 1.0) if self.terminal and t < last else left
         return self.step_weight * steps + np.einsum("bti,ij,btj->b", controls, self.control_weight, controls)
 
     def to_go(self, states: Array) -> Array:

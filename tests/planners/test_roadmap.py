@@ -159,6 +159,17 @@ def test_the_roadmap_goes_around_where_a_straight_cost_stands_at_the_wall(graph)
     assert driven(Roadmap(), straight, MODEL).min() > 0.9
     assert driven(Roadmap(), around, MODEL)[-5:].max() < 0.3
     assert driven(CEM(iterations=3, samples=60), around, MODEL, horizon=3)[-5:].max() < 0.5  # a cost for all samplers
+    ahead = RoadmapCost(graph, GOAL, 1.0, 0.01 * np.eye(2), terminal=True)
+    assert driven(CEM(iterations=3, samples=60), ahead, MODEL, horizon=3)[-5:].max() < 0.5
+
+
+def test_a_terminal_cost_is_of_the_steps_taken_and_those_left_at_the_end(graph):
+    rng, whose = np.random.default_rng(0), np.zeros(5, np.int64)
+    states, controls = rng.uniform(-1, 1, (5, 4, graph.places.shape[1])), rng.uniform(-1, 1, (5, 3, 2))
+    along, ahead = (RoadmapCost(graph, GOAL, 2.0, np.eye(2), terminal) for terminal in (False, True))
+    first, second, last = (along.value(states[:, t : t + 2], np.zeros((5, 1, 2)), whose) for t in range(3))
+    expected = np.minimum(first, 2.0) + np.minimum(second, 2.0) + last + np.square(controls).sum((1, 2))
+    np.testing.assert_allclose(ahead.value(states, controls, whose), expected)
 
 
 def test_a_model_that_is_blind_to_walls_gets_around_by_its_memory(graph):
