@@ -1,4 +1,7 @@
-"""The best of several runs by images alone: how much the camera shows of the goal's image, and no true state."""
+"""The best of several runs by images alone: how much the camera shows of the goal's image, and no true state.
+
+Where there is no task, and so no problems to drive, by how well the map of held-out episodes keeps the order of steps.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,11 @@ from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.errors import InputError
 from e2c_control.evaluation.driving import drive
 from e2c_control.evaluation.trained import TrainedRun, differences
+from e2c_control.runs.logger import read_metrics
+from e2c_control.training.run import TrainConfig
+
+BY_MAP = ("ways/step_rank", "map/step_rank", "map/prediction_error_1", "map/prediction_error_5")
+"""What is measured of a map without any true state; the first that all runs have decides, of the first two."""
 
 
 class Tried(NamedTuple):
@@ -21,6 +29,39 @@ class Tried(NamedTuple):
 
     run: Path
     alike: NDArray[np.float64]
+
+
+class Measured(NamedTuple):
+    """One run: its folder, and the newest measures of its map on held-out episodes, by tag."""
+
+    run: Path
+    measures: Mapping[str, float]
+
+
+def choose_by_map(folders: Sequence[Path]) -> list[Measured]:
+    """Return runs by what was measured of their maps while they were trained, best first; nothing is driven.
+
+    The first is that whose distances rank held-out frames most like the steps between them: between landmarks, where
+    all runs have them, on the map where not.
+
+    Raises:
+        InputError: a run was not measured, or on other episodes than the first one.
+    """
+    runs = _opened(folders)
+    known = [(run.card.checksum, run.card.environment, run.folder.config(TrainConfig).held_out) for run in runs]
+    found = list[Measured]()
+    for run, of in zip(runs, known, strict=True):
+        if of != known[0]:
+            raise InputError(
+                f"{run.folder.path} and {runs[0].folder.path} were measured on different episodes: compare runs of one "
+                "dataset."
+            )
+        rows = [row for row in read_metrics(run.folder.metrics) if row.get("map/step_rank") is not None]
+        if not rows:
+            raise InputError(f"Nothing was measured of {run.folder.path}'s map: train it by `e2c train`, which does.")
+        found.append(Measured(run.folder.path, {tag: rows[-1][tag] for tag in BY_MAP if rows[-1].get(tag) is not None}))
+    decides = BY_MAP[0] if all(BY_MAP[0] in one.measures for one in found) else BY_MAP[1]
+    return sorted(found, key=lambda one: one.measures[decides], reverse=True)
 
 
 def choose(
@@ -45,10 +86,7 @@ def choose(
     """
     if seed == PROTOCOL_SEED:
         raise InputError(f"Seed {PROTOCOL_SEED} is the list of the final scores: choose by another one, from 100 up.")
-    if not folders:
-        raise InputError("There is nothing to choose from: give --run with the folders of several runs.")
-    distinct = {path.resolve(): path for path in reversed(folders)}
-    runs = [TrainedRun.open(path) for path in reversed(distinct.values())]
+    runs = _opened(folders)
     tasks = _comparable(runs, task)
     agents = [run.agent(own, planning=planning) for run, own in zip(runs, tasks, strict=True)]
     tried: list[Tried] = []
@@ -58,12 +96,20 @@ def choose(
     return sorted(tried, key=lambda one: one.alike.mean(), reverse=True)
 
 
+def _opened(folders: Sequence[Path]) -> list[TrainedRun]:
+    """Open runs, each once."""
+    if not folders:
+        raise InputError("There is nothing to choose from: give --run with the folders of several runs.")
+    distinct = {path.resolve(): path for path in reversed(folders)}
+    return [TrainedRun.open(path) for path in reversed(distinct.values())]
+
+
 def _comparable(runs: list[TrainedRun], name: str | None) -> list[Task]:
     """Return the task of each run, which has to be the same but for the frames in an observation."""
     first = runs[0]
     for trained in runs:
         if not trained.native:
-            raise InputError(f"{trained.card.environment} has no goals to drive to: choose with your own reward.")
+            raise InputError(f"{trained.card.environment} has no goals to drive to: choose by `choose_by_map`.")
         if trained.card.environment != first.card.environment:
             raise InputError(
                 f"{trained.folder.path} drives {trained.card.environment} and {first.folder.path} drives "
