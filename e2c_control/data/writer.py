@@ -130,8 +130,8 @@ class TransitionsWriter:
             raise InputError(f"actions[{episode}, {step}] is {taken[episode, step].tolist()}: give finite numbers.")
         if not (np.abs(taken) <= 1).all():
             raise InputError(
-                f"The actions of an episode reach {np.abs(taken).max():.4g}: divide them by the largest that the "
-                "environment takes, so that they are in [-1, 1]."
+                f"The actions of an episode reach {np.abs(taken).max():.4g}: scale them to [-1, 1], as by "
+                "2 * (a - low) / (high - low) - 1, with the bounds of what the environment takes."
             )
         rows["actions"] = taken.astype(np.float32, copy=False)
         kept = None if (counts == n_rows - 1).all() else steps <= counts[:, None]
