@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from e2c_control import InputError
 from e2c_control.cli.console import Problems, say, suggest
 from e2c_control.cli.planning import Planning
-from e2c_control.data.arguments import as_option
+from e2c_control.data.arguments import as_given
 from e2c_control.envs.task import PROTOCOL_PROBLEMS, PROTOCOL_SEED
 from e2c_control.errors import quoted
 from e2c_control.fields import ListSeed, Several
@@ -35,6 +35,8 @@ class Evaluate:
         seed: of the lists of problems. 2020 is the published list: choose others, from 100 up, to tune on.
         problems: how many problems in each list.
         out: folder for the numbers and curves instead of the run folder, such as of a run that may only be read.
+        env: the environment, as `module:Id`, to import another package's module, which a run alone never does. Of runs
+            that were trained on recordings: the environment to drive, `Id` or `module:Id`.
         planning: how.
     """
 
@@ -43,12 +45,14 @@ class Evaluate:
     seed: Several[ListSeed] = (PROTOCOL_SEED,)
     problems: Problems = PROTOCOL_PROBLEMS
     out: Path | None = None
+    env: str | None = None
     planning: Planning = field(default_factory=Planning)
 
     def __call__(self) -> None:
         """Drive, print the table, and say what to do next."""
         self.report(self.evaluate())
-        suggest(f"e2c plan --run {as_option(self.run[0])}" + (f" --task {quoted(self.task[0])}" if self.task else ""))
+        other = f" --task {quoted(self.task[0])}" if self.task else ""
+        suggest(f"e2c plan --run {as_given(self.run[0], self.env)}{other}")
 
     def report(self, results: list[Evaluation]) -> None:
         """Print the table of scores, and say where they are written.
@@ -73,5 +77,12 @@ class Evaluate:
         tasks = (None,) if self.task is None else self.task
         planning = self.planning.changes()
         return evaluate(
-            self.run, tasks, self.seed, self.problems, out=self.out, planning=planning, label=self.planning.label
+            self.run,
+            tasks,
+            self.seed,
+            self.problems,
+            out=self.out,
+            env=self.env,
+            planning=planning,
+            label=self.planning.label,
         )

@@ -11,7 +11,7 @@ from zlib import crc32
 from e2c_control import InputError
 from e2c_control.cli.console import MOST_PROBLEMS, nothing_here, say, suggest
 from e2c_control.cli.planning import Planning
-from e2c_control.data.arguments import as_option
+from e2c_control.data.arguments import as_given
 from e2c_control.fields import Bounds, Count, ListSeed, Several, Through
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ class Plan:
       e2c plan --run runs/Pendulum-v1/NAME --goal picture.png
       e2c plan --run runs/Pendulum-v1/NAME --goal-frame 12:40
       e2c plan --run runs/Planar-v0/NAME --goal-frame 12:11 40:2 7:5
+      e2c plan --run runs/arm/NAME --goal-frame 12:40 --env my_package:Arm-v0
 
     Attributes:
         run: folder that `e2c train` made.
@@ -75,7 +76,8 @@ class Plan:
             or several in turn.
         steps: length of the episode. Default: the task's for each goal; 100 for each in other environments.
         out: folder for film, plot and curves instead of the run folder, such as of a run that may only be read.
-        env: the environment, as `module:Id`, to import another package's module, which a run alone never does.
+        env: the environment, as `module:Id`, to import another package's module, which a run alone never does. Of a run
+            that was trained on recordings: the environment to drive, `Id` or `module:Id`.
         planning: how.
     """
 
@@ -95,7 +97,7 @@ class Plan:
     def __call__(self) -> None:
         """Drive, draw, and say how it went and what to do next."""
         native = self.drive()
-        run = as_option(self.run, self.env)
+        run = as_given(self.run, self.env)
         suggest(f"e2c evaluate --run {run}" if native else f"e2c plan --run {run} --goal picture.png")
 
     def drive(self) -> bool:
@@ -183,7 +185,7 @@ class Plan:
 
     def label(self, trained: TrainedRun) -> str:
         """Return what film, plot and curves of the drive are called: another name for each start, goal and planner."""
-        task = (self.task or trained.card.environment).rpartition("/")[2]
+        task = (self.task or trained.card.environment).rpartition("/")[2].rpartition(":")[2]
         parts = [f"plan-{task}-{self.seed}-{self.problem}"]
         for word, state in (("from", self.start_state), ("to", self.goal_state)):
             parts += [] if state is None else [f"{word}-{'_'.join(f'{number:g}' for number in state)}"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from e2c_control import InputError
 from e2c_control.cli.console import nothing_here, say, suggest
 from e2c_control.cli.planning import Planning
-from e2c_control.data.arguments import as_option
+from e2c_control.data.arguments import as_given
 from e2c_control.fields import Count, ListSeed
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ class Play:
             of the task's, then known frames. E2C/* only.
         video: write a film of a drive, a GIF, and open no window.
         steps: of the film, shared among its goals. Default: 120.
-        env: the environment, as `module:Id`, to import another package's module, which a run alone never does.
+        env: the environment, as `module:Id`, to import another package's module, which a run alone never does. Of a run
+            that was trained on recordings: the environment to drive, `Id` or `module:Id`.
         planning: how.
     """
 
@@ -62,7 +63,7 @@ class Play:
             show(self._session(planning))
         else:
             self._film(self.video, planning)
-        suggest(f"e2c plan --run {as_option(self.run, self.env)}")
+        suggest(f"e2c plan --run {as_given(self.run, self.env)}")
 
     def _checked(self) -> dict[str, Any]:
         """Return what is given of how to plan, after a look at everything that needs no run."""

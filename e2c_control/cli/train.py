@@ -110,6 +110,7 @@ class Train:
     def __call__(self) -> None:
         """Train, and say how good the map is and what to do with it."""
         from e2c_control.data.card import read_card
+        from e2c_control.data.specs import names_none
         from e2c_control.evaluation.trained import own_task
         from e2c_control.training.distributed import join_job
 
@@ -119,7 +120,8 @@ class Train:
         if job.rank == 0:
             card = read_card(run.path)
             evaluate = [f"e2c evaluate --run {as_option(run.path)}"] if own_task(card) else []
-            plan = f"e2c plan --run {as_option(run.path, card.environment)}"
+            which = " --env ID" if names_none(card.environment) else ""
+            plan = f"e2c plan --run {as_option(run.path, card.environment)}{which}"
             suggest(plan, *evaluate, f"tensorboard --logdir {quoted(run.path)}")
 
     def train(self, job: Job) -> RunFolder:

@@ -31,6 +31,12 @@ def as_option(folder: Path, environment: str | None = None) -> str:
     return f"{quoted(folder)}{trust}{'' if known else naming(environment)}"
 
 
+def as_given(folder: Path, env: str | None) -> str:
+    """Return a run as a suggested command names it, with what the user gave for --env, if anything."""
+    named = as_option(folder, env)
+    return named if env is None or ":" in env else f"{named} --env {quoted(env)}"
+
+
 def trusting_again(folder: Path) -> str:
     """Return " --trust my_package" for each package of the user's choice whose code a run or a dataset names."""
     found = dict[str, None]()

@@ -99,6 +99,13 @@ def named_in_a_file(environment: str, option: str = "--env") -> str:
     return name
 
 
+def names_none(environment: str) -> bool:
+    """Return whether what a file gives is no environment's id but a name, as that of recordings: no module is in front
+    of it that could register it, and nothing is registered under it.
+    """
+    return ":" not in environment and environment not in gymnasium.registry
+
+
 def import_trusted(environment: str) -> None:
     """Import the module of the "module:Id" that a file names, if the user trusts it: see `registry.trusting`."""
     module = environment.rpartition(":")[0]

@@ -73,6 +73,7 @@ def evaluate(
     problems: int = PROTOCOL_PROBLEMS,
     *,
     out: Path | None = None,
+    env: str | None = None,
     planning: Mapping[str, Any] | None = None,
     label: str = "",
 ) -> list[Evaluation]:
@@ -84,6 +85,7 @@ def evaluate(
         seeds: of the lists of problems.
         problems: in each list.
         out: folder of the files instead of the run's own; several runs have folders of their own in it.
+        env: see `TrainedRun.open`.
         planning: see `TrainedRun.agent`.
         label: of that way to plan, in names of files and curves.
 
@@ -92,7 +94,7 @@ def evaluate(
     """
     if problems < 1 or not (folders and tasks and seeds):
         raise InputError("There is nothing to evaluate: give at least one --run, --task, --seed and of --problems.")
-    runs = [TrainedRun.open(path) for path in folders]
+    runs = [TrainedRun.open(path, env) for path in folders]
     drives = [(trained, task) for trained in runs for task in _tasks(trained, tasks)]
     # The published protocol has the plain name; another number of problems or way to plan does not replace it.
     count = "" if problems == PROTOCOL_PROBLEMS else f"-{problems}-problems"
@@ -113,6 +115,7 @@ def evaluate(
 
 def _tasks(trained: TrainedRun, names: Sequence[str | None]) -> list[Task]:
     if not trained.native:
+        _ = trained.environment  # refused where none is known
         run = as_option(trained.folder.path, trained.card.environment)
         raise InputError(
             f"{trained.card.environment} has no goals to score by: look at single drives with `e2c plan --run {run}`, "

@@ -18,7 +18,15 @@ from e2c_control.agents import E2CAgent, FrameFilter, PlanningOptions
 from e2c_control.data import Transitions
 from e2c_control.data.card import NAME, DatasetCard, read_card
 from e2c_control.data.environments import ImageEnv, make_image_env, task_behind
-from e2c_control.data.specs import check_file_arguments, import_named, import_trusted, named_in_a_file
+from e2c_control.data.source import EnvSource
+from e2c_control.data.specs import (
+    check_file_arguments,
+    find_spec,
+    import_named,
+    import_trusted,
+    named_in_a_file,
+    names_none,
+)
 from e2c_control.envs import Task, task_ids
 from e2c_control.envs.system import System
 from e2c_control.errors import InputError, InputWarning
@@ -64,7 +72,8 @@ class TrainedRun:
 
         Args:
             path: its folder.
-            env: id of its environment, "module:Id", where the user names that module, which is then imported.
+            env: id of its environment, "module:Id", where the user names that module, which is then imported; of a run
+                that was trained on recordings, of the environment to drive, whose images and actions have their shapes.
             trust: modules whose code the run may name, its environment among it, such as ``("my_package",)``.
 
         Raises:
@@ -79,7 +88,11 @@ class TrainedRun:
                 f"{card.frame_shape}: restore the run's own files."
             )
         if env is not None:
-            import_named(env, card.environment, folder.path)
+            find_spec(env)
+            if names_none(card.environment):
+                card = _standing_in(env, card, folder.path)
+            else:
+                import_named(env, card.environment, folder.path)
         with trusting(trust):
             import_trusted(card.environment)
         if done < total:
@@ -104,12 +117,24 @@ class TrainedRun:
 
     @cached_property
     def native(self) -> bool:
-        """Whether the environment has a task, with goals to score by; `InputError` if it is one that nobody named."""
-        return task_behind(named_in_a_file(self.card.environment)) is not None
+        """Whether the environment has a task, with goals to score by; `InputError` if it is one that nobody named.
+
+        Recordings have none, unless an environment stands in for theirs.
+        """
+        name = named_in_a_file(self.card.environment)
+        return not names_none(name) and task_behind(name) is not None
 
     @property
     def environment(self) -> str:
-        """Id under which the environment can be made; `InputError` if it is another package's that nobody named."""
+        """Id under which the environment can be made; `InputError` if it is another package's that nobody named.
+
+        Also where the run was trained on recordings: then no environment is known, before the user names one.
+        """
+        if names_none(self.card.environment):
+            raise InputError(
+                f"{self.folder.path} was trained on data of {self.card.environment!r:.80}, and no environment of that "
+                "name is known: say which one to drive, with --env ID or --env my_package:ID."
+            )
         check_file_arguments(self.card.environment, self.card.environment_kwargs)
         return named_in_a_file(self.card.environment)
 
@@ -204,6 +229,32 @@ class TrainedRun:
         dataset = self.folder.config(TrainConfig).dataset
         self.folder.require_own(dataset, remedy)
         return Transitions.open(dataset)
+
+
+def _standing_in(env: str, card: DatasetCard, folder: Path) -> DatasetCard:
+    """Return the card of recordings with an environment in place of their name, shown at their size and colours.
+
+    Raises:
+        InputError: its images or its actions are not of the shapes of the recordings.
+    """
+    height, width, channels = card.frame_shape
+    looks: dict[str, Any] = {}
+    source = EnvSource.of(env, card.frame_stack)
+    if source.frame_shape != card.frame_shape and not source.native and height == width:
+        looks = {"image_size": height, "grayscale": channels == 1}
+        source = EnvSource.of(env, card.frame_stack, **looks)
+    if (source.frame_shape, source.action_dim) != (card.frame_shape, card.action_dim):
+        raise InputError(
+            f"{folder} was trained on frames {card.frame_shape} with {card.action_dim} numbers in an action, and {env} "
+            f"shows {source.frame_shape} and takes {source.action_dim}: name an environment with those shapes."
+        )
+    warnings.warn(
+        f"{env} stands in for {card.environment!r:.80}, of which the run's data are: frames and actions have the same "
+        "shapes; whether they mean the same, you know.",
+        InputWarning,
+        stacklevel=3,
+    )
+    return replace(card, environment=env, environment_kwargs=looks)
 
 
 def _task(name: str, **arguments: Any) -> Task:

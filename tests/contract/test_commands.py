@@ -293,6 +293,7 @@ COMMAND: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "seed": Row("curves", (101,)),
             "problems": Row("curves", 2),
             "out": Row("names", "elsewhere"),
+            "env": Refused("E2C/PlanarWalls-v0", "Planar"),
             **planning("curves"),
         },
     ),
