@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -89,6 +89,29 @@ def test_a_roadmap_needs_reachability_and_takes_nothing_of_latents(agent: E2CAge
     for strange in ({"disagreement": 1.0}, {"frame_filter": seen}, {"linearization": "model"}):
         with pytest.raises(InputError, match="leave it out"):
             PlanningOptions(planner="roadmap", **strange)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ways", ["cost", "terminal"])
+def test_any_planner_that_samples_plans_among_places_if_asked(
+    agent: E2CAgent, ways: Literal["cost", "terminal"]
+) -> None:
+    agent = surveyed(agent)
+    agent.options = PlanningOptions(planner="cem", samples=20, horizon=2, ways=ways)
+    frames = make_task("E2C/Planar-v0").system.render(np.array([[5.0, 5.0], [30.0, 30.0]]))
+    agent.set_goal(frames[1])
+    actions, state = agent.predict(frames[:1])
+    known = agent.embedding.reachability
+    assert known is not None
+    assert actions.shape == (1, 2)
+    assert state.plan.states.shape == (1, 3, known.dim)  # of places, and not of latents
+    assert state.memories is not None
+
+
+def test_planners_that_follow_slopes_are_told_that_ways_have_none() -> None:
+    with pytest.raises(InputError, match="ways 'cost' is a cost without slopes: 'ilqr' needs them"):
+        PlanningOptions(ways="cost")
+    with pytest.raises(InputError, match="rate_weight is of latents, and ways 'terminal' plans among places"):
+        PlanningOptions(planner="cem", ways="terminal", rate_weight=1.0)
 
 
 @pytest.mark.parametrize("name", PLANNERS)
