@@ -49,6 +49,9 @@ class Plan:
     (plots/) shows planned and driven path on the latent map and in the world. Both are named by start, goals and
     planner: another goal's stay beside them, the same drive again replaces its own.
 
+    Afterwards it says in which frame the camera came nearest to the goal, in steps on the map: one is the mean distance
+    between a recorded frame and the next. Outside of E2C/*, where no task tells, a goal counts as reached within one.
+
     Several goals are driven to one after another, as if each were the only one. The next one's turn comes where the
     task's own test says that a goal is reached; in other environments, once ten steps have led no nearer to it on the
     map, by a hundredth of the way that was left at first.
@@ -110,6 +113,7 @@ class Plan:
         say("Run", f"{self.run}, by its checkpoint of step {trained.step:,} of {trained.steps:,}")
         with threads(1):  # an image at a time is too little work to share
             driven = self._in_own_world(trained, planning) if trained.native else self._elsewhere(trained, planning)
+            self._tell_nearest(driven)
             film, plot = driven.write(self.label(trained), self.out)
         say("Film", film)
         say("Plot", plot)
@@ -179,6 +183,20 @@ class Plan:
         if len(goals) > 1:
             say("Goals", f"{driven.episode.reached} of {len(goals)} reached, or come as near to as it went")
         return driven
+
+    def _tell_nearest(self, driven: PicturedDrive) -> None:
+        """Say how near to each goal it came on the map, and in which frame; reached is what is within a step there."""
+        episode, known = driven.episode, driven.trained.known
+        for number, (frame, way, first) in enumerate(episode.nearest(), 1):
+            which = f"goal {number}: " if len(episode.goals) > 1 else ""
+            told = f"{which}frame {frame} of {len(episode.rewards)}, "
+            if known is None or known.step == 0:
+                say("Nearest", f"{told}{way / first if first else 0:.0%} of the distance on the map at its start")
+                continue
+            steps, begun = known.steps(way), known.steps(first)
+            verdict = ": reached" if steps <= 1 else ": not reached, that is within 1"
+            told = f"{told}{steps:.1f} steps on the map from the goal ({begun:.1f} at first)"
+            say("Nearest", told if driven.trained.native else f"{told}{verdict}")
 
     def _recorded(self, trained: TrainedRun) -> list[tuple[NDArray[np.uint8], NDArray[np.float64] | None]]:
         return [trained.recorded(*map(int, frame.split(":"))) for frame in self.goal_frame or ()]

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
 from e2c_control.errors import InputError
 from e2c_control.models.embedding import Embedding
@@ -72,3 +72,20 @@ def image_nats(
         pixels = unit_pixels(torch.as_tensor(observations[rows[i : i + CHUNK]], device=device))
         total += float(binary_cross_entropy_with_logits(logits.float(), pixels, reduction="sum"))
     return total / len(latents)
+
+
+@torch.inference_mode()
+def redrawing_errors(embedding: Embedding, latents: Array, observations: Images) -> Array:
+    """Return how badly each of N images is redrawn from its latent: the KL divergence of its pixels in nats, (N,).
+
+    That is -log p(x | z) without the entropy of the grey values themselves, which no decoder can undercut, so that dark
+    and bright images compare.
+    """
+    device, found = next(embedding.parameters()).device, list[Array]()
+    for i in range(0, len(latents), CHUNK):
+        logits = embedding.decode(torch.as_tensor(latents[i : i + CHUNK], dtype=torch.float32, device=device)).double()
+        pixels = unit_pixels(torch.as_tensor(observations[i : i + CHUNK], device=device)).double()
+        nats = binary_cross_entropy_with_logits(logits, pixels, reduction="none")
+        entropy = binary_cross_entropy(pixels, pixels, reduction="none")
+        found.append((nats - entropy).flatten(1).sum(1).cpu().numpy())
+    return np.concatenate(found)

@@ -13,7 +13,7 @@ from e2c_control.data.sampler import Batch
 from e2c_control.data.transitions import Transitions
 from e2c_control.figures import latent_map, predictions, save_png
 from e2c_control.figures.projection import kept_projection, project
-from e2c_control.measures import HeldOut, encode_means, hold_out, measure, measure_ways
+from e2c_control.measures import HeldOut, Recorded, encode_means, hold_out, measure, measure_ways
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.logger import RunLogger
 from e2c_control.training.run import Features, TrainConfig
@@ -29,6 +29,8 @@ DRAWN = ("map/state_loss", "map/next_state_loss")
 
 class MapWatcher:
     """What `train` calls between steps: writes map/... scalars and pictures, and keeps the newest pictures as PNG.
+
+    Latents of held-out frames are kept in the run's folder, by which drives say how far a goal is from them.
 
     All pictures of a run are drawn by one projection, which follows the map and is kept in the run's folder.
 
@@ -65,6 +67,7 @@ class MapWatcher:
         step, draws = trainer.step, trainer.recipe.decodes(trainer.step - trainer.extra_steps)
         measured = measure(trainer.embedding, self._held_out).scalars()
         logger.scalars(step, {tag: value for tag, value in measured.items() if draws or tag not in DRAWN})
+        Recorded.measured(trainer.embedding, self._held_out, draws).keep(self._run.path)
         ways = measure_ways(trainer.embedding, self._held_out)
         if ways is not None:
             logger.scalars(step, ways[0])
