@@ -17,7 +17,8 @@ class Planners:
     counts with process noise, and takes twice as long. icem, cem and mppi only try control sequences, and take four
     to eight times as long: compare with icem, the fastest of them, where the derivatives are in doubt.
     adam and grasp follow gradients alone, as planners of other world models do: compare with them.
-    roadmap knows ways around walls, by landmarks of a run that was trained with --recipe unfold-roadmap.
+    roadmap knows ways around walls, by the steps between landmarks, recorded images that lie all over what was seen, of
+    a run that was trained with --recipe unfold-roadmap.
 
       e2c planners
       e2c planners icem

@@ -17,7 +17,7 @@ class Planning:
         planner: `e2c planners` says which suits what, `e2c planners NAME` has the options of each. One of your own:
             my_package:Mine. Default: roadmap where the run was trained with reachability, else ilqr.
         horizon: steps in a plan. Default: the task's; 10 in other environments; 1 of roadmap, which looks as far ahead
-            as its landmarks reach.
+            as its landmarks, recorded images, reach.
         iterations: of one replan, of a planner that has this option. Default: 4 of ilqr and aico, the others' own.
         starts: control sequences to start from, beside the rest of the last plan, of a planner that has this option.
             Default: the planner's own.

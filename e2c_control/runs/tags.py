@@ -99,7 +99,8 @@ TAGS: dict[str, Tag] = {
         "Standard deviation of latent {0}.", "all of one size", "near 0: this dimension is not used"
     ),
     "ways/step_rank": Tag(
-        "Rank correlation of the landmarks' steps with the number of steps between frames; needs no true state.",
+        "Rank correlation of the steps by landmarks, recorded images between which the roadmap counts, with the number "
+        "of steps between frames; needs no true state.",
         "above 0.9",
         "below 0.7: the landmarks do not know the ways",
     ),
