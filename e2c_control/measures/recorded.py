@@ -27,6 +27,9 @@ AWAY, MUCH = 3.0, 2.0
 """Unlike all that was recorded is what is so many steps from it and so many times the gaps that there are in it, or is
 redrawn so many times worse than the worst of it: also an image like no other is encoded somewhere, even amid others."""
 
+FEWEST = 100
+"""Held-out frames below which nothing is called unlike them: they show too little of what was recorded."""
+
 Number = Annotated[float, Bounds(-LARGEST, LARGEST)]
 Length = Annotated[float, Bounds(0, LARGEST)]
 Nats = Annotated[float, Bounds(0, 1e12)]
@@ -80,7 +83,9 @@ class Recorded:
         return self.away(latents) > max(AWAY * self.step, MUCH * self.gap)
 
     def unlike(self, embedding: Embedding, images: Images) -> NDArray[np.bool_]:
-        """Return which images (M, H, W, C) are unlike all that was recorded, (M,)."""
+        """Return which images (M, H, W, C) are unlike all that was recorded, (M,); of few frames, none is."""
+        if len(self.latents) < FEWEST:
+            return np.zeros(len(images), np.bool_)
         latents = encode_means(embedding, images)
         far = self.beyond(latents)
         return far if self.error is None else far | (redrawing_errors(embedding, latents, images) > MUCH * self.error)

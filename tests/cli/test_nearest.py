@@ -61,7 +61,7 @@ def test_a_goal_far_from_all_data_is_said(rendered: Path, tmp_path: Path, succee
     plan = ("plan", "--run", run, "--steps", 2, "--goal", tmp_path / "goal.png")
     Image.fromarray(trained.recorded(0, 3)[0][..., 0]).save(tmp_path / "goal.png")
     succeed(*plan)  # warnings are errors here
-    away = known.latents + 100 * known.step
+    away = np.tile(known.latents, (100, 1)) + 100 * known.step  # fewer than a hundred say nothing
     Recorded(away, known.step, known.gap).keep(run)
     with pytest.warns(InputWarning, match=r"The goal is unlike everything recorded, .*\d+\.\d steps on the map"):
         succeed(*plan)

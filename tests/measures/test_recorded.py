@@ -55,9 +55,10 @@ def test_an_image_that_is_redrawn_much_worse_than_all_recorded_ones_is_unlike_th
     shares = np.array([128, 153, 230, 0]) / 255
     each = np.log(2) + xlogy(shares, shares) + xlogy(1 - shares, 1 - shares)
     np.testing.assert_allclose(errors, 64 * each, atol=1e-5)
-    known = Recorded(encode_means(embedding, images), 1.0, 1.0, float(errors[1]))
+    known = Recorded(np.tile(encode_means(embedding, images), (25, 1)), 1.0, 1.0, float(errors[1]))
     assert known.unlike(embedding, images).tolist() == [False, False, True, True]
     assert not replace(known, error=None).unlike(embedding, images).any()
+    assert not replace(known, latents=known.latents[:99]).unlike(embedding, images).any(), "too few to tell"
 
 
 def test_it_is_kept_with_the_run(grid: Recorded, tmp_path: Path) -> None:
