@@ -72,7 +72,7 @@ def quick() -> None:
 
 TOLD = (
     "seed {seed}, {world}, {way}: reached {reached:.0%}, {share:.3f} of the oracle's, {milliseconds:.1f} CPU-ms a "
-    "replan, trained in {training_cpu_seconds:.0f} CPU-s"
+    "step, trained in {training_cpu_seconds:.0f} CPU-s"
 )
 EXPERIMENT = Experiment(__file__, {"seed": range(3), "world": list(WORLDS)}, measure, TOLD, quick, report=report)
 

@@ -77,7 +77,7 @@ def mazes(rows: list[dict[str, Any]]) -> list[str]:
         "Other worlds, by the same commands: problems whose goal is reached, and time in goal as a share of that of "
         "the world's hand-made controller; in the mean, and on the worst seed.",
         "",
-        "| world | transitions | reached | share | iLQR: reached | seeds | CPU-ms a replan | training, CPU-s |",
+        "| world | transitions | reached | share | iLQR: reached | seeds | CPU-ms a step | training, CPU-s |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for world in dict.fromkeys(row["world"] for row in rows):

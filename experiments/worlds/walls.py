@@ -5,7 +5,7 @@ roadmap and by iLQR, which has the same map: time in goal as a share of the Navi
 sees the true state. The protocol's ten problems are list 2020. Tuning saw the lists 100 and 101, and seeds of data and
 training below 10, 41 and 42; the two lists of 50 are drawn from the word "walls", and the seeds begin at 10.
 
-    python -m experiments.worlds.walls          # 10 seeds: an hour
+    python -m experiments.worlds.walls          # 10 seeds: 25 CPU-minutes
     python -m experiments.worlds.walls --quick  # half a minute, to see it work; writes nothing
 """
 
