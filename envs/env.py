@@ -5,7 +5,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from e2c_control.envs.face import Face
 from e2c_control.envs.registry import make_task
@@ -55,7 +55,7 @@ class TaskEnv(Face, gymnasium.Env[Frames, NDArray[np.float32]]):  # pyright: ign
         render_mode: str | None = None,
         frame_stack: int | None = None,
         horizon: int | None = None,
-        goal: Any = None,
+        goal: ArrayLike | None = None,
         **options: float,
     ) -> None:
         made = make_task(task, frame_stack=frame_stack, horizon=horizon, **options)

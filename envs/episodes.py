@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from gymnasium.error import ResetNeeded
@@ -36,7 +36,7 @@ class Episodes:
         goal: index or state of a goal for all episodes; without it every episode draws one of the task's.
     """
 
-    def __init__(self, task: Task, num_envs: int, goal: Any = None) -> None:
+    def __init__(self, task: Task, num_envs: int, goal: ArrayLike | None = None) -> None:
         if num_envs < 1:
             raise InputError(f"num_envs must be at least 1, but it is {num_envs}.")
         system = task.system
@@ -50,7 +50,7 @@ class Episodes:
         self.steps: IntArray = np.zeros(num_envs, np.intp)
         self._begun = np.zeros(num_envs, np.bool_)
 
-    def begin(self, rngs: Generators, options: Mapping[str, Any] | None = None) -> None:
+    def begin(self, rngs: Generators, options: Mapping[str, object] | None = None) -> None:
         """Begin new episodes, all of them or those that the option ``reset_mask`` selects."""
         options = {} if options is None else options
         check_options(options)
@@ -78,12 +78,12 @@ class Episodes:
         return Outcome(rewards, truncations=self.steps >= self.task.horizon)
 
     @property
-    def observation_space(self) -> Space[Any]:
+    def observation_space(self) -> Space[Frames]:
         """Space of one environment's observations."""
         return Box(0, 255, self.task.observation_shape, np.uint8)
 
     @property
-    def action_space(self) -> Space[Any]:
+    def action_space(self) -> Space[NDArray[np.float32]]:
         """Space of one environment's actions."""
         return Box(-1, 1, (self.task.system.control_size,), np.float32)
 
@@ -92,7 +92,7 @@ class Episodes:
         """Which episodes are in their goal region now, ``(N,)``."""
         return self.task.in_goal(self.states, self.goals)
 
-    def info(self) -> dict[str, Any]:
+    def info(self) -> dict[str, FloatArray | BoolArray]:
         """Return what comes beside the observations: ``state`` and ``goal`` (N, n), ``is_success`` (N,)."""
         return {"state": self.states.copy(), "goal": self.goals.copy(), "is_success": self.is_success}
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from gymnasium.envs.registration import EnvSpec
+from numpy.typing import ArrayLike
 
 from e2c_control.envs.episodes import Episodes
 from e2c_control.envs.page import task_page
@@ -18,7 +19,7 @@ class Face:
     metadata: dict[str, Any]
     _spec: EnvSpec | None = None
 
-    def _wear(self, task: Task, num_envs: int, render_mode: str | None, goal: Any) -> None:
+    def _wear(self, task: Task, num_envs: int, render_mode: str | None, goal: ArrayLike | None) -> None:
         """Set up the attributes; for the arguments see `e2c_control.envs.env.TaskEnv`."""
         check_render_mode(render_mode, self.metadata["render_modes"])
         self.__doc__ = task_page(task)  # what help(env.unwrapped) shows

@@ -1,9 +1,9 @@
 """Options of a reset, checked and spread over the environments."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from e2c_control.envs.system import FloatArray
 from e2c_control.envs.task import Task
@@ -12,7 +12,7 @@ from e2c_control.errors import InputError
 RESET_OPTIONS = ("state", "start", "goal", "reset_mask")
 
 
-def check_options(options: Mapping[str, Any]) -> None:
+def check_options(options: Mapping[str, object]) -> None:
     """Raise InputError for an option that is not known, or does not fit another one."""
     for key in options:
         if key not in RESET_OPTIONS:
@@ -23,7 +23,7 @@ def check_options(options: Mapping[str, Any]) -> None:
         raise InputError("The reset options 'state' and 'start' exclude each other: give one of them.")
 
 
-def given_states(task: Task, value: Any, num_envs: int, name: str) -> FloatArray:
+def given_states(task: Task, value: object, num_envs: int, name: str) -> FloatArray:
     """Return states ``(num_envs, n)`` from one ``(n,)`` for all environments, or one for each."""
     size = task.system.state_size
     if np.ma.is_masked(value):
@@ -46,7 +46,7 @@ def given_states(task: Task, value: Any, num_envs: int, name: str) -> FloatArray
     return states
 
 
-def given_goals(task: Task, value: Any, num_envs: int) -> FloatArray:
+def given_goals(task: Task, value: object, num_envs: int) -> FloatArray:
     """Return goals ``(num_envs, n)`` from an index into the task's goals, an index for each environment, or states."""
     if not _are_indices(value, num_envs):
         return given_states(task, value, num_envs, "goal")
@@ -64,7 +64,7 @@ def check_alike(task: Task, starts: FloatArray, goals: FloatArray) -> None:
         raise InputError(f"Start and goal of {task.id} lie in different worlds: give both the same {names}.")
 
 
-def given_mask(value: Any, num_envs: int) -> np.ndarray[Any, np.dtype[np.intp]]:
+def given_mask(value: object, num_envs: int) -> NDArray[np.intp]:
     """Return indices of the environments to reset, from a Boolean mask ``(num_envs,)`` or None for all of them."""
     if value is None:
         return np.arange(num_envs)
@@ -74,10 +74,10 @@ def given_mask(value: Any, num_envs: int) -> np.ndarray[Any, np.dtype[np.intp]]:
     return np.flatnonzero(mask)
 
 
-def _are_indices(value: Any, num_envs: int) -> bool:
+def _are_indices(value: object, num_envs: int) -> bool:
     kind = getattr(value, "dtype", None)
     if isinstance(value, int):
         return not isinstance(value, bool)
     if kind is None or not np.issubdtype(kind, np.integer):
         return False
-    return np.shape(value) in ((), (num_envs,))
+    return np.asarray(value).shape in ((), (num_envs,))

@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from e2c_control.envs.face import Face
 from e2c_control.envs.options import given_mask
@@ -18,7 +18,7 @@ from e2c_control.errors import InputError
 
 
 class TaskVectorEnv(  # pyright: ignore[reportIncompatibleVariableOverride]
-    Face, VectorEnv[Frames, NDArray[np.float32], NDArray[Any]]
+    Face, VectorEnv[Frames, NDArray[np.float32], NDArray[np.generic]]
 ):
     """N environments of one task, equal to the bit to N single ones (`e2c_control.envs.env.TaskEnv`).
 
@@ -53,7 +53,7 @@ class TaskVectorEnv(  # pyright: ignore[reportIncompatibleVariableOverride]
         render_mode: str | None = None,
         frame_stack: int | None = None,
         horizon: int | None = None,
-        goal: Any = None,
+        goal: ArrayLike | None = None,
         **options: float,
     ) -> None:
         made = make_task(task, frame_stack=frame_stack, horizon=horizon, **options)
@@ -109,7 +109,7 @@ class TaskVectorEnv(  # pyright: ignore[reportIncompatibleVariableOverride]
             return None
         return tuple(self._viewer.picture(self._episodes.scene(row)) for row in range(self.num_envs))
 
-    def close_extras(self, **kwargs: Any) -> None:
+    def close_extras(self, **kwargs: object) -> None:
         self._viewer.close()
 
     def _seed(self, rows: NDArray[np.intp], seed: int | Sequence[int | None] | None) -> None:

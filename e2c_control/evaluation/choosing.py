@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,7 @@ def choose(
     task: str | None = None,
     seed: int = 100,
     problems: int = 20,
-    planning: Mapping[str, Any] | None = None,
+    planning: Mapping[str, object] | None = None,
 ) -> list[Tried]:
     """Drive several runs through the same problems; return them by what their cameras saw, best first.
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 from e2c_control.agents.e2c_agent import E2CAgent, PlanState
@@ -60,7 +59,7 @@ def drive(agent: E2CAgent, task: Task, problems: Sequence[Problem], seed: Seed =
         problems: starts and goals.
         seed: of the environments' process noise.
     """
-    env: VectorEnv[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]] = TaskVectorEnv(task, len(problems))
+    env = TaskVectorEnv(task, len(problems))
     starts, goals = (np.stack(part) for part in zip(*problems, strict=True))
     observations, info = env.reset(seed=seed, options={"state": starts, "goal": goals})
     goal_images = task.observe_at_rest(goals)

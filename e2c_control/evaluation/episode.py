@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2c_control.agents import E2CAgent
-from e2c_control.data.environments import drawn_shape
+from e2c_control.data.environments import ImageEnv, drawn_shape, shape_of
 from e2c_control.data.pictures import as_frame, read_picture
 from e2c_control.envs import Task
 from e2c_control.envs.env import TaskEnv
@@ -92,7 +92,7 @@ class Episode:
 def drive_task(agent: E2CAgent, task: Task, start: Array, goals: Array, seed: int) -> Episode:
     """Drive from a state (n,) of a task to goals (G, n), and draw it."""
     states, viewer = list[Array](), Viewer()
-    env: Any = TaskEnv(task)
+    env = TaskEnv(task)
 
     def look(observation: Image, info: Mapping[str, Any], aim: int, action: Array) -> Image:
         states.append(info["state"])
@@ -102,7 +102,7 @@ def drive_task(agent: E2CAgent, task: Task, start: Array, goals: Array, seed: in
         inside = bool(task.in_goal(info["state"][None], goals[aim, None])[0])
         return float(inside), inside
 
-    options: Mapping[str, Any] = {"state": start, "goal": goals[0]}
+    options: dict[str, object] = {"state": start, "goal": goals[0]}
     targets = task.observe_at_rest(goals)
     episode = _drive(agent, env, options, targets, task.frame_stack, task.horizon, seed, look, judge)
     return replace(episode, states=np.stack(states))
@@ -110,7 +110,7 @@ def drive_task(agent: E2CAgent, task: Task, start: Array, goals: Array, seed: in
 
 def drive_foreign(agent: E2CAgent, trained: TrainedRun, goals: Sequence[Image], steps: int, seed: int) -> Episode:
     """Drive any environment from a reset to goal frames (H, W, C); without one, to where random actions led."""
-    env: Any = trained.make_env()
+    env = trained.make_env()
     channels, stack = trained.card.frame_shape[2], trained.frame_stack
     frames = goals or [_wander(agent, env, steps, seed)[..., -channels:]]
     targets = np.stack([np.tile(frame, (1, 1, stack)) for frame in frames])
@@ -126,8 +126,8 @@ def drive_foreign(agent: E2CAgent, trained: TrainedRun, goals: Sequence[Image], 
 
 def _drive(
     agent: E2CAgent,
-    env: Any,
-    options: Mapping[str, Any] | None,
+    env: ImageEnv,
+    options: dict[str, object] | None,
     goals: Image,
     stack: int,
     steps: int,
@@ -184,7 +184,7 @@ def _drive(
     )
 
 
-def read_goal(path: Path, env: Any) -> Image:
+def read_goal(path: Path, env: ImageEnv) -> Image:
     """Read a picture as a frame (H, W, C) of an environment, on the way that its own pictures take.
 
     Args:
@@ -194,7 +194,7 @@ def read_goal(path: Path, env: Any) -> Image:
     Raises:
         InputError: there is none, or it has other proportions than frames, and than what the environment draws.
     """
-    picture, (height, width, channels) = read_picture(path), env.observation_space.shape
+    picture, (height, width, channels) = read_picture(path), shape_of(env)
     if channels not in (1, 3):
         raise InputError(f"Frames have {channels} channels, more than a picture: set the goal in Python (set_goal).")
     sizes = {(height, width), drawn_shape(env)}
@@ -209,7 +209,7 @@ def read_goal(path: Path, env: Any) -> Image:
     return as_frame(picture, (height, width, channels))
 
 
-def _wander(agent: E2CAgent, env: Any, steps: int, seed: int) -> Image:
+def _wander(agent: E2CAgent, env: ImageEnv, steps: int, seed: int) -> Image:
     """Return what random actions lead to farthest from the start, by the agent's map."""
     rng = np.random.default_rng([seed, 1])
     observation, _ = env.reset(seed=seed)
@@ -226,7 +226,7 @@ def _wander(agent: E2CAgent, env: Any, steps: int, seed: int) -> Image:
     return seen[int(np.linalg.norm(latents - latents[0], axis=1).argmax())]
 
 
-def _large(env: Any, observation: Image) -> Image:
+def _large(env: ImageEnv, observation: Image) -> Image:
     """Return what a human sees: the environment's own picture, or what the agent sees where it draws none."""
     if env.render_mode == "rgb_array":
         return np.asarray(env.render(), np.uint8)

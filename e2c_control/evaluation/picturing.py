@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -84,7 +83,7 @@ def picture_problem(
     task: Task,
     problem: Problem,
     seed: int,
-    planning: Mapping[str, Any] | None = None,
+    planning: Mapping[str, object] | None = None,
     then: ArrayLike = (),
 ) -> PicturedDrive:
     """Drive one problem of a task, and then to further goals (G, n); draw it, with the map of states from all over."""
@@ -111,7 +110,7 @@ def picture_problem(
 
 
 def picture_foreign(
-    trained: TrainedRun, goals: Sequence[Image], steps: int, seed: int, planning: Mapping[str, Any] | None = None
+    trained: TrainedRun, goals: Sequence[Image], steps: int, seed: int, planning: Mapping[str, object] | None = None
 ) -> PicturedDrive:
     """Drive any environment to goal frames (H, W, C), or to where random actions led, and draw it."""
     if goals:

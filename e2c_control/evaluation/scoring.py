@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +73,7 @@ def evaluate(
     *,
     out: Path | None = None,
     env: str | None = None,
-    planning: Mapping[str, Any] | None = None,
+    planning: Mapping[str, object] | None = None,
     label: str = "",
 ) -> list[Evaluation]:
     """Drive all runs, tasks and lists, each written down as soon as it is done.
@@ -141,7 +140,7 @@ def _written(result: Evaluation) -> Evaluation:
 
 
 def _write(result: Evaluation) -> None:
-    content: dict[str, Any] = {
+    content: dict[str, object] = {
         "task": result.task,
         "problem_seed": result.seed,
         "checkpoint_step": result.trained.step,

@@ -180,7 +180,7 @@ class TrainedRun:
             )
         return task
 
-    def _made(self, arguments: Mapping[str, Any]) -> Task:
+    def _made(self, arguments: Mapping[str, object]) -> Task:
         """Return the task with the arguments that the run's card has."""
         name = self.environment
         try:
@@ -188,20 +188,20 @@ class TrainedRun:
         except InputError as error:
             raise InputError(f"{self.folder.path / NAME} is damaged, {error} Restore the run's own files.") from error
 
-    def _made_alike(self, name: str, own: Task, known: Mapping[str, Any]) -> Task:
+    def _made_alike(self, name: str, own: Task, known: Mapping[str, object]) -> Task:
         """Return a task, where it is of the same system made with the same physics."""
         task = _task(name)
         if type(task.system) is type(own.system):
             task = _task(name, **{option: value for option, value in known.items() if option not in OF_A_TASK})
         return replace(task, frame_stack=self.frame_stack)
 
-    def _differ(self, name: str, own: Task, known: Mapping[str, Any]) -> bool:
+    def _differ(self, name: str, own: Task, known: Mapping[str, object]) -> bool:
         try:
             return bool(differences(own.system, self._made_alike(name, own, known).system))
         except InputError:  # it cannot be made with the same physics
             return True
 
-    def agent(self, task: Task | None = None, seed: int = 0, planning: Mapping[str, Any] | None = None) -> E2CAgent:
+    def agent(self, task: Task | None = None, seed: int = 0, planning: Mapping[str, object] | None = None) -> E2CAgent:
         """Return an agent that plans as the task says, or by the defaults where there is none.
 
         Args:
@@ -211,7 +211,7 @@ class TrainedRun:
                 roadmap, a step at a time, unless a planner is named; "filter_frames" measures a `FrameFilter`, and
                 "set" has further ones as texts, see `e2c_control.runs.settings.change`.
         """
-        changes = dict(planning or {})
+        changes: dict[str, Any] = dict(planning or {})
         options = PlanningOptions.suiting(self.embedding, task, changes.get("planner"))
         settings = changes.pop("set", ())
         if changes.pop("filter_frames", False):
@@ -275,7 +275,7 @@ def _standing_in(env: str, card: DatasetCard, folder: Path) -> DatasetCard:
     return replace(card, environment=env, environment_kwargs=looks)
 
 
-def _task(name: str, **arguments: Any) -> Task:
+def _task(name: str, **arguments: object) -> Task:
     """Return the task of an environment id; raise `InputError` if there is none."""
     if (task := task_behind(name, **arguments)) is None:
         raise InputError(f"{name} has no task, and no goals to score by: choose one of {', '.join(task_ids())}.")
@@ -291,7 +291,7 @@ def differences(own: System, other: System) -> list[str]:
     return [_difference(name, mine, theirs) for name, (mine, theirs) in pairs.items() if mine != theirs]
 
 
-def _difference(name: str, mine: Any, theirs: Any) -> str:
+def _difference(name: str, mine: object, theirs: object) -> str:
     if isinstance(mine, int | float) and isinstance(theirs, int | float):
         return f"{name} {theirs:.4g}, not {mine:.4g}"
     return f"other {name}"

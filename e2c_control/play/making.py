@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,7 @@ def task_session(
     task: Task,
     goals: Sequence[float] = (),
     seed: int = 0,
-    planning: Mapping[str, Any] | None = None,
+    planning: Mapping[str, object] | None = None,
 ) -> Session:
     """Return a session in a task of this project, without end.
 
@@ -46,7 +45,7 @@ def task_session(
     return Session(agent, world, [world.goal_of(state) for state in np.reshape(goals, (-1, size))], seed, trained)
 
 
-def foreign_session(trained: TrainedRun, seed: int = 0, planning: Mapping[str, Any] | None = None) -> Session:
+def foreign_session(trained: TrainedRun, seed: int = 0, planning: Mapping[str, object] | None = None) -> Session:
     """Return a session in a run's environment that is not one of this project's, known by what random actions show."""
     agent, card = trained.agent(None, seed, planning), trained.card
     env = trained.make_env()

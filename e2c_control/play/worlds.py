@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
-import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from e2c_control.data.environments import ImageEnv
 from e2c_control.envs import Task
 from e2c_control.envs.env import TaskEnv
 from e2c_control.envs.options import check_alike, given_goals
@@ -63,7 +63,7 @@ class Known:
         return cls(observations, task.observe_at_rest(states), colours, meaning, task.system.frame_shape[2], states)
 
     @classmethod
-    def by_wandering(cls, env: gymnasium.Env[Any, Any], channels: int, count: int, seed: int) -> Known:
+    def by_wandering(cls, env: ImageEnv, channels: int, count: int, seed: int) -> Known:
         """Return what random actions lead to, coloured by the environment's own reward."""
         rng, seen, rewards = np.random.default_rng(seed), list[Image](), list[float]()
         env.reset(seed=seed)
@@ -137,7 +137,7 @@ class TaskWorld:
         self.frames_per_second = task.system.frames_per_second
         self._env, self._viewer = TaskEnv(replace(task, horizon=ENDLESS)), Viewer()
         states = known.states if task.system.constants else None
-        self._options: dict[str, Any] = {} if states is None else {"goal": states[0]}
+        self._options: dict[str, object] = {} if states is None else {"goal": states[0]}
         self.observation, info = self._env.reset(seed=seed, options=self._options)
         self.state: Array = info["state"]
         self.goal = self.goal_of(info["goal"])
@@ -200,7 +200,7 @@ class GymWorld:
 
     in_goal = None
 
-    def __init__(self, title: str, env: gymnasium.Env[Any, Any], known: Known, seed: int) -> None:
+    def __init__(self, title: str, env: ImageEnv, known: Known, seed: int) -> None:
         self.title, self.known, self._env = title, known, env
         self.frames_per_second = int(env.metadata.get("render_fps", 25))
         self.observation, _ = env.reset(seed=seed)
