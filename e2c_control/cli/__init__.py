@@ -14,7 +14,8 @@ import re
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import Field
+from typing import ClassVar, Protocol
 
 from e2c_control import InputError
 from e2c_control.errors import InputWarning
@@ -63,6 +64,8 @@ INPUT_ERROR, INTERRUPTED, PIPE_CLOSED = 2, 130, 141
 
 class Command(Protocol):
     """What `e2c` can be asked to do. One that has an option --resume says in `BESIDE_RESUME` what may go with it."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[object]]]
 
     def __call__(self) -> None: ...
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from e2c_control import InputError
 from e2c_control.fields import Bounds, Through
 from e2c_control.tables import table
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from e2c_control.runs.folder import RunFolder
 
-T = TypeVar("T")
+T = TypeVar("T", bound="DataclassInstance")
 
 MOST_PROBLEMS = 10_000
 Problems = Annotated[int, Bounds(1, MOST_PROBLEMS)]
@@ -41,9 +43,9 @@ def suggest(*commands: str) -> None:
         say("Next" if i == 0 else "or", command)
 
 
-def filled(kind: type[T], options: object, **others: Any) -> T:
+def filled(kind: type[T], options: object, **others: object) -> T:
     """Make a dataclass of the options that have the names of its fields, and of others."""
-    names = [field.name for field in fields(cast(Any, kind)) if hasattr(options, field.name)]
+    names = [field.name for field in fields(kind) if hasattr(options, field.name)]
     return kind(**{name: getattr(options, name) for name in names} | others)
 
 

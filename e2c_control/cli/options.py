@@ -11,14 +11,17 @@ from dataclasses import field, fields, is_dataclass, make_dataclass
 from functools import cache
 from inspect import cleandoc
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_type_hints
 
 import tyro
 
 from e2c_control import InputError
 from e2c_control.fields import conform, hints_of
 
-Command = TypeVar("Command")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Command = TypeVar("Command", bound="DataclassInstance")
 
 ALIASES: dict[str, dict[str, tuple[str, ...]]] = {
     "explore": {"steps": ("total-timesteps",)},
@@ -92,7 +95,7 @@ def _wrapped(text: str) -> str:
     return "\n".join(lines).rstrip()
 
 
-def _aliases(kind: type[Any], command: str) -> dict[str, tuple[str, ...]]:
+def _aliases(kind: type, command: str) -> dict[str, tuple[str, ...]]:
     """Return the other names of those options that a command has."""
     known = {**ALIASES[""], **ALIASES.get(command, {})}
     return {own: others for own, others in known.items() if own in hints_of(kind)}
@@ -108,7 +111,7 @@ def _own_name(word: str, aliases: Mapping[str, tuple[str, ...]]) -> str:
     return f"--{found}{equals}{value}"
 
 
-def _explained(option: str, hint: Any, text: str | None, aliases: tuple[str, ...]) -> tuple[str | None, str]:
+def _explained(option: str, hint: object, text: str | None, aliases: tuple[str, ...]) -> tuple[str | None, str]:
     """Return what stands in place of an option's type, if it is not the type, and its text with its other names."""
     text, metavar = text or "", None
     if option in CHOICES and _is_name(hint):
@@ -121,11 +124,11 @@ def _explained(option: str, hint: Any, text: str | None, aliases: tuple[str, ...
     return metavar, text
 
 
-def _is_name(hint: Any) -> bool:
+def _is_name(hint: object) -> bool:
     return hint is str or any(_is_name(part) for part in get_args(hint))
 
 
-def explanations(kind: type[Any]) -> dict[str, str]:
+def explanations(kind: type) -> dict[str, str]:
     """Return what the docstrings of a class and its bases say of each attribute."""
     found: dict[str, str] = {}
     for part in reversed(kind.__mro__):
@@ -138,14 +141,14 @@ def explanations(kind: type[Any]) -> dict[str, str]:
 
 
 @cache
-def _shown(kind: type[Any], command: str) -> type[Any]:
+def _shown(kind: type[DataclassInstance], command: str) -> type[object]:
     """Return a dataclass with the same fields, as tyro is to explain them: its own first, no default called None."""
     hints, texts = get_type_hints(kind, include_extras=True), explanations(kind)
-    made: list[Any] = []
+    made: list[tuple[str, object, object]] = []
     for option in sorted(fields(kind), key=lambda option: option.name not in vars(kind)["__annotations__"]):
         hint, default = hints[option.name], option.default
         if is_dataclass(hint):
-            group = _shown(cast(type[Any], hint), command)
+            group = _shown(hint, command)
             made.append((option.name, Annotated[group, tyro.conf.arg(name="")], field(default_factory=group)))
             continue
         hidden = "" if default in (None, ()) else None
@@ -156,17 +159,19 @@ def _shown(kind: type[Any], command: str) -> type[Any]:
     return make_dataclass(kind.__name__, made, frozen=True, kw_only=True, namespace={"__doc__": ""})
 
 
-def _own(kind: type[Command], parsed: Any) -> Command:
+def _own(kind: type[Command], parsed: object) -> Command:
     """Return the command that was parsed, with its groups of options, each value as its field may have it."""
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for name, hint in hints_of(kind).items():
         given = getattr(parsed, name)
-        option = f"--{name.replace('_', '-')}"
-        values[name] = _own(cast(Any, hint), given) if is_dataclass(hint) else conform(hint, given, option)
+        if is_dataclass(hint) and isinstance(hint, type):
+            values[name] = _own(hint, given)
+        else:
+            values[name] = conform(hint, given, f"--{name.replace('_', '-')}")
     return kind(**values)
 
 
-def _check_given(kind: type[Any], given: list[str]) -> None:
+def _check_given(kind: type, given: list[str]) -> None:
     """Refuse options that would be dropped: one given twice, of which the last would hold, or beside a config."""
     for option in given:
         if given.count(option) > 1:

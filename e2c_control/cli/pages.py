@@ -21,13 +21,13 @@ def show_list(command: str, things: Iterable[str], about: Callable[[str], str]) 
     say("More", f"e2c {command} NAME")
 
 
-def text_of(thing: Any) -> str:
+def text_of(thing: object) -> str:
     """Return what a function says of itself, or a class below its module, which names the method and its source."""
     texts = [getdoc(import_module(thing.__module__)) if isinstance(thing, type) else None, getdoc(thing)]
     return "\n\n".join(text for text in texts if text)
 
 
-def show_settings(title: str, values: Mapping[str, Any]) -> None:
+def show_settings(title: str, values: Mapping[str, object]) -> None:
     """Print settings with what they are unless set, if there are any."""
     lines = [f"  {name:{max(map(len, values))}}  {value}" for name, value in values.items()]
     print("\n".join(["", title, *lines] if lines else []))

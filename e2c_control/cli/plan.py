@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from zlib import crc32
 
 from e2c_control import InputError
@@ -119,7 +119,7 @@ class Plan:
         say("Plot", plot)
         return trained.native
 
-    def _checked(self) -> dict[str, Any]:
+    def _checked(self) -> dict[str, object]:
         """Return what is given of how to plan, after a look at everything that needs no run."""
         goals = [f"--{name.replace('_', '-')}" for name in GOALS if getattr(self, name) is not None]
         if len(goals) > 1:
@@ -128,7 +128,7 @@ class Plan:
             raise InputError(f"--problem means nothing beside --start-state and {goals[0]}: leave it out.")
         return self.planning.changes()
 
-    def _in_own_world(self, trained: TrainedRun, planning: dict[str, Any]) -> PicturedDrive:
+    def _in_own_world(self, trained: TrainedRun, planning: dict[str, object]) -> PicturedDrive:
         import numpy as np
 
         from e2c_control.evaluation.picturing import chosen_problem, picture_problem
@@ -156,7 +156,7 @@ class Plan:
         say("Score", told + (reached if oracle is None else f"oracle {oracle:.1%}"))
         return driven
 
-    def _elsewhere(self, trained: TrainedRun, planning: dict[str, Any]) -> PicturedDrive:
+    def _elsewhere(self, trained: TrainedRun, planning: dict[str, object]) -> PicturedDrive:
         from e2c_control.evaluation.episode import read_goal
         from e2c_control.evaluation.picturing import STEPS, picture_foreign
 

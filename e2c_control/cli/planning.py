@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from e2c_control.fields import AtOnce, AtOnceOrZero, PlanLength, TwoOrMoreAtOnce
 
@@ -42,7 +42,7 @@ class Planning:
     filter_frames: bool = False
     set: tuple[str, ...] = ()
 
-    def changes(self) -> dict[str, Any]:
+    def changes(self) -> dict[str, object]:
         """Return what is given, for `TrainedRun.agent`; refuse before anything is loaded what this planner ignores."""
         from e2c_control import PlanningOptions
         from e2c_control.runs.settings import change

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from e2c_control import InputError
 from e2c_control.cli.console import nothing_here, say, suggest
@@ -65,7 +65,7 @@ class Play:
             self._film(self.video, planning)
         suggest(f"e2c plan --run {as_given(self.run, self.env)}")
 
-    def _checked(self) -> dict[str, Any]:
+    def _checked(self) -> dict[str, object]:
         """Return what is given of how to plan, after a look at everything that needs no run."""
         planning = self.planning.changes()
         if self.video is None and self.steps is not None:
@@ -74,7 +74,7 @@ class Play:
             raise InputError(f"--video {self.video}: films are GIFs, give it a name that ends in .gif.")
         return planning
 
-    def _film(self, path: Path, planning: dict[str, Any]) -> None:
+    def _film(self, path: Path, planning: dict[str, object]) -> None:
         from e2c_control.figures import save_gif
         from e2c_control.play.making import record
 
@@ -84,7 +84,7 @@ class Play:
         save_gif(frames, path, min(session.world.frames_per_second, FASTEST))
         say("Film", path)
 
-    def _session(self, planning: dict[str, Any]) -> Session:
+    def _session(self, planning: dict[str, object]) -> Session:
         from e2c_control import TrainedRun
         from e2c_control.play.making import foreign_session, task_session
 

@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import redirect_stdout, suppress
 from importlib import import_module
 from inspect import getdoc
@@ -128,7 +128,7 @@ def navigation() -> Nav:
     ]
 
 
-def section(folder: str, names: Any) -> Nav:
+def section(folder: str, names: Iterable[str]) -> Nav:
     """Return the menu of a folder with an overview and a page for each name."""
     return [{"Overview": f"{folder}/index.md"}, *({name: f"{folder}/{name}.md"} for name in names)]
 
@@ -258,7 +258,7 @@ def section_pages(
     folder: str,
     title: str,
     names: Mapping[str, str],
-    registry: Mapping[str, Any],
+    registry: Mapping[str, object],
     page: Callable[[str], str],
     about: str,
 ) -> Iterator[tuple[str, str]]:
@@ -270,7 +270,7 @@ def section_pages(
         yield f"{folder}/{file}.md", text
 
 
-def in_short(thing: Any, page: str) -> str:
+def in_short(thing: object, page: str) -> str:
     """Return a class's own first paragraph, and of anything else that of its page, on one line."""
     text = prose(getdoc(thing) or "") if isinstance(thing, type) else page.partition("\n\n")[2]
     return cell(" ".join(text.partition("\n\n")[0].split()))
@@ -295,7 +295,7 @@ def where(kind: str, made: type) -> list[str]:
     return [f"The {kind}'s class: [`e2c_control.{faces[0]}.{made.__name__}`]({target}).", ""]
 
 
-def table(options: Mapping[str, Any]) -> list[str]:
+def table(options: Mapping[str, object]) -> list[str]:
     """Return options and their defaults as a table."""
     rows = [f"| `{name}` | `{value}` |" for name, value in options.items()]
     return ["## Options", "", "| option | default |", "|---|---|", *rows, ""] if rows else []
