@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from e2c_control.errors import InputError
+from e2c_control.fields import is_named
 from e2c_control.runs.config import to_json
 
 
@@ -26,7 +27,7 @@ def savable(name: str, options: Mapping[str, object]) -> dict[str, object]:
     Raises:
         InputError: one is something else; the sentence begins with ``name``.
     """
-    if not isinstance(cast(object, options), Mapping):
+    if not is_named(options):
         raise InputError(f"{name} is a {type(options).__name__}: give a mapping from names to values.")
     found: dict[str, object] = {}
     for key, value in options.items():

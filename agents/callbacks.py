@@ -6,11 +6,12 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, NoReturn, cast
 
-from gymnasium.vector import VectorEnv, VectorWrapper
+from gymnasium.vector import VectorWrapper
 from stable_baselines3.common.callbacks import BaseCallback, CallbackList, ConvertCallback
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from tqdm import tqdm
 
+from e2c_control.data.foreign import Vectors
 from e2c_control.errors import flag
 from e2c_control.runs import progress as bars
 from e2c_control.runs.tags import describing
@@ -33,7 +34,7 @@ def describe_curves(logger: Logger) -> None:
 class Counted(VectorWrapper[Any, Any, Any]):
     """Tells somebody about every step of a vector of environments."""
 
-    def __init__(self, env: VectorEnv[Any, Any, Any], after_step: AfterStep) -> None:
+    def __init__(self, env: Vectors, after_step: AfterStep) -> None:
         super().__init__(env)
         self._after_step = after_step
 

@@ -6,15 +6,16 @@ from typing import Any, cast
 
 import gymnasium
 import numpy as np
-from gymnasium.vector import SyncVectorEnv, VectorEnv, VectorObservationWrapper, VectorWrapper
+from gymnasium.vector import SyncVectorEnv, VectorObservationWrapper, VectorWrapper
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
+from e2c_control.data.foreign import AnyEnv, Vectors
 from e2c_control.errors import InputError
 
 GOAL, ELAPSED = "goal_observation", "elapsed_steps"
 
-GoalEnv = gymnasium.Env[Any, Any] | VectorEnv[Any, Any, Any] | VecEnv
+GoalEnv = AnyEnv | Vectors | VecEnv
 
 
 class EpisodeGoals:
@@ -81,7 +82,7 @@ class EpisodeGoals:
         return None if elapsed is None else np.atleast_1d(np.asarray(elapsed)) == 0
 
 
-def _seen_goal(env: gymnasium.Env[Any, Any]) -> NDArray[np.uint8]:
+def _seen_goal(env: AnyEnv) -> NDArray[np.uint8]:
     """Return the goal of one environment (H, W, C), as its observation wrappers show it."""
     wrappers, inner = _unwrapped(env, gymnasium.Wrapper, GOAL)
     goal: Any = getattr(inner, GOAL)

@@ -27,6 +27,8 @@ from e2c_control.fields import (
     check,
     conform,
     hints_of,
+    is_mapping,
+    is_named,
 )
 from e2c_control.measures import encode_means, encode_places
 from e2c_control.models.embedding import Embedding
@@ -216,7 +218,7 @@ class PlanningOptions:
             planner, settings = type(planner), {one.name: getattr(planner, one.name) for one in fields(planner)}
         name = PLANNERS.name_of(planner)
         found = PLANNERS.find(name)
-        if not isinstance(cast(object, settings), Mapping):
+        if not is_named(settings):
             raise InputError(f"settings is {short(settings)}: give a mapping of names to values.")
         only_options(f"The planner {name!r}", settings, parameters_of(found) if isinstance(found, type) else ())
         if is_dataclass(found):
@@ -319,8 +321,8 @@ def _check_counts(place: str, value: object) -> None:
     """Refuse numbers of samples and iterations that a file must not ask for."""
     if is_dataclass(value) and not isinstance(value, type):
         value = {one.name: getattr(value, one.name) for one in fields(value)}
-    if isinstance(value, Mapping):
-        for name, item in cast(Mapping[str, object], value).items():
+    if is_mapping(value):
+        for name, item in value.items():
             _check_counts(f"{place}.{name}", item)
     elif isinstance(value, int) and not isinstance(value, bool):
         whole(place, value, least=0, most=MOST_AT_ONCE)

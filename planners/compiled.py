@@ -7,7 +7,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any, TypeVar
 
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 numba: Any = None
 try:
@@ -15,10 +15,10 @@ try:
 except ImportError:
     warnings.warn("numba is not installed: the planners work, but much slower.", RuntimeWarning, stacklevel=2)
 # Of the liberties of fast mathematics only one is taken: a b + c may be rounded once. NaN and infinity work as ever.
-_OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
+_OPTIONS: dict[str, object] = {"error_model": "numpy", "fastmath": {"contract"}}
 
 
-def compiled(kernel: Kernel, **options: Any) -> Kernel:
+def compiled(kernel: Kernel, **options: object) -> Kernel:
     """Decorate scalar loops over float64 arrays: compile them at their first call.
 
     The machine code is kept on disk, so that only the first run on a machine waits for it; where there is no place to
@@ -38,7 +38,7 @@ def compiled(kernel: Kernel, **options: Any) -> Kernel:
 def _unless_full(save: Callable[..., None]) -> Callable[..., None]:
     """Let ``save`` fail silently where the disk is full or the folder has become unwritable: planning goes on."""
 
-    def saved(*given: Any) -> None:
+    def saved(*given: object) -> None:
         with suppress(OSError):
             save(*given)
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
+from e2c_control.agents.spaces import spaces_of
 from e2c_control.data.collect import warn_of_stillness
 from e2c_control.data.controls import check_unit_actions
 from e2c_control.data.foreign import as_vector
@@ -31,8 +32,7 @@ class Recorder(VecEnvWrapper):
 
     def __init__(self, venv: VecEnv, channels: int, keeps_states: bool) -> None:
         super().__init__(venv)
-        box = cast(Any, venv.action_space)
-        check_unit_actions("The environment", box)
+        size = check_unit_actions("The environment", spaces_of(venv)[1])
         self.transitions = 0
         """Since recording began."""
         self._writer: TransitionsWriter | None = None
@@ -41,7 +41,7 @@ class Recorder(VecEnvWrapper):
         self._frames: list[list[NDArray[np.uint8]]] = [[] for _ in range(self.num_envs)]
         self._actions: list[list[NDArray[np.float32]]] = [[] for _ in range(self.num_envs)]
         self._states: list[list[NDArray[np.float64]]] = [[] for _ in range(self.num_envs)]
-        self._taken = np.zeros((self.num_envs, *box.shape), np.float32)
+        self._taken = np.zeros((self.num_envs, size), np.float32)
 
     def record(self, writer: TransitionsWriter) -> None:
         """Write to a dataset of frames (H, W, C), with states if they are kept, from the next reset on."""
@@ -49,15 +49,15 @@ class Recorder(VecEnvWrapper):
         if not self._keeps_states:
             writer.drop_states()
 
-    def reset(self) -> NDArray[Any]:
+    def reset(self) -> NDArray[np.uint8]:
         """New episodes everywhere; what there was of the old ones is written."""
         self.flush()
-        observations = cast(NDArray[Any], self.venv.reset())
+        observations = cast(NDArray[np.uint8], self.venv.reset())
         for i in range(self.num_envs):
             self._begin(i, observations[i])
         return observations
 
-    def step_async(self, actions: NDArray[Any]) -> None:
+    def step_async(self, actions: NDArray[np.float32]) -> None:
         self._taken = np.clip(actions, -1.0, 1.0).astype(np.float32)
         self.venv.step_async(actions)
 

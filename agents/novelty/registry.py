@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import torch
 
@@ -63,7 +62,7 @@ def make_model(
     return model
 
 
-def check_settings(name: str, made: Callable[..., Any], settings: Mapping[str, object]) -> None:
+def check_settings(name: str, made: Callable[..., object], settings: Mapping[str, object]) -> None:
     """Refuse settings that a model does not have."""
     parameters = inspect.signature(made).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):

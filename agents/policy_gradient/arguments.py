@@ -12,6 +12,7 @@ from stable_baselines3.common.sb2_compat import rmsprop_tf_like
 from torch import nn
 
 from e2c_control.errors import InputError
+from e2c_control.fields import are_items, is_mapping
 from e2c_control.runs.own import followed, sign
 from e2c_control.runs.typed_json import fields_from
 
@@ -92,11 +93,10 @@ def _encoded(value: object) -> object:
         return _encoded(cast(object, value.tolist()))
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, Mapping):
-        return {"mapping": {str(key): _encoded(item) for key, item in cast(Mapping[object, object], value).items()}}
-    if isinstance(value, list | tuple):
-        kind = "tuple" if isinstance(value, tuple) else "list"
-        return {kind: [_encoded(item) for item in cast(list[object], value)]}
+    if is_mapping(value):
+        return {"mapping": {str(key): _encoded(item) for key, item in value.items()}}
+    if are_items(value):
+        return {"tuple" if isinstance(value, tuple) else "list": [_encoded(item) for item in value]}
     name = f"{value.__module__}.{value.__qualname__}" if isinstance(value, type) else ""
     if name not in KNOWN:
         raise TypeError

@@ -69,7 +69,7 @@ class _Worker(Generic[Job]):
     connection: Connection
 
 
-def _begin(function: Callable[[Job], Any], job: Job, attempt: int) -> _Worker[Job]:
+def _begin(function: Callable[[Job], object], job: Job, attempt: int) -> _Worker[Job]:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(function, job, theirs), daemon=True)
@@ -84,7 +84,7 @@ def _begin(function: Callable[[Job], Any], job: Job, attempt: int) -> _Worker[Jo
     return _Worker(job, attempt, process, ours)
 
 
-def _outcome(worker: _Worker[Any]) -> Any:
+def _outcome(worker: _Worker[Job]) -> Any:
     """Return what the process sent; None if it died without a word and may try again."""
     try:
         return worker.connection.recv()
@@ -98,7 +98,7 @@ def _outcome(worker: _Worker[Any]) -> Any:
         worker.process.join()
 
 
-def _work(function: Callable[[Any], Any], job: Any, connection: Connection) -> None:
+def _work(function: Callable[[Job], object], job: Job, connection: Connection) -> None:
     """Work in the process: send the result, or why there is none."""
     threading.Thread(target=_follow_parent, daemon=True).start()
     try:

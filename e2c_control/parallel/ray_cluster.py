@@ -62,7 +62,7 @@ def _connected(address: str) -> Any:
     return ray
 
 
-def _outcome(ray: Any, ready: Any) -> Any:
+def _outcome(ray: Any, ready: object) -> Any:
     try:
         return ray.get(ready)
     except ray.exceptions.RayTaskError as error:

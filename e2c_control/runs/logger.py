@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from e2c_control.errors import InputError
 from e2c_control.runs.atomic import replace_text, sweep, writing
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.tags import describing, hyperparameters
+from e2c_control.runs.typed_json import JSON
 
 
 class RunLogger:
@@ -115,18 +116,18 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(lines, start=1):
         try:
-            row = json.loads(line)
+            row: JSON = json.loads(line)
         except (ValueError, RecursionError) as error:
             if number < len(lines):
                 raise _damaged(path, number) from error
             continue
-        if not isinstance(row, dict) or not _is_row(cast(dict[str, Any], row)):
+        if not isinstance(row, dict) or not _is_row(row):
             raise _damaged(path, number)
-        rows.append(cast(dict[str, Any], row))
+        rows.append(row)
     return rows
 
 
-def _is_row(row: dict[str, Any]) -> bool:
+def _is_row(row: dict[str, JSON]) -> bool:
     """Return whether it is of a step, with numbers or nothing by tag; a table says "of" what it is."""
     numbers = (value for name, value in row.items() if not (name == "of" and type(value) is str))
     return type(row.get("step")) is int and all(value is None or type(value) in (int, float) for value in numbers)

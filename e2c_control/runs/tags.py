@@ -276,7 +276,7 @@ class _Described:
     def __init__(self, writer: Any) -> None:
         self._writer = writer
 
-    def add_summary(self, summary: Any, *args: Any, **named: Any) -> None:
+    def add_summary(self, summary: Any, *args: object, **named: object) -> None:
         for value in summary.value:
             said = describe(value.tag.removesuffix("/text_summary"))
             if said is not None:
