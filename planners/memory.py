@@ -71,6 +71,15 @@ class Memory:
         """Return the memory with a state (n,) raised by so many steps: another way is to be tried from there."""
         return replace(self, stalls=np.vstack((self.stalls, state)), heights=np.append(self.heights, height))
 
+    def recalled(self, states: Array, controls: Array, scale: float) -> tuple[Bools, Array]:
+        """Return which of the moves (b,) are remembered, and the changes (b, n) of the nearest remembered ones."""
+        if not len(self.states):
+            return np.zeros(len(states), np.bool_), np.zeros_like(states)
+        place = np.linalg.norm(states[:, None] - self.states, axis=2) / (SAME_PLACE * scale)
+        control = np.linalg.norm(controls[:, None] - self.controls, axis=2) / SAME_CONTROL
+        apart = place + control
+        return apart.min(1) < 1.0, self.changes[apart.argmin(1)]
+
     def raised(self, states: Array, scale: float) -> Array:
         """Return by how many steps states (b, n) are raised, (b,): less with the distance from where it stalled."""
         if not len(self.stalls):
@@ -99,12 +108,12 @@ class Remembering:
             chance, landings = self._hurdle.moves(states, controls)
         else:
             chance, landings = np.ones(len(states)), self._dynamics.step(states, controls)
-        known, changes = self._recalled(states, controls)
+        known, changes = self._memory.recalled(states, controls, self._scale)
         return np.where(known, 1.0, chance), np.where(known[:, None], states + changes, landings)
 
     def step(self, states: Array, controls: Array) -> Array:
         """Return the next states (b, n), remembered ones where there are."""
-        known, changes = self._recalled(states, controls)
+        known, changes = self._memory.recalled(states, controls, self._scale)
         return np.where(known[:, None], states + changes, self._dynamics.step(states, controls))
 
     def rollout(self, initial_states: Array, controls: Array) -> Array:
@@ -114,20 +123,10 @@ class Remembering:
     def linearize(self, states: Array, controls: Array) -> Linearization:
         """Return the model's A, B, o, and A = 1, B = 0 where an outcome is remembered: it is one point."""
         local = self._dynamics.linearize(states, controls)
-        known, changes = self._recalled(states, controls)
+        known, changes = self._memory.recalled(states, controls, self._scale)
         A, B, o = (np.where(known.reshape(-1, *[1] * (x.ndim - 1)), y, x) for x, y in zip(
             (local.A, local.B, local.o), (np.eye(self.state_dim), 0.0, changes), strict=True))  # fmt: skip
         return Linearization(A, B, o)
-
-    def _recalled(self, states: Array, controls: Array) -> tuple[Bools, Array]:
-        """Return which of the moves (b,) are remembered, and the changes (b, n) of the nearest remembered ones."""
-        memory = self._memory
-        if not len(memory.states):
-            return np.zeros(len(states), np.bool_), np.zeros_like(states)
-        place = np.linalg.norm(states[:, None] - memory.states, axis=2) / (SAME_PLACE * self._scale)
-        control = np.linalg.norm(controls[:, None] - memory.controls, axis=2) / SAME_CONTROL
-        apart = place + control
-        return apart.min(1) < 1.0, memory.changes[apart.argmin(1)]
 
 
 class RaisedCost(Cost):
