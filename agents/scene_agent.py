@@ -201,9 +201,8 @@ class SceneAgent:
 
     def _remembered(self, places: Array, fresh: Bools, state: SceneState) -> tuple[Memory, ...]:
         """Return the memories after the step that led to places (N, 2); only what is worth remembering is looked at."""
-        memories = [
-            Memory.empty(2, self._tried.shape[1]) if new else m for new, m in zip(fresh, state.memories, strict=True)
-        ]
+        empty = Memory.empty(2, self._tried.shape[1])
+        memories = [empty if new else memory for new, memory in zip(fresh, state.memories, strict=True)]
         before, left = (state.ways.to_go(p[:, None])[:, 0] for p in (state.places, places))
         surprised = np.linalg.norm(places - state.hoped, axis=1) > SURPRISE * self._scale
         for n in np.flatnonzero(~fresh & surprised):

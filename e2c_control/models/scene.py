@@ -76,9 +76,9 @@ class Scene(nn.Module):
         return sum(dilations(self.config.blank))
 
     def paint(self, framed: Tensor) -> tuple[Tensor, Tensor]:
-        """Return backgrounds (N, C, h, w) of what `framed` returned, or of windows of it, and the mover's share of each.
+        """Return backgrounds (N, C, h, w) of what `framed` returned, or of windows of it, and shares (N, 1, h, w).
 
-        The share (N, 1, h, w) is how much of a pixel is painted over.
+        The share is how much of a pixel is painted over, for the mover is there.
         """
         gate, fill = self.painter(framed).split((1, self.config.frame_shape[2]), dim=1)
         m, share = self.margin, torch.sigmoid(gate)

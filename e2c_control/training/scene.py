@@ -64,18 +64,18 @@ class SceneSigns:
         """One sentence where the method does not hold, None where it does."""
         if self.mover_share < 0.9:
             return (
-                f"Only {self.mover_share:.0%} of what changes between frames is around one moving thing: several things "
-                "move, or the background does; a scene with one mover does not hold here."
+                f"Only {self.mover_share:.0%} of what changes between frames is around one moving thing: several "
+                "things move, or the background does; a scene with one mover does not hold here."
             )
         if self.background_error > 0.25:
             return (
-                f"From one picture, background and mover are told apart with an error of {self.background_error:.0%} of "
-                "the mover: the background looks too much like it, or takes more scenes to learn."
+                f"From one picture, background and mover are told apart with an error of {self.background_error:.0%} "
+                "of the mover: the background looks too much like it, or takes more scenes to learn."
             )
         if self.displacement_error > 0.25:
             return (
-                f"Displacements are predicted with an error of {self.displacement_error:.0%} of them: where the mover is "
-                "and what is done does not say where it goes, as where it has a velocity or moves by itself."
+                f"Displacements are predicted with an error of {self.displacement_error:.0%} of them: where the mover "
+                "is and what is done does not say where it goes, as where it has a velocity or moves by itself."
             )
         return None
 
@@ -189,7 +189,7 @@ def _extent(told: _Told, rows: Tensor, generator: torch.Generator) -> float:
     reached = (share < 0.99 * share[:, -1:]).sum(1, keepdim=True).clamp(max=share.shape[1] - 1)
     covered = (away > told.contrast).flatten(1).sum(1).float()
     measured = distance.gather(1, order).gather(1, reached)[:, 0]
-    return torch.minimum(measured, 1.5 * covered.sqrt()).median().item() + 0.5
+    return torch.minimum(measured, 0.75 * covered.sqrt()).median().item() + 0.5
 
 
 def _optimise(parts: list[nn.Parameter], steps: int, rate: float, loss: Callable[[], Tensor]) -> None:

@@ -1,12 +1,12 @@
 """Rooms that training never saw, from images alone: scene and mover told apart, one model for all walls.
 
 `E2C/Rooms-v0` with 65 x 65 pixels: a wall and a door, drawn anew for each episode; start and goal are in different
-rooms, 200 steps, within 4 pixels. Random actions, 100 steps in each layout. A seed draws data, weights and its two lists
-of 100 layouts, one of them with two walls, which no training has. Four kinds of data: 100,000 transitions of 1,000
-layouts; 10,000 of 100; and two worlds where the method is not at home, each with 100,000 transitions and driven in the
-same world: a background of grey squares, drawn anew with each layout, and a second disc that goes its own way. The
-Navigator sees the true state. Tuning saw seed 100 and list 500 alone; seeds begin at 0, lists are drawn from the word
-"rooms".
+rooms, 200 steps, within 4 pixels. Random actions, 100 steps in each layout. A seed draws data, weights and its two
+lists of 100 layouts, one of them with two walls, which no training has. Four kinds of data: 100,000 transitions of
+1,000 layouts; 10,000 of 100; and two worlds where the method is not at home, each with 100,000 transitions and driven
+in the same world: a background of grey squares, drawn anew with each layout, and a second disc that goes its own way
+(not in the goal image). The Navigator sees the true state. Tuning saw seed 100 and list 500 alone; seeds begin at 0,
+lists are drawn from the word "rooms".
 
     python -m experiments.worlds.rooms          # 5 seeds: an hour
     python -m experiments.worlds.rooms --quick  # half a minute, to see it work; writes nothing
