@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from e2c_control.agents.free_energy import FreeEnergyAgent
     from e2c_control.agents.novelty import NoveltyCallback, NoveltyOptions, NoveltyReplayBuffer, NoveltyReward
     from e2c_control.agents.policy_gradient import LAX, RELAX, A2CBaseline
+    from e2c_control.agents.scene_agent import SceneAgent
     from e2c_control.agents.stable_worldmodel import EmbeddingCost, PlanningSolver
 
 _LATER = {
@@ -22,6 +23,7 @@ _LATER = {
     ),
     **dict.fromkeys(("EmbeddingCost", "PlanningSolver"), "e2c_control.agents.stable_worldmodel"),
     "FreeEnergyAgent": "e2c_control.agents.free_energy",
+    "SceneAgent": "e2c_control.agents.scene_agent",
 }
 """What is imported when it is asked for."""
 
@@ -41,6 +43,7 @@ __all__ = [
     "PlannedCuriosity",
     "PlanningOptions",
     "PlanningSolver",
+    "SceneAgent",
 ]
 
 

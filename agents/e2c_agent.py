@@ -344,7 +344,7 @@ class E2CAgent(EmbeddedAgent):
         """
         observations = self._checked(observation, "The observation")
         state = None if state is None else of_class("state", state, PlanState)
-        fresh = self._fresh(len(observations), None if state is None else len(state.steps), episode_start)
+        fresh = self.fresh(len(observations), None if state is None else len(state.steps), episode_start)
         if self._followed is not None:
             fresh = self._follow(self._followed, fresh, state is None)
         steps = np.where(fresh, 0, 0 if state is None else state.steps + 1).astype(np.int64)

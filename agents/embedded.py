@@ -365,7 +365,7 @@ class EmbeddedAgent:
         return images.reshape(-1, *shape)
 
     @staticmethod
-    def _fresh(count: int, before: int | None, episode_start: NDArray[np.generic] | None) -> NDArray[np.bool_]:
+    def fresh(count: int, before: int | None, episode_start: NDArray[np.generic] | None) -> NDArray[np.bool_]:
         """Return which of the environments (count,) begin an episode.
 
         Args:

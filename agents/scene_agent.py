@@ -62,7 +62,8 @@ class SceneAgent:
     out otherwise than expected, and where it came no nearer, is remembered for the rest of the episode.
 
         agent = SceneAgent.learnt(collect(make_vector_env("E2C/Rooms-v0", 20), "rooms", 20_000, 100))
-        agent.set_goal(image)
+        env = gymnasium.make("E2C/Rooms-v0")
+        agent.follow_goals(env)
 
     Args:
         scene: trained.
@@ -132,7 +133,7 @@ class SceneAgent:
             InputError: no goal is set, or the observation is of another shape or type than those learnt from.
         """
         frames = self._checked(observation, "The observation")
-        fresh = EmbeddedAgent._fresh(len(frames), None if state is None else len(state.places), episode_start)
+        fresh = EmbeddedAgent.fresh(len(frames), None if state is None else len(state.places), episode_start)
         if self._followed is not None:
             counted = self._followed.at_start()
             fresh = counted if state is not None and counted is not None else fresh

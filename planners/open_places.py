@@ -15,8 +15,8 @@ CLOSED = 100.0
 """Steps that a closed place costs: ways through one are taken where there is no other, and known by that."""
 SEED = 1.5
 """Pixels around a goal from which ways begin."""
-_ANGLES = np.linspace(0.0, np.pi, 64, endpoint=False)
-_NORMALS = np.stack((np.cos(_ANGLES), np.sin(_ANGLES)), axis=1)
+WIDTH = 1e-3
+"""Least width of what a step reaches, over the largest: across it, no step leads, or next to none."""
 _AROUND = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)])
 _NEIGHBOURS = _AROUND[(_AROUND != 0).any(1)]
 
@@ -25,9 +25,9 @@ _NEIGHBOURS = _AROUND[(_AROUND != 0).any(1)]
 class OpenPlaces:
     """The steps from all places in N pictures to a goal in each.
 
-    An action u in [-1, 1]^m adds G u to a place. What one step reaches is a zonotope, and the steps along an offset x
-    with nothing between are its gauge, max over directions v of v'x / sum_j |v'G_j|. Ways lead from a pixel to one of
-    its eight neighbours.
+    An action u in [-1, 1]^m adds G u to a place. What one step reaches is a zonotope, whose sides are along the columns
+    of G, and the steps along an offset x with nothing between are its gauge, max_v |v'x| / sum_j |v'G_j| over the
+    normals v of these sides. Ways lead from a pixel to one of its eight neighbours.
 
     Attributes:
         goals: (row, column) in pixels, (N, 2).
@@ -66,7 +66,11 @@ class OpenPlaces:
 
 def straight(offsets: Array, gain: Array) -> Array:
     """Return the steps (...) along offsets (..., 2) with nothing between, by a gain (2, m)."""
-    return np.asarray((np.abs(offsets @ _NORMALS.T) / np.abs(_NORMALS @ gain).sum(1)).max(-1))
+    normals = np.vstack((gain.T @ [[0.0, 1.0], [-1.0, 0.0]], np.eye(2)))
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    normals = np.divide(normals, length, where=length > 0, out=normals)  # an action without effect has no side
+    widths = np.abs(normals @ gain).sum(1)
+    return np.asarray((np.abs(offsets @ normals.T) / np.maximum(widths, WIDTH * widths.max())).max(-1))
 
 
 def _relaxed(steps: Array, closed: Array, lengths: Array) -> Array:

@@ -235,7 +235,7 @@ class PlannedCuriosity(EmbeddedAgent):
         """
         images = self._checked(observation, "The observation")
         state = None if state is None else of_class("state", state, CuriousState)
-        fresh = self._fresh(len(images), None if state is None else len(state.latents), episode_start)
+        fresh = self.fresh(len(images), None if state is None else len(state.latents), episode_start)
         latents = encode_means(self.embedding, images, finite=False)
         experience = self._from_nothing(latents, self._remembered if state is None else state.experience)
         if state is not None:

@@ -65,7 +65,7 @@ class Scene(nn.Module):
         self.seen, self.done = nn.Linear(patch, hidden), nn.Linear(config.action_dim, hidden, bias=False)
         self.outcome = nn.Sequential(nn.SiLU(), *mlp(hidden, (hidden, 3), nn.SiLU))
         self.room = mlp(patch, (hidden // 2, hidden // 2, 1), nn.SiLU)
-        self.gain = nn.Parameter(torch.zeros(2, config.action_dim))
+        self.gain = nn.Parameter(torch.eye(2, config.action_dim))
         self.register_buffer("scale", torch.ones(()))
         offsets = torch.arange(-config.reach, config.reach + 1.0)
         self.register_buffer("offsets", torch.cartesian_prod(offsets, offsets), persistent=False)

@@ -84,11 +84,14 @@ class SceneSigns:
 class _Told:
     """Episodes told apart: backgrounds (E, H, W, C), and of each frame the episode (F,) and place (F, 2)"""
 
-    frames: Tensor
+    data: Transitions
     backgrounds: Tensor
     episode: Tensor
     places: Tensor
-    contrast: float
+
+    def frames(self, rows: Tensor) -> Tensor:
+        """Return the frames (N, H, W, C) uint8 in rows (N,)."""
+        return torch.from_numpy(self.data.frames_at(rows.numpy()))
 
 
 @checked
@@ -124,11 +127,11 @@ def _learn(data: Transitions, training: SceneTraining, generator: torch.Generato
     rows, held_rows = rows[train], rows[torch.isin(told.episode[rows], torch.from_numpy(held_out))]
     shift = told.places[rows + 1] - told.places[rows]
     gain, moved = _free(shift, actions[rows])
-    extent = _extent(told, rows, generator)
+    extent = _extent(told, rows, SceneConfig.contrast, generator)
     limit = gain.abs().sum(1).max().item()
     scene = Scene(SceneConfig(shape, m, reach=int(np.ceil(limit + extent)), blank=int(np.ceil(2 * extent)) + 1))
     scene.gain.data.copy_(gain)
-    scene.get_buffer("scale").copy_(shift[moved].norm(dim=1).median())
+    scene.get_buffer("scale").copy_(_length(shift[moved]).median())
     _learn_background(scene, told, rows, training, generator)
     _learn_moves(scene, told, rows, actions[rows], shift, training, generator)
     _learn_room(scene, told, rows, training, generator)
@@ -145,19 +148,24 @@ def _tell(data: Transitions, scene: Scene) -> _Told:
         medians.append(np.partition(data.frames[rows], len(rows) // 2, axis=0)[len(rows) // 2])
     backgrounds = torch.from_numpy(np.stack(medians)).float() / 255
     episode = torch.from_numpy(np.repeat(np.arange(data.n_episodes), np.diff(data.episodes)))
-    frames = torch.from_numpy(np.array(data.frames))
-    places = torch.cat([scene.places(*part) for part in _parts(frames, backgrounds, episode)])
-    if places.isfinite().all(1).float().mean() < 0.5:
+    told = _Told(data, backgrounds, episode, torch.empty(0))
+    parts = _parts(torch.arange(len(episode)))
+    told.places = torch.cat([scene.places(told.frames(part), backgrounds[episode[part]]) for part in parts])
+    if told.places.isfinite().all(1).float().mean() < 0.5:
         raise InputError(
             f"{data.path} has no mover to be found: in most frames nothing differs from the median of their episode. "
             "Collect episodes in which something moves, or longer ones."
         )
-    return _Told(frames, backgrounds, episode, places, scene.config.contrast)
+    return told
 
 
-def _parts(frames: Tensor, backgrounds: Tensor, episode: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    for i in range(0, len(frames), ROWS_AT_ONCE):
-        yield frames[i : i + ROWS_AT_ONCE], backgrounds[episode[i : i + ROWS_AT_ONCE]]
+def _parts(rows: Tensor) -> Iterator[Tensor]:
+    for i in range(0, len(rows), ROWS_AT_ONCE):
+        yield rows[i : i + ROWS_AT_ONCE]
+
+
+def _length(vectors: Tensor) -> Tensor:
+    return (vectors**2).sum(1).sqrt()
 
 
 def _free(shift: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
@@ -167,7 +175,8 @@ def _free(shift: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
     """
     free, gain = torch.ones(len(shift), dtype=torch.bool), torch.zeros(2, actions.shape[1])
     for _ in range(10):
-        gain = torch.linalg.lstsq(actions[free], shift[free]).solution.T
+        solved = np.linalg.lstsq(actions[free].numpy(), shift[free].numpy(), rcond=None)[0]
+        gain = torch.from_numpy(np.ascontiguousarray(solved.T, np.float32))
         hoped = actions @ gain.T
         free = (shift * hoped).sum(1) > 0.5 * (hoped**2).sum(1)
     if not gain.abs().max() > 0.1 or not free.any():
@@ -175,19 +184,19 @@ def _free(shift: Tensor, actions: Tensor) -> tuple[Tensor, Tensor]:
     return gain, free
 
 
-def _extent(told: _Told, rows: Tensor, generator: torch.Generator) -> float:
+def _extent(told: _Told, rows: Tensor, contrast: float, generator: torch.Generator) -> float:
     """Return the pixels from the mover's centre to its edge: those of 99 % of it in the median frame.
 
     No more than a compact thing has that covers as many pixels, or several things would pass for one.
     """
     some = rows[torch.randint(len(rows), (200,), generator=generator)]
-    away = (told.frames[some].float() / 255 - told.backgrounds[told.episode[some]]).abs().sum(3)
+    away = (told.frames(some).float() / 255 - told.backgrounds[told.episode[some]]).abs().sum(3)
     middles = torch.cartesian_prod(*(torch.arange(side) + 0.5 for side in away.shape[1:]))
     distance = (middles - told.places[some, None]).abs().amax(2)
     order = distance.argsort(1)
     share = away.flatten(1).gather(1, order).cumsum(1)
     reached = (share < 0.99 * share[:, -1:]).sum(1, keepdim=True).clamp(max=share.shape[1] - 1)
-    covered = (away > told.contrast).flatten(1).sum(1).float()
+    covered = (away > contrast).flatten(1).sum(1).float()
     measured = distance.gather(1, order).gather(1, reached)[:, 0]
     return torch.minimum(measured, 0.75 * covered.sqrt()).median().item() + 0.5
 
@@ -224,7 +233,7 @@ def _learn_background(
         corner = torch.minimum(corner, torch.tensor([height - side, width - side]))
         row, column = corner[:, :1] + window, corner[:, 1:] + window
         index = (torch.arange(len(some))[:, None, None], slice(None), row[:, :, None], column[:, None, :])
-        seen = scene.framed(told.frames[some])[index].permute(0, 3, 1, 2)
+        seen = scene.framed(told.frames(some))[index].permute(0, 3, 1, 2)
         truth = scene.framed(255 * told.backgrounds[told.episode[some]])[index].permute(0, 3, 1, 2)
         truth = truth[:, :-1, margin:-margin, margin:-margin]
         return ((scene.paint(seen)[0] - truth) ** 2).mean()
@@ -244,9 +253,9 @@ def _learn_moves(
     """Let the patch around a place say by what chance an action moves from it, and where to if it does."""
     with torch.no_grad():
         patches = _patches(scene, told, rows)
-    size = (actions @ scene.gain.data.T).norm(dim=1)
+    size = _length(actions @ scene.gain.data.T)
     tells = size > MOVED * size.max()
-    moved = shift.norm(dim=1) > MOVED * size
+    moved = _length(shift) > MOVED * size
     parts = [scene.gain, *scene.seen.parameters(), *scene.done.parameters(), *scene.outcome.parameters()]
     last = last_linear(scene.outcome)
     nn.init.zeros_(last.weight)
@@ -266,7 +275,7 @@ def _learn_moves(
 def _patches(scene: Scene, told: _Told, rows: Tensor) -> Tensor:
     """Return the patches (R, patch) around the places of frames."""
     return torch.cat([
-        scene.patches(told.backgrounds[told.episode[part]], told.places[part]) for part in rows.split(ROWS_AT_ONCE)
+        scene.patches(told.backgrounds[told.episode[part]], told.places[part]) for part in _parts(rows)
     ])  # fmt: skip
 
 
@@ -288,7 +297,7 @@ def _learn_room(scene: Scene, told: _Told, rows: Tensor, training: SceneTraining
 @torch.no_grad()
 def _signs(scene: Scene, told: _Told, rows: Tensor, actions: Tensor, extent: float) -> SceneSigns:
     rows = rows[torch.linspace(0, len(rows) - 1, min(500, len(rows))).round().long()]
-    before, after = told.frames[rows].float() / 255, told.frames[rows + 1].float() / 255
+    before, after = told.frames(rows).float() / 255, told.frames(rows + 1).float() / 255
     changed = (after - before).abs().sum(3)
     middles = torch.stack(torch.meshgrid(*(torch.arange(s) + 0.5 for s in changed.shape[1:]), indexing="ij"), dim=2)
     near = torch.zeros_like(changed, dtype=torch.bool)
@@ -296,9 +305,9 @@ def _signs(scene: Scene, told: _Told, rows: Tensor, actions: Tensor, extent: flo
         near |= (middles - places[:, None, None]).abs().amax(3) <= extent + 1
     share = (changed * near).sum() / changed.sum().clamp(min=1e-9)
     truth = told.backgrounds[told.episode[rows]]
-    painted = scene.backgrounds(told.frames[rows])
+    painted = scene.backgrounds(told.frames(rows))
     residue = (painted - truth).abs().sum() / (before - truth).abs().sum().clamp(min=1e-9)
-    apart = (scene.places(told.frames[rows], painted) - told.places[rows]).norm(dim=1).nan_to_num(torch.inf)
+    apart = _length(scene.places(told.frames(rows), painted) - told.places[rows]).nan_to_num(torch.inf)
     odds, hoped = scene.moves(scene.patches(truth, told.places[rows]), actions[rows])
     shift = told.places[rows + 1] - told.places[rows]
     error = torch.where(odds[:, None] > 0, hoped, 0.0) - shift
