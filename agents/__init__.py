@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from e2c_control.agents.policy_gradient import LAX, RELAX, A2CBaseline
     from e2c_control.agents.scene_agent import SceneAgent
     from e2c_control.agents.stable_worldmodel import EmbeddingCost, PlanningSolver
+    from e2c_control.training.scene import SceneTraining
 
 _LATER = {
     **dict.fromkeys(("CuriosityOptions", "PlannedCuriosity"), "e2c_control.agents.curiosity"),
@@ -24,6 +25,7 @@ _LATER = {
     **dict.fromkeys(("EmbeddingCost", "PlanningSolver"), "e2c_control.agents.stable_worldmodel"),
     "FreeEnergyAgent": "e2c_control.agents.free_energy",
     "SceneAgent": "e2c_control.agents.scene_agent",
+    "SceneTraining": "e2c_control.training.scene",
 }
 """What is imported when it is asked for."""
 
@@ -44,6 +46,7 @@ __all__ = [
     "PlanningOptions",
     "PlanningSolver",
     "SceneAgent",
+    "SceneTraining",
 ]
 
 

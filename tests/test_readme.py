@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from e2c_control import Recipe, make_recipe
-from e2c_control.agents import E2CAgent, FreeEnergyAgent, PlannedCuriosity
+from e2c_control import Recipe, Transitions, make_recipe
+from e2c_control.agents import E2CAgent, FreeEnergyAgent, PlannedCuriosity, SceneTraining
 from e2c_control.cli import parse
+from e2c_control.models.scene import Scene
+from e2c_control.training.scene import SceneSigns, learn_scene
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.skipif(not (ROOT / "README.md").is_file(), reason="needs the repository")
@@ -98,6 +100,10 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
             observation, *_ = vec_env.step(action)
         return 0.0, 0.0
 
+    def scene_tiny(data: Transitions, seed: int, training: None) -> tuple[Scene, SceneSigns]:
+        return learn_scene(data, seed, SceneTraining(background_steps=300, move_steps=300, room_steps=100))
+
+    monkeypatch.setattr("e2c_control.agents.scene_agent.learn_scene", scene_tiny)
     monkeypatch.setattr(E2CAgent, "__init__", begin_tiny)
     monkeypatch.setattr(E2CAgent, "learn", learn_tiny)
     monkeypatch.setattr(FreeEnergyAgent, "learn", explore_tiny)

@@ -144,7 +144,7 @@ def _tell(data: Transitions, scene: Scene) -> _Told:
     first, last = data.episodes[:-1], data.episodes[1:] - 1
     medians = list[NDArray[np.uint8]]()
     for start, end in zip(first.tolist(), last.tolist(), strict=True):
-        rows = np.unique(np.linspace(start, end, SHOWN).round().astype(np.int64))
+        rows = np.unique(np.rint(np.linspace(float(start), float(end), SHOWN)).astype(np.int64))
         medians.append(np.partition(data.frames[rows], len(rows) // 2, axis=0)[len(rows) // 2])
     backgrounds = torch.from_numpy(np.stack(medians)).float() / 255
     episode = torch.from_numpy(np.repeat(np.arange(data.n_episodes), np.diff(data.episodes)))

@@ -29,15 +29,14 @@ from gymnasium.vector import VectorEnv, VectorObservationWrapper
 from numpy.typing import NDArray
 
 from e2c_control import Transitions, collect, make_task
-from e2c_control.agents.scene_agent import SceneAgent
+from e2c_control.agents import SceneAgent, SceneTraining
 from e2c_control.envs import Problem, Task
 from e2c_control.envs.maze import Maze, Rooms
 from e2c_control.envs.reference import reference_scores
-from e2c_control.envs.system import FloatArray, Frames
 from e2c_control.envs.vector_env import TaskVectorEnv
-from e2c_control.training.scene import SceneTraining
 from experiments.runner import Experiment, Row
 
+FloatArray, Frames = NDArray[np.float64], NDArray[np.uint8]
 SIZE, EPISODE, SIDE_BY_SIDE, PROBLEMS = 65, 100, 20, 100
 WORLDS = {"rooms": 100_000, "few": 10_000, "textured": 100_000, "two movers": 100_000}
 """Kinds of data, and how many transitions of each."""
