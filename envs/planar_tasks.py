@@ -10,7 +10,7 @@ from e2c_control.envs.planar import GOAL_RADIUS, PROTOCOL_OBSTACLES, SIZE, Plana
 from e2c_control.envs.scene import Point
 from e2c_control.envs.system import FloatArray
 from e2c_control.envs.task import Controller, Task
-from e2c_control.fields import Seed, checked
+from e2c_control.fields import NotNegative, Seed, checked
 
 WALLS = ((0, 13, 25, 17), (15, 25, 40, 29))
 OBSTACLES_AMONG_WALLS = ((14.5, 6.5), (31.5, 7.5), (33.5, 20.5), (11.5, 20.5), (8.5, 33.5), (24.5, 34.5))
@@ -79,7 +79,7 @@ def drawn_obstacles(seed: int, kept_free: FloatArray) -> tuple[Point, ...]:
 
 
 @checked
-def planar(*, noise: float = 0.0, max_step: float = 3.0, layout_seed: Seed | None = None) -> Task:
+def planar(*, noise: NotNegative = 0.0, max_step: float = 3.0, layout_seed: Seed | None = None) -> Task:
     """E2C/Planar-v0: drive a small square past six obstacles to a corner.
 
     The planar world of Embed to Control (Watter et al., NIPS 2015), with the constants of the later comparisons (PCC,

@@ -90,13 +90,16 @@ MORE: dict[str, dict[str, Any]] = {
     "goal": dict.fromkeys(task_ids(), Refused(99, "goal")),
     "max_step": {
         task: [Row("frames", 2.0), Refused(0.0, "max_step")]
-        for task in (PLANAR, "E2C/PlanarWalls-v0", "E2C/Rooms-v0", "E2C/UMaze-v0")
+        for task in (
+            PLANAR,
+            *(f"E2C/{name}-v0" for name in ("PlanarWalls", "Rooms", "UMaze", "CoastingWalls", "TwoDiscs")),
+        )
     }
     # Its first episode starts beside a wall, which the noise pushes it away from.
     | {"E2C/MediumMaze-v0": [Row("frames", 2.0, beside={"noise": 2.0}), Refused(4.0, "max_step")]},
     "size": {"E2C/Rooms-v0": [Row("shape", 65), Refused(39, "size"), Refused(40.5, "size")]},
     "walls": {"E2C/Rooms-v0": [Row("frames", 2), Refused(3, "walls")]},
-    "layout_seed": {"E2C/Rooms-v0": [Row("frames", 3), Refused(-1, "layout_seed")]},
+    "layout_seed": {key: [Row("frames", 3), Refused(-1, "layout_seed")] for key in (PLANAR, "E2C/Rooms-v0")},
 }
 
 

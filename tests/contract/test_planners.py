@@ -204,6 +204,7 @@ PLANNING: dict[str, Any] = {
     "rate_weight": Row("plan", 5.0),
     "delay": [Row("plan", 2), Refused(1, "delay", {"planner": "roadmap"})],
     "action_repeat": Row("plan", 2),
+    "ways": [Row("refused", "cost", beside={"planner": "cem"}), Refused("terminal", "without slopes")],
     "goal_cost": [Row("plan", Near, beside={"planner": "cem"}), Refused("quadratik", "no cost 'quadratik'")],
     "frame_filter": Row("plan", FrameFilter((1.0, 1.0), (0.1, 0.1))),
     "episode_steps": Row("plan", 2),

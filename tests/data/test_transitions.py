@@ -183,7 +183,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"actions": [[1.0], [1.0, 2.0]]}, "no array"),
     ({"actions": None}, "actions are object"),
     ({"actions": np.full((2, 4, 2), np.nan)}, "finite"),
-    ({"actions": np.full((2, 4, 2), 3)}, "reach 3: divide them"),
+    ({"actions": np.full((2, 4, 2), 3)}, "reach 3: scale them to"),
     ({"actions": torch.zeros(2, 4, 2, requires_grad=True)}, "no array"),
     ({"frames": np.zeros((2, 4, 2, 3, 1))}, r"frames are float64 of shape \(2, 4, 2, 3, 1\)"),
     ({"frames": np.zeros((2, 4, 2, 3, 1), np.int64)}, "frames are int64"),
