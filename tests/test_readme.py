@@ -4,7 +4,6 @@ import json
 import re
 import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -112,11 +111,14 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stable_baselines3.common.evaluation.evaluate_policy", evaluate_tiny)
 
 
+def marked(block: str) -> Any:
+    """Return the block as a parameter: what needs stable-worldmodel runs where that is installed."""
+    return pytest.param(block, marks=[pytest.mark.peer] if "import stable_worldmodel" in block else [])
+
+
 @pytest.mark.usefixtures("tiny")
-@pytest.mark.parametrize("block", blocks("python").values(), ids=blocks("python"))
+@pytest.mark.parametrize("block", list(map(marked, blocks("python").values())), ids=blocks("python"))
 def test_python_blocks_run(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if "import stable_worldmodel" in block and find_spec("stable_worldmodel") is None:
-        pytest.skip("stable-worldmodel is not installed")
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.chdir(tmp_path)

@@ -1,7 +1,6 @@
-"""Both loops reach the same: by a sketch of stable-worldmodel, and by its own classes where it is installed."""
+"""Both loops reach the same: by a sketch of stable-worldmodel, and by its own classes (`pytest -m peer`)."""
 
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,6 @@ ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.skipif(
     not (ROOT / "experiments").is_dir(), reason="the experiments are part of a checkout, not of the installed package"
-)
-installed = pytest.mark.skipif(
-    find_spec("stable_worldmodel") is None, reason="needs the environment that experiments/worlds/two_room.py describes"
 )
 PROBLEMS = np.array([[[40.0, 60], [75, 90]], [[60, 49], [160, 60]], [[30, 180], [30, 60]], [[190, 60], [140, 190]],
                      [[30, 190], [190, 190]]])  # fmt: skip
@@ -89,7 +85,7 @@ def test_what_differs_is_counted(adapter: Any) -> None:
     assert found == {f"{p}, {n}": 2 * (p == "ilqr") for p in adapter.OURS for n in adapter.LISTS}
 
 
-@installed
+@pytest.mark.peer
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("planner", ["roadmap", "ilqr"])
 def test_both_loops_end_at_the_same_places_of_the_true_world(adapter: Any, tmp_path: Path, planner: str) -> None:
@@ -100,7 +96,7 @@ def test_both_loops_end_at_the_same_places_of_the_true_world(adapter: Any, tmp_p
     np.testing.assert_allclose(places[missed], ends, atol=1e-3)
 
 
-@installed
+@pytest.mark.peer
 @pytest.mark.parametrize("name", SOLVERS)
 def test_their_solvers_lower_the_cost(adapter: Any, embedding: Any, name: str) -> None:
     package = adapter.two_room.imported("stable_worldmodel")
@@ -119,7 +115,7 @@ def test_their_solvers_lower_the_cost(adapter: Any, embedding: Any, name: str) -
     assert (after < before).all()
 
 
-@installed
+@pytest.mark.peer
 def test_our_solver_is_one_of_theirs(adapter: Any, embedding: Any) -> None:
     package = adapter.two_room.imported("stable_worldmodel")
     solver = PlanningSolver(E2CAgent.from_embedding(embedding))
