@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,10 @@ from e2c_control.cli import main
 
 # A little of the default recipe: it crosses the border of phases, and learns nothing.
 TRAINING = ("--steps-scale", 0.04, "--log-every", 4, "--measure-every", 30, "--checkpoint-every", 10)
+
+# What a shell runs in the background begins with Ctrl-C ignored, and hands that on to what it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
