@@ -18,7 +18,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from e2c_control.agents.callbacks import Callback
 from e2c_control.agents.embedded import Device, EmbeddedAgent
 from e2c_control.agents.filtering import FrameFilter
-from e2c_control.agents.goals import EpisodeGoals, GoalEnv
+from e2c_control.agents.goals import EpisodeGoals, GoalEnv, check_goals, starting
 from e2c_control.agents.learning import LearningOptions
 from e2c_control.agents.planning import PlanningOptions, model_of
 from e2c_control.agents.randomness import later_seed
@@ -344,7 +344,7 @@ class E2CAgent(EmbeddedAgent):
         """
         observations = self._checked(observation, "The observation")
         state = None if state is None else of_class("state", state, PlanState)
-        fresh = self.fresh(len(observations), None if state is None else len(state.steps), episode_start)
+        fresh = starting(len(observations), None if state is None else len(state.steps), episode_start)
         if self._followed is not None:
             fresh = self._follow(self._followed, fresh, state is None)
         steps = np.where(fresh, 0, 0 if state is None else state.steps + 1).astype(np.int64)
@@ -424,18 +424,14 @@ class E2CAgent(EmbeddedAgent):
         return Belief(mean, np.where(fresh[:, None, None], seen.covariance, fused.covariance))
 
     def _controller(self, count: int) -> MPC:
-        if self._mpc is None or self._goal_images is None:
-            if self._followed_before_saving:
-                raise InputError(
-                    "The agent followed the goals of its environments, which are not saved with it: call "
-                    "follow_goals(env) or set_goal(image) before predict."
-                )
-            raise InputError("The agent has no goal: call set_goal(image) before predict.")
-        if len(self._goal_images) in (1, count):
-            return self._mpc
-        raise InputError(
-            f"There are {len(self._goal_images)} goals and {count} observations: set one goal, or one for each."
-        )
+        if self._goal_images is None and self._followed_before_saving:
+            raise InputError(
+                "The agent followed the goals of its environments, which are not saved with it: call "
+                "follow_goals(env) or set_goal(image) before predict."
+            )
+        check_goals(self._goal_images, count)
+        assert self._mpc is not None  # made with the goals
+        return self._mpc
 
     def _own_state(self) -> State:
         follows = self._followed is not None or (self._followed_before_saving and self._goal_images is None)

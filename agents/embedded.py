@@ -363,24 +363,3 @@ class EmbeddedAgent:
         if images.size == 0:
             raise InputError(f"{what} has no images: give at least one.")
         return images.reshape(-1, *shape)
-
-    @staticmethod
-    def fresh(count: int, before: int | None, episode_start: NDArray[np.generic] | None) -> NDArray[np.bool_]:
-        """Return which of the environments (count,) begin an episode.
-
-        Args:
-            count: observations.
-            before: environments that the given state is of, or none without a state: then all begin.
-            episode_start: what was given.
-
-        Raises:
-            InputError: they are of other numbers of environments.
-        """
-        started = np.zeros(count, np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_)
-        if started.shape != (count,):
-            raise InputError(f"episode_start has shape {started.shape}: give one for each of {count} observations.")
-        if before not in (None, count):
-            raise InputError(
-                f"The state is of {before} environments, but there are {count} observations: pass none at first."
-            )
-        return started if before is not None else np.ones(count, np.bool_)

@@ -1,4 +1,4 @@
-"""The goals of environments that draw one for every episode, as the agent would see them."""
+"""Which episodes begin, and to what goals: given to an agent, or drawn by its environments for every episode."""
 
 from __future__ import annotations
 
@@ -16,6 +16,40 @@ from e2c_control.errors import InputError
 GOAL, ELAPSED = "goal_observation", "elapsed_steps"
 
 GoalEnv = AnyEnv | Vectors | VecEnv
+
+
+def starting(count: int, before: int | None, episode_start: NDArray[np.generic] | None) -> NDArray[np.bool_]:
+    """Return which of the environments (count,) begin an episode.
+
+    Args:
+        count: observations.
+        before: environments that the given state is of, or none without a state: then all begin.
+        episode_start: what was given.
+
+    Raises:
+        InputError: they are of other numbers of environments.
+    """
+    started = np.zeros(count, np.bool_) if episode_start is None else np.asarray(episode_start, np.bool_)
+    if started.shape != (count,):
+        raise InputError(f"episode_start has shape {started.shape}: give one for each of {count} observations.")
+    if before not in (None, count):
+        raise InputError(
+            f"The state is of {before} environments, but there are {count} observations: pass none at first."
+        )
+    return started if before is not None else np.ones(count, np.bool_)
+
+
+def check_goals(goals: NDArray[np.uint8] | None, count: int) -> NDArray[np.uint8]:
+    """Return the goals, once there is one for all of the observations (count,), or one for each.
+
+    Raises:
+        InputError: there is none, or another number.
+    """
+    if goals is None:
+        raise InputError("The agent has no goal: call set_goal(image) before predict.")
+    if len(goals) not in (1, count):
+        raise InputError(f"There are {len(goals)} goals and {count} observations: set one goal, or one for each.")
+    return goals
 
 
 class EpisodeGoals:

@@ -13,8 +13,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from e2c_control.agents.embedded import EmbeddedAgent
-from e2c_control.agents.goals import EpisodeGoals, GoalEnv
+from e2c_control.agents.goals import EpisodeGoals, GoalEnv, check_goals, starting
 from e2c_control.data.transitions import Transitions
 from e2c_control.errors import InputError, InputWarning
 from e2c_control.fields import ListSeed, checked
@@ -133,7 +132,7 @@ class SceneAgent:
             InputError: no goal is set, or the observation is of another shape or type than those learnt from.
         """
         frames = self._checked(observation, "The observation")
-        fresh = EmbeddedAgent.fresh(len(frames), None if state is None else len(state.places), episode_start)
+        fresh = starting(len(frames), None if state is None else len(state.places), episode_start)
         if self._followed is not None:
             counted = self._followed.at_start()
             fresh = counted if state is not None and counted is not None else fresh
@@ -180,13 +179,8 @@ class SceneAgent:
         """Return backgrounds and ways of all episodes, those that begin with new ones."""
         if state is not None and not fresh.any():
             return state.backgrounds, state.ways
-        if self._goals is None:
-            raise InputError("The agent has no goal: call set_goal(image) before predict.")
-        if len(self._goals) not in (1, len(frames)):
-            raise InputError(
-                f"There are {len(self._goals)} goals and {len(frames)} observations: set one goal, or one for each."
-            )
-        goals = torch.from_numpy(np.broadcast_to(self._goals, frames.shape)[fresh].copy())
+        given = check_goals(self._goals, len(frames))
+        goals = torch.from_numpy(np.broadcast_to(given, frames.shape)[fresh].copy())
         # Start and goal are two pictures of one scene: what the mover covers in the one shows in the other.
         painted = self.scene.backgrounds(torch.from_numpy(frames[fresh]), goals)
         found = self.scene.places(goals, painted)

@@ -16,6 +16,7 @@ from e2c_control.agents.curiosity.experience import STEP, Experience
 from e2c_control.agents.curiosity.options import CuriosityOptions
 from e2c_control.agents.curiosity.seeking import LatentNovelty, Sought
 from e2c_control.agents.embedded import Device, EmbeddedAgent
+from e2c_control.agents.goals import starting
 from e2c_control.agents.randomness import later_seed
 from e2c_control.data import Transitions
 from e2c_control.data.source import EnvLike
@@ -235,7 +236,7 @@ class PlannedCuriosity(EmbeddedAgent):
         """
         images = self._checked(observation, "The observation")
         state = None if state is None else of_class("state", state, CuriousState)
-        fresh = self.fresh(len(images), None if state is None else len(state.latents), episode_start)
+        fresh = starting(len(images), None if state is None else len(state.latents), episode_start)
         latents = encode_means(self.embedding, images, finite=False)
         experience = self._from_nothing(latents, self._remembered if state is None else state.experience)
         if state is not None:
