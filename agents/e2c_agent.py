@@ -30,6 +30,7 @@ from e2c_control.data.source import EnvLike, EnvSource
 from e2c_control.errors import InputError, InputWarning, of_class
 from e2c_control.fields import Count, FrameStack, ListSeed, checked
 from e2c_control.models.embedding import Embedding
+from e2c_control.models.reachability import PassageDynamics
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.objectives.recipes import Make
 from e2c_control.planners import MPC, Belief, Dynamics, Memory, Plan, RaisedCost, Remembering, RoadmapCost
@@ -87,6 +88,7 @@ def _remember(
     Where an image stands for several places, the prediction takes the place of what was seen.
     """
     empty, graph = Memory.empty(places.shape[1], model.control_dim), cost.landmarks
+    usual = model.deviation if isinstance(model, PassageDynamics) else 0.0
     if state is None or state.memories is None:
         return places, (empty,) * len(places)
     plan, hidden = state.plan, graph.aliased[graph.cells(places)] & ~fresh
@@ -99,7 +101,7 @@ def _remember(
         _, hoped = Remembering(model, memory, graph.scale).moves(before[None], control[None])
         heights = memory.raised(np.stack((before, places[n])), graph.scale)
         memory = memory.nearer(before, float(to_go[n] + heights[0]), float(left[n] + heights[1]))
-        memories[n] = memory.after(before, control, hoped[0], places[n], graph.scale)
+        memories[n] = memory.after(before, control, hoped[0], places[n], graph.scale, usual)
     return np.where(hidden[:, None], plan.states[:, 1], places), tuple(memories)
 
 

@@ -114,7 +114,11 @@ class Passage(nn.Module):
 
 
 class PassageDynamics:
-    """A passage model for planners: `HurdleDynamics` over places, in float64 NumPy."""
+    """A passage model for planners: `HurdleDynamics` over places, in float64 NumPy.
+
+    Attributes:
+        deviation: root mean square of how far a move ends from where it was to lead.
+    """
 
     def __init__(self, passage: Passage) -> None:
         self._move, self._chance = (
@@ -124,6 +128,7 @@ class PassageDynamics:
             passage.get_buffer(name).double().cpu().numpy().copy() for name in ("centre", "spread")
         )
         self.state_dim, self.control_dim = passage.dim, passage.action_dim
+        self.deviation = float(passage.log_deviation.detach().double().exp().square().sum().sqrt())
 
     def moves(self, states: Array, controls: Array) -> tuple[Array, Array]:
         """Return the chances (b,) that places (b, d) change under actions (b, m), and where to if they do (b, d)."""

@@ -60,9 +60,11 @@ def test_planners_see_the_model_that_was_trained_and_its_derivatives() -> None:
     with torch.no_grad():
         inputs = torch.from_numpy(np.concatenate((states, controls), axis=1)).float()
         passage.chance[-1].bias -= passage(inputs[:, :3], inputs[:, 3:])[0].median()  # type: ignore[operator]
+        passage.log_deviation.fill_(float(np.log(0.2)))
     model = PassageDynamics(passage)
     log_odds, displacements = passage(torch.from_numpy(states).float(), torch.from_numpy(controls).float())
     assert isinstance(model, HurdleDynamics)
+    assert model.deviation == pytest.approx(3**0.5 * 0.2)  # of a distance in three dimensions
     chance, landings = model.moves(states, controls)
     np.testing.assert_allclose(chance, log_odds.sigmoid().detach().numpy(), atol=1e-6)
     np.testing.assert_allclose(landings, states + displacements.detach().numpy(), atol=1e-5)
