@@ -176,8 +176,7 @@ class EmbeddedAgent:
             "log_signature": sign(self._kept["tensorboard_log"]),
         }
         if (gathered := self._gathered) is not None:
-            arrays = {name: getattr(gathered, name) for name in ("frames", "actions", "episodes", "states")}
-            own = {**own, "gathered": {name: torch.from_numpy(a) for name, a in arrays.items() if a is not None}}
+            own = {**own, "gathered": {name: torch.from_numpy(array) for name, array in gathered.arrays.items()}}
             meta["card"] = gathered.card
         save(path, State({**tensors, **own}, meta), self.kind)
 

@@ -106,7 +106,8 @@ def joined(path: Path, before: Shard, new: Transitions, seed: int) -> Transition
     """Write the dataset of what was gathered before and of a new one, which goes."""
     shard = Shard.read(new.path)
     # What is known may have been gathered by an earlier version.
-    everything = join_shards(path, [replace(before, card=shard.card), shard], seed=seed, overwrite=True)
+    before = replace(before, card=shard.card.as_far_as(before.card))
+    everything = join_shards(path, [before, shard], seed=seed, overwrite=True)
     rmtree(new.path)
     return everything
 
@@ -124,18 +125,8 @@ def place_of(gathered: Shard | None, folder: Path) -> Path:
 
 def shard_from(tensors: Mapping[str, torch.Tensor], card: Any) -> Shard:
     """Return what a saved agent gathered, of its tensors and the JSON of its card; ValueError if they do not fit."""
-    arrays: Any = {"states": None} | {name: tensor.numpy() for name, tensor in tensors.items()}
+    arrays: Any = {name: tensor.numpy() for name, tensor in tensors.items()}
     shard = Shard(from_json(DatasetCard, card), **arrays)
-    _check_shapes(shard)
-    return shard
-
-
-def _check_shapes(shard: Shard) -> None:
-    """Raise ValueError unless the arrays are those that the card describes."""
-    count, card = len(shard.frames), shard.card
-    states = None if shard.states is None else shard.states.shape
-    found = (shard.frames.shape, shard.actions.shape, states)
-    wanted = ((count, *card.frame_shape), (count, card.action_dim), card.state_dim and (count, card.state_dim))
-    ends = shard.episodes
-    if found != wanted or ends.ndim != 1 or ends[0] != 0 or ends[-1] != count or np.any(np.diff(ends) < 1):
+    if not shard.fits():
         raise ValueError("what it gathered does not fit its card")
+    return shard

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
 from e2c_control.agents.spaces import spaces_of
+from e2c_control.data.card import STOPPED, TERMINATED, TRUNCATED
 from e2c_control.data.collect import warn_of_stillness
 from e2c_control.data.controls import check_unit_actions
 from e2c_control.data.foreign import as_vector
+from e2c_control.data.stepper import paid_rewards
 from e2c_control.data.writer import TransitionsWriter
 
 STILL = 1_000
@@ -19,7 +21,7 @@ STILL = 1_000
 
 
 class Recorder(VecEnvWrapper):
-    """Writes the episodes of image environments as single frames, actions and, where `info` tells them, true states.
+    """Writes the episodes of image environments as single frames, actions, rewards and, where told, true states.
 
     Stands below all that changes what environments show or pay. A stacked observation's newest frame is kept; where an
     episode ends, that of the terminal observation, not of the reset that follows.
@@ -40,6 +42,7 @@ class Recorder(VecEnvWrapper):
         self._channels, self._keeps_states = channels, keeps_states
         self._frames: list[list[NDArray[np.uint8]]] = [[] for _ in range(self.num_envs)]
         self._actions: list[list[NDArray[np.float32]]] = [[] for _ in range(self.num_envs)]
+        self._rewards: list[list[np.float32]] = [[] for _ in range(self.num_envs)]
         self._states: list[list[NDArray[np.float64]]] = [[] for _ in range(self.num_envs)]
         self._taken = np.zeros((self.num_envs, size), np.float32)
 
@@ -63,11 +66,13 @@ class Recorder(VecEnvWrapper):
 
     def step_wait(self) -> Any:
         observations, rewards, dones, infos = cast(Any, self.venv.step_wait())
+        paid = paid_rewards("The environment", rewards)
         for i, info in enumerate(infos):
             self._actions[i].append(self._taken[i])
+            self._rewards[i].append(paid[i])
             self._see(i, info["terminal_observation"] if dones[i] else observations[i], info)
             if dones[i]:
-                self._write(i)
+                self._write(i, TRUNCATED if info.get("TimeLimit.truncated") else TERMINATED)
                 self._begin(i, observations[i])
         self.transitions += self.num_envs
         if self.transitions >= STILL:
@@ -105,13 +110,20 @@ class Recorder(VecEnvWrapper):
             if self._writer is not None:
                 self._writer.drop_states()
 
-    def _write(self, i: int) -> None:
+    def _write(self, i: int, ending: int = STOPPED) -> None:
         # An interruption may have come between an action and what was seen after it.
         seen = min(len(self._frames[i]), len(self._states[i])) if self._keeps_states else len(self._frames[i])
-        steps = min(len(self._actions[i]), seen - 1)
+        steps = min(len(self._actions[i]), len(self._rewards[i]), seen - 1)
         if steps > 0 and self._writer is not None:
             actions = np.stack([*self._actions[i][:steps], np.zeros_like(self._taken[i])])
+            rewards = np.array([*self._rewards[i][:steps], 0], np.float32) if self._writer.card.rewards else None
             states = np.stack(self._states[i][: steps + 1])[None] if self._keeps_states else None
-            self._writer.append(np.stack(self._frames[i][: steps + 1])[None], actions[None], states)
-        for kept in (self._frames[i], self._actions[i], self._states[i]):
+            self._writer.append(
+                np.stack(self._frames[i][: steps + 1])[None],
+                actions[None],
+                states,
+                rewards=None if rewards is None else rewards[None],
+                endings=None if rewards is None else [ending],
+            )
+        for kept in (self._frames[i], self._actions[i], self._rewards[i], self._states[i]):
             kept.clear()

@@ -9,7 +9,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from e2c_control.data.card import DatasetCard
+from e2c_control.data.card import STOPPED, DatasetCard
 from e2c_control.data.controls import check_unit_actions, is_box, single_spaces
 from e2c_control.data.foreign import Vectors
 from e2c_control.data.policy import Policy
@@ -110,6 +110,7 @@ def collect_into(
         state_dim=None if states is None else states.shape[1],
         frame_stack=frame_stack or own_frame_stack(vector_env),
         seed=seed,
+        rewards=True,
     )
     request = {"n_envs": vector_env.num_envs, "episode_length": episode_length, "starts": starts}
     card = growing.describe(card, request, expected_frames=transitions + -(-transitions // episode_length))
@@ -166,19 +167,24 @@ class _Episodes:
         self._frames = np.empty((*rows, *card.frame_shape), np.uint8)
         self._actions = np.zeros((*rows, card.action_dim), np.float32)
         self._states = None if card.state_dim is None else np.zeros((*rows, card.state_dim))
+        self._rewards = np.zeros(rows, np.float32) if card.rewards else None
+        self._endings = np.full(n_envs, STOPPED, np.uint8)
 
     def begin(self, mask: Mask, frames: NDArray[np.uint8], states: NDArray[np.float64] | None) -> None:
         """Begin an episode of the environments in ``mask`` at these frames."""
-        self.lengths[mask] = 0
+        self.lengths[mask], self._endings[mask] = 0, STOPPED
         self._frames[mask, 0] = frames[mask]
         if (kept := self._kept_states(states)) is not None and states is not None:
             kept[mask, 0] = states[mask]
 
     def extend(self, mask: Mask, actions: NDArray[np.float32], step: Step) -> None:
-        """Add the actions that the environments in ``mask`` took, and the frames of ``step`` that they came to."""
+        """Add the actions that the environments in ``mask`` took, and what ``step`` paid and showed for them."""
         env, row = np.flatnonzero(mask), self.lengths[mask]
         self._actions[env, row] = actions[env]
         self._frames[env, row + 1] = step.frames[env]
+        if self._rewards is not None:
+            self._rewards[env, row] = step.rewards[env]
+            self._endings[env] = step.endings[env]
         if (kept := self._kept_states(step.states)) is not None and step.states is not None:
             kept[env, row + 1] = step.states[env]
         self.lengths[env] += 1
@@ -195,8 +201,14 @@ class _Episodes:
         mask = mask & (self.lengths > 0)
         which = slice(None) if mask.all() else mask
         if mask.any():
-            states = None if self._states is None else self._states[which]
-            self._writer.append(self._frames[which], self._actions[which], states, self.lengths[which])
+            self._writer.append(
+                self._frames[which],
+                self._actions[which],
+                None if self._states is None else self._states[which],
+                self.lengths[which],
+                rewards=None if self._rewards is None else self._rewards[which],
+                endings=self._endings[which],
+            )
         self.lengths[mask] = 0
 
 

@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from e2c_control.data.store import FrameStore, open_store
+from e2c_control.data.rows import FileRows
+from e2c_control.data.store import FrameStore, open_store, store_of
 from e2c_control.data.transitions import Transitions
 from e2c_control.errors import InputError
 
@@ -25,11 +26,17 @@ class Batch:
         frames: (N, stack + K, H, W, C) uint8; the frames k .. k + stack - 1 make the observation after k steps.
         actions: (N, K, m) float32; action k leads from the observation after k steps to the one after k + 1.
         states: (N, stack + K, n) float64 at the frames, only where it was asked for.
+        rewards: (N, K) float32 for the actions, where the dataset has them.
+        terminations: (N, K) float32 beside them: 1 for the action that ended its episode by termination, 0 for others.
+        vectors: (N, stack + K, v) float32 at the frames, where the dataset has them.
     """
 
     frames: Tensor
     actions: Tensor
     states: Tensor | None = None
+    rewards: Tensor | None = None
+    terminations: Tensor | None = None
+    vectors: Tensor | None = None
 
 
 def check_batch(batch_size: int, world_size: int) -> None:
@@ -95,6 +102,13 @@ class WindowSampler:
         self._check(episodes)
         self.store = store or open_store(transitions, self.device, budget_bytes)
         self._actions = torch.as_tensor(transitions.all_actions()).to(self.device)
+        self._paid: Tensor | None = None
+        if transitions.rewards is not None:
+            paid = np.stack([FileRows(transitions.rewards).all(), np.zeros(len(self._actions), np.float32)], axis=1)
+            paid[transitions.terminal_rows, 1] = 1
+            self._paid = torch.as_tensor(paid).to(self.device)
+        vectors = transitions.vectors
+        self._vectors = None if vectors is None else store_of(vectors, self.device, budget_bytes)
 
     def draw(self) -> Batch:
         """Draw the next random batch, or this process's share of it."""
@@ -114,11 +128,17 @@ class WindowSampler:
         rows = self.transitions.window_rows(starts, self.steps, self.stack)
         frame_rows = torch.as_tensor(rows)
         action_rows = frame_rows[:, self.stack - 1 : -1] if self.steps else frame_rows[:, :0]
-        actions = self._actions.index_select(0, action_rows.reshape(-1).to(self.device, non_blocking=True))
+        flat = action_rows.reshape(-1).to(self.device, non_blocking=True)
+        rewards = terminations = None
+        if self._paid is not None:
+            rewards, terminations = self._paid.index_select(0, flat).view(*action_rows.shape, 2).unbind(-1)
         return Batch(
             frames=self.store.gather(frame_rows),
-            actions=actions.view(*action_rows.shape, self._actions.shape[-1]),
+            actions=self._actions.index_select(0, flat).view(*action_rows.shape, self._actions.shape[-1]),
             states=self._states(rows),
+            rewards=rewards,
+            terminations=terminations,
+            vectors=None if self._vectors is None else self._vectors.gather(frame_rows),
         )
 
     def _states(self, rows: NDArray[np.int64]) -> Tensor | None:
@@ -136,11 +156,13 @@ class WindowSampler:
                 f"{path} has no window of {self.steps} steps with {self.stack} frames stacked, {among} has "
                 f"{int(chosen.max(initial=0))} steps: ask for fewer steps or collect longer episodes."
             )
-        pixels = self.batch_size * (self.stack + self.steps) * int(np.prod(self.transitions.card.frame_shape))
-        most = max(LARGEST_BATCH, 2 * self.transitions.frames.nbytes)
+        card, frames = self.transitions.card, len(self.transitions.frames)
+        of_one = int(np.prod(card.frame_shape)) + (card.vector_dim or 0)
+        pixels, most = self.batch_size * (self.stack + self.steps) * of_one, max(LARGEST_BATCH, 2 * frames * of_one)
         if pixels > most:
+            what = "pixels" if card.has_frames else "numbers"
             raise InputError(
-                f"A batch of {self.batch_size} windows has {pixels:,} pixels, more than {most:,}, which is twice the "
+                f"A batch of {self.batch_size} windows has {pixels:,} {what}, more than {most:,}, which is twice the "
                 f"frames of {path} or more: ask for a smaller batch."
             )
         if self._with_states and self.transitions.states is None:

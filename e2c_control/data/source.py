@@ -118,7 +118,7 @@ class EnvSource:
         vec_env.reset()
         state = vec_env.reset_infos[0].get("state")
         size = None if state is None else len(state)
-        return DatasetCard(name, kwargs, self.frame_shape, self.action_dim, size, self.frame_stack, seed)
+        return DatasetCard(name, kwargs, self.frame_shape, self.action_dim, size, self.frame_stack, seed, rewards=True)
 
 
 def vec_env_of(env: EnvLike, n_envs: int | None, usual: int = 1, seed: int | None = None) -> VecEnv:

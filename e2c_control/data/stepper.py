@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from e2c_control.data.card import STOPPED, TERMINATED, TRUNCATED
 from e2c_control.data.controls import check_unit_actions, single_spaces
 from e2c_control.data.environments import bad_frames
 from e2c_control.data.foreign import Vectors, as_vectors
@@ -68,11 +69,12 @@ class Stepper:
     def step(self, actions: NDArray[np.float32]) -> "Step":
         """Take one step of all environments."""
         with in_a_sentence(f"{self._name} failed in step"):
-            frames, _, terminated, truncated, info = self._vector_env.step(actions)
-        frames, ended = self._checked(frames), terminated | truncated
-        states = self._states(info)
+            frames, paid, terminated, truncated, info = self._vector_env.step(actions)
+        frames, rewards = self._checked(frames), paid_rewards(self._name, paid)
+        endings = np.where(terminated, TERMINATED, np.where(truncated, TRUNCATED, STOPPED)).astype(np.uint8)
+        ended, states = endings != STOPPED, self._states(info)
         if self.mode is not AutoresetMode.SAME_STEP or not ended.any():
-            return Step(frames, states, frames, states, ended)
+            return Step(frames, states, frames, states, rewards, endings)
         # The environments that ended show their next first frame already; their last one is in the info.
         last_frames = frames.copy()
         last_frames[ended] = np.stack(list(info["final_obs"][ended]))
@@ -80,9 +82,9 @@ class Stepper:
         if last_states is not None:
             final = self._states(info["final_info"], ended)
             if final is None:
-                return Step(last_frames, None, frames, None, ended)
+                return Step(last_frames, None, frames, None, rewards, endings)
             last_states[ended] = final[ended]
-        return Step(last_frames, last_states, frames, states, ended)
+        return Step(last_frames, last_states, frames, states, rewards, endings)
 
     def _checked(self, frames: NDArray[np.generic]) -> NDArray[np.uint8]:
         expected = self._vector_env.observation_space.shape or ()
@@ -107,12 +109,30 @@ class Stepper:
         return states
 
 
+def paid_rewards(name: str, paid: object) -> NDArray[np.float32]:
+    """Return the rewards (N,) that environments of that name paid; raise `InputError` if one is no finite number."""
+    with np.errstate(over="ignore"):
+        rewards = conform(NDArray[np.float64], paid, f"The rewards of {name}").astype(np.float32)
+    if not np.isfinite(rewards).all():
+        raise InputError(f"{name} paid a reward of {rewards[~np.isfinite(rewards)][0]}: make its rewards finite.")
+    return rewards
+
+
 @dataclass(frozen=True)
 class Step:
-    """Where a step led: `frames` and `states` end the transition, `next_*` begin the following one."""
+    """Where a step led: `frames` and `states` end the transition, `next_*` begin the following one.
+
+    `rewards` (N,) were paid for it, and `endings` (N,) say how it ended an episode, `STOPPED` where it did not.
+    """
 
     frames: NDArray[np.uint8]
     states: NDArray[np.float64] | None
     next_frames: NDArray[np.uint8]
     next_states: NDArray[np.float64] | None
-    ended: Mask
+    rewards: NDArray[np.float32]
+    endings: NDArray[np.uint8]
+
+    @property
+    def ended(self) -> Mask:
+        """Which episodes ended."""
+        return self.endings != STOPPED

@@ -3,6 +3,9 @@
 frames.npy    (F, H, W, C) uint8    single frames, the episodes one after another
 actions.npy   (F, m)       float32  row i is the action taken at frame i; an episode's last row is zero, never read
 episodes.npy  (E + 1,)     int64    episode e has the rows episodes[e] .. episodes[e + 1] - 1
+rewards.npy   (F,)         float32  row i is what the action at frame i was paid; in rows and values like actions
+endings.npy   (E,)         uint8    beside rewards: how each episode ended, see `card.STOPPED` and those after it
+vectors.npy   (F, v)       float32  what is observed as numbers; alone, the frames have shape (F, 0, 0, 0)
 states.npy    (F, n)       float64  true states, if the environment tells them: to measure with, never to train on
 dataset.json                        what they are; see `DatasetCard`
 """
@@ -18,7 +21,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from e2c_control.data.card import NAME, DatasetCard, read_card
+from e2c_control.data.card import NAME, TERMINATED, TRUNCATED, DatasetCard, read_card
 from e2c_control.data.npy import REMEDY, open_npy
 from e2c_control.data.rows import FileRows, Number
 from e2c_control.errors import InputError, path_of, whole
@@ -39,6 +42,9 @@ class Transitions:
         actions: (F, m) float32, in [-1, 1].
         episodes: (E + 1,) int64 offsets.
         states: (F, n) float64 or None.
+        rewards: (F,) float32 or None; each for the action of its row.
+        endings: (E,) uint8, exactly where rewards are: how each episode ended (`card.STOPPED`, ...).
+        vectors: (F, v) float32 or None: observed beside the frames, or in their place.
     """
 
     path: Path
@@ -47,6 +53,9 @@ class Transitions:
     actions: NDArray[np.float32]
     episodes: NDArray[np.int64]
     states: NDArray[np.float64] | None
+    rewards: NDArray[np.float32] | None = None
+    endings: NDArray[np.uint8] | None = None
+    vectors: NDArray[np.float32] | None = None
 
     @classmethod
     @checked
@@ -55,33 +64,30 @@ class Transitions:
 
         Raises:
             InputError: a file is missing, truncated or of another kind, the format version is another one, the
-                offsets do not fit, an action is not in [-1, 1], or a state is not finite.
+                offsets do not fit, an action is not in [-1, 1], or a state, a reward or a vector is not finite.
         """
         path = path_of("path", path)
         card = read_card(path)
         check_folder(path)
-        has_states = card.state_dim is not None
         dataset = cls(
             path=path,
             card=card,
             frames=open_npy(path / "frames.npy", np.uint8, 4),
             actions=open_npy(path / "actions.npy", np.float32, 2),
             episodes=np.array(open_npy(path / "episodes.npy", np.int64, 1)),
-            states=open_npy(path / "states.npy", np.float64, 2) if has_states else None,
+            states=open_npy(path / "states.npy", np.float64, 2) if card.state_dim is not None else None,
+            rewards=open_npy(path / "rewards.npy", np.float32, 1) if card.rewards else None,
+            endings=np.array(open_npy(path / "endings.npy", np.uint8, 1)) if card.rewards else None,
+            vectors=open_npy(path / "vectors.npy", np.float32, 2) if card.vector_dim is not None else None,
         )
         dataset._check()
         return dataset
 
     def _check(self) -> None:
-        shapes: dict[str, tuple[tuple[int, ...], tuple[int | None, ...]]] = {
-            "frames.npy": (self.frames.shape[1:], self.card.frame_shape),
-            "actions.npy": (self.actions.shape, (len(self.frames), self.card.action_dim)),
-        }
-        if self.states is not None:
-            shapes["states.npy"] = (self.states.shape, (len(self.frames), self.card.state_dim))
-        for name, (found, expected) in shapes.items():
+        for name, column in self.card.columns.items():
+            found, expected = self._column(name).shape, (len(self.frames), *column.row)
             if found != expected:
-                raise InputError(f"{self.path / name} has shape {found} instead of {expected}: {REMEDY}.")
+                raise InputError(f"{self.path / name}.npy has shape {found} instead of {expected}: {REMEDY}.")
         ends = self.episodes
         if len(ends) < 2 or ends[0] != 0 or ends[-1] != len(self.frames) or np.any(np.diff(ends) < 1):
             raise InputError(f"{self.path / 'episodes.npy'} does not fit the {len(self.frames)} frames: {REMEDY}.")
@@ -90,10 +96,28 @@ class Transitions:
                 f"{self.path / NAME} asks for {self.card.frame_stack} frames in an observation, and the longest "
                 f"episode has {np.diff(ends).max()}: {REMEDY}."
             )
-        for name, values, most in (("actions", self.actions, 1.0), ("states", self.states, float(np.finfo(float).max))):
-            if values is not None and not _within(values, most):
-                what = "in [-1, 1]" if most == 1 and _within(values, float(np.finfo(np.float32).max)) else "finite"
-                raise InputError(f"{self.path / name}.npy holds {name} that are not {what}: {REMEDY}.")
+        if self.endings is not None:
+            fit = len(self.endings) == self.n_episodes and self.endings.max() <= TRUNCATED
+            if not fit or self.endings[np.diff(ends) == 1].any():
+                raise InputError(f"{self.path / 'endings.npy'} does not fit the {self.n_episodes} episodes: {REMEDY}.")
+        for name in self.card.columns:
+            if name == "frames":
+                continue  # any byte is a pixel
+            values = self._column(name)
+            if (row := _first_beyond(values, 1.0 if name == "actions" else np.inf)) is not None:
+                what = "in [-1, 1]" if np.isfinite(values[row]).all() else "finite"
+                episode = int(np.searchsorted(ends, row, side="right")) - 1
+                raise InputError(
+                    f"{self.path / name}.npy holds {name} that are not {what}, first in episode {episode}, row "
+                    f"{row - ends[episode]} of it: {REMEDY}."
+                )
+
+    def _column(self, name: str) -> NDArray[np.number]:
+        """Return the array of this name, which the card says is there."""
+        arrays = {"rewards": self.rewards, "vectors": self.vectors, "states": self.states}
+        found = {"frames": self.frames, "actions": self.actions, **arrays}[name]
+        assert found is not None, name
+        return found
 
     def frames_at(self, rows: NDArray[np.int64], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """Return ``frames[rows]``, and keep nothing of the file in memory: the way to read many of a large dataset.
@@ -117,6 +141,13 @@ class Transitions:
     @cached_property
     def _frame_rows(self) -> FileRows[np.uint8]:
         return FileRows(self.frames)
+
+    @property
+    def terminal_rows(self) -> NDArray[np.int64]:
+        """Rows whose action ended its episode by termination, ascending."""
+        if self.endings is None:
+            return np.zeros(0, np.int64)
+        return self.episodes[1:][self.endings == TERMINATED] - 2
 
     @property
     def n_episodes(self) -> int:
@@ -205,9 +236,15 @@ def _check_rows(name: str, rows: object, count: int) -> None:
         raise InputError(f"{name} go from {rows.min()} to {rows.max()}: give 0 to {count - 1}.")
 
 
-def _within(values: NDArray[np.floating], most: float) -> bool:
-    """Return whether all are finite and at most so far from 0."""
-    return all(bool((np.abs(block) <= most).all()) for block in _blocks(values))
+def _first_beyond(values: NDArray[np.number], most: float) -> int | None:
+    """Return the first row with a number that is not one, or farther from 0 than `most`; none without one."""
+    begun = 0
+    for block in _blocks(values):
+        fits = (np.isfinite(block) & (np.abs(block) <= most)).reshape(len(block), -1).all(axis=1)
+        if not fits.all():
+            return begun + int(np.argmin(fits))
+        begun += len(block)
+    return None
 
 
 def _blocks(mapped: NDArray[Number]) -> Iterator[NDArray[Number]]:

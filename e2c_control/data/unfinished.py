@@ -9,7 +9,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,11 @@ from e2c_control.runs.typed_json import from_json, to_json
 
 JOURNAL = Kind(
     "e2c-control unfinished dataset",
-    1,
+    2,
     {"card": object, "request": Mapping[str, object], "units": int, "frames": int, "episodes": int},
     remedy="remove {folder} and collect anew",
     again="remove its folder and collect anew",
+    oldest=1,
 )
 _JOURNAL = "unfinished.json"
 PARTS = "parts"
@@ -119,7 +119,7 @@ class Unfinished:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def describe(self, card: DatasetCard, request: Mapping[str, object], expected_frames: int) -> DatasetCard:
-        """Say what the dataset holds, before the first unit; returns that, without states if they were dropped.
+        """Say what the dataset holds, before the first unit; returns that, without what was dropped or never kept.
 
         Args:
             card: as `TransitionsWriter.create` takes it.
@@ -129,15 +129,14 @@ class Unfinished:
         Raises:
             InputError: what was left is of another collection.
         """
-        if self._card is not None and None in (self._card.state_dim, card.state_dim):
-            self._card, card = (replace(one, state_dim=None) for one in (self._card, card))
         if self._card is not None:
-            card = card.as_begun_by(self._card)
-        if self._card is not None and (self._card, self.request) != (card, request):
-            raise InputError(
-                f"What there is of {self.path} was collected otherwise, or by other versions: go on as it began, or "
-                f"remove {self.folder}."
-            )
+            card = card.as_begun_by(self._card).as_far_as(self._card)
+            if (self._card.as_far_as(card), self.request) != (card, request):
+                raise InputError(
+                    f"What there is of {self.path} was collected otherwise, or by other versions: go on as it began, "
+                    f"or remove {self.folder}."
+                )
+            self.writer.keep(card)
         known = 0 if self._writer is None else self._writer.frames
         require_space(self.path, (expected_frames - known) * card.frame_bytes)
         if self._writer is None:

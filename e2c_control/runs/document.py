@@ -24,7 +24,8 @@ class Kind:
 
     Attributes:
         name: as its ``format`` says.
-        version: the one that is read and written.
+        version: the one that is written.
+        oldest: the first of those that are read; none if `version` is the only one.
         fields: those that it must have, each with the annotation of its content; it may have others.
         remedy: what helps when it is damaged; ``{folder}`` in it stands for the document's folder.
         again: what helps, beside the version that wrote it, when its version is another one.
@@ -37,6 +38,7 @@ class Kind:
     remedy: str = "restore the file"
     again: str | None = None
     damaged: str = "damaged"
+    oldest: int | None = None
 
     def text(self, fields: Mapping[str, object]) -> str:
         """Return the text of a document with these fields."""
@@ -59,7 +61,8 @@ class Kind:
             raise unreadable(path, error) from error
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise self.damage(path) from error
-        if (name, version) != (self.name, self.version):
+        oldest = self.version if self.oldest is None else self.oldest
+        if name != self.name or type(version) is not int or not oldest <= version <= self.version:
             again = "" if self.again is None else f"{self.again} or "
             raise InputError(
                 f"{path} has format {short(name)} version {short(version)}, this version of e2c-control reads "

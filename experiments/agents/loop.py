@@ -107,7 +107,7 @@ def newest(data: Transitions, count: int, path: Path) -> Transitions:
             kept.append(slice(int(end) - steps - 1, int(end)))
         left -= steps
     assert whole.states is not None
-    with TransitionsWriter.create(path, data.card, expected_frames=count + len(kept)) as writer:
+    with TransitionsWriter.create(path, data.card.without(rewards=True), expected_frames=count + len(kept)) as writer:
         for rows in reversed(kept):
             writer.append(whole.frames[None, rows], whole.actions[None, rows], whole.states[None, rows])
     return Transitions.open(path)

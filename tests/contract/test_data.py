@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,11 +189,14 @@ def reopened(folder: Path, /, **changes: Any) -> Seen:
     return {"actions": print_of(np.array(Transitions.open(folder / changes.get("path", "data")).actions))}
 
 
-CARD = DatasetCard(PLANAR, {}, (4, 4, 1), 2, 2, 1, 0)
+CARD = DatasetCard(PLANAR, {}, (4, 4, 1), 2, 2, 1, 0, rewards=True, vector_dim=3)
 EPISODES: dict[str, Any] = {
     "frames": np.arange(2 * 4 * 16, dtype=np.uint8).reshape(2, 4, 4, 4, 1),
     "actions": np.full((2, 4, 2), 0.5, np.float32),
     "states": np.ones((2, 4, 2)),
+    "rewards": np.ones((2, 4)),
+    "endings": np.array([0, 1]),
+    "vectors": np.ones((2, 4, 3)),
 }
 
 
@@ -206,7 +210,8 @@ def written(folder: Path, /, **changes: Any) -> Seen:
         with TransitionsWriter.create(**given) as writer:
             writer.append(**{**EPISODES, **changes})
         found = Transitions.open(given["path"])
-    parts = {name: print_of(np.array(getattr(found, name))) for name in ("frames", "actions", "states", "episodes")}
+    names = ("frames", "actions", "states", "episodes", "rewards", "endings", "vectors")
+    parts = {name: print_of(np.array(getattr(found, name))) for name in names}
     return {**parts, "names": sorted(path.name for path in folder.iterdir()), "card": found.card.seed}
 
 
@@ -295,13 +300,16 @@ THINGS = [
         written,
         {
             "path": Row("names", "elsewhere"),
-            "card": Row("card", DatasetCard(PLANAR, {}, (4, 4, 1), 2, 2, 1, 5)),
+            "card": Row("card", replace(CARD, seed=5)),
             "expected_frames": Refused(10**15, "space"),
             "overwrite": Row("refused", True, beside={"path": "there"}),
             "frames": Row("frames", EPISODES["frames"] + 1),
             "actions": Row("actions", EPISODES["actions"] / 2),
             "states": Row("states", 2 * EPISODES["states"]),
             "lengths": Row("episodes", np.array([2, 3])),
+            "rewards": [Row("rewards", 2 * EPISODES["rewards"]), Refused(None, "rewards")],
+            "endings": [Row("endings", np.array([2, 0])), Refused(np.array([0, 3]), "endings")],
+            "vectors": [Row("vectors", 2 * EPISODES["vectors"]), Refused(None, "vectors")],
         },
     ),
     Thing(

@@ -101,8 +101,11 @@ def _dataset() -> e2c.Transitions:
     return e2c.Transitions.open("sound")
 
 
+_CARD = DatasetCard("T-v0", {}, (2, 2, 1), 1, 1, rewards=True, vector_dim=2)
+
+
 def _append(**given: Any) -> None:
-    with e2c.TransitionsWriter.create("appended", DatasetCard("T-v0", {}, (2, 2, 1), 1, 1), overwrite=True) as writer:
+    with e2c.TransitionsWriter.create("appended", _CARD, overwrite=True) as writer:
         writer.append(**given)
 
 
@@ -144,6 +147,9 @@ DOORS: Mapping[str, Callable[[], Door]] = {
             "actions": np.zeros((1, 3, 1)),
             "states": np.zeros((1, 3, 1)),
             "lengths": np.array([2]),
+            "rewards": np.zeros((1, 3)),
+            "endings": np.array([1]),
+            "vectors": np.zeros((1, 3, 2)),
         },
     ),
     "EmbeddingConfig": lambda: (

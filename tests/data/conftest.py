@@ -13,7 +13,10 @@ from e2c_control.data import DatasetCard, Transitions, TransitionsWriter
 
 
 class Counter(gymnasium.Env[np.ndarray, np.ndarray]):
-    """Frames (4, 5, 1) whose first row holds the episode, second the step, third 100 times the sum of the actions."""
+    """Frames (4, 5, 1) whose first row holds the episode, second the step, third 100 times the sum of the actions.
+
+    It pays a hundred for each episode before this one, and the step.
+    """
 
     metadata = {"render_modes": []}  # noqa: RUF012
 
@@ -33,7 +36,8 @@ class Counter(gymnasium.Env[np.ndarray, np.ndarray]):
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict]:
         self._step += 1
         over = self._step >= self._limit + (self._episode % 3 if self._varied else 0)
-        return self._frame(action), 0.0, over and self._varied, over and not self._varied, self._info()
+        paid = 100.0 * self._episode + self._step
+        return self._frame(action), paid, over and self._varied, over and not self._varied, self._info()
 
     def _info(self) -> dict[str, Any]:
         return {"state": np.array([self._episode, self._step], np.float64)}
@@ -76,3 +80,25 @@ def dataset(tmp_path: Path) -> Callable[..., Transitions]:
         return Transitions.open(tmp_path / name)
 
     return make
+
+
+def write_rewarded(path: Path, lengths: list[int], shape: tuple[int, int, int] = (2, 3, 1)) -> Transitions:
+    """As `dataset` does, with rewards, endings and vectors; reward i is i + 0.5, vector i is (i, -i)."""
+    card = DatasetCard("Test-v0", {}, shape, action_dim=2, rewards=True, vector_dim=2)
+    row = 0
+    with TransitionsWriter.create(path, card, overwrite=True) as writer:
+        for number, length in enumerate(lengths):
+            index = np.arange(row, row + length + 1)
+            frames = np.broadcast_to(index[:, None, None, None] % 256, (length + 1, *shape)).astype(np.uint8)
+            pairs = np.stack([index, -index], axis=1).astype(np.float32)
+            ending = number % 3 if length else 0
+            rewards, vectors = (index + 0.5)[None], pairs[None]
+            writer.append(frames[None], pairs[None] / 1024, rewards=rewards, endings=[ending], vectors=vectors)
+            row += length + 1
+    return Transitions.open(path)
+
+
+@pytest.fixture(params=[(2, 3, 1), (0, 0, 0)], ids=["beside frames", "alone"])
+def rewarded(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[list[int]], Transitions]:
+    """Make a dataset of episodes with rewards and vectors, beside frames or alone."""
+    return lambda lengths: write_rewarded(tmp_path / "rewarded", lengths, request.param)

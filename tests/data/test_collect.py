@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
 from e2c_control.data import Transitions, UniformPolicy, collect, make_vector_env
+from e2c_control.data.card import STOPPED, TERMINATED, TRUNCATED
 from e2c_control.errors import InputError
 
 
@@ -26,6 +27,9 @@ def check_episodes(made: Transitions) -> None:
         assert (frames[1:, 2] == told).all(), "each action leads to the next frame"
         assert made.states is not None
         assert (made.states[start:end] == frames[:, :2]).all()
+        assert made.rewards is not None
+        assert (made.rewards[start : end - 1] == 100.0 * frames[:-1, 0] + np.arange(1, end - start)).all()
+        assert made.rewards[end - 1] == 0
 
 
 @pytest.mark.parametrize("mode", AutoresetMode)
@@ -36,6 +40,13 @@ def test_episodes_that_end_early(counter: type, tmp_path: Path, mode: AutoresetM
     check_episodes(made)
     assert made.n_transitions == 83
     assert np.diff(made.episodes).max() == (6 if varied else 4), "the last frame of an episode is kept"
+    numbers, lengths = made.frames[made.episodes[:-1], 0, 0, 0], np.diff(made.episodes) - 1
+    over = lengths == (3 + numbers % 3 if varied else 3)
+    assert made.endings is not None
+    assert (made.endings[over] == (TERMINATED if varied else TRUNCATED)).all()
+    assert (made.endings[~over] == STOPPED).all()
+    assert 0 < over.sum() < len(over)
+    assert len(made.terminal_rows) == (over.sum() if varied else 0)
 
 
 @pytest.mark.parametrize("mode", AutoresetMode)
@@ -44,6 +55,29 @@ def test_episodes_that_the_collection_ends(counter: type, tmp_path: Path, mode: 
     made = collect(vector_env, tmp_path / "d", transitions=47, episode_length=5)
     check_episodes(made)
     assert np.diff(made.episodes).tolist() == [6] * 9 + [3]
+    assert made.endings is not None
+    assert not made.endings.any()
+
+
+def test_an_episode_that_ends_with_the_round_has_ended(counter: type, tmp_path: Path) -> None:
+    for varied, ending in ((True, TERMINATED), (False, TRUNCATED)):
+        vector_env = SyncVectorEnv([lambda varied=varied: counter(3, varied)])
+        made = collect(vector_env, tmp_path / str(varied), 3, episode_length=3)
+        assert made.endings is not None
+        assert made.endings.tolist() == [ending]
+
+
+@pytest.mark.parametrize("paid", [float("nan"), float("inf"), 1e39])
+def test_rewards_that_are_not_finite_lose_nothing(counter: type, tmp_path: Path, paid: float) -> None:
+    class Broken(counter):
+        def step(self, action: Any) -> Any:
+            shown, reward, *ends = super().step(action)
+            return shown, paid if self._episode == 2 else reward, *ends
+
+    with pytest.raises(InputError, match=r"paid a reward of (nan|inf): make its rewards finite"):
+        collect(SyncVectorEnv([Broken]), tmp_path / "d", 20, 5)
+    made = collect(SyncVectorEnv([Broken]), tmp_path / "d", 10, 5, resume=True)
+    assert made.n_transitions == 10, "what was whole is kept"
 
 
 def test_same_seed_same_dataset(tmp_path: Path) -> None:

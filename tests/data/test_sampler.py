@@ -15,7 +15,7 @@ import torch
 
 from e2c_control.data import DatasetCard, Transitions, TransitionsWriter
 from e2c_control.data.sampler import WindowSampler
-from e2c_control.data.store import ResidentFrames, StreamedFrames, open_store
+from e2c_control.data.store import ResidentRows, StreamedRows, open_store
 from e2c_control.errors import InputError
 
 Make = Callable[..., Transitions]
@@ -52,12 +52,53 @@ def test_windows_without_steps_and_without_repeated_frames(dataset: Make) -> Non
 def test_resident_and_streamed_give_the_same_bits(dataset: Make) -> None:
     made = dataset([7] * 20)
     resident, streamed = sampler(made), sampler(made, budget_bytes=0)
-    assert isinstance(resident.store, ResidentFrames)
-    assert isinstance(streamed.store, StreamedFrames)
+    assert isinstance(resident.store, ResidentRows)
+    assert isinstance(streamed.store, StreamedRows)
     for _ in range(20):
         one, other = resident.draw(), streamed.draw()
         assert torch.equal(one.frames, other.frames)
         assert torch.equal(one.actions, other.actions)
+
+
+def test_rewards_terminations_and_vectors(rewarded: Callable[[list[int]], Transitions]) -> None:
+    made = rewarded([4, 3, 5, 3, 2])  # endings are 0, 1, 2, 0, 1
+    for budget in (None, 0):
+        batch = next(sampler(made, batch_size=100, budget_bytes=budget).ordered())
+        starts = torch.tensor([0, 1, 2, 5, 6, 9, 10, 11, 12, 15, 16, 19])
+        rows = starts[:, None] + torch.arange(2)
+        assert batch.rewards is not None
+        assert batch.terminations is not None
+        assert batch.vectors is not None
+        assert torch.equal(batch.rewards, rows + 0.5), "each for the action of its row"
+        assert torch.equal(batch.terminations, torch.isin(rows, torch.tensor([7, 20])).float())
+        assert batch.vectors.shape == (12, 4, 2)
+        assert torch.equal(batch.vectors[:, 1:, 0], (starts[:, None] + torch.arange(3)).float())
+        assert batch.vectors[:, 0, 0].tolist() == [0, 0, 1, 5, 5, 9, 9, 10, 11, 15, 15, 19], "the first is repeated"
+        assert batch.frames.shape == (12, 4, *made.card.frame_shape)
+
+
+def test_a_window_may_end_at_the_terminal_frame(rewarded: Callable[[list[int]], Transitions]) -> None:
+    """And no window goes on beyond it: what it looks like is there to be learnt, what follows it does not exist."""
+    made = rewarded([4, 3])
+    batch = next(sampler(made, steps=3, stack=1, episodes=np.array([1]), batch_size=9).ordered())
+    assert batch.vectors is not None
+    assert batch.terminations is not None
+    assert batch.vectors[:, -1, 0].tolist() == [8]
+    assert batch.terminations.tolist() == [[0, 0, 1]]
+
+
+def test_processes_share_rewards_and_vectors(rewarded: Callable[[list[int]], Transitions]) -> None:
+    made = rewarded([7] * 20)
+    whole = sampler(made).draw()
+    for streamed in (False, True):
+        shares = [sampler(made, rank=i, world_size=4, budget_bytes=0 if streamed else None).draw() for i in range(4)]
+        for name in ("frames", "actions", "rewards", "terminations", "vectors"):
+            assert torch.equal(torch.cat([getattr(share, name) for share in shares]), getattr(whole, name)), name
+
+
+def test_without_rewards_there_are_none(dataset: Make) -> None:
+    batch = sampler(dataset([7])).draw()
+    assert batch.rewards is batch.terminations is batch.vectors is None
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (1, 1), (0, 5), (2, 3, 2)])

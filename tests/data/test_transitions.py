@@ -158,6 +158,107 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+def test_rewards_endings_and_vectors(rewarded: Callable[[list[int]], Transitions]) -> None:
+    made = rewarded([3, 1, 2, 0])
+    paid, seen = np.load(made.path / "rewards.npy"), np.load(made.path / "vectors.npy")
+    assert paid.dtype == seen.dtype == np.float32
+    assert paid.tolist() == [0.5, 1.5, 2.5, 0, 4.5, 0, 6.5, 7.5, 0, 0], "an episode's last row is 0, whatever was given"
+    assert np.array_equal(seen, np.stack([np.arange(10), -np.arange(10)], axis=1))
+    assert np.load(made.path / "endings.npy").tolist() == [0, 1, 2, 0]
+    assert made.terminal_rows.tolist() == [4], "the action that led to the last frame of the episode that terminated"
+    assert np.load(made.path / "frames.npy").shape == (10, *made.card.frame_shape)
+    assert (made.n_transitions, len(made.frames)) == (6, 10)
+    assert made.card.has_frames == (made.card.frame_shape != (0, 0, 0))
+
+
+REWARDED_DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "no rewards": (lambda path: (path / "rewards.npy").unlink(), "rewards.npy is missing"),
+    "no endings": (lambda path: (path / "endings.npy").unlink(), "endings.npy is missing"),
+    "no vectors": (lambda path: (path / "vectors.npy").unlink(), "vectors.npy is missing"),
+    "truncated rewards": (lambda path: _truncate(path / "rewards.npy"), "rewards.npy is truncated"),
+    "fewer rewards": (lambda path: np.save(path / "rewards.npy", np.zeros(8, np.float32)), "has shape .* instead of"),
+    "float64 rewards": (lambda path: np.save(path / "rewards.npy", np.zeros(9)), "holds float64"),
+    "a reward that is none": (
+        lambda path: np.save(path / "rewards.npy", np.where(np.arange(9) == 5, np.nan, 0).astype(np.float32)),
+        "rewards that are not finite, first in episode 1, row 1 of it",
+    ),
+    "an infinite vector": (
+        lambda path: np.save(path / "vectors.npy", np.where(np.eye(9, 2) == 1, np.inf, 0).astype(np.float32)),
+        "vectors that are not finite, first in episode 0, row 0 of it",
+    ),
+    "longer vectors": (lambda path: np.save(path / "vectors.npy", np.zeros((9, 3), np.float32)), "has shape"),
+    "fewer endings": (lambda path: np.save(path / "endings.npy", np.zeros(2, np.uint8)), "does not fit the 3 episodes"),
+    "another ending": (lambda path: np.save(path / "endings.npy", np.full(3, 3, np.uint8)), "does not fit the 3"),
+    "vectors unnamed": (lambda path: _edit_card(path / "dataset.json", vector_dim=7), "has shape"),
+    "half a frame": (lambda path: _edit_card(path / "dataset.json", frame_shape=[0, 3, 1]), "give sides and channels"),
+    "neither frames nor vectors": (
+        lambda path: _edit_card(path / "dataset.json", frame_shape=[0, 0, 0], vector_dim=None),
+        "frame_shape is .0, 0, 0.: give sides",
+    ),
+    "rewards of another type": (lambda path: _edit_card(path / "dataset.json", rewards="yes"), "rewards is 'yes'"),
+}
+
+
+@pytest.mark.parametrize("damage", REWARDED_DAMAGES)
+def test_damaged_dataset_with_rewards(rewarded: Callable[[list[int]], Transitions], damage: str) -> None:
+    path = rewarded([3, 1, 2]).path
+    spoil, message = REWARDED_DAMAGES[damage]
+    spoil(path)
+    with pytest.raises(InputError, match=message) as caught:
+        Transitions.open(path)
+    assert str(caught.value).count("\n") == 0
+    assert str(path) in str(caught.value)
+
+
+def test_an_episode_of_one_frame_did_not_end(rewarded: Callable[[list[int]], Transitions]) -> None:
+    path = rewarded([3, 0, 2]).path
+    np.save(path / "endings.npy", np.ones(3, np.uint8))
+    with pytest.raises(InputError, match="does not fit"):
+        Transitions.open(path)
+
+
+REWARDED: dict[str, Any] = {
+    "frames": np.zeros((2, 4, 2, 3, 1), np.uint8),
+    "actions": np.zeros((2, 4, 2)),
+    "rewards": np.ones((2, 4)),
+    "vectors": np.ones((2, 4, 5)),
+}
+WRONGLY_REWARDED: list[tuple[dict[str, Any], str]] = [
+    ({"rewards": None}, "card has rewards: give rewards exactly where"),
+    ({"vectors": None}, "card has vectors: give vectors exactly where"),
+    ({"rewards": np.ones((2, 4, 1))}, "rewards are float64 of shape"),
+    ({"rewards": np.array([[1, 1, 1, 1], [1, np.nan, 1, 1]])}, r"rewards\[1, 1\] is nan: give finite numbers"),
+    ({"rewards": np.array([[1, 1, 1, 1], [1, 1, 1e39, 1]])}, r"rewards\[1, 2\] is 1e\+39: give finite numbers"),
+    ({"vectors": np.full((2, 4, 5), np.inf)}, r"vectors\[0, 0\] is \[inf"),
+    ({"vectors": np.ones((2, 4, 4))}, "vectors are float64 of shape"),
+    ({"vectors": [[[1.0], [1.0, 2.0]]]}, "vectors are no array"),
+    ({"endings": [0, 3]}, "endings are .0, 3.: give 0"),
+    ({"endings": [0, 1], "lengths": [3, 0]}, "endings are"),
+    ({"endings": [0]}, "endings are int64 of shape"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "sentence"), WRONGLY_REWARDED)
+def test_rewards_and_vectors_that_do_not_fit(tmp_path: Path, wrong: dict[str, Any], sentence: str) -> None:
+    card = DatasetCard("Test-v0", {}, (2, 3, 1), 2, rewards=True, vector_dim=5)
+    with TransitionsWriter.create(tmp_path / "d", card) as writer:
+        with pytest.raises(InputError, match=sentence):
+            writer.append(**{**REWARDED, **wrong})
+        writer.append(**{**REWARDED, "rewards": np.array([[1, 1, 1, np.nan]] * 2)})
+    made = Transitions.open(tmp_path / "d")
+    assert made.rewards is not None
+    assert made.rewards.tolist() == [1, 1, 1, 0] * 2, "refused whole; the last row is never read"
+
+
+def test_endings_stand_beside_rewards_alone(tmp_path: Path) -> None:
+    with TransitionsWriter.create(tmp_path / "d", CARD) as writer:
+        with pytest.raises(InputError, match="no rewards: give endings only beside them"):
+            writer.append(**EPISODES, endings=[0, 1])
+        with pytest.raises(InputError, match="has no rewards: give rewards exactly"):
+            writer.append(**EPISODES, rewards=np.zeros((2, 4)))
+        writer.append(**EPISODES)
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_dataset(dataset: Make, damage: str) -> None:
     path = dataset([3, 1, 2]).path
@@ -191,9 +292,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"frames": np.zeros((4, 2, 3, 1), np.uint8)}, r"give whole numbers of shape \(any, any, 2, 3, 1\)"),
     ({"frames": np.zeros((2, 4, 1, 2, 3), np.uint8)}, r"shape \(2, 4, 1, 2, 3\)"),
     ({"frames": np.zeros((2, 0, 2, 3, 1), np.uint8)}, "one at least"),
-    ({"states": None}, "card has state_dim=1: give states exactly where"),
+    ({"states": None}, "card has states: give states exactly where"),
     ({"states": np.zeros((2, 4, 2))}, r"states are float64 of shape \(2, 4, 2\)"),
-    ({"states": np.full((2, 4, 1), np.inf)}, "states are not finite"),
+    ({"states": np.full((2, 4, 1), np.inf)}, r"states\[0, 0\] is \[inf\]: give finite numbers"),
     ({"lengths": np.array([4, 3])}, "lengths go from 3 to 4: give 0 to 3"),
     ({"lengths": np.array([-1, 3])}, "lengths go from -1"),
     ({"lengths": np.array([1.0, 3.0])}, "lengths are float64"),
@@ -215,7 +316,7 @@ def test_episodes_that_do_not_fit_are_refused_whole(tmp_path: Path, wrong: dict[
 def test_states_that_no_card_names_are_not_dropped_in_silence(tmp_path: Path) -> None:
     card = DatasetCard("Test-v0", {}, (2, 3, 1), action_dim=2)
     with TransitionsWriter.create(tmp_path / "d", card) as writer:
-        with pytest.raises(InputError, match="no state_dim: give states exactly where"):
+        with pytest.raises(InputError, match="no states: give states exactly where"):
             writer.append(**EPISODES)
         writer.append(EPISODES["frames"], EPISODES["actions"])
 

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,11 @@ HERE = Path(__file__).parent
 PLANAR = "E2C/Planar-v0"
 
 
-def _dataset() -> None:
-    transitions = Transitions.open("dataset")
+def _dataset(name: str = "dataset") -> None:
+    transitions = Transitions.open(name)
     assert (transitions.n_transitions, transitions.n_episodes) == (72, 6)
     assert transitions.frames.max() > 0
+    assert transitions.rewards is transitions.endings is transitions.vectors is None
 
 
 def _run() -> None:
@@ -88,10 +90,12 @@ def _novelty_reward() -> None:
     assert reward.novelty.updates > updates
 
 
-def _unfinished() -> None:
-    Path("unfinished").rename(".grown.unfinished")
+def _unfinished(name: str = "unfinished") -> None:
+    """It goes on as it began, without rewards."""
+    Path(name).rename(".grown.unfinished")
     made = collect(make_vector_env(PLANAR, 4, frame_stack=1), "grown", 90, 5, seed=3, resume=True)
     assert made.n_transitions == 90
+    assert made.rewards is None
 
 
 def _benchmark() -> None:
@@ -111,6 +115,7 @@ def _explored() -> None:
 
 FOLDERS: dict[str, Callable[[], None]] = {
     "dataset": _dataset,
+    "dataset-0.2": partial(_dataset, "dataset-0.2"),
     "run": _run,
     "checkpoint": _checkpoint,
     "E2CAgent": _e2c_agent,
@@ -125,6 +130,7 @@ FOLDERS: dict[str, Callable[[], None]] = {
     "novelty-run": _novelty,
     "NoveltyReward": _novelty_reward,
     "unfinished": _unfinished,
+    "unfinished-0.2": partial(_unfinished, "unfinished-0.2"),
     "benchmark": _benchmark,
     "exploration": _exploration,
     "explored": _explored,

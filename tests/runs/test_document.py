@@ -47,7 +47,7 @@ def changed(**changes: object) -> Callable[[str], str]:
         lambda text: "[" * 100_000,
         lambda text: text.replace('"format"', '"form"'),
         lambda text: text.replace('"version"', '"edition"'),
-        lambda text: text.replace('"version": 1', '"version": 1, "version": 1'),
+        lambda text: text.replace('"version":', '"version": 1, "version":'),
         lambda text: text.replace('"step": 1', '"step": 1, "step": 2'),
     ],
 )
@@ -59,7 +59,9 @@ def test_damage(kind: Kind, path: Path, damage: Callable[[str], str]) -> None:
 
 
 @every_kind
-@pytest.mark.parametrize(("field", "value"), [("version", 2), ("version", "1"), ("format", "e2c-control poem")])
+@pytest.mark.parametrize(
+    ("field", "value"), [("version", 3), ("version", "1"), ("version", True), ("format", "e2c-control poem")]
+)
 def test_another_version_or_format(kind: Kind, path: Path, field: str, value: object) -> None:
     path.write_text(changed(**{field: value})(kind.text(FIELDS)))
     with pytest.raises(InputError, match=r"this version of e2c-control reads .*install the version that wrote it\."):
