@@ -25,11 +25,12 @@ SHOWN = {
     "map/step_rank": "steps on the map",
     "map/prediction_error_1": "error after 1",
     "map/prediction_error_5": "after 5 steps",
+    "ways/passed_told": "passing moves known",
 }
 BY_MAP = (
     "no task is known here, so nothing was driven. Measured on held-out episodes, without any true state:",
-    "steps: rank correlation of distances with the steps between frames, good above 0.7 (landmarks: 0.9); below 0.5",
-    "the map is folded or torn. Errors: of predicted latents, below 0.5 is good. Drive with the best two, and look.",
+    "steps: rank correlation of distances with the steps between frames; errors: of predicted latents. Maps that fail",
+    "come last (after 5 steps above 0.8, or passing moves known below 0.5). Drive with the best two, and look.",
 )
 """Of the table where there is no task, in words."""
 

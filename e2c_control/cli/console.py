@@ -49,7 +49,7 @@ def filled(kind: type[T], options: object, **others: object) -> T:
     return kind(**{name: getattr(options, name) for name in names} | others)
 
 
-def show_measured(run: RunFolder, heading: str, unit: str, shown: Mapping[str, str], needed: str = "") -> None:
+def show_measured(run: RunFolder, heading: str, unit: str, shown: Mapping[str, str], needed: str) -> None:
     """Print the last row of a run's curves as a table, with what is good in words.
 
     Args:
@@ -59,17 +59,30 @@ def show_measured(run: RunFolder, heading: str, unit: str, shown: Mapping[str, s
         shown: texts for tags.
         needed: tag without which a row does not count.
     """
-    from e2c_control.runs.logger import read_metrics
-    from e2c_control.runs.tags import verdict
+    from e2c_control.runs.logger import last_measured
+    from e2c_control.runs.tags import judged, verdict
 
-    rows = [row for row in read_metrics(run.metrics) if not needed or needed in row]
-    if rows:
-        lines = [(heading, f"{unit} {rows[-1]['step']}", "what is good")]
+    last = last_measured(run.metrics, needed)
+    if last:
+        lines = [(heading, f"{unit} {last['step']}", "", "what is good")]
         lines += [
-            (text, f"{rows[-1][tag]:.3f}", verdict(tag)) for tag, text in shown.items() if rows[-1].get(tag) is not None
+            (text, f"{last[tag]:.3f}", judged(tag, last[tag]), verdict(tag))
+            for tag, text in shown.items()
+            if tag in last
         ]
-        print(table(lines, words=1), flush=True)
+        print(table(lines, words=2), flush=True)
         say("Pictures", run.plots)
+
+
+def tell_map(folder: Path, *, good: bool = False) -> None:
+    """Say in a sentence what a run's last measures tell of its map: where it failed them, or in any case."""
+    from e2c_control.runs.folder import RunFolder
+    from e2c_control.runs.logger import last_measured
+    from e2c_control.runs.tags import map_verdict
+
+    found = map_verdict(last_measured(RunFolder(folder).metrics))
+    if found is not None and (good or found.word != "good"):
+        say("Map", found.text)
 
 
 def nothing_here(options: object, *names: str, instead: str = "") -> None:

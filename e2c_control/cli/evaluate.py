@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from e2c_control import InputError
-from e2c_control.cli.console import Problems, say, suggest
+from e2c_control.cli.console import Problems, say, suggest, tell_map
 from e2c_control.cli.planning import Planning
 from e2c_control.data.arguments import as_given
 from e2c_control.envs.task import PROTOCOL_PROBLEMS, PROTOCOL_SEED
@@ -63,6 +63,8 @@ class Evaluate:
         from e2c_control.evaluation.scoring import score_table
 
         print(table(score_table(results)), flush=True)
+        for run in self.run:
+            tell_map(run)
         written = [str(result.path) for result in results if result.unwritten is None]
         if written:
             say("Scores", f"\n{'':<10}".join(written))

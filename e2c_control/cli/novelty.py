@@ -118,7 +118,7 @@ class Novelty:
                 run_novelty(run, config, progress=True)
         except KeyboardInterrupt as stop:
             raise KeyboardInterrupt(f"go on with `e2c novelty --resume {as_option(run.path)}`") from stop
-        show_measured(run, "novelty with structure", "cycle", SHOWN)
+        show_measured(run, "novelty with structure", "cycle", SHOWN, "novelty/error")
         suggest(f"tensorboard --logdir {quoted(run.path)}")
 
     def _begin(self) -> tuple[RunFolder, NoveltyConfig]:

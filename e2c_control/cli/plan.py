@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from zlib import crc32
 
 from e2c_control import InputError
-from e2c_control.cli.console import MOST_PROBLEMS, nothing_here, say, suggest
+from e2c_control.cli.console import MOST_PROBLEMS, nothing_here, say, suggest, tell_map
 from e2c_control.cli.planning import Planning
 from e2c_control.data.arguments import as_given
 from e2c_control.fields import Bounds, Count, ListSeed, Several, Through
@@ -111,6 +111,7 @@ class Plan:
         planning = self._checked()
         trained = TrainedRun.open(self.run, self.env)
         say("Run", f"{self.run}, by its checkpoint of step {trained.step:,} of {trained.steps:,}")
+        tell_map(trained.folder.path)
         with threads(1):  # an image at a time is too little work to share
             driven = self._in_own_world(trained, planning) if trained.native else self._elsewhere(trained, planning)
             self._tell_nearest(driven)

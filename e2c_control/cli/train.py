@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 from e2c_control import InputError
 from e2c_control.cli.collect import describe
-from e2c_control.cli.console import FolderName, filled, say, show_measured, suggest
+from e2c_control.cli.console import FolderName, filled, say, show_measured, suggest, tell_map
 from e2c_control.data.arguments import as_option
 from e2c_control.data.collection import open_or_collect
 from e2c_control.errors import quoted
 from e2c_control.fields import Count, ListSeed, Threads
+from e2c_control.runs.tags import MAP_TABLE
 from e2c_control.training.presets import StepsScale
 
 if TYPE_CHECKING:
@@ -20,18 +21,6 @@ if TYPE_CHECKING:
     from e2c_control.data.card import DatasetCard
     from e2c_control.runs.folder import RunFolder
     from e2c_control.training.distributed import Job
-
-SHOWN = {
-    "map/prediction_error_1": "prediction error after 1 step",
-    "map/prediction_error_5": "prediction error after 5 steps",
-    "map/prediction_error_10": "prediction error after 10 steps",
-    "map/step_rank": "rank correlation of distances with steps between",
-    "map/neighbour_overlap": "nearest neighbours shared with the true states",
-    "map/far_distance_rank": "rank correlation of far distances with the true ones",
-    "map/jacobian_gap": "gap between A and the model's own Jacobian",
-    "map/state_loss": "nats per reconstructed image",
-    "map/next_state_loss": "nats per predicted image",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +138,8 @@ class Train:
         except KeyboardInterrupt as stop:
             raise KeyboardInterrupt(f"go on with `e2c train --resume {as_option(run.path)}`") from stop
         if first:
-            show_measured(run, "map on held-out episodes", "step", SHOWN, "map/step_rank")
+            show_measured(run, "map on held-out episodes", "step", MAP_TABLE, "map/step_rank")
+            tell_map(run.path, good=True)
         return run
 
     def _check(self) -> None:

@@ -17,11 +17,12 @@ from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.errors import InputError
 from e2c_control.evaluation.driving import drive
 from e2c_control.evaluation.trained import TrainedRun, differences
-from e2c_control.runs.logger import read_metrics
+from e2c_control.runs.logger import last_measured
+from e2c_control.runs.tags import map_verdict
 from e2c_control.training.run import TrainConfig
 
-BY_MAP = ("ways/step_rank", "map/step_rank", "map/prediction_error_1", "map/prediction_error_5")
-"""What is measured of a map without any true state; the first that all runs have decides, of the first two."""
+BY_MAP = ("ways/step_rank", "map/step_rank")
+"""What is measured of a map without any true state; the first that all runs have decides."""
 
 
 class Tried(NamedTuple):
@@ -37,12 +38,18 @@ class Measured(NamedTuple):
     run: Path
     measures: Mapping[str, float]
 
+    @property
+    def fails(self) -> bool:
+        """Whether its predictions are such that it hardly drives, however well it keeps the order of steps."""
+        verdict = map_verdict(self.measures)
+        return verdict is not None and verdict.word == "bad"
+
 
 def choose_by_map(folders: Sequence[Path]) -> list[Measured]:
     """Return runs by what was measured of their maps while they were trained, best first; nothing is driven.
 
     The first is that whose distances rank held-out frames most like the steps between them: between landmarks, where
-    all runs have them, on the map where not.
+    all runs have them, on the map where not. Those whose predictions fail come last.
 
     Raises:
         InputError: a run was not measured, or on other episodes than the first one.
@@ -56,12 +63,12 @@ def choose_by_map(folders: Sequence[Path]) -> list[Measured]:
                 f"{run.folder.path} and {runs[0].folder.path} were measured on different episodes: compare runs of one "
                 "dataset."
             )
-        rows = [row for row in read_metrics(run.folder.metrics) if row.get("map/step_rank") is not None]
-        if not rows:
+        last = last_measured(run.folder.metrics)
+        if not last:
             raise InputError(f"Nothing was measured of {run.folder.path}'s map: train it by `e2c train`, which does.")
-        found.append(Measured(run.folder.path, {tag: rows[-1][tag] for tag in BY_MAP if rows[-1].get(tag) is not None}))
+        found.append(Measured(run.folder.path, last))
     decides = BY_MAP[0] if all(BY_MAP[0] in one.measures for one in found) else BY_MAP[1]
-    return sorted(found, key=lambda one: one.measures[decides], reverse=True)
+    return sorted(found, key=lambda one: (one.fails, -one.measures[decides]))
 
 
 def choose(

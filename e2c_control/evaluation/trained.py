@@ -81,7 +81,11 @@ class TrainedRun:
             InputError: it is none, has no checkpoint yet, or is damaged, or was trained in another environment.
         """
         folder = RunFolder.open(path)
-        embedding, card, (done, total) = load_embedding(folder, trust=trust), read_card(folder.path), steps_done(folder)
+        embedding, card, (done, total) = (
+            load_embedding(folder, trust=trust),
+            read_card(folder.path),
+            steps_done(folder, trust),
+        )
         height, width, channels = card.frame_shape
         if embedding.observation_shape != (height, width, channels * card.frame_stack):
             raise InputError(
@@ -96,12 +100,6 @@ class TrainedRun:
                 import_named(env, card.environment, folder.path)
         with trusting(trust):
             import_trusted(card.environment)
-        if done < total:
-            warnings.warn(
-                f"{path} is not trained to its end: this is its checkpoint of step {done:,} of {total:,}.",
-                InputWarning,
-                stacklevel=2,
-            )
         recipe = folder.config(TrainConfig, trust).recipe
         draws = recipe.decodes(done - (total - recipe.steps))  # early restarts make a run longer than its recipe
         return cls(folder, card, embedding, done, total, draws)

@@ -127,6 +127,17 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def last_measured(path: Path, needed: str = "map/step_rank") -> dict[str, float]:
+    """Return what was logged in a ``metrics.jsonl`` at the last step that has the tag ``needed``; nothing if none has.
+
+    What is measured at a step may stand in several lines of it.
+    """
+    rows = read_metrics(path)
+    steps = [row["step"] for row in rows if row.get(needed) is not None]
+    of_it = [row for row in rows if steps and row["step"] == steps[-1] and "of" not in row]
+    return {tag: value for row in of_it for tag, value in row.items() if value is not None}
+
+
 def _is_row(row: dict[str, JSON]) -> bool:
     """Return whether it is of a step, with numbers or nothing by tag; a table says "of" what it is."""
     numbers = (value for name, value in row.items() if not (name == "of" and type(value) is str))

@@ -20,7 +20,7 @@ from e2c_control.data.card import NAME, read_card
 from e2c_control.data.sampler import check_batch
 from e2c_control.data.transitions import Transitions
 from e2c_control.envs.task import PROTOCOL_SEED
-from e2c_control.errors import LARGEST_COUNT, InputError, whole
+from e2c_control.errors import LARGEST_COUNT, InputError, InputWarning, whole
 from e2c_control.fields import Count, Seed, ShareBelowOne, Threads, check, checked
 from e2c_control.models.embedding import Embedding, EmbeddingConfig
 from e2c_control.objectives.recipe import Recipe
@@ -348,12 +348,19 @@ def load_embedding(run: RunFolder, device: torch.device | str = "cpu", trust: Se
         shape = meta["observation_shape"]
         embedding = Embedding(config.recipe.embedding, shape, meta["action_dim"], torch.Generator())
         put_back({"embedding": embedding}, tensors, meta)
+    done, total = steps_done(run, trust)
+    if done < total:
+        warnings.warn(
+            f"{run.path} is not trained to its end: this is its checkpoint of step {done:,} of {total:,}.",
+            InputWarning,
+            stacklevel=3,
+        )
     return embedding.to(device).eval()
 
 
-def steps_done(run: RunFolder) -> tuple[int, int]:
+def steps_done(run: RunFolder, trust: Sequence[str] = ()) -> tuple[int, int]:
     """Return the step of a run's newest checkpoint, and the step at which the run ends."""
-    newest, steps = latest(run.checkpoints), run.config(TrainConfig).recipe.steps
+    newest, steps = latest(run.checkpoints), run.config(TrainConfig, trust).recipe.steps
     if newest is None:
         return 0, steps
     with loading(newest, META) as (_, meta):

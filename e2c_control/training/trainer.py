@@ -33,6 +33,10 @@ Precision = Literal["auto", "float32", "bfloat16"]
 COUNTERS = ("step", "phase_begin", "extra_steps", "attempts")
 """Of a saved trainer."""
 
+ALIKE, NEAR = 3, 0.1
+"""Attempts of which it is told that their signs are near each other, by this share of the largest: other weights would
+seldom mend what comes out the same so often."""
+
 WARM_UP = 0.1
 """Share of a phase over which the learning rate rises."""
 
@@ -46,12 +50,14 @@ class Judgement:
         too_much: terms whose means are above what is allowed, with both numbers.
         attempt: of the phase, counted from 1.
         last: whether it may not begin anew once more.
+        alike: whether these means came out much the same in all attempts so far, each from other weights.
     """
 
     phase: str
     too_much: Mapping[str, tuple[float, float]]
     attempt: int
     last: bool
+    alike: bool = False
 
     @property
     def sentence(self) -> str | None:
@@ -59,14 +65,22 @@ class Judgement:
         if not self.too_much:
             return None
         signs = " and ".join(f"{name} {mean:.3g} (at most {most:g})" for name, (mean, most) in self.too_much.items())
+        data = ""
+        if self.alike and (self.last or self.attempt >= ALIKE):
+            data = (
+                f" All {self.attempt} attempts came out alike: the data are at fault more often than the weights. Does "
+                "an action move anything in one step (repeat actions, or take longer steps)? Does a picture show the "
+                "speed (a frame stack of 2)?"
+            )
         if self.last:
             return (
                 f"Attempt {self.attempt} at phase '{self.phase}' looks no better, {signs}, and was the last: training "
                 "goes on with a map that may be folded. Drive with it before you try another seed or more transitions."
+                f"{data}"
             )
         return (
             f"Attempt {self.attempt} at phase '{self.phase}' leads to a misshapen map, {signs}: it begins anew with "
-            "other weights."
+            f"other weights.{data}"
         )
 
 
@@ -171,6 +185,7 @@ class Trainer:
         self._weights = weights
         self.extra_steps = self._attempts = 0
         self._telltale: list[Tensor] = []
+        self._judged: list[Tensor] = []
         self._batches = torch.Generator().manual_seed(batch_seed)
         self._noise = torch.Generator(device).manual_seed(noise_seed)
         self._store = open_store(transitions, device)
@@ -217,11 +232,14 @@ class Trainer:
         if within < retry.steps - 1:
             return None
         # The only time that the loop waits for the device: once in an attempt.
-        means = (float(mean) for mean in torch.stack(self._telltale).mean(0))
-        self._telltale = []
-        compared = {name: (mean, above) for mean, (name, above) in zip(means, retry.above.items(), strict=True)}
-        too_much = {name: (mean, above) for name, (mean, above) in compared.items() if mean > above}
-        judgement = Judgement(self.phase.name, too_much, self.attempt, self._attempts >= retry.attempts)
+        means = torch.stack(self._telltale).mean(0).cpu()
+        self._telltale, self._judged = [], [*self._judged, means]
+        found = {name: float(mean) for name, mean in zip(retry.above, means, strict=True)}
+        too_much = {name: (mean, retry.above[name]) for name, mean in found.items() if mean > retry.above[name]}
+        every = torch.stack(self._judged)[:, [name in too_much for name in found]]
+        least, most = every.amin(0), every.amax(0)
+        alike = len(every) == self.attempt > 1 and bool((most - least <= NEAR * most.abs()).all())
+        judgement = Judgement(self.phase.name, too_much, self.attempt, self._attempts >= retry.attempts, alike)
         if too_much and not judgement.last:
             self._attempts += 1
             self.extra_steps += retry.steps  # given up, but counted: the steps of a run only grow
@@ -254,7 +272,7 @@ class Trainer:
     def advance(self) -> StepReport:
         """Take one optimiser step."""
         if self.step >= self._phase_begin + self.phase.steps:
-            self._attempts = 0
+            self._attempts, self._judged = 0, []
             self._enter_phase()
         within = self.step - self._phase_begin
         rate = learning_rate_at(self.phase, within)
@@ -301,8 +319,9 @@ class Trainer:
         """Return all that the next step depends on."""
         tensors, meta = gather(self._parts())
         where = {"phase_begin": self._phase_begin, "extra_steps": self.extra_steps, "attempts": self._attempts}
-        telltale = {str(i): value for i, value in enumerate(self._telltale)}
-        return State({**tensors, "telltale": telltale}, {**meta, "step": self.step, **where})
+        seen = {"telltale": self._telltale, "judged": self._judged}
+        noted = {name: {str(i): value for i, value in enumerate(values)} for name, values in seen.items()}
+        return State({**tensors, **noted}, {**meta, "step": self.step, **where})
 
     def restore(self, tensors: Groups, meta: Mapping[str, object], /) -> None:
         """Go on from what `state` returned.
@@ -317,5 +336,6 @@ class Trainer:
         self._enter_phase()
         self.step = counts["step"]
         put_back(self._parts(), tensors, meta)
-        noted = tensors["telltale"]
+        noted, judged = tensors["telltale"], tensors.get("judged", {})  # 0.2.0 kept none of the latter
         self._telltale = [noted[str(i)].to(self.device) for i in range(len(noted))]
+        self._judged = [judged[str(i)].cpu() for i in range(len(judged))]

@@ -1,5 +1,6 @@
 """TensorBoard: every tag says what it means, drives are runs of their own, settings can be compared."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -23,7 +24,7 @@ from e2c_control.evaluation.picturing import picture_problem
 from e2c_control.evaluation.trained import TrainedRun
 from e2c_control.objectives.recipes import RECIPES, make_recipe
 from e2c_control.runs.logger import read_metrics
-from e2c_control.runs.tags import TAGS, describe, verdict
+from e2c_control.runs.tags import TAGS, describe, judged, map_verdict, verdict
 from e2c_control.training.presets import default_embedding
 from e2c_control.training.run import TrainConfig, start_run, train
 from e2c_control.training.watch import MapWatcher
@@ -150,8 +151,8 @@ def test_the_page_of_the_documentation_has_every_tag() -> None:
 @pytest.mark.parametrize(
     ("tag", "words"),
     [
-        ("map/far_distance_rank", "good if above 0.8; bad if below 0.7: folded"),
-        ("map/prediction_error_5", "good if below 0.5; bad if near 1: no better than no motion"),
+        ("map/neighbour_overlap", "good if above 0.6; bad if below 0.25: folded"),
+        ("map/prediction_error_5", "good if below 0.5; bad if above 0.8: hardly better than no motion"),
         ("map/state_loss", ""),
         ("nonsense", ""),
     ],
@@ -165,8 +166,66 @@ def test_tables_after_training_say_what_is_good(
 ) -> None:
     options = ("--dataset", planar, "--runs", tmp_path, "--recipe", "e2c", "--steps-scale", 0.001)
     succeed("train", *options)
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("rank correlation of far")]
-    assert line.endswith("good if above 0.8; bad if below 0.7: folded")
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = [line for line in lines if line.startswith("nearest neighbours")]
+    assert line.endswith("good if above 0.6; bad if below 0.25: folded")
+    assert any(line.startswith("Map       looks ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("tag", "values"),
+    [
+        ("map/prediction_error_1", {0.43: "good", 0.59: "between", 1.24: "bad"}),
+        ("map/step_rank", {0.91: "good", 0.38: "between", 0.19: "bad"}),
+        ("map/state_loss", {4204.6: ""}),
+        ("nonsense", {1.0: ""}),
+    ],
+)
+def test_each_value_is_judged(tag: str, values: dict[float, str]) -> None:
+    assert {value: judged(tag, value) for value in values} == values
+
+
+@pytest.mark.parametrize(
+    ("word", "error", "rank", "ways"),
+    [
+        ("good", 0.245, 0.911, {}),  # a crane that drives
+        ("bad", 0.981, 0.648, {}),  # the same one, whose actions did too little in a step
+        ("good", 0.11, 0.36, {}),  # a cart-pole that balances
+        ("doubtful", 0.25, 0.26, {}),  # a pendulum that balances, and does not swing up
+        ("doubtful", 0.58, 0.48, {}),
+        ("good", 0.507, 0.598, {"ways/passed_told": 0.896, "ways/joined": 1.0}),  # walls, .96 of the oracle
+        ("bad", 0.3, 0.86, {"ways/passed_told": 0.0, "ways/joined": 1.0}),
+        ("doubtful", 0.3, 0.86, {"ways/passed_told": 0.95, "ways/joined": 0.45}),
+    ],
+)
+def test_a_map_as_a_whole_is_judged_as_those_that_were_driven_on(
+    word: str, error: float, rank: float, ways: dict[str, float]
+) -> None:
+    found = map_verdict({"map/prediction_error_5": error, "map/step_rank": rank, **ways})
+    assert found is not None
+    assert found.word == word
+    assert found.text.startswith(f"looks {word}")
+    assert bool(found.why) == (word != "good")
+
+
+def test_short_episodes_are_judged_by_what_was_measured() -> None:
+    assert map_verdict({"map/step_rank": 0.9}) is None
+    found = map_verdict({"map/prediction_error_1": 1.0, "map/step_rank": 0.9})
+    assert found is not None
+    assert found.word == "bad"
+
+
+@pytest.mark.parametrize(("error", "told"), [(0.981, True), (0.245, False)])
+def test_drives_say_that_the_map_failed(
+    error: float, told: bool, whole: Path, tmp_path: Path, succeed: Succeed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(whole, tmp_path / "run")
+    # The ways of a step are a line of their own.
+    rows = [{"step": 1, "map/prediction_error_5": error, "map/step_rank": 0.9}, {"step": 1, "ways/joined": 1.0}]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    for command in (("plan", "--steps", 2), ("evaluate", "--problems", 2)):
+        succeed(*command, "--run", run)
+        assert ("Map       looks bad: prediction error after 5 steps 0.98" in capsys.readouterr().out) == told
 
 
 def test_a_run_keeps_one_projection_for_all_its_pictures(

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from e2c_control.agents import E2CAgent
 from e2c_control.errors import InputWarning
 from e2c_control.runs.checkpoint import checkpoint_paths, latest, load_checkpoint
 from e2c_control.runs.logger import read_metrics
@@ -140,6 +141,8 @@ def test_a_run_that_is_not_done_says_which_checkpoint_is_used(
     note = f"{run} is not trained to its end: this is its checkpoint of step {steps[0]} of {steps[1]}"
     with pytest.warns(InputWarning, match=re.escape(note)):
         succeed(*command, "--run", run)
+    with pytest.warns(InputWarning, match=re.escape(note)):
+        E2CAgent.load(run)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from e2c_control.objectives.recipes import make_recipe
 from e2c_control.runs.folder import RunFolder
 from e2c_control.runs.logger import RunLogger
 from e2c_control.training.run import TrainConfig, train
-from e2c_control.training.trainer import Trainer
+from e2c_control.training.trainer import Judgement, Trainer
 
 LOOK = 8
 
@@ -124,6 +124,27 @@ def test_every_judgement_is_told_and_the_last_one_says_so(data: Transitions) -> 
     fine = trainer(data, recipe(above=1e9))
     told = [report.judgement for _ in range(LOOK) if (report := fine.advance()).judgement]
     assert [(one.attempt, one.sentence) for one in told if one] == [(1, None)]
+
+
+@pytest.mark.parametrize("cut", [None, LOOK, 2 * LOOK + 3])
+def test_attempts_that_come_out_alike_are_told_to_be_the_data(data: Transitions, cut: int | None) -> None:
+    """Where nothing is learnt, each attempt guesses by chance: the third says so, also in a run that was cut before."""
+    unfold, display = recipe(above=1.0, attempts=3).phases
+    hopeless = replace(unfold, learning_rate=1e-9, retry=Retry({"control_uniformity": 1e9, "info_nce": 0.0}, LOOK, 3))
+    of = replace(recipe(above=1.0), phases=(hopeless, display))
+    trained, told = trainer(data, of), list[Judgement]()
+    while len(told) < 4:
+        if trained.step == cut:
+            state, trained = trained.state(), trainer(data, of)
+            trained.restore(*state)
+        told += [judgement] if (judgement := trained.advance().judgement) else []
+    assert ["alike" in str(one.sentence) for one in told] == [False, False, True, True]
+
+
+def test_attempts_that_differ_are_not(data: Transitions) -> None:
+    sentence = Judgement("unfold", {"info_nce": (3.0, 2.4)}, 7, last=True, alike=False).sentence
+    assert sentence is not None
+    assert "alike" not in sentence
 
 
 def _stop_at(step: int, trained: Trainer, _: RunLogger) -> None:
