@@ -16,7 +16,7 @@ from e2c_control.planners.costs import finite_cost
 from e2c_control.planners.ilqr import ILQR
 from e2c_control.planners.plan import Plan, StopReason
 from e2c_control.planners.planner import CheckedPlanner, PlanningProblem
-from e2c_control.planners.starts import Starts, bounded
+from e2c_control.planners.starts import Starts
 
 MEAN, SQUARE = 0.9, 0.999
 """Shares of the old averages that Adam keeps, of gradients and of their squares."""
@@ -74,7 +74,7 @@ class Descent:
 
         self.cost, self.limits = problem.smooth_cost(planner), problem.limits
         self.search = begin_search(problem.dynamics, self.cost, problem.states, controls, problem.limits)
-        low, high = bounded(problem.limits)
+        low, high = problem.limits.closed
         self.width = (high - low) / 2
         self._best = self.search.states.copy(), self.search.controls.copy(), self.search.value.copy()
 

@@ -28,9 +28,9 @@ def compiled(kernel: Kernel, **options: object) -> Kernel:
     if numba is None:
         return kernel
     try:
-        made = numba.njit(cache=True, **_OPTIONS, **options)(kernel)
+        made = numba.njit(cache=True, **{**_OPTIONS, **options})(kernel)
     except RuntimeError:  # neither the installation nor the home folder can be written to
-        return numba.njit(**_OPTIONS, **options)(kernel)
+        return numba.njit(**{**_OPTIONS, **options})(kernel)
     made._cache.save_overload = _unless_full(made._cache.save_overload)
     return made
 
@@ -50,8 +50,18 @@ def inlined(kernel: Kernel) -> Kernel:
     return compiled(kernel, inline="always")
 
 
+class Pointer:
+    """A compiled function as kernels take it for an argument, its type found once: numba's own would at each call."""
+
+    def __init__(self, function: Any) -> None:
+        self._function, self._numba_type_ = function, numba.typeof(function)
+
+    def __wrapper_address__(self) -> int:
+        return self._function.address
+
+
 @cache
-def pointer(kernel: Callable[..., None], outputs: str) -> Any:
+def pointer(kernel: Callable[..., None], outputs: str) -> Pointer:
     """Return a pointer to the compiled function of (parameters, sizes, state, control, ...); only where numba is.
 
     It writes a vector (``outputs`` is "vectors") or two matrices ("matrices").
@@ -60,7 +70,7 @@ def pointer(kernel: Callable[..., None], outputs: str) -> Any:
     written = {"vectors": (reals,), "matrices": (table, table)}[outputs]
     signature, options = numba.void(reals, whole, reals, reals, *written), {"error_model": "numpy"}
     try:
-        return numba.cfunc(signature, cache=True, **options)(kernel)
+        return Pointer(numba.cfunc(signature, cache=True, **options)(kernel))
     # Typed at a prompt, nowhere to write, a full disk, or the machine code on disk is another program's.
     except (RuntimeError, ImportError, OSError):
-        return numba.cfunc(signature, **options)(kernel)
+        return Pointer(numba.cfunc(signature, **options)(kernel))

@@ -5,14 +5,13 @@ code works row by row, so that it only rolls out the step sizes that are needed.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from e2c_control.errors import InputError
 from e2c_control.planners import rollouts
 from e2c_control.planners.checks import Array, Ints, real
-from e2c_control.planners.compiled import numba, pointer
+from e2c_control.planners.compiled import Pointer, numba, pointer
 from e2c_control.planners.dynamics import Dynamics
 from e2c_control.planners.lowered import LowerableDynamics, Lowered
 from e2c_control.planners.plan import Limits
@@ -69,10 +68,8 @@ class CompiledEngine(Engine):
 
     def __init__(self, dynamics: Dynamics, lowered: Lowered) -> None:
         super().__init__(dynamics)
-        self._derivatives: Any = None if lowered.derivatives is None else pointer(lowered.derivatives, "matrices")
-        parameters = real("the lowered parameters", lowered.parameters, (None,))
-        sizes = np.ascontiguousarray(lowered.sizes, dtype=np.int64)
-        self.kernel: tuple[Any, Array, Ints] = (pointer(lowered.step, "vectors"), parameters, sizes)
+        self._derivatives = None if lowered.derivatives is None else pointer(lowered.derivatives, "matrices")
+        self.kernel: tuple[Pointer, Array, Ints] = (pointer(lowered.step, "vectors"), lowered.parameters, lowered.sizes)
 
     def waves(self, step_sizes: Sequence[float]) -> list[Array]:
         return [np.array([size]) for size in step_sizes]
@@ -92,7 +89,10 @@ class CompiledEngine(Engine):
     def linearize_into(self, rows: Ints, states: Array, controls: Array, A: Array, B: Array) -> None:
         """Write the local models of the named rows alone into A and B."""
         if self._derivatives is None:
-            A[rows], B[rows] = super().linearize(states[rows], controls[rows])
+            everything = len(rows) == len(states)  # no copies then
+            A[rows], B[rows] = super().linearize(
+                *((states, controls) if everything else (states[rows], controls[rows]))
+            )
         else:
             rollouts.local_models(self._derivatives, *self.kernel[1:], rows, states, controls, A, B)
 

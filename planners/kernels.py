@@ -6,7 +6,7 @@ Importing this module imports numba: do it where a planner is called, not where 
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -397,15 +397,64 @@ def backward(rows: Ints, local: Local, mu: Array, growth: Array, policy: Policy,
 def solve(local: Local) -> tuple[Policy, Array]:
     """Return the policies that solve LQ problems, and the regularisation mu (b,) that they needed: zero if convex."""
     b, horizon, n, m = local.B.shape
-    policy, mu, growth, done = blank_policy(b, horizon, n, m), np.zeros(b), np.ones(b), np.zeros(b, np.bool_)
-    backward(np.arange(len(mu)), local, mu, growth, policy, done)
+    policy, mu, done = blank_policy(b, horizon, n, m), np.zeros(b), np.zeros(b, np.bool_)
+    growth = np.zeros(b)  # as good as one: growth begins with its least factor
+    backward(np.arange(b), local, mu, growth, policy, done)
     return policy, mu
 
 
+@partial(compiled, fastmath={"contract", "reassoc"})  # a sum in any order
+def finite(A: Array, B: Array, d: Array, q: Array, r: Array, Q: Array, R: Array, S: Array) -> bool:
+    """Return whether all numbers of an LQ problem are finite: nothing times each of them is."""
+    nothing = 0.0
+    for part in (A.ravel(), B.ravel(), d.ravel(), q.ravel(), r.ravel(), Q.ravel(), R.ravel(), S.ravel()):
+        for i in range(part.shape[0]):
+            nothing += 0.0 * part[i]
+    return nothing == 0.0
+
+
 @compiled
-def affine_rollout(A: Array, B: Array, o: Array, K: Array, k: Array, states: Array, controls: Array) -> None:
-    """Roll out u = K z + k, z' = A z + B u + o from states[:, 0], all rows; write states (b, T + 1, n), controls."""
-    n = states.shape[2]
+def settle(
+    rows: Ints,
+    fresh: Bools,
+    done: Bools,
+    parts: Array,
+    V: Array,
+    states: Array,
+    value: Array,
+    tolerance: float,
+    nothing: float,
+    reason: Ints,
+    reasons: tuple[int, int, int],
+) -> bool:
+    """Write why rows stop after a backward pass: ``reasons`` for one that converged, one without policy, and a doubt.
+
+    Converged is what has little to gain, where mu was zero before (``fresh``): mu makes the promised gain small. In
+    doubt is a row whose value is ``nothing`` beside what the initial state weighs, where rounding decides. Returns
+    whether there is one.
+    """
+    converged, failed, doubtful = reasons
+    doubt = False
+    for b in rows:
+        size, weight = abs(value[b]), 0.0
+        for i in range(states.shape[2]):
+            weight += abs(V[b, 0, i, i] * states[b, 0, i] ** 2)
+        if not done[b]:
+            reason[b] = failed
+        elif fresh[b] and -(parts[b, 0] + parts[b, 1] + parts[b, 2]) <= tolerance * size:
+            reason[b] = converged
+        elif fresh[b] and size <= nothing * weight:
+            reason[b], doubt = doubtful, True
+    return doubt
+
+
+@compiled
+def affine_rollout(A: Array, B: Array, o: Array, K: Array, k: Array, states: Array, controls: Array) -> bool:
+    """Roll out u = K z + k, z' = A z + B u + o from states[:, 0], all rows; write states (b, T + 1, n), controls.
+
+    Returns whether all are finite, and with them all that they were computed from.
+    """
+    n, size = states.shape[2], 0.0
     for b in range(controls.shape[0]):
         for t in range(controls.shape[1]):
             for i in range(controls.shape[2]):
@@ -420,3 +469,5 @@ def affine_rollout(A: Array, B: Array, o: Array, K: Array, k: Array, states: Arr
                 for j in range(controls.shape[2]):
                     total += B[b, t, i, j] * controls[b, t, j]
                 states[b, t + 1, i] = total
+                size += abs(total)
+    return size < np.inf

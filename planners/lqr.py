@@ -1,7 +1,6 @@
 """Finite-horizon linear quadratic regulation, time-varying and affine; `riccati.py` has the recursion to read."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,9 +9,6 @@ from e2c_control.errors import InputError
 from e2c_control.planners.checks import Array, real
 from e2c_control.planners.costs import Expansion, expansion_shapes
 from e2c_control.planners.dynamics import Linearization
-
-if TYPE_CHECKING:
-    from e2c_control.planners import kernels
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +31,9 @@ class AffinePolicy:
 
         states, controls = np.empty((n_problems, horizon + 1, n)), np.empty((n_problems, horizon, m))
         states[:, 0] = real("the initial states", initial_states, (n_problems, n))
-        kernels.affine_rollout(*_matrices(model, self.K.shape), self.K, self.k, states, controls)
+        matrices = _matrices(model, self.K.shape, finite=False)
+        if not kernels.affine_rollout(*matrices, self.K, self.k, states, controls):
+            _matrices(model, self.K.shape)  # may be the reason
         return states, controls
 
 
@@ -48,28 +46,35 @@ def lqr(model: Linearization, cost: Expansion) -> AffinePolicy:
     """
     from e2c_control.planners import kernels  # numba is only loaded when it is needed
 
-    policy, mu = kernels.solve(_checked(model, cost))
-    if mu.any():  # a positive one means that the problem itself had no solution
+    shape = np.shape(model.B)
+    if len(shape) != 4 or not min(shape):
+        real("B of the model", model.B, (None, None, None, None))
+        raise InputError(f"The model lacks problems, steps, states or controls: its B has shape {shape}.")
+    free = np.zeros((*shape[:2], shape[3])) + np.inf
+    local = kernels.Local(*_parts(model, cost, shape, finite=False), -free, free)
+    if not kernels.finite(*local[:8]):
+        _parts(model, cost, shape)
+    policy, mu = kernels.solve(local)
+    if np.count_nonzero(mu):  # a positive one means that the problem itself had no solution
         raise InputError(
             f"LQ problem {int(mu.argmax())} has no unique minimum: make the control weight positive definite."
         )
-    return AffinePolicy(policy.K, policy.k, policy.V, policy.v, policy.parts.sum(axis=1))
+    return AffinePolicy(policy.K, policy.k, policy.V, policy.v, np.add.reduce(policy.parts, 1))
 
 
-def _matrices(model: Linearization, shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
+def _parts(model: Linearization, cost: Expansion, shape: tuple[int, ...], *, finite: bool = True) -> list[Array]:
+    """Return A, B, o, q, r, Q, R and S, once they fit B's ``shape`` (N, T, n, m) and are finite, if that is asked."""
+    n_problems, horizon, n, m = shape
+    parts = expansion_shapes(n_problems, horizon, n, m).items()
+    return [
+        *_matrices(model, (n_problems, horizon, m, n), finite=finite),
+        *(real(f"{name} of the cost", getattr(cost, name), size, finite=finite) for name, size in parts),
+    ]
+
+
+def _matrices(model: Linearization, shape: tuple[int, ...], *, finite: bool = True) -> tuple[Array, Array, Array]:
     """Return A, B and o of the model, once they fit gains of ``shape`` (N, T, m, n)."""
     n_problems, horizon, m, n = shape
-    A = real("A of the model", model.A, (n_problems, horizon, n, n))
-    B = real("B of the model", model.B, (n_problems, horizon, n, m))
-    return A, B, real("o of the model", model.o, (n_problems, horizon, n))
-
-
-def _checked(model: Linearization, cost: Expansion) -> "kernels.Local":
-    from e2c_control.planners import kernels
-
-    n_problems, horizon, n, m = real("B of the model", model.B, (None, None, None, None)).shape
-    if not n_problems * horizon * n * m:
-        raise InputError(f"The model lacks problems, steps, states or controls: its B has shape {model.B.shape}.")
-    shapes, free = expansion_shapes(n_problems, horizon, n, m), np.full((n_problems, horizon, m), np.inf)
-    parts = [real(f"{name} of the cost", getattr(cost, name), shape) for name, shape in shapes.items()]
-    return kernels.Local(*[*_matrices(model, (n_problems, horizon, m, n)), *parts, -free, free])
+    A = real("A of the model", model.A, (n_problems, horizon, n, n), finite=finite)
+    B = real("B of the model", model.B, (n_problems, horizon, n, m), finite=finite)
+    return A, B, real("o of the model", model.o, (n_problems, horizon, n), finite=finite)

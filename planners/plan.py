@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
@@ -60,6 +61,12 @@ class Limits:
     def none(cls, control_dim: int) -> Limits:
         """Return limits that exclude nothing."""
         return cls.symmetric(np.inf, control_dim)
+
+    @cached_property
+    def closed(self) -> tuple[Array, Array]:
+        """Low and high with open sides closed at ±1, or 1 beyond the other side where that is further."""
+        low = np.where(np.isfinite(self.low), self.low, np.minimum(-1.0, self.high - 1.0))
+        return low, np.where(np.isfinite(self.high), self.high, np.maximum(1.0, low + 1.0))
 
     def clip(self, controls: Array) -> Array:
         """Return controls (..., m), moved to the nearest allowed ones."""

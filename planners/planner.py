@@ -48,7 +48,8 @@ class PlanningProblem:
     def start(self) -> Array:
         """Return controls (N, T, m): the warm start, padded or cut to T, or the allowed controls nearest to zero."""
         if self.warm_start is not None:
-            return self.limits.clip(self.warm_start.shift(self.horizon, steps=0).controls)
+            given = self.warm_start.controls
+            return self.limits.clip(given[:, np.minimum(np.arange(self.horizon), given.shape[1] - 1)])
         return self.limits.clip(np.zeros((len(self.states), self.horizon, self.dynamics.control_dim)))
 
     def smooth_cost(self, planner: str) -> SmoothCost:

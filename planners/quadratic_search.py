@@ -165,9 +165,9 @@ class QuadraticSearch(Search):
         super().__post_init__()
         cost, local = self.cost, self.local
         assert isinstance(cost, QuadraticCost)
-        goals = np.ascontiguousarray(np.broadcast_to(cost.goal, (int(self.problems[-1]) + 1, cost.goal.shape[-1])))
+        goals = cost.goal.reshape(-1, cost.goal.shape[-1])  # one for all problems, or one for each
         _, Q, R, P = cost.at(self.controls.shape[1])
-        self.weights = Weights(goals[self.problems], Q, R, P, self.limits.low, self.limits.high)
+        self.weights = Weights(goals[self.problems % len(goals)], Q, R, P, self.limits.low, self.limits.high)
         local.Q[:, :-1], local.Q[:, -1], local.R[:] = 2 * Q, 2 * P, 2 * R
         self.path = Trajectories(*(getattr(self, name) for name in Trajectories._fields))
 
@@ -178,7 +178,7 @@ class QuadraticSearch(Search):
 
     def line_search(self, step_sizes: tuple[float, ...], armijo: float) -> None:
         assert isinstance(self.engine, CompiledEngine)
-        rows = np.flatnonzero(self.active)
+        rows = self.active.nonzero()[0]
         kernel = (*self.engine.kernel, rows, self.weights, self.path, self.policy)
         line_search(*kernel, np.array(step_sizes), armijo, SCHEDULE)
         self.history.append(self.value.copy())

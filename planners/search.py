@@ -12,7 +12,8 @@ from e2c_control.planners.engine import Engine
 from e2c_control.planners.optimality import optimality_residual
 from e2c_control.planners.plan import Limits, Plan, StopReason
 
-WORKING = -1  # the stop reason of a row that has not stopped
+WORKING, DOUBTFUL = -1, -2  # stop reasons of a row that has not stopped, and of one that is to be looked at again
+REASONS = int(StopReason.CONVERGED), int(StopReason.REGULARISATION), DOUBTFUL
 EPSILON = float(np.finfo(np.float64).eps)
 NOTHING = 1e-12  # where the cost is so small beside what the initial state weighs, rounding decides what can be gained
 
@@ -61,7 +62,7 @@ class Search:
 
     def linearize(self) -> None:
         """Expand dynamics and cost along the active trajectories that have moved."""
-        rows = np.flatnonzero(self.active & self.moved)
+        rows = (self.active & self.moved).nonzero()[0]
         if len(rows):
             self._expand(rows)
 
@@ -82,21 +83,16 @@ class Search:
     def backward(self, tolerance: float) -> None:
         """Find a policy for each active row; stop those whose residual is within the tolerance, or that have none."""
         # Regularisation makes the promised gain small, so that it says nothing about convergence: first without.
-        damped = np.flatnonzero(self.active & (self.mu > 0.0))
-        if len(damped):
+        if self.mu.any():
+            damped = np.flatnonzero(self.active & (self.mu > 0.0))
             self.reason[damped[self._residual(damped) <= tolerance]] = StopReason.CONVERGED
-        rows, done = np.flatnonzero(self.active), np.zeros(len(self.value), np.bool_)
-        fresh = rows[self.mu[rows] == 0.0]
+        rows, done, fresh = self.active.nonzero()[0], np.zeros(len(self.value), np.bool_), self.mu == 0.0
         kernels.backward(rows, self.local, self.mu, self.growth, self.policy, done)
-        # The residual without its allowance for rounding, which takes longer and seldom matters.
-        size = np.abs(self.value[fresh])
-        little = self._gain(fresh) <= tolerance * size
-        self.reason[fresh[little]] = StopReason.CONVERGED
-        weight = np.abs(self.policy.V[fresh, 0].diagonal(0, 1, 2) * self.states[fresh, 0] ** 2).sum(axis=1)
-        rounded = fresh[~little & (size <= NOTHING * weight)]
-        if len(rounded):
-            self.reason[rounded[self._residual(rounded) <= tolerance]] = StopReason.CONVERGED
-        self.reason[rows[~done[rows]]] = StopReason.REGULARISATION
+        path = (self.states, self.value, tolerance, NOTHING, self.reason)
+        if kernels.settle(rows, fresh, done, self.policy.parts, self.policy.V, *path, REASONS):
+            doubtful = np.flatnonzero(self.reason == DOUBTFUL)
+            little = self._residual(doubtful) <= tolerance
+            self.reason[doubtful] = np.where(little, StopReason.CONVERGED, WORKING)
 
     def line_search(self, step_sizes: tuple[float, ...], armijo: float) -> None:
         """Give each active row the longest step whose gain is a fair share of what was promised, and adapt mu."""

@@ -7,7 +7,6 @@ import numpy as np
 from e2c_control.errors import InputError
 from e2c_control.fields import CountOrZero, check
 from e2c_control.planners.checks import Array
-from e2c_control.planners.plan import Limits
 from e2c_control.planners.planner import PlanningProblem
 
 
@@ -29,23 +28,17 @@ class Starts:
     def controls(self, problem: PlanningProblem, rng: np.random.Generator) -> Array:
         """Return start controls (N, S, T, m) within the limits; the warm start, padded or cut to T, comes first."""
         limits, horizon, m = problem.limits, problem.horizon, len(problem.limits.low)
-        low, high = bounded(limits)
-        zeros = np.broadcast_to(limits.clip(np.zeros(m)), (self.zeros, horizon, m))
+        low, high = limits.closed
         uniform = rng.uniform(low, high, (self.uniform, horizon, m))
         corners = np.where(rng.random((self.extreme, 2, m)) < 0.5, low, high)
-        late = np.arange(horizon) >= rng.integers(0, horizon, (self.extreme, 1))
-        extreme = np.take_along_axis(corners, late[:, :, None].astype(np.int64), axis=1)
-        shared = np.concatenate((zeros, uniform, extreme))
-        rows = np.broadcast_to(shared, (len(problem.states), *shared.shape))
-        if problem.warm_start is not None:
-            rows = np.concatenate((problem.start()[:, None], rows), axis=1)
+        late = np.arange(horizon)[:, None] >= rng.integers(0, horizon, (self.extreme, 1))[:, None]
+        warm = 0 if problem.warm_start is None else 1
+        rows = np.empty((len(problem.states), warm + self.zeros + self.uniform + self.extreme, horizon, m))
         if rows.shape[1] == 0:
             raise InputError("There is nothing to start from: ask for at least one start, or give a warm start.")
-        return rows.copy()
-
-
-def bounded(limits: Limits) -> tuple[Array, Array]:
-    """Return low and high with open sides closed at ±1, or 1 beyond the other side where that is further."""
-    low = np.where(np.isfinite(limits.low), limits.low, np.minimum(-1.0, limits.high - 1.0))
-    high = np.where(np.isfinite(limits.high), limits.high, np.maximum(1.0, low + 1.0))
-    return low, high
+        if warm:
+            rows[:, 0] = problem.start()
+        rows[:, warm : warm + self.zeros] = limits.clip(np.zeros(m))
+        rows[:, warm + self.zeros : rows.shape[1] - self.extreme] = uniform
+        rows[:, rows.shape[1] - self.extreme :] = np.where(late, corners[:, 1:], corners[:, :1])
+        return rows

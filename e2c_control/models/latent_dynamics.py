@@ -13,50 +13,15 @@ Planners that linearise with the model's A (Watter et al. 2015) ignore the last 
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
 from e2c_control.models.matrix_network import LocallyLinearTransition
-from e2c_control.models.network_copy import Array, CopiedTransition, Ints, NetworkCopy
+from e2c_control.models.network_copy import Array, CopiedTransition, NetworkCopy
 from e2c_control.planners.dynamics import Linearization
 from e2c_control.planners.lowered import Lowered
-
-
-def latent_step(parameters: Array, sizes: Ints, state: Array, control: Array, after: Array) -> None:
-    """Write z' = A(z) z + B(z) u + o(z) of one latent into `after`, in the subset of Python that Numba compiles.
-
-    ``sizes`` is the rank of A - I (0 if it is full) and then the widths of all layers from latent to head;
-    ``parameters`` holds each layer's transposed weight (in, out) and bias (out,), one after another.
-    """
-    k, m, rank, last, at = state.shape[0], control.shape[0], sizes[0], sizes.shape[0] - 1, 0
-    h = state
-    for layer in range(1, last):
-        n_in, n_out = sizes[layer], sizes[layer + 1]
-        bias = at + n_in * n_out
-        W, x = parameters[at:bias].reshape(n_in, n_out), parameters[bias : bias + n_out].copy()
-        for i in range(n_in):  # rows of the transposed weight: the inner loop runs along memory
-            y = h[i]
-            for j in range(n_out):
-                x[j] += y * W[i, j]
-        if layer < last - 1:
-            for j in range(n_out):
-                x[j] /= 1.0 + np.exp(-x[j])
-        h, at = x, bias + n_out
-    B, o = h.shape[0] - k - k * m, h.shape[0] - k
-    for i in range(k):
-        after[i] = state[i] + h[o + i]
-        for j in range(m):
-            after[i] += h[B + i * m + j] * control[j]
-        if rank == 0:
-            for j in range(k):
-                after[i] += h[i * k + j] * state[j]
-    for p in range(rank):  # A = I + V R' with V and R (k, rank)
-        y = 0.0
-        for j in range(k):
-            y += h[(k + j) * rank + p] * state[j]
-        for i in range(k):
-            after[i] += h[i * rank + p] * y
 
 
 class LatentDynamics(CopiedTransition):
@@ -71,53 +36,54 @@ class LatentDynamics(CopiedTransition):
         self, transition: LocallyLinearTransition, linearization: Literal["model", "jacobian"] = "model"
     ) -> None:
         super().__init__(transition.latent_dim, transition.action_dim, transition.noise_log_var)
-        self._network = NetworkCopy(transition.body, transition.head, constant=transition.form == "global")
-        self._rank = None if transition.free else transition.rank
-        self._exact = linearization == "jacobian"
+        k, m, self._rank = self._k, self._m, 0 if transition.free else transition.rank
+        factors = 2 * k * self._rank or k * k
+        each = np.arange(factors + k * m + k)
+        a, b, o = each[:factors], each[factors:-k].reshape(k, m), each[-k:, None]
+        # The network's outputs, stored matrix by matrix, in the order of [A - I, B, o]; factors of A - I stay in front.
+        order = (a, np.hstack((b, o)).ravel()) if self._rank else (np.hstack((a.reshape(k, k), b, o)).ravel(),)
+        constant = transition.form == "global"
+        self._network = NetworkCopy(transition.body, transition.head, constant, np.concatenate(order))
+        self._exact, self._identity = linearization == "jacobian", np.eye(k)
 
     def step(self, states: Array, controls: Array) -> Array:
         """Return the next latents (N, k) of latents (N, k) under actions (N, m)."""
-        A, B, o = self._matrices(self._network.outputs(states))
-        return np.einsum("nij,nj->ni", A, states) + np.einsum("nij,nj->ni", B, controls) + o
+        change = self._affine(self._network.outputs(states)[None])[0]
+        return states + np.einsum("nij,nj->ni", change, self._with_one(states, controls))
 
     def lower(self) -> Lowered:
         """Return the step for the compiled engine; local models stay in NumPy, one batched call for a whole plan."""
-        return Lowered(latent_step, self._network.flat, np.array([self._rank or 0, *self._network.widths], np.int64))
+        return self._lowered
+
+    @cached_property
+    def _lowered(self) -> Lowered:
+        from e2c_control.models.network_kernels import latent_step  # loads numba: not before
+
+        return Lowered(latent_step, self._network.flat, np.array([self._rank, *self._network.widths], np.int64))
 
     def linearize(self, states: Array, controls: Array) -> Linearization:
         """Return A (N, k, k), B (N, k, m), o (N, k) at latents (N, k) and actions (N, m)."""
-        if not self._exact:
-            return Linearization(*self._matrices(self._network.outputs(states)))
-        p, tangents = self._network.outputs_and_tangents(states)
-        A, B, o = self._matrices(p)
-        drift = self._drift(states, controls, p, tangents)
+        k, exact = self._k, self._exact
+        change = self._affine(self._network.rows(states) if exact else self._network.outputs(states)[None])
+        A, B, o = change[0, ..., :k] + self._identity, change[0, ..., k:-1], change[0, ..., -1]
+        if not exact:
+            return Linearization(A, B, o)
+        drift = np.einsum("lnij,nj->nil", change[1:], self._with_one(states, controls))
         return Linearization(A + drift, B, o - np.einsum("nij,nj->ni", drift, states))
 
-    def _matrices(self, p: Array) -> tuple[Array, Array, Array]:
-        a, b, o = self._split(p)
-        v, r = (a, a) if self._rank is None else self._factors(a)
-        A = a.reshape(-1, self._k, self._k).copy() if self._rank is None else v @ r.swapaxes(-1, -2)
-        A[:, range(self._k), range(self._k)] += 1.0
-        return A, b.reshape(-1, self._k, self._m), o
+    def _affine(self, rows: Array) -> Array:
+        """Return [A - I, B, o] (..., N, k, k + m + 1) of outputs (1, N, ...); further rows are derivatives, of both."""
+        k, rank = self._k, self._rank
+        if not rank:
+            return rows.reshape(*rows.shape[:-1], k, -1)
+        factors, rest = rows[..., : 2 * k * rank], rows[..., 2 * k * rank :]
+        v, r = np.moveaxis(factors.reshape(*rows.shape[:-1], 2, k, rank), 2, 0)
+        A = v @ r[0].swapaxes(1, 2)  # I + V R'
+        A[1:] += v[0] @ r[1:].swapaxes(2, 3)
+        return np.concatenate((A, rest.reshape(*rows.shape[:-1], k, -1)), axis=-1)
 
-    def _split(self, p: Array) -> tuple[Array, Array, Array]:
-        b, o = self._k * self._m, self._k
-        return p[..., : -b - o], p[..., -b - o : -o], p[..., -o:]
-
-    def _factors(self, a: Array) -> tuple[Array, Array]:
-        halves = a.reshape(*a.shape[:-1], 2, self._k, self._rank or 1)
-        return halves[..., 0, :, :], halves[..., 1, :, :]
-
-    def _drift(self, states: Array, controls: Array, p: Array, tangents: Array) -> Array:
-        """Return (dA/dz) z + (dB/dz) u + do/dz, (N, k, k): the terms of the Jacobian that the model's A leaves out."""
-        n, k = states.shape
-        da, db, do = self._split(tangents)  # [sample, input coordinate, ...]
-        if self._rank is None:
-            dA = da.reshape(n, k, k, k)
-        else:
-            v, r = self._factors(self._split(p)[0])
-            dv, dr = self._factors(da)
-            dA = np.einsum("nlip,njp->nlij", dv, r) + np.einsum("nip,nljp->nlij", v, dr)
-        change = np.einsum("nlij,nj->nli", dA, states) + do
-        change += np.einsum("nlij,nj->nli", db.reshape(n, k, k, self._m), controls)
-        return change.swapaxes(1, 2)
+    def _with_one(self, states: Array, controls: Array) -> Array:
+        """Return (z, u, 1), what [A, B, o] multiplies."""
+        row = np.ones((len(states), self._k + self._m + 1))
+        row[:, : self._k], row[:, self._k : -1] = states, controls
+        return row

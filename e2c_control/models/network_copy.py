@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,13 +23,16 @@ class NetworkCopy:
         body: hidden layers, as `layers.mlp` makes them.
         head: the last layer.
         constant: whether the outputs are those of the origin, whatever the inputs.
+        order: of the outputs, where it is another.
     """
 
-    def __init__(self, body: nn.Sequential, head: nn.Linear, constant: bool = False) -> None:
+    def __init__(self, body: nn.Sequential, head: nn.Linear, constant: bool = False, order: Ints | None = None) -> None:
         linears = [layer for layer in body if isinstance(layer, nn.Linear)] + [head]
         self._layers = [(_copy(layer.weight), _copy(layer.bias)) for layer in linears]
         if constant:
             self._layers[0] = (np.zeros_like(self._layers[0][0]), self._layers[0][1])
+        if order is not None:
+            self._layers[-1] = (self._layers[-1][0][order], self._layers[-1][1][order])
 
     @property
     def widths(self) -> list[int]:
@@ -35,40 +41,36 @@ class NetworkCopy:
 
     @property
     def flat(self) -> Array:
-        """Each layer's transposed weight (in, out) and bias (out,), one after another."""
-        return np.concatenate([part.ravel() for weight, bias in self._layers for part in (weight.T, bias)])
+        """Each layer's weight (out, in) and bias (out,), one after another."""
+        return np.concatenate([part.ravel() for weight, bias in self._layers for part in (weight, bias)])
 
     def outputs(self, inputs: Array) -> Array:
         """Return outputs (N, o) of inputs (N, i)."""
         h = inputs
         for weight, bias in self._layers[:-1]:
-            h = h @ weight.T + bias
+            h = h @ weight.T
+            h += bias
             h *= _sigmoid(h)
         return h @ self._layers[-1][0].T + self._layers[-1][1]
 
     def outputs_and_tangents(self, inputs: Array) -> tuple[Array, Array]:
-        """Return outputs (N, o) of inputs (N, i), and their derivatives (N, i, o).
+        """Return outputs (N, o) of inputs (N, i), and their derivatives (N, i, o)."""
+        rows = self.rows(inputs)
+        return rows[0], rows[1:].swapaxes(0, 1)
 
-        Forward mode: beside the values, the network carries their derivative by each input. All of them are rows of one
-        matrix product a layer, (1 + i) N of them, because many small products take twice as long.
+    def rows(self, inputs: Array) -> Array:
+        """Return outputs of inputs (N, i), and then their derivatives by each input, (1 + i, N, o).
+
+        Forward mode: the network carries both from layer to layer.
         """
-        n, size = inputs.shape
-        rows = np.empty((1 + size, n, size))  # the values, and then their derivative by each input
-        rows[0], rows[1:] = inputs, np.eye(size)[:, None]
-        for weight, bias in self._layers[:-1]:
-            rows = self._product(rows, weight)
-            rows[0] += bias
-            s = _sigmoid(rows[0])
-            slope = s * (1.0 + rows[0] * (1.0 - s))  # of x s(x)
-            rows[0] *= s
-            rows[1:] *= slope
-        weight, bias = self._layers[-1]
-        rows = self._product(rows, weight)
-        return rows[0] + bias, rows[1:].swapaxes(0, 1)
-
-    @staticmethod
-    def _product(rows: Array, weight: Array) -> Array:
-        return (rows.reshape(-1, rows.shape[-1]) @ weight.T).reshape(*rows.shape[:-1], -1)
+        activate, (weight, bias) = fastest_activation(), self._layers[0]
+        rows = np.empty((1 + inputs.shape[1], len(inputs), len(bias)))
+        rows[0], rows[1:] = inputs @ weight.T, weight.T[:, None]
+        for weight, after in self._layers[1:]:
+            activate(rows, bias)
+            rows, bias = rows @ weight.T, after
+        rows[0] += bias
+        return rows
 
 
 class CopiedTransition:
@@ -99,10 +101,33 @@ class CopiedTransition:
         return np.broadcast_to(np.diag(self._noise), (len(states), self._k, self._k))
 
 
+def activate(rows: Array, bias: Array) -> None:
+    """Put SiLU(x + bias) in the place of x, ``rows[0]`` (N, n), and its derivatives in the place of those (i, N, n)."""
+    rows[0] += bias
+    s = _sigmoid(rows[0])
+    rows[0] *= s
+    rows[1:] *= s + rows[0] * (1.0 - s)  # the slope of x s(x)
+
+
+@cache
+def fastest_activation() -> Callable[[Array, Array], None]:
+    """Return `activate` in machine code where numba is installed."""
+    from e2c_control.planners.compiled import numba  # not before it is needed
+
+    if numba is None:
+        return activate
+    from e2c_control.models import network_kernels
+
+    return network_kernels.activate
+
+
 def _sigmoid(x: Array) -> Array:
     """Return 1 / (1 + exp(-x)); exp(-x) may be infinite, which gives zero."""
+    s = -x
     with np.errstate(over="ignore"):
-        return 1.0 / (1.0 + np.exp(-x))  # half the time of the hyperbolic tangent
+        np.exp(s, out=s)  # half the time of the hyperbolic tangent
+    s += 1.0
+    return np.divide(1.0, s, out=s)
 
 
 def _copy(tensor: torch.Tensor) -> Array:

@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
-from e2c_control.models.network_copy import Array, CopiedTransition, Ints, NetworkCopy
+from e2c_control.models.network_copy import Array, CopiedTransition, NetworkCopy
 from e2c_control.models.nonlinear import NonlinearTransition
 from e2c_control.planners.dynamics import Linearization
 from e2c_control.planners.lowered import Lowered
-
-
-def nonlinear_step(parameters: Array, sizes: Ints, state: Array, control: Array, after: Array) -> None:
-    """Write z' = z + g(z, u) of one latent into `after`, in the subset of Python that Numba compiles.
-
-    ``sizes`` holds the widths of all layers from (z, u) to g; ``parameters`` each layer's transposed weight (in, out)
-    and bias (out,), one after another.
-    """
-    k, m, last, at = state.shape[0], control.shape[0], sizes.shape[0] - 1, 0
-    h = np.empty(k + m)
-    h[:k], h[k:] = state, control
-    for layer in range(last):
-        n_in, n_out = sizes[layer], sizes[layer + 1]
-        bias = at + n_in * n_out
-        W, x = parameters[at:bias].reshape(n_in, n_out), parameters[bias : bias + n_out].copy()
-        for i in range(n_in):  # rows of the transposed weight: the inner loop runs along memory
-            y = h[i]
-            for j in range(n_out):
-                x[j] += y * W[i, j]
-        if layer < last - 1:
-            for j in range(n_out):
-                x[j] /= 1.0 + np.exp(-x[j])
-        h, at = x, bias + n_out
-    for i in range(k):
-        after[i] = state[i] + h[i]
 
 
 class NonlinearDynamics(CopiedTransition):
@@ -52,6 +29,12 @@ class NonlinearDynamics(CopiedTransition):
 
     def lower(self) -> Lowered:
         """Return the step for the compiled engine; local models stay in NumPy, one batched call for a whole plan."""
+        return self._lowered
+
+    @cached_property
+    def _lowered(self) -> Lowered:
+        from e2c_control.models.network_kernels import nonlinear_step  # loads numba: not before
+
         return Lowered(nonlinear_step, self._network.flat, np.array(self._network.widths, np.int64))
 
     def linearize(self, states: Array, controls: Array) -> Linearization:

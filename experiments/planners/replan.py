@@ -51,8 +51,9 @@ from e2c_control.envs import Problem
 from e2c_control.envs.reference import reference_scores
 from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.evaluation import Drive
-from e2c_control.models.latent_dynamics import LatentDynamics, latent_step
+from e2c_control.models.latent_dynamics import LatentDynamics
 from e2c_control.models.matrix_network import LocallyLinearTransition
+from e2c_control.models.network_kernels import latent_step
 from e2c_control.planners import PLANNERS, Linearization, Lowered
 from e2c_control.planners.engine import engine_for
 from e2c_control.training.presets import default_embedding

@@ -107,3 +107,27 @@ def test_shapes_that_disagree_are_named(linear_quadratic):
     model, cost, _ = linear_quadratic(seed=1)
     with pytest.raises(InputError, match=r"o of the model must have shape \(2, 6, 3\)"):
         lqr(Linearization(model.A, model.B, model.o[:, 1:]), cost)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", [*"ABo", *"qrQRS"])
+def test_a_number_that_is_not_finite_is_refused_wherever_it_stands(linear_quadratic, name, wrong):
+    model, cost, _ = linear_quadratic(seed=3)
+    part, whose = (model, "model") if name in "ABo" else (cost, "cost")
+    array = getattr(part, name)
+    for at in (0, -1, *np.random.default_rng(0).integers(0, array.size, 5)):
+        spoilt = array.copy()
+        spoilt.flat[at] = wrong
+        wrongly = type(part)(**{**vars(part), name: spoilt})
+        with pytest.raises(InputError, match=f"{name} of the {whose} must be finite"):
+            lqr(*((wrongly, cost) if part is model else (model, wrongly)))
+
+
+@pytest.mark.parametrize("name", "ABo")
+def test_a_rollout_in_a_model_that_is_not_finite_is_refused(linear_quadratic, name):
+    model, cost, z0 = linear_quadratic(seed=3)
+    policy = lqr(model, cost)
+    spoilt = getattr(model, name).copy()
+    spoilt.flat[spoilt.size // 2] = np.nan
+    with pytest.raises(InputError, match=f"{name} of the model must be finite"):
+        policy.rollout(Linearization(**{**vars(model), name: spoilt}), z0)
