@@ -50,11 +50,19 @@ def inlined(kernel: Kernel) -> Kernel:
     return compiled(kernel, inline="always")
 
 
+def any_order(kernel: Kernel) -> Kernel:
+    """Decorate likewise, and let sums be taken in any order, so that they become sums of vectors."""
+    return compiled(kernel, fastmath={"contract", "reassoc"})
+
+
 class Pointer:
     """A compiled function as kernels take it for an argument, its type found once: numba's own would at each call."""
 
     def __init__(self, function: Any) -> None:
         self._function, self._numba_type_ = function, numba.typeof(function)
+
+    def __call__(self, *given: object) -> None:
+        self._function(*given)
 
     def __wrapper_address__(self) -> int:
         return self._function.address

@@ -6,13 +6,13 @@ Importing this module imports numba: do it where a planner is called, not where 
 """
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
 from e2c_control.planners.checks import Array, Bools, Ints
-from e2c_control.planners.compiled import compiled, inlined
+from e2c_control.planners.compiled import any_order, compiled, inlined
 from e2c_control.planners.costs import expansion_shapes
 
 # Regularisation, in units of the Hessians: below the first it counts as none, above the second there is no step.
@@ -403,7 +403,7 @@ def solve(local: Local) -> tuple[Policy, Array]:
     return policy, mu
 
 
-@partial(compiled, fastmath={"contract", "reassoc"})  # a sum in any order
+@any_order
 def finite(A: Array, B: Array, d: Array, q: Array, r: Array, Q: Array, R: Array, S: Array) -> bool:
     """Return whether all numbers of an LQ problem are finite: nothing times each of them is."""
     nothing = 0.0

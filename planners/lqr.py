@@ -51,7 +51,7 @@ def lqr(model: Linearization, cost: Expansion) -> AffinePolicy:
         real("B of the model", model.B, (None, None, None, None))
         raise InputError(f"The model lacks problems, steps, states or controls: its B has shape {shape}.")
     free = np.zeros((*shape[:2], shape[3])) + np.inf
-    local = kernels.Local(*_parts(model, cost, shape, finite=False), -free, free)
+    local = kernels.Local(*[*_parts(model, cost, shape, finite=False), -free, free])
     if not kernels.finite(*local[:8]):
         _parts(model, cost, shape)
     policy, mu = kernels.solve(local)

@@ -3,13 +3,12 @@
 ``parameters`` holds each layer's weight (out, in) and bias (out,), one after another.
 """
 
-from functools import partial
 from math import factorial
 
 import numpy as np
 
 from e2c_control.models.network_copy import Array, Ints
-from e2c_control.planners.compiled import compiled
+from e2c_control.planners.compiled import any_order, compiled
 
 LOG2_E, LN2, LN2_REST = 1.4426950408889634, 6.93147180369123816490e-01, 1.90821492927058770002e-10  # ln 2 in two parts
 WHOLE = 1.5 * 2.0**52  # x + WHOLE - WHOLE is x rounded to a whole number, which are the last bits of x + WHOLE
@@ -58,7 +57,7 @@ def activate(rows: Array, bias: Array) -> None:
                 rows[p, i, j] *= s[j]
 
 
-@partial(compiled, fastmath={"contract", "reassoc"})  # sums in the order that is fastest
+@any_order
 def network(parameters: Array, widths: Ints, inputs: Array) -> Array:
     """Return the outputs (o,) of inputs (i,): linear layers of these widths, from inputs to outputs, SiLU between."""
     h, at, last = inputs, 0, widths.shape[0] - 2
