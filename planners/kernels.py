@@ -399,7 +399,7 @@ def solve(local: Local) -> tuple[Policy, Array]:
     b, horizon, n, m = local.B.shape
     policy, mu, done = blank_policy(b, horizon, n, m), np.zeros(b), np.zeros(b, np.bool_)
     growth = np.zeros(b)  # as good as one: growth begins with its least factor
-    backward(np.arange(b), local, mu, growth, policy, done)
+    backward(np.arange(len(mu)), local, mu, growth, policy, done)
     return policy, mu
 
 
