@@ -178,13 +178,13 @@ def path_of(name: str, value: object) -> Path:
     return Path(text)
 
 
-def only_options(owner: str, given: Iterable[str], known: Iterable[str]) -> None:
+def only_options(owner: str, given: Iterable[str], known: Iterable[str], what: str = "option") -> None:
     """Raise InputError for the first ``given`` name that the ``owner`` ("The planner 'cem'") does not take."""
     names = list(known)
     for name in given:
         if name not in names:
             takes = f"it takes {', '.join(names)}" if names else "it takes none"
-            raise InputError(f"{owner} has no option {name!r}{near_miss(name, names)}: {takes}.")
+            raise InputError(f"{owner} has no {what} {name!r}{near_miss(name, names)}: {takes}.")
 
 
 def quoted(word: object) -> str:

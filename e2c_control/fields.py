@@ -34,7 +34,7 @@ from typing import (
 import numpy as np
 from numpy.typing import NDArray
 
-from e2c_control.errors import LARGEST_COUNT, InputError, Unfit, flag, listed, near_miss, number, whole
+from e2c_control.errors import LARGEST_COUNT, InputError, Unfit, flag, listed, near_miss, number, only_options, whole
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -115,6 +115,10 @@ AtOnce = Annotated[int, Bounds(1, MOST_AT_ONCE)]
 TwoOrMoreAtOnce = Annotated[int, Bounds(2, MOST_AT_ONCE)]
 
 
+LOOKS = ("image_size", "grayscale")
+"""What is asked of an environment when it is made, and often of what an environment is given to."""
+
+
 def is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
     """Return whether a value is a mapping, of whatever."""
     return isinstance(value, Mapping)
@@ -159,9 +163,19 @@ def checked(function: Callable[Given, Item]) -> Callable[Given, Item]:
     """
     signature = inspect.signature(function)
     kinds = {name: parameter.kind for name, parameter in signature.parameters.items()}
+    takes_any = inspect.Parameter.VAR_KEYWORD in kinds.values()
 
     @wraps(function)
     def call(*args: Given.args, **kwargs: Given.kwargs) -> Item:
+        if not takes_any:
+            owner = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
+            looks = [name for name in kwargs if name in LOOKS and name not in kinds]
+            if looks and "env" in kinds:
+                raise InputError(
+                    f"{owner} has no argument {looks[0]!r}: make the environment with it, make_image_env('Id', "
+                    f"{looks[0]}=...), and give that."
+                )
+            only_options(owner, kwargs, [name for name in kinds if name != "self"], "argument")
         given = signature.bind(*args, **kwargs)
         hints = _hints_of_function(function)
         for name, value in given.arguments.items():

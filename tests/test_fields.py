@@ -164,6 +164,17 @@ def test_functions_check_their_arguments() -> None:
         steps_of()  # pyright: ignore[reportCallIssue]
 
 
+def test_arguments_that_there_are_not() -> None:
+    @checked
+    def drive(env: str, count: Count = 1) -> str:
+        return env * count
+
+    with pytest.raises(InputError, match=r"^drive has no argument 'cuont' \(did you mean 'count'\?\)"):
+        drive("x", cuont=2)  # type: ignore[call-arg]
+    with pytest.raises(InputError, match=r"'image_size': make the environment with it"):
+        drive("x", image_size=48)  # type: ignore[call-arg]
+
+
 def test_an_error_travels_between_processes() -> None:
     error = Unfit("--steps", "0", "a whole number of 1 or more")
     assert str(pickle.loads(pickle.dumps(error))) == str(error) == "--steps is 0: give a whole number of 1 or more."

@@ -1,19 +1,24 @@
 """Actions in [-1, 1], whatever an environment takes."""
 
-from functools import partial
+import warnings
+from reprlib import repr as short
 from typing import Protocol, TypeGuard
 
+import gymnasium
 import numpy as np
-from gymnasium import spaces, wrappers
+from gymnasium import spaces
 from numpy.typing import NDArray
 
 from e2c_control.data.foreign import AnyEnv
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, InputWarning
 
 Space = spaces.Space[object]
 
 _LARGEST_BOUND = 1e9
 """Beyond it a bound stands for none: floats of that size have no digits left for actions of ordinary size."""
+
+SLACK = 1e-4
+"""By which an action may be beyond -1 to 1 before that is worth a word: rounding is no mistake."""
 
 
 class HasSingleSpaces(Protocol):
@@ -65,13 +70,51 @@ def with_unit_actions(env: AnyEnv, name: str) -> AnyEnv:
     Raises:
         InputError: its actions are not continuous and bounded.
     """
-    space = check_continuous(name, env.action_space)
-    if (space.low == -1).all() and (space.high == 1).all():
-        return env
-    return wrappers.TransformAction(env, partial(_rescaled, space), spaces.Box(-1, 1, space.shape, np.float32))
+    return UnitActions(env, check_continuous(name, env.action_space), name)
 
 
-def _rescaled(space: spaces.Box, action: NDArray[np.float32]) -> NDArray[np.generic]:
-    low, high = space.low.astype(np.float64), space.high.astype(np.float64)
-    controls = (low + high) / 2 + np.asarray(action, np.float64) * (high - low) / 2
-    return np.clip(controls, low, high).astype(space.dtype)
+class UnitActions(gymnasium.ActionWrapper[object, NDArray[np.float32], object]):
+    """An environment that takes actions (m,) in [-1, 1], scaled to its own and never beyond them.
+
+    Args:
+        env: the environment.
+        own: its actions.
+        name: its name, for sentences.
+    """
+
+    def __init__(self, env: AnyEnv, own: spaces.Box, name: str) -> None:
+        super().__init__(env)
+        self.action_space = spaces.Box(-1, 1, own.shape, np.float32)
+        self._own, self._name, self._warned = own, name, False
+
+    def action(self, action: object) -> NDArray[np.generic]:
+        """Return the environment's own action for one in [-1, 1]; beyond that is the limit, of which it warns once.
+
+        Raises:
+            InputError: it is no vector of that many finite numbers.
+        """
+        own, given = self._own, as_numbers(action)
+        if given is None or given.shape != own.shape or not np.isfinite(given).all():
+            raise InputError(
+                f"{self._name} got the action {short(action)}: give finite numbers of shape {own.shape}, "
+                f"between -1 and 1, such as np.zeros({own.shape[0]}, np.float32)."
+            )
+        if not self._warned and (np.abs(given) > 1 + SLACK).any():
+            self._warned = True
+            warnings.warn(
+                f"{self._name} got the action {short(given.tolist())}, beyond -1 to 1, and takes the limit: "
+                "actions are scaled, so that 1 stands for the upper bound of the environment's own.",
+                InputWarning,
+                stacklevel=2,
+            )
+        low, high = own.low.astype(np.float64), own.high.astype(np.float64)
+        return np.clip((low + high) / 2 + given * (high - low) / 2, low, high).astype(own.dtype)
+
+
+def as_numbers(value: object) -> NDArray[np.float64] | None:
+    """Return what is an array of real numbers as float64; none of anything else."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError):  # rows of different lengths
+        return None
+    return array.astype(np.float64) if array.dtype.kind in "iuf" else None

@@ -23,7 +23,7 @@ from e2c_control.data.controls import with_unit_actions
 from e2c_control.data.foreign import AnyEnv, Foreign, StateSize, Vectors
 from e2c_control.data.layouts import Layout, has_pictures, image_layout
 from e2c_control.data.pictures import grey, resized
-from e2c_control.data.specs import an_id, check_arguments, find_spec, own_id
+from e2c_control.data.specs import an_id, check_arguments, find_spec, meant_elsewhere, own_id
 from e2c_control.data.transitions import stack_frames
 from e2c_control.envs import Task
 from e2c_control.envs.registry import task_of
@@ -139,7 +139,7 @@ def _cannot_be_made(env_id: str, kwargs: Mapping[str, object]) -> str:
 
 def _make(spec: EnvSpec, env_id: str, kwargs: Mapping[str, Any]) -> AnyEnv:
     given = {name: value for name, value in kwargs.items() if value is not None}
-    with in_a_sentence(_cannot_be_made(env_id, given)):
+    with in_a_sentence(_cannot_be_made(env_id, given), meant_elsewhere(given)):
         return gymnasium.make(spec, **kwargs)
 
 
@@ -165,7 +165,9 @@ def _shown(
     layout = image_layout(env.observation_space)
     rendered = layout is None
     if layout is None:
-        with in_a_sentence(f"{env_id} cannot be rendered"):
+        remedy = "its render() must return a picture, uint8 (H, W, 3), where its render_mode is 'rgb_array'"
+        with in_a_sentence(f"{env_id} cannot be rendered", remedy), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Gymnasium's words on the same, before it fails
             env = wrappers.AddRenderObservation(env)
         layout = image_layout(env.observation_space)
         if layout is None:

@@ -22,7 +22,7 @@ from e2c_control.data.card import DatasetCard
 from e2c_control.data.controls import check_unit_actions, single_spaces
 from e2c_control.data.environments import ImageView, layers, make_image_env, make_vector_env, shape_of, stacked
 from e2c_control.data.foreign import AnyEnv, Vectors
-from e2c_control.data.specs import find_spec
+from e2c_control.data.specs import by_id, find_spec
 from e2c_control.envs import Task
 from e2c_control.envs.env import TaskEnv
 from e2c_control.envs.registry import task_of
@@ -282,7 +282,8 @@ def _as_it_is(env: Vectors, frame_stack: int | None, own: Callable[[], DummyVecE
     space, actions = single_spaces(env)
     if space.shape is None or len(space.shape) != 3 or space.dtype != np.uint8:
         raise InputError(
-            f"The environment shows {space} instead of uint8 (H, W, C): make it with make_image_env, or wrap it."
+            f"The environment shows {space} instead of uint8 (H, W, C): make it with make_image_env, to which give "
+            f"{by_id(single_of(env))}, or wrap it."
         )
     controls = check_unit_actions("The environment", actions)
     shows = _frames_shown(env)
@@ -294,6 +295,12 @@ def _as_it_is(env: Vectors, frame_stack: int | None, own: Callable[[], DummyVecE
     stack = frame_stack if frame_stack is not None and shows == 1 else 1
     name, shape = environment_identity(env)[0], (space.shape[0], space.shape[1], space.shape[2])
     return EnvSource(name, shape, stack, controls, task_of(env), lambda _: env, partial(_stacking, own, stack))
+
+
+def single_of(env: Vectors) -> object:
+    """Return the first environment of a vector that runs them one after another; none of others."""
+    inner = env.unwrapped
+    return inner.envs[0] if isinstance(inner, SyncVectorEnv) else None
 
 
 def _frames_shown(env: Vectors) -> int:

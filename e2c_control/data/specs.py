@@ -4,12 +4,14 @@ import difflib
 import importlib
 from collections.abc import Container, Iterable, Mapping
 from reprlib import repr as short
+from typing import TypeGuard
 
 import gymnasium
 from gymnasium import error
 from gymnasium.envs.registration import EnvSpec
 
-from e2c_control.errors import InputError, in_a_sentence
+from e2c_control.data.foreign import AnyEnv
+from e2c_control.errors import InputError, in_a_sentence, near_miss
 from e2c_control.registry import is_trusted, look_here_for
 
 _OTHER_OPTION = "give {0} itself, not among the arguments of the environment"
@@ -25,6 +27,7 @@ _OPTIONS = {
     "vectorization_mode": "leave it out",
     "render_mode": "leave it out, what cannot be seen otherwise is rendered in any case",
 }
+_COLOURS = ("colours", "colour", "colors", "color", "rgb", "greyscale", "gray", "grey")
 
 
 def check_arguments(env_id: str, names: Iterable[str], allowed: Container[str] = ()) -> None:
@@ -43,8 +46,32 @@ def check_arguments(env_id: str, names: Iterable[str], allowed: Container[str] =
 def an_id(place: str, value: object) -> str:
     """Return what is a text; anything else raises InputError."""
     if not isinstance(value, str):
-        raise InputError(f"{short(value)} is no id: give 'Id' or 'module:Id', and an object to the agent itself.")
+        raise InputError(f"{short(value)} is no id: give {by_id(value)}.")
     return value
+
+
+def _is_env(env: object) -> TypeGuard[AnyEnv]:
+    return isinstance(env, gymnasium.Env)
+
+
+def by_id(env: object) -> str:
+    """Return how what somebody made can be named by an id, in words for what is made anew and can only be named."""
+    if not _is_env(env):
+        return "'Id' or 'module:Id'"
+    if env.unwrapped.spec is not None:
+        return f"its id, {env.unwrapped.spec.id!r}"
+    kind = type(env.unwrapped).__name__
+    return f"'My/{kind}-v0' after gymnasium.register('My/{kind}-v0', {kind})"
+
+
+def meant_elsewhere(names: Iterable[str]) -> str:
+    """Return what to do about arguments of an environment that are almost options of something else; "" for others."""
+    for name in names:
+        if name in _COLOURS:
+            return "the environment takes no such argument; colours are grayscale=False"
+        if (hint := near_miss(name, _OPTIONS)) and name not in _OPTIONS:
+            return f"the environment takes no {name!r}{hint}"
+    return ""
 
 
 def find_spec(env_id: str) -> EnvSpec:

@@ -15,13 +15,14 @@ import pytest
 from gymnasium import spaces
 
 from e2c_control.data import collect, make_image_env, make_vector_env
+from e2c_control.data.controls import UnitActions
 from e2c_control.data.environments import task_behind
 from e2c_control.data.source import EnvSource, environment_identity
 from e2c_control.data.specs import check_arguments
 from e2c_control.envs import make_task, task_ids
 from e2c_control.envs.env import TaskEnv
 from e2c_control.envs.vector_env import TaskVectorEnv
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, InputWarning
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +62,87 @@ def test_actions_are_rescaled_to_the_environments_own() -> None:
     env.step(np.ones(1, np.float32))
     assert float(env.unwrapped.last_u) == 2.0  # type: ignore[attr-defined]
     env.close()
+
+
+@pytest.mark.parametrize("action", [0.3, np.zeros(2), np.zeros((1, 1)), [float("nan")], "left", None])
+def test_an_action_that_is_none_is_refused_by_its_shape(action: Any) -> None:
+    env = make_image_env("Pendulum-v1", image_size=16)
+    env.reset(seed=0)
+    with pytest.raises(InputError, match=r"^Pendulum-v1 got the action .*: give finite numbers of shape \(1,\)"):
+        env.step(action)
+    env.close()
+
+
+@pytest.mark.parametrize("bound", [1.0, 2.0])
+def test_an_action_beyond_the_limits_is_the_limit_and_told_once(counter_id: str, bound: float) -> None:
+    """Newtons are no actions: also where the environment's own happen to be in [-1, 1]."""
+    taken: list[Any] = []
+    env = UnitActions(Recording(taken, bound), spaces.Box(-bound, bound, (1,), np.float32), "Mine")
+    with pytest.warns(InputWarning, match="beyond -1 to 1, and takes the limit"):
+        env.step(np.array([12.0], np.float32))
+    env.step(np.array([-12.0], np.float32))
+    env.step(np.array([1 + 1e-6]))
+    assert [float(action[0]) for action in taken] == [bound, -bound, bound]
+
+
+class Recording(gymnasium.Env[Any, Any]):
+    """Keeps the actions that it takes."""
+
+    observation_space = spaces.Box(0, 1, (1,))
+
+    def __init__(self, taken: list[Any], bound: float) -> None:
+        self.taken = taken
+        self.action_space = spaces.Box(-bound, bound, (1,), np.float32)
+
+    def step(self, action: Any) -> Any:
+        self.taken.append(action)
+        return np.zeros(1), 0.0, False, False, {}
+
+
+def test_an_environment_that_somebody_made_is_named_by_an_id() -> None:
+    """By its own, or one to register it under, at both doors, which do not point in a circle."""
+    made = gymnasium.make("Pendulum-v1", render_mode="rgb_array")
+    with pytest.raises(InputError, match="give its id, 'Pendulum-v1'"):
+        make_image_env(made)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="make it with make_image_env, to which give its id, 'Pendulum-v1'"):
+        EnvSource.of(made)
+    bare = Recording([], 1.0)
+    for door in (make_image_env, EnvSource.of):
+        with pytest.raises(InputError, match=r"'My/Recording-v0' after gymnasium\.register\("):
+            door(bare)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        ({"imagesize": 48}, r"takes no 'imagesize' \(did you mean 'image_size'\?\)"),
+        ({"colours": "rgb"}, "colours are grayscale=False"),
+        ({"speeed": 2}, r"unexpected keyword argument 'speeed'"),
+    ],
+)
+def test_what_is_almost_an_option_is_not_blamed_on_the_environment(arguments: dict[str, Any], hint: str) -> None:
+    with pytest.raises(InputError, match=hint):
+        make_image_env("Pendulum-v1", **arguments)
+
+
+def test_render_that_returns_nothing(counter_id: str) -> None:
+    class Blind(Recording):
+        metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012
+        render_mode = "rgb_array"
+
+        def __init__(self, render_mode: str | None = None) -> None:
+            super().__init__([], 1.0)
+
+        def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+            return np.zeros(1, np.float32), {}
+
+        def render(self) -> Any:
+            return None
+
+    gymnasium.register("Blind-v0", Blind)
+    with pytest.raises(InputError, match=r"its render\(\) must return a picture, uint8 \(H, W, 3\)"):
+        make_image_env("Blind-v0").reset()
+    del gymnasium.registry["Blind-v0"]
 
 
 def test_colour_stays_when_asked_for() -> None:
@@ -147,7 +229,8 @@ def test_a_task_of_ones_own_is_native(own_id: str, tmp_path: Path) -> None:
         ("Nothing/AtAll-v7", "Unknown environment"),
         ("no_such_module:Thing-v0", "Unknown environment .*: No module named 'no_such_module', install it"),
         ("not an id", "Unknown environment"),
-        (gymnasium.make("E2C/Planar-v0"), "is no id: give 'Id' or 'module:Id'"),
+        (gymnasium.make("E2C/Planar-v0"), "is no id: give its id, 'E2C/Planar-v0'"),
+        (np.zeros(3), "is no id: give 'Id' or 'module:Id'"),
         ("MountainCar-v0", "only continuous actions"),
     ],
 )
