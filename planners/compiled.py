@@ -72,11 +72,11 @@ class Pointer:
 def pointer(kernel: Callable[..., None], outputs: str) -> Pointer:
     """Return a pointer to the compiled function of (parameters, sizes, state, control, ...); only where numba is.
 
-    It writes a vector (``outputs`` is "vectors") or two matrices ("matrices").
+    It takes many rows and writes as many (``outputs`` is "rows"), or one, and writes two matrices ("matrices").
     """
     reals, whole, table = numba.float64[::1], numba.int64[::1], numba.float64[:, ::1]
-    written = {"vectors": (reals,), "matrices": (table, table)}[outputs]
-    signature, options = numba.void(reals, whole, reals, reals, *written), {"error_model": "numpy"}
+    arrays = {"rows": (table, table, table), "matrices": (reals, reals, table, table)}[outputs]
+    signature, options = numba.void(reals, whole, *arrays), {"error_model": "numpy"}
     try:
         return Pointer(numba.cfunc(signature, cache=True, **options)(kernel))
     # Typed at a prompt, nowhere to write, a full disk, or the machine code on disk is another program's.

@@ -69,7 +69,7 @@ class CompiledEngine(Engine):
     def __init__(self, dynamics: Dynamics, lowered: Lowered) -> None:
         super().__init__(dynamics)
         self._derivatives = None if lowered.derivatives is None else pointer(lowered.derivatives, "matrices")
-        self.kernel: tuple[Pointer, Array, Ints] = (pointer(lowered.step, "vectors"), lowered.parameters, lowered.sizes)
+        self.kernel: tuple[Pointer, Array, Ints] = (pointer(lowered.step, "rows"), lowered.parameters, lowered.sizes)
 
     def waves(self, step_sizes: Sequence[float]) -> list[Array]:
         return [np.array([size]) for size in step_sizes]

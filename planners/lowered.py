@@ -15,10 +15,10 @@ Kernel: TypeAlias = Callable[..., None]
 class Lowered:
     """Dynamics as functions that numba can compile, and the numbers that they work with.
 
-    ``step(parameters, sizes, state, control, after)`` writes the next state of one row: ``parameters`` (p,) float64
-    and ``sizes`` (s,) int64 are those given here, ``state`` (n,), ``control`` (m,) and ``after`` (n,) float64.
-    ``derivatives(parameters, sizes, state, control, A, B)``, where given, writes the local model at one row, A (n, n)
-    and B (n, m); else the engine asks ``Dynamics.linearize``.
+    ``step(parameters, sizes, states, controls, after)`` writes the next states of r rows: ``parameters`` (p,) float64
+    and ``sizes`` (s,) int64 are those given here, ``states`` (r, n), ``controls`` (r, m) and ``after`` (r, n) float64.
+    ``derivatives(parameters, sizes, state, control, A, B)``, where given, writes the local model at one row, (n,) and
+    (m,), A (n, n) and B (n, m); else the engine asks ``Dynamics.linearize``.
 
     Both are plain functions of a module, written with scalars, NumPy arrays and loops, and must agree with the
     Dynamics that they belong to. They are compiled once per machine, whatever the parameters are.

@@ -2,8 +2,9 @@
 
 A small problem's iteration takes a few microseconds, much less than the NumPy calls that would drive it. What is done
 is what ``Search`` does, which is the one to read: `linearize` expands dynamics and cost along each trajectory, the
-backward pass is the same kernel, and `line_search` rolls out one step size after another, computes the cost on the way,
-and breaks off where it already exceeds what the trajectory had. Costs are sums of squares here, so that is final.
+backward pass is the same kernel, and `line_search` rolls out one step size after another, of all rows that are left,
+computes their costs on the way, and breaks off where all exceed what they had. Costs are sums of squares here, so that
+is final.
 """
 
 from dataclasses import dataclass, field
@@ -104,47 +105,60 @@ def line_search(
     g, Q, R, P, low, high = weights
     K, k, parts = policy.K, policy.k, policy.parts
     states, controls, value, reason, moved, mu, growth, iterations = path
-    horizon, m, n = K.shape[1], K.shape[2], K.shape[3]
-    z, u = np.empty((horizon + 1, n)), np.empty((horizon, m))
-    now, control, after = np.empty(n), np.empty(m), np.empty(n)  # rows of z and u by themselves: views take longer
-    for b in rows:
-        iterations[b] += 1
-        total = value[b]
-        for a in step_sizes:
-            total = 0.0
+    horizon, m, n, count = K.shape[1], K.shape[2], K.shape[3], rows.shape[0]
+    z, u, total = np.empty((count, horizon + 1, n)), np.empty((count, horizon, m)), np.empty(count)
+    now, control, after = np.empty((count, n)), np.empty((count, m)), np.empty((count, n))
+    left = rows.copy()  # the first ``count`` of these have not been moved
+    for a in step_sizes:
+        for s in range(count):
+            b = left[s]
+            total[s] = 0.0
             for i in range(n):
-                z[0, i] = now[i] = states[b, 0, i]
+                z[s, 0, i] = now[s, i] = states[b, 0, i]
                 for j in range(n):
-                    total += Q[i, j] * (states[b, 0, i] - g[b, i]) * (states[b, 0, j] - g[b, j])
-            for t in range(horizon):
+                    total[s] += Q[i, j] * (states[b, 0, i] - g[b, i]) * (states[b, 0, j] - g[b, j])
+        for t in range(horizon):
+            for s in range(count):
+                b = left[s]
                 for i in range(m):
                     x = controls[b, t, i] + a * k[b, t, i]
                     for j in range(n):
-                        x += K[b, t, i, j] * (now[j] - states[b, t, j])
-                    u[t, i] = control[i] = min(max(x, low[i]), high[i])
+                        x += K[b, t, i, j] * (now[s, j] - states[b, t, j])
+                    u[s, t, i] = control[s, i] = min(max(x, low[i]), high[i])
                     for j in range(i + 1):
-                        total += (2.0 if i > j else 1.0) * R[i, j] * control[i] * control[j]
-                step(parameters, sizes, now, control, after)
-                W = Q if t + 1 < horizon else P
+                        total[s] += (2.0 if i > j else 1.0) * R[i, j] * control[s, i] * control[s, j]
+            step(parameters, sizes, now[:count], control[:count], after[:count])
+            W, hopeful = Q if t + 1 < horizon else P, False
+            for s in range(count):
+                b = left[s]
                 for i in range(n):
-                    z[t + 1, i] = now[i] = after[i]
+                    z[s, t + 1, i] = now[s, i] = after[s, i]
                     for j in range(i + 1):
                         weight = W[i, i] if i == j else 2.0 * W[i, j]
-                        total += weight * (now[i] - g[b, i]) * (now[j] - g[b, j])
-                if not total < value[b]:  # and no later term is negative
-                    break
-            gained, promised = value[b] - total, -(a * parts[b, 1] + a * a * parts[b, 2])
-            if gained > 0.0 and gained >= armijo * promised:  # not so for NaN
-                moved[b] = True
+                        total[s] += weight * (now[s, i] - g[b, i]) * (now[s, j] - g[b, j])
+                hopeful = hopeful or total[s] < value[b]
+            if not hopeful:  # and no later term is negative
                 break
+        tried, count = count, 0
+        for s in range(tried):
+            b = left[s]
+            gained, promised = value[b] - total[s], -(a * parts[b, 1] + a * a * parts[b, 2])
+            if gained > 0.0 and gained >= armijo * promised:  # not so for NaN
+                moved[b], value[b] = True, total[s]
+                for t in range(horizon + 1):  # not states[b] = z[s]: numba compiles a message about shapes for seconds
+                    for i in range(n):
+                        states[b, t, i] = z[s, t, i]
+                for t in range(horizon):
+                    for i in range(m):
+                        controls[b, t, i] = u[s, t, i]
+            else:
+                left[count] = b
+                count += 1
+        if count == 0:
+            break
+    for b in rows:
+        iterations[b] += 1
         if moved[b]:
-            value[b] = total
-            for t in range(horizon + 1):  # not states[b] = z: numba compiles a message about shapes for four seconds
-                for i in range(n):
-                    states[b, t, i] = z[t, i]
-            for t in range(horizon):
-                for i in range(m):
-                    controls[b, t, i] = u[t, i]
             growth[b] = min(1.0 / growth_factor, growth[b] / growth_factor)
             mu[b] = mu[b] * growth[b] if mu[b] * growth[b] >= mu_least else 0.0
         else:

@@ -1,7 +1,10 @@
 """Inner loops of the compiled engine: trajectories and local models of dynamics that come as function pointers.
 
-Pointers, so that these loops are compiled once and not again for each dynamics; a call through one takes 2 ns.
+Pointers, so that these loops are compiled once and not again for each dynamics; a call through one takes 2 ns. It steps
+all rows at once: a network's weights come from memory once for all of them.
 """
+
+import numpy as np
 
 from e2c_control.planners.checks import Array, Ints
 from e2c_control.planners.compiled import compiled
@@ -11,9 +14,16 @@ from e2c_control.planners.lowered import Kernel
 @compiled
 def open_loop(step: Kernel, parameters: Array, sizes: Ints, controls: Array, states: Array) -> None:
     """Roll out z' = f(z, u) from states[:, 0] under controls (b, T, m); write states (b, T + 1, n)."""
-    for b in range(controls.shape[0]):
-        for t in range(controls.shape[1]):
-            step(parameters, sizes, states[b, t], controls[b, t], states[b, t + 1])
+    now, control, after = states[:, 0].copy(), np.empty(controls[:, 0].shape), np.empty(states[:, 0].shape)
+    for t in range(controls.shape[1]):
+        for b in range(controls.shape[0]):
+            for i in range(controls.shape[2]):
+                control[b, i] = controls[b, t, i]
+        step(parameters, sizes, now, control, after)
+        now, after = after, now
+        for b in range(controls.shape[0]):
+            for i in range(states.shape[2]):
+                states[b, t + 1, i] = now[b, i]
 
 
 @compiled
@@ -42,15 +52,24 @@ def closed_loop(
     u: Array,
 ) -> None:
     """Roll out u = clip(ū + a k + K (z - z̄)), z' = f(z, u) for each trajectory and each step size a; write z and u."""
-    horizon, m, n = K.shape[1], K.shape[2], K.shape[3]
+    horizon, m, n, many = K.shape[1], K.shape[2], K.shape[3], step_sizes.shape[0]
+    now, control = np.empty((K.shape[0] * many, n)), np.empty((K.shape[0] * many, m))
+    after = np.empty(now.shape)
     for r in range(K.shape[0]):
-        for a in range(step_sizes.shape[0]):
+        for a in range(many):
             for i in range(n):  # not z[r, a, 0] = ..., which compiles a message about shapes
-                z[r, a, 0, i] = states[r, 0, i]
-            for t in range(horizon):
+                z[r, a, 0, i] = now[r * many + a, i] = states[r, 0, i]
+    for t in range(horizon):
+        for r in range(K.shape[0]):
+            for a in range(many):
                 for i in range(m):
                     x = controls[r, t, i] + step_sizes[a] * k[r, t, i]
                     for j in range(n):
-                        x += K[r, t, i, j] * (z[r, a, t, j] - states[r, t, j])
-                    u[r, a, t, i] = min(max(x, low[i]), high[i])
-                step(parameters, sizes, z[r, a, t], u[r, a, t], z[r, a, t + 1])
+                        x += K[r, t, i, j] * (now[r * many + a, j] - states[r, t, j])
+                    u[r, a, t, i] = control[r * many + a, i] = min(max(x, low[i]), high[i])
+        step(parameters, sizes, now, control, after)
+        now, after = after, now
+        for r in range(K.shape[0]):
+            for a in range(many):
+                for i in range(n):
+                    z[r, a, t + 1, i] = now[r * many + a, i]

@@ -41,8 +41,8 @@ class NetworkCopy:
 
     @property
     def flat(self) -> Array:
-        """Each layer's weight (out, in) and bias (out,), one after another."""
-        return np.concatenate([part.ravel() for weight, bias in self._layers for part in (weight, bias)])
+        """Each layer's transposed weight (in, out) and bias (out,), one after another."""
+        return np.concatenate([part.ravel() for weight, bias in self._layers for part in (weight.T, bias)])
 
     def outputs(self, inputs: Array) -> Array:
         """Return outputs (N, o) of inputs (N, i)."""

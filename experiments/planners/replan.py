@@ -83,10 +83,10 @@ def planar_embedding(run: Path | None, seed: int, quick: bool) -> Embedding:
 _step = numba.njit(error_model="numpy")(latent_step)
 
 
-def counted_step(parameters: Array, sizes: Array, state: Array, control: Array, after: Array) -> None:
-    """The network's step, counted in the last of its parameters."""
-    parameters[-1] += 1.0
-    _step(parameters, sizes, state, control, after)
+def counted_step(parameters: Array, sizes: Array, states: Array, controls: Array, after: Array) -> None:
+    """The network's steps, counted in the last of its parameters."""
+    parameters[-1] += len(states)
+    _step(parameters, sizes, states, controls, after)
 
 
 class Watched:

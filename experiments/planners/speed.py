@@ -245,9 +245,10 @@ def pendulum_step(states: np.ndarray, controls: np.ndarray) -> np.ndarray:
     return np.stack((states[:, 0] + 0.05 * speed, speed), axis=1)
 
 
-def pendulum_kernel(parameters: Any, sizes: Any, state: Any, control: Any, after: Any) -> None:
-    after[1] = state[1] + 0.05 * (15 * np.sin(state[0]) + 3 * control[0])
-    after[0] = state[0] + 0.05 * after[1]
+def pendulum_kernel(parameters: Any, sizes: Any, states: Any, controls: Any, after: Any) -> None:
+    for b in range(len(states)):
+        after[b, 1] = states[b, 1] + 0.05 * (15 * np.sin(states[b, 0]) + 3 * controls[b, 0])
+        after[b, 0] = states[b, 0] + 0.05 * after[b, 1]
 
 
 def pendulum_derivatives(parameters: Any, sizes: Any, state: Any, control: Any, A: Any, B: Any) -> None:

@@ -46,8 +46,10 @@ def test_a_network_is_the_network_and_its_derivatives_are_those_of_autograd():
     outputs, tangents = copy.outputs_and_tangents(inputs)
     np.testing.assert_allclose(outputs, values, atol=1e-13)
     np.testing.assert_allclose(tangents, jacobian.detach().numpy()[:, order].swapaxes(1, 2), atol=1e-13)
-    one_by_one = [network(copy.flat, np.array(copy.widths), x) for x in inputs]
-    np.testing.assert_allclose(one_by_one, values, atol=1e-13)
+    together = network(copy.flat, np.array(copy.widths), inputs)
+    np.testing.assert_allclose(together, values, atol=1e-13)
+    for i in range(len(inputs)):  # to the bit
+        np.testing.assert_array_equal(network(copy.flat, np.array(copy.widths), inputs[i : i + 1])[0], together[i])
 
 
 def test_lowered_parameters_begin_on_a_cache_line_and_are_a_copy():

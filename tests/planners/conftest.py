@@ -43,9 +43,10 @@ def pendulum_step(states: np.ndarray, controls: np.ndarray) -> np.ndarray:
     return np.stack((angle + 0.05 * speed, speed), axis=1)
 
 
-def pendulum_kernel(parameters, sizes, state, control, after):
-    after[1] = state[1] + 0.05 * (parameters[0] * np.sin(state[0]) + 3 * control[0])
-    after[0] = state[0] + 0.05 * after[1]
+def pendulum_kernel(parameters, sizes, states, controls, after):
+    for b in range(len(states)):
+        after[b, 1] = states[b, 1] + 0.05 * (parameters[0] * np.sin(states[b, 0]) + 3 * controls[b, 0])
+        after[b, 0] = states[b, 0] + 0.05 * after[b, 1]
 
 
 def pendulum_derivatives(parameters, sizes, state, control, A, B):

@@ -16,8 +16,9 @@ PLANNED = """
 import numpy as np
 from e2c_control.planners import ILQR, FunctionDynamics, Limits, LinearDynamics, Lowered, QuadraticCost
 
-def kernel(parameters, sizes, state, control, after):
-    after[0] = state[0] + control[0]
+def kernel(parameters, sizes, states, controls, after):
+    for b in range(len(states)):
+        after[b, 0] = states[b, 0] + controls[b, 0]
 
 model = FunctionDynamics(lambda z, u: z + u, 1, 1, lowered=Lowered(kernel, np.zeros(0), np.zeros(0, np.int64)))
 plan = ILQR()(model, QuadraticCost([1.0], [[1.0]], [[0.1]]), [[0.0]], 3, Limits.symmetric(1.0, 1))

@@ -44,8 +44,9 @@ def test_64_swing_ups(compiled_pendulum, pendulum_cost):
 
 
 def test_a_kernel_that_leaves_the_finite_is_survived():
-    def cliff(parameters, sizes, state, control, after):
-        after[0] = state[0] + control[0] if control[0] <= 0.5 else np.nan
+    def cliff(parameters, sizes, states, controls, after):
+        for b in range(len(states)):
+            after[b, 0] = states[b, 0] + controls[b, 0] if controls[b, 0] <= 0.5 else np.nan
 
     def step(states, controls):
         return np.where(controls > 0.5, np.nan, states + controls)
