@@ -48,7 +48,7 @@ class LatentDynamics(CopiedTransition):
 
     def step(self, states: Array, controls: Array) -> Array:
         """Return the next latents (N, k) of latents (N, k) under actions (N, m)."""
-        change = self._affine(self._network.outputs(states)[None])[0]
+        change = self._affine(self._network.outputs(states))
         return states + np.einsum("nij,nj->ni", change, self._with_one(states, controls))
 
     def lower(self) -> Lowered:
@@ -63,24 +63,40 @@ class LatentDynamics(CopiedTransition):
 
     def linearize(self, states: Array, controls: Array) -> Linearization:
         """Return A (N, k, k), B (N, k, m), o (N, k) at latents (N, k) and actions (N, m)."""
-        k, exact = self._k, self._exact
-        change = self._affine(self._network.rows(states) if exact else self._network.outputs(states)[None])
-        A, B, o = change[0, ..., :k] + self._identity, change[0, ..., k:-1], change[0, ..., -1]
-        if not exact:
+        outputs, slopes = self._network.outputs_and_slopes(states)
+        change = self._affine(outputs)
+        A, B, o = change[..., : self._k] + self._identity, change[..., self._k : -1], change[..., -1]
+        if not self._exact:
             return Linearization(A, B, o)
-        drift = np.einsum("lnij,nj->nil", change[1:], self._with_one(states, controls))
+        drift = self._network.pulled_back(self._influence(outputs, states, controls), slopes).swapaxes(0, 1)
         return Linearization(A + drift, B, o - np.einsum("nij,nj->ni", drift, states))
 
-    def _affine(self, rows: Array) -> Array:
-        """Return [A - I, B, o] (..., N, k, k + m + 1) of outputs (1, N, ...); further rows are derivatives, of both."""
-        k, rank = self._k, self._rank
-        if not rank:
-            return rows.reshape(*rows.shape[:-1], k, -1)
-        factors, rest = rows[..., : 2 * k * rank], rows[..., 2 * k * rank :]
-        v, r = np.moveaxis(factors.reshape(*rows.shape[:-1], 2, k, rank), 2, 0)
-        A = v @ r[0].swapaxes(1, 2)  # I + V R'
-        A[1:] += v[0] @ r[1:].swapaxes(2, 3)
-        return np.concatenate((A, rest.reshape(*rows.shape[:-1], k, -1)), axis=-1)
+    def _affine(self, outputs: Array) -> Array:
+        """Return [A - I, B, o] (N, k, k + m + 1) of the network's outputs (N, o)."""
+        rest = outputs[:, 2 * self._k * self._rank :].reshape(len(outputs), self._k, -1)
+        if not self._rank:
+            return rest
+        v, r = self._factors(outputs)
+        return np.concatenate((v @ r.swapaxes(1, 2), rest), axis=-1)
+
+    def _factors(self, outputs: Array) -> Array:
+        """Return V and R (N, k, rank) of A = I + V R'."""
+        return outputs[:, : 2 * self._k * self._rank].reshape(-1, 2, self._k, self._rank).swapaxes(0, 1)
+
+    def _influence(self, outputs: Array, states: Array, controls: Array) -> Array:
+        """Return the derivatives (k, N, o) of the next latent's coordinates by the network's outputs (N, o)."""
+        (n, k), rank = states.shape, self._rank
+        influence = np.zeros((k, *outputs.shape))
+        rows = influence[..., 2 * k * rank :].reshape(k, n, k, -1)  # coordinate i sees row i of [A - I, B, o]
+        row = self._with_one(states, controls)
+        for i in range(k):
+            rows[i, :, i] = row[:, -rows.shape[-1] :]
+        if rank:
+            v, r = self._factors(outputs)
+            of_v, of_r = influence[..., : 2 * k * rank].reshape(k, n, 2, k, rank).transpose(2, 0, 1, 3, 4)
+            of_v[range(k), :, range(k)] = np.einsum("njp,nj->np", r, states)
+            of_r[:] = np.einsum("nip,nj->injp", v, states)
+        return influence
 
     def _with_one(self, states: Array, controls: Array) -> Array:
         """Return (z, u, 1), what [A, B, o] multiplies."""

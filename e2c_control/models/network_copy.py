@@ -55,22 +55,25 @@ class NetworkCopy:
 
     def outputs_and_tangents(self, inputs: Array) -> tuple[Array, Array]:
         """Return outputs (N, o) of inputs (N, i), and their derivatives (N, i, o)."""
-        rows = self.rows(inputs)
-        return rows[0], rows[1:].swapaxes(0, 1)
+        outputs, slopes = self.outputs_and_slopes(inputs)
+        each = np.broadcast_to(np.eye(outputs.shape[1])[:, None], (outputs.shape[1], *outputs.shape))
+        return outputs, self.pulled_back(each, slopes).transpose(1, 2, 0)
 
-    def rows(self, inputs: Array) -> Array:
-        """Return outputs of inputs (N, i), and then their derivatives by each input, (1 + i, N, o).
+    def outputs_and_slopes(self, inputs: Array) -> tuple[Array, list[Array]]:
+        """Return outputs (N, o) of inputs (N, i), and the slope of each hidden unit there, (N, width) of each layer."""
+        activate, h, slopes = fastest_activation(), inputs, list[Array]()
+        for weight, bias in self._layers[:-1]:
+            h = h @ weight.T
+            slopes.append(np.empty(h.shape))
+            activate(h, bias, slopes[-1])
+        return h @ self._layers[-1][0].T + self._layers[-1][1], slopes
 
-        Forward mode: the network carries both from layer to layer.
-        """
-        activate, (weight, bias) = fastest_activation(), self._layers[0]
-        rows = np.empty((1 + inputs.shape[1], len(inputs), len(bias)))
-        rows[0], rows[1:] = inputs @ weight.T, weight.T[:, None]
-        for weight, after in self._layers[1:]:
-            activate(rows, bias)
-            rows, bias = rows @ weight.T, after
-        rows[0] += bias
-        return rows
+    def pulled_back(self, weights: Array, slopes: list[Array]) -> Array:
+        """Return derivatives (r, N, i) by the inputs of sums of outputs with ``weights`` (r, N, o), in reverse mode."""
+        for (weight, _), slope in zip(self._layers[:0:-1], slopes[::-1], strict=True):
+            weights = weights @ weight
+            weights *= slope
+        return weights @ self._layers[0][0]
 
 
 class CopiedTransition:
@@ -101,16 +104,16 @@ class CopiedTransition:
         return np.broadcast_to(np.diag(self._noise), (len(states), self._k, self._k))
 
 
-def activate(rows: Array, bias: Array) -> None:
-    """Put SiLU(x + bias) in the place of x, ``rows[0]`` (N, n), and its derivatives in the place of those (i, N, n)."""
-    rows[0] += bias
-    s = _sigmoid(rows[0])
-    rows[0] *= s
-    rows[1:] *= s + rows[0] * (1.0 - s)  # the slope of x s(x)
+def activate(x: Array, bias: Array, slope: Array) -> None:
+    """Put SiLU(x + bias) in the place of x (N, n), and write its slope (N, n)."""
+    x += bias
+    s = _sigmoid(x)
+    x *= s
+    slope[:] = s + x * (1.0 - s)
 
 
 @cache
-def fastest_activation() -> Callable[[Array, Array], None]:
+def fastest_activation() -> Callable[[Array, Array, Array], None]:
     """Return `activate` in machine code where numba is installed."""
     from e2c_control.planners.compiled import numba  # not before it is needed
 

@@ -39,22 +39,17 @@ def sigmoid(x: Array, s: Array, power: Array) -> None:
 
 
 @compiled
-def activate(rows: Array, bias: Array) -> None:
+def activate(x: Array, bias: Array, slope: Array) -> None:
     """Do in machine code what `network_copy.activate` does."""
-    n, width = rows.shape[1], rows.shape[2]
-    s, h = np.empty(width), np.empty(width)
-    for i in range(n):
-        x = rows[0, i]
-        for j in range(width):
-            x[j] += bias[j]
-        sigmoid(x, s, h)
-        for j in range(width):
-            h[j] = x[j] * s[j]
-            s[j] += h[j] * (1.0 - s[j])
-            x[j] = h[j]
-        for p in range(1, rows.shape[0]):
-            for j in range(width):
-                rows[p, i, j] *= s[j]
+    h = np.empty(x.shape[1])
+    for i in range(x.shape[0]):
+        y, s = x[i], slope[i]
+        for j in range(y.shape[0]):
+            y[j] += bias[j]
+        sigmoid(y, s, h)
+        for j in range(y.shape[0]):
+            y[j] *= s[j]
+            s[j] += y[j] * (1.0 - s[j])
 
 
 @compiled

@@ -28,11 +28,12 @@ def test_the_sigmoid_far_out():
 
 def test_values_and_slopes_pass_a_layer_as_in_numpy():
     rng = np.random.default_rng(0)
-    rows, bias = 5 * rng.normal(size=(4, 7, 13)), rng.normal(size=13)
-    expected = rows.copy()
-    activate(expected, bias)
-    compiled_activate(rows, bias)
-    np.testing.assert_allclose(rows, expected, rtol=1e-13, atol=1e-13)
+    x, bias = 5 * rng.normal(size=(7, 13)), rng.normal(size=13)
+    expected, slope, expected_slope = x.copy(), np.empty_like(x), np.empty_like(x)
+    activate(expected, bias, expected_slope)
+    compiled_activate(x, bias, slope)
+    np.testing.assert_allclose(x, expected, rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(slope, expected_slope, rtol=1e-13, atol=1e-13)
 
 
 def test_a_network_is_the_network_and_its_derivatives_are_those_of_autograd():
