@@ -80,6 +80,16 @@ def planar_embedding(run: Path | None, seed: int, quick: bool) -> Embedding:
         return train(start_run(Path(folder), config), config, progress=not quick).eval()
 
 
+def recorded() -> tuple[LocallyLinearTransition, dict[str, Array]]:
+    """The transition of a model trained now, latents (T, N, k) of drives with it, their goals (N, k), and weights."""
+    task = make_task(ENVIRONMENT)
+    embedding, options = planar_embedding(None, 0, False), PlanningOptions.for_task(task)
+    driven = drive(E2CAgent.from_embedding(embedding, options), task, task.evaluation_problems(PROTOCOL_SEED, TIMED))
+    assert isinstance(embedding.transition, LocallyLinearTransition)
+    weights = {"state_weight": np.array(task.q), "action_weight": np.array(options.action_weight)}
+    return embedding.transition, {"latents": driven.latents, "goals": driven.goals, **weights}
+
+
 _step = numba.njit(error_model="numpy")(latent_step)
 
 
