@@ -14,6 +14,7 @@ import torch
 from e2c_control import (
     E2CAgent,
     PlanningOptions,
+    Task,
     Trainer,
     collect,
     drive,
@@ -28,6 +29,25 @@ from experiments.runner import Row
 WAYS = ("roadmap", "ilqr")
 
 
+def train_world(
+    world: str, arguments: Mapping[str, int | float], seed: int, transitions: int, steps_scale: float = 1.0
+) -> tuple[Task, Trainer]:
+    """Collect random data in a world, and train one seed on it."""
+    task = make_task(world, **arguments)
+    recipe = make_recipe("unfold-roadmap", default_embedding(task.system.frame_shape, task=task)).scaled(steps_scale)
+    with TemporaryDirectory() as folder:
+        envs = make_vector_env(world, 32, frame_stack=1, **arguments)
+        stack, kept = task.frame_stack, Path(folder) / "data"
+        data = collect(envs, kept, transitions, 12, starts="sampled", frame_stack=stack, seed=seed)
+        episodes, _ = data.split(0.05, seed=0)
+        # Without the decoder, which no plan looks through.
+        recipe = replace(recipe, phases=tuple(phase for phase in recipe.phases if phase.name != "display"))
+        trainer = Trainer(recipe, data, episodes, seed=seed, device=torch.device("cpu"))
+        while not trainer.finished:
+            trainer.advance()
+    return task, trainer
+
+
 def measure_world(
     world: str,
     arguments: Mapping[str, int | float],
@@ -40,18 +60,8 @@ def measure_world(
 
     A share is of the time in goal of the task's best reference controller, which sees the true state, on the same list.
     """
-    task, begun = make_task(world, **arguments), time.process_time()
-    recipe = make_recipe("unfold-roadmap", default_embedding(task.system.frame_shape, task=task)).scaled(steps_scale)
-    with TemporaryDirectory() as folder:
-        envs = make_vector_env(world, 32, frame_stack=1, **arguments)
-        stack, kept = task.frame_stack, Path(folder) / "data"
-        data = collect(envs, kept, transitions, 12, starts="sampled", frame_stack=stack, seed=seed)
-        episodes, _ = data.split(0.05, seed=0)
-        # Without the decoder, which no plan looks through.
-        recipe = replace(recipe, phases=tuple(phase for phase in recipe.phases if phase.name != "display"))
-        trainer = Trainer(recipe, data, episodes, seed=seed, device=torch.device("cpu"))
-        while not trainer.finished:
-            trainer.advance()
+    begun = time.process_time()
+    task, trainer = train_world(world, arguments, seed, transitions, steps_scale)
     embedding, trained, rows = trainer.embedding.eval(), time.process_time() - begun, list[Row]()
     known = embedding.reachability
     graph = None if known is None else known.graph()
