@@ -20,6 +20,9 @@ SURPRISE = 0.4
 USUAL = 1.75
 """Times what a model usually misses by, likewise: under noise, one outcome is no news. On walls, anything up to twice
 serves, and from 2.6 times on blocked moves pass for noise; with noise of 1 px, a fixed 0.4 steps cost a tenth."""
+STOOD, HOPED = 1e-3, 0.1
+"""Steps below which nothing moved at all, and from which on it was to: that is no noise, however small the move. What
+were not remembered, a small move into a wall, would be tried for ever."""
 SAME_PLACE, SAME_CONTROL = 0.5, 0.4
 """Steps from a remembered state, and distance from a remembered control, at which the model is believed again. Both
 count: half of each is as far."""
@@ -60,7 +63,8 @@ class Memory:
 
         `scale` is the length of a typical step, `usual` what the model is known to miss by.
         """
-        if not np.linalg.norm(seen - predicted) > max(SURPRISE * scale, USUAL * usual):
+        stood = np.linalg.norm(seen - state) < STOOD * scale
+        if not np.linalg.norm(seen - predicted) > (HOPED * scale if stood else max(SURPRISE * scale, USUAL * usual)):
             return self
         states, controls = np.vstack((self.states, state)), np.vstack((self.controls, control))
         return replace(self, states=states, controls=controls, changes=np.vstack((self.changes, seen - state)))

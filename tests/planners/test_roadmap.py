@@ -183,7 +183,11 @@ def test_memory_replaces_the_model_near_what_it_saw_and_nowhere_else():
     memory, free = Memory.empty(2, 2), LinearDynamics(np.eye(2), np.eye(2))
     state, control = np.array([0.0, 0.0]), np.array([1.0, 0.0])
     assert memory.after(state, control, state + control, np.array([0.9, 0.0]), 1.0) is memory  # as expected
-    assert memory.after(state, control, state + control, state, 1.0, usual=0.8) is memory  # noise, for all one can tell
+    little = np.array([0.1, 0.0])
+    assert (
+        memory.after(state, control, state + control, little, 1.0, usual=0.8) is memory
+    )  # noise, for all one can tell
+    assert len(memory.after(state, control, state + 0.2 * control, state, 1.0, usual=0.8).states) == 1  # it stood
     memory = memory.after(state, control, state + control, state, 1.0, usual=0.4)
     model = Remembering(free, memory, 1.0)
     states = np.array([[0.0, 0.0], [0.1, 0.0], [2.0, 0.0], [0.0, 0.0]])
