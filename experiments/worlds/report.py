@@ -95,9 +95,34 @@ def mazes(rows: list[dict[str, Any]]) -> list[str]:
     return [*lines, "", "50 problems a seed, 10 by iLQR (`experiments/worlds/mazes.py`)."]
 
 
+def movers(rows: list[dict[str, Any]]) -> list[str]:
+    """A sentence about two movers that are told apart."""
+    reached, shares = ([row[key] for row in rows] for key in ("reached", "share"))
+    return [
+        "",
+        f"Two discs with a roadmap for each, told apart by the data alone, on {len(rows)} seeds of the same data and "
+        f"list: {np.mean(reached):.0%} reached, worst seed {min(reached):.0%}; {np.mean(shares):.3f} of the "
+        f"hand-made controller's time in goal, worst seed {min(shares):.3f} (`experiments/worlds/movers.py`; no part "
+        "of the recipe yet).",
+    ]
+
+
+def starts(rows: list[dict[str, Any]]) -> list[str]:
+    """A sentence about iLQR that begins where the roadmap leads."""
+    told = {row["way"]: f"{row['share']:.3f} ({row['blocked']:.0%} of its steps blocked)" for row in rows}
+    return [
+        "",
+        f"iLQR that starts from the roadmap's own way of {rows[0]['horizon']} steps does not get around the walls, in "
+        f"the map {told['map']} of the Navigator's time in goal, and under the model of blocked moves "
+        f"{told['places']}; the roadmap alone, on the same {rows[0]['problems']} problems, "
+        f"{told['roadmap alone']} (`experiments/worlds/starts.py`).",
+    ]
+
+
 def lines() -> list[str]:
     """The whole block."""
-    found = [(load("worlds/walls"), walls), (load("worlds/two_room"), rooms), (load("worlds/mazes"), mazes)]
+    kinds = {"walls": walls, "two_room": rooms, "mazes": mazes, "movers": movers, "starts": starts}
+    found = [(load(f"worlds/{name}"), told) for name, told in kinds.items()]
     return [line for result, told in found if result is not None for line in told(result["rows"])]
 
 
