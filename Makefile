@@ -49,6 +49,7 @@ types: $(READY) layout
 docs: $(VENV)/.docs layout
 	$(BIN)/python e2c_control/docs/gather.py build/docs
 	$(BIN)/zensical build --strict -f build/docs/mkdocs.yml
+	@echo "Open build/docs/site/index.html"
 
 $(VENV)/.docs: $(READY)
 	$(BIN)/pip install -q -c constraints.txt --no-build-isolation -e ".[docs]"

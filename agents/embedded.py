@@ -352,13 +352,44 @@ class EmbeddedAgent:
         try:
             images = np.asarray(given)
         except ValueError as error:  # rows of different lengths
-            raise InputError(f"{what} is no array: give uint8 of shape {shape} or (N, *{shape}).") from error
+            several = ("N", *shape)
+            raise InputError(f"{what} is no array: give uint8 of shape {shape} or {_shown(several)}.") from error
         if images.dtype != np.uint8 or images.shape[-3:] != shape or images.ndim not in (3, 4):
             raise InputError(
-                f"{what} must be uint8 of shape {shape} or (N, *{shape}), not {images.dtype} of shape {images.shape}: "
-                "make the environment with the frame stack and size that the embedding was trained with, or take "
-                "agent.get_env(), which stacks frames as the agent's frame_stack says."
+                f"{what} must be uint8 of shape {shape}, or {_shown(('N', *shape))} of several, not {images.dtype} of "
+                f"shape {images.shape}: {_mended(images, shape)}."
             )
         if images.size == 0:
             raise InputError(f"{what} has no images: give at least one.")
         return images.reshape(-1, *shape)
+
+
+def _shown(shape: tuple[int | str, ...]) -> str:
+    return f"({', '.join(map(str, shape))})"
+
+
+def _mended(given: NDArray[np.generic], shape: tuple[int, int, int]) -> str:
+    """Return what makes images of this shape of what was given."""
+    height, width, channels = shape
+    if given.dtype.kind not in "biuf":
+        return (
+            "read a picture's file first, as the page on goal images says, or drive with `e2c plan --goal picture.png`"
+        )
+    if given.dtype != np.uint8 and given.shape[-3:] == shape:
+        ones = given.dtype.kind == "b" or (given.size > 0 and given.min() >= 0 and given.max() <= 1)
+        made = "(255 * images).round()" if ones else "images.round()"
+        return f"its numbers are to be from 0 to 255, so give {made}.astype(np.uint8)"
+    if channels == 1 and given.shape == (height, width):
+        return "give it an axis of channels, image[..., None]"
+    if given.shape[-3:] == (channels, height, width):
+        return "its channels come first, so give np.moveaxis(images, -3, -1)"
+    if given.shape[-3:-1] == (height, width) and given.shape[-1] < channels and channels % given.shape[-1] == 0:
+        count = channels // given.shape[-1]
+        return (
+            f"it is one frame, and the agent sees {count}, oldest first: where all is at rest that is "
+            f"np.concatenate([image] * {count}, axis=-1)"
+        )
+    return (
+        "make the environment with the frame stack, size and colours that the embedding was trained with, or take "
+        "agent.get_env(), which stacks frames as the agent's frame_stack says"
+    )

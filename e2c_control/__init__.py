@@ -88,6 +88,8 @@ _OFFERED = {
 
 _WHERE = {name: f"e2c_control.{module}" for module, names in _OFFERED.items() for name in names.split()}
 
+__all__ = list(_WHERE)  # pyright: ignore[reportUnsupportedDunderAll]
+
 
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:

@@ -6,13 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from e2c_control import InputError
 from e2c_control.cli.console import filled, say, suggest
 from e2c_control.data.arguments import as_option
 from e2c_control.data.collection import Collection
+from e2c_control.data.defaults import EPISODE_LENGTH
 
 if TYPE_CHECKING:
     from e2c_control import Transitions
+
+LARGE = 8_000
+"""Numbers in an observation from which on training takes many minutes of a core."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +58,10 @@ class Collect(Collection):
             own = filled(Collection, self)
             dataset = own.collect(self.out, overwrite=self.overwrite, going_on=_going_on)
         describe(dataset)
-        suggest(f"e2c train --dataset {as_option(dataset.path)}")
+        if dataset.n_episodes > 1:
+            suggest(f"e2c train --dataset {as_option(dataset.path)}")
+        else:
+            say("Note", "one episode is too few to train on, since some are held out: collect more --transitions")
 
 
 def _going_on(transitions: int) -> None:
@@ -64,8 +73,22 @@ def describe(dataset: Transitions) -> None:
     height, width, channels = dataset.card.frame_shape
     megabytes = dataset.frames.nbytes / 1e6
     say("Dataset", dataset.path)
+    longest = int(np.diff(dataset.episodes).max()) - 1
     say(
         "",
-        f"{dataset.n_transitions:,} transitions of {dataset.card.environment} in {dataset.n_episodes:,} episodes, "
-        f"frames {height} x {width} x {channels}, {megabytes:,.0f} MB",
+        f"{dataset.n_transitions:,} transitions of {dataset.card.environment} in {dataset.n_episodes:,} episodes of up "
+        f"to {longest} steps, frames {height} x {width} x {channels}, {megabytes:,.0f} MB",
     )
+    if longest == EPISODE_LENGTH["reset"]:
+        say(
+            "Note",
+            f"an episode was begun anew after {longest} steps, the default: --episode-length if yours are longer",
+        )
+    numbers = height * width * channels * dataset.card.frame_stack
+    if numbers >= LARGE:
+        say(
+            "Note",
+            f"{numbers:,} numbers in an observation ({height} x {width} x {channels} x {dataset.card.frame_stack}): "
+            "training takes time in proportion. A smaller --image-size or --colours grey is faster, and so is "
+            "e2c train --set embedding.pool=2",
+        )

@@ -49,6 +49,11 @@ CHOICES = {
 }
 """Options that name an entry of a registry, and where that is: help reads its names without importing it."""
 
+TRUST = (
+    "Every command takes --trust my_package as well: code of that package may be imported where a dataset or a run "
+    "names it, which is not done otherwise. Where --env my_package:Id is given, that is enough."
+)
+
 LONGEST_METAVAR = 60
 """Characters of choices in place of a type; more of them stand in the text."""
 
@@ -60,6 +65,7 @@ def parse_options(kind: type[Command], name: str, options: Sequence[str]) -> Com
     if "--help" in options or "-h" in options:
         description, _, _ = cleandoc(kind.__doc__ or "").partition("\n\nAttributes:")
         print(f"{_wrapped(description)}\n")
+        print(f"{_wrapped(TRUST)}\n")
     markers: tuple[Any, ...] = (tyro.conf.DisallowNone, tyro.conf.FlagCreatePairsOff)
     return _own(kind, tyro.cli(_shown(kind, name), prog=f"e2c {name}", description="", args=options, config=markers))
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 
 GOALS = ("goal", "goal_state", "goal_frame")
+MOST_LEFT = 2
+"""Steps on the map from a goal at its last frame, up to which an agent has stayed."""
+
 LONGEST = 160
 """Bytes of a drive's name: a file's may have 255, with what writers add."""
 
@@ -80,7 +83,8 @@ class Plan:
         steps: length of the episode. Default: the task's for each goal; 100 for each in other environments.
         out: folder for film, plot and curves instead of the run folder, such as of a run that may only be read.
         env: the environment, as `module:Id`, to import another package's module, which a run alone never does. Of a run
-            that was trained on recordings: the environment to drive, `Id` or `module:Id`.
+            that was trained on recordings: the environment to drive, `Id` or `module:Id`. It gets the arguments that
+            the dataset was collected with (--env-args of `e2c collect`), and begins where a reset by --seed puts it.
         planning: how.
     """
 
@@ -101,7 +105,8 @@ class Plan:
         """Drive, draw, and say how it went and what to do next."""
         native = self.drive()
         run = as_given(self.run, self.env)
-        suggest(f"e2c evaluate --run {run}" if native else f"e2c plan --run {run} --goal picture.png")
+        other = "--goal-frame EPISODE:STEP" if self.goal is not None else "--goal picture.png"
+        suggest(f"e2c evaluate --run {run}" if native else f"e2c plan --run {run} {other}")
 
     def drive(self) -> bool:
         """Drive, draw, and say how it went; returns whether it was in a world of this project."""
@@ -188,16 +193,19 @@ class Plan:
     def _tell_nearest(self, driven: PicturedDrive) -> None:
         """Say how near to each goal it came on the map, and in which frame; reached is what is within a step there."""
         episode, known = driven.episode, driven.trained.known
-        for number, (frame, way, first) in enumerate(episode.nearest(), 1):
+        for number, (frame, way, first, last) in enumerate(episode.nearest(), 1):
             which = f"goal {number}: " if len(episode.goals) > 1 else ""
             told = f"{which}frame {frame} of {len(episode.rewards)}, "
             if known is None or known.step == 0:
-                say("Nearest", f"{told}{way / first if first else 0:.0%} of the distance on the map at its start")
+                share = way / first if first else 0
+                why = "how long a step is there, nothing has measured yet"
+                say("Nearest", f"{told}{share:.0%} of the distance on the map at its start ({why})")
                 continue
-            steps, begun = known.steps(way), known.steps(first)
-            verdict = ": reached" if steps <= 1 else ": not reached, that is within 1"
-            told = f"{told}{steps:.1f} steps on the map from the goal ({begun:.1f} at first)"
-            say("Nearest", told if driven.trained.native else f"{told}{verdict}")
+            steps, begun, ended = known.steps(way), known.steps(first), known.steps(last)
+            told = f"{told}{steps:.1f} steps on the map from the goal ({begun:.1f} at first, {ended:.1f} at the end)"
+            passed = "passed, and left again" if ended > MOST_LEFT else "reached"
+            verdict = passed if steps <= 1 else "not reached, that is within 1"
+            say("Nearest", told if driven.trained.native else f"{told}: {verdict}")
 
     def _recorded(self, trained: TrainedRun) -> list[tuple[NDArray[np.uint8], NDArray[np.float64] | None]]:
         return [trained.recorded(*map(int, frame.split(":"))) for frame in self.goal_frame or ()]

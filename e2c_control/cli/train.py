@@ -174,7 +174,15 @@ class Train:
                 recipe=self._recipe(card),
                 device=self.device or "auto",
             )
+            self._tell(config.recipe)
         return start_run(self.runs, change(config, self._settings()), self.name, job=job)
+
+    def _tell(self, recipe: Recipe) -> None:
+        """Say what is trained, and how large the latent space is where nobody chose."""
+        count = recipe.embedding.latent_dim
+        chosen = self.latent_dim is not None or any("latent_dim" in text for text in self.set)
+        free = "" if chosen else " (by default; one fewer than the state needs folds the map: --latent-dim)"
+        say("Recipe", f"{recipe.name}, {recipe.steps:,} steps, {count} latents{free}")
 
     def _given(self, path: Path) -> TrainConfig:
         """Return the config of a file, with the dataset and the device that are given beside it."""
@@ -229,7 +237,8 @@ def _note_unjudged(recipe: Recipe) -> None:
             size, steps = phase.retry.batch_size or phase.batch_size, phase.retry.steps
             say(
                 "Note",
-                f"'{phase.name}' is not checked for a misshapen map, which shows after {steps} steps of {size}",
+                f"'{phase.name}' has {phase.steps} steps of {phase.batch_size}, and whether a map gets misshapen shows "
+                f"after {steps} of {size}: it is not looked at early, nor begun anew (a larger --steps-scale is)",
             )
 
 

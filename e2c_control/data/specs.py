@@ -93,6 +93,8 @@ def find_spec(env_id: str) -> EnvSpec:
     except error.Error as unknown:
         close = difflib.get_close_matches(name, gymnasium.registry, n=1, cutoff=0.5)
         hint = f"did you mean {close[0]!r}?" if close else "`gymnasium.pprint_registry()` lists what there is."
+        if not module and "/" in name and close and close[0].partition("/")[0] != name.partition("/")[0]:
+            hint = f"if it is your own, give 'module:{name}', where the import of module registers it."
         raise InputError(f"Unknown environment {env_id!r} (another package's is 'module:Id'): {hint}") from unknown
 
 

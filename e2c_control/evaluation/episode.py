@@ -74,18 +74,18 @@ class Episode:
         several = {"plan/goals_reached": float(self.reached)} if len(self.goals) > 1 else {}
         return several | summarise(self.replans)
 
-    def nearest(self) -> list[tuple[int, float, float]]:
-        """Return for each goal that it drove to the frame nearest to it on the map, with its distance and the first's.
+    def nearest(self) -> list[tuple[int, float, float, float]]:
+        """Return for each goal driven to the frame nearest to it on the map, and its, the first's, the last's distance.
 
         Frames count from 0, that of the start. A goal's first frame is the one at which its turn came.
         """
-        found: list[tuple[int, float, float]] = []
+        found: list[tuple[int, float, float, float]] = []
         for aim in range(self.aims[-1] + 1):
             # The frame that reached a goal was driven to it, and stands at the next one's beginning.
             turns = zip(self.aims, [-1, *self.aims[:-1]], strict=True)
             turn = np.flatnonzero([aim in (now, before) for now, before in turns])
             ways = np.linalg.norm(self.latents[turn] - self.goal_latents[aim], axis=1)
-            found.append((int(turn[ways.argmin()]), float(ways.min()), float(ways[0])))
+            found.append((int(turn[ways.argmin()]), float(ways.min()), float(ways[0]), float(ways[-1])))
         return found
 
 

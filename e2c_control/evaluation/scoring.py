@@ -116,10 +116,13 @@ def _tasks(trained: TrainedRun, names: Sequence[str | None]) -> list[Task]:
     if not trained.native:
         _ = trained.environment  # refused where none is known
         run = as_option(trained.folder.path, trained.card.environment)
+        given = [repr(trained.environment), str(trained.frame_stack)]
+        given += [f"{name}={value!r}" for name, value in trained.card.environment_kwargs.items()]
         raise InputError(
             f"{trained.card.environment} has no goals to score by: look at single drives with `e2c plan --run {run}`, "
-            "or score its own reward in Python: agent = E2CAgent.load(RUN, env=...), agent.set_goal(image), and "
-            "stable_baselines3's evaluate_policy(agent, agent.get_env())."
+            f"or score its own reward in Python: agent = E2CAgent.load({str(trained.folder.path)!r}, "
+            f"env=make_image_env({', '.join(given)})), agent.set_goal(image), and stable_baselines3's "
+            "evaluate_policy(agent, agent.get_env())."
         )
     return [trained.task(name) for name in dict.fromkeys(names)]
 

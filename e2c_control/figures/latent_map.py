@@ -25,6 +25,7 @@ def latent_map(
     names: Sequence[str] | None = None,
     title: str = "",
     projection: Projection | None = None,
+    true: bool = True,
 ) -> Image:
     """Draw encoded frames, 1000 x 500 pixels.
 
@@ -34,8 +35,9 @@ def latent_map(
 
     Args:
         latents: (N, k).
-        states: true states (N, n); without them all points have one colour.
+        states: true states (N, n), or what else there is to colour by; without them all points have one colour.
         names: of the state variables, with their units.
+        true: whether they are true states.
         title: over all.
         projection: of the run that the map belongs to; without it one of these latents.
     """
@@ -44,11 +46,26 @@ def latent_map(
         figure.suptitle(title, fontsize=13)
     if states is None:
         _plain(figure, projection, latents)
-    elif latents.shape[1] == 2 and is_plane(states):
+    elif true and latents.shape[1] == 2 and is_plane(states):
         _plane(figure, latents, states, state_names(names, 2))
     else:
         _variables(figure, projection, latents, states, state_names(names, states.shape[1]))
     return to_image(figure)
+
+
+def seen_places(frames: Array) -> Array:
+    """Return where in each picture lies what differs from the mean picture, (N, 2) as row and column in pixels.
+
+    It is what can be coloured by where no true state is known: what moves, moves there.
+
+    Args:
+        frames: (N, H, W, C).
+    """
+    # Squared, lest what differs a little all over counts as much as what moves.
+    weights = ((frames - frames.mean(0)) ** 2).sum(-1) + np.finfo(np.float64).tiny
+    rows, columns = np.arange(weights.shape[1]), np.arange(weights.shape[2])
+    total = weights.sum((1, 2))
+    return np.stack((weights.sum(2) @ rows / total, weights.sum(1) @ columns / total), axis=1)
 
 
 def is_plane(states: Array) -> bool:

@@ -46,7 +46,7 @@ class Projection:
         """Of the p coordinates."""
         if self.shares is None:
             return "latent 1", "latent 2"
-        return tuple(f"component {i} ({share:.0%})" for i, share in enumerate(self.shares, 1))
+        return tuple(f"axis {i} ({share:.0%} of the spread)" for i, share in enumerate(self.shares, 1))
 
     def __call__(self, latents: Array) -> Array:
         """Return coordinates (..., p) of latents (..., k)."""

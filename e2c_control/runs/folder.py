@@ -9,7 +9,7 @@ from pathlib import Path
 from reprlib import repr as short
 from typing import Self
 
-from e2c_control.errors import InputError, path_of
+from e2c_control.errors import InputError, near_miss, path_of
 from e2c_control.registry import trusting
 from e2c_control.runs.atomic import new_folder, sweep, writing
 from e2c_control.runs.config import Config, is_own_config, read_config, write_config
@@ -64,6 +64,9 @@ class RunFolder:
                     raise InputError(f"{path} is a checkpoint, not a run: give the run folder that it is from.")
                 remedy = f"open it in Python, {saved[:80]}.load({str(path)!r})"
                 raise InputError(f"{path} is a saved {saved[:80]}, not a run: {remedy}.")
+            if not path.exists():
+                near = near_miss(path.name, [other.name for other in _runs_in(path.parent)])
+                raise InputError(f"There is no run {path}{near}: check the path.")
             raise InputError(f"{path} is not a run, it has no config.json: check the path.")
         check_folder(path)
         return cls(path)
@@ -142,6 +145,10 @@ class RunFolder:
             folder.mkdir(exist_ok=True)
         sweep(folder)
         return folder
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    return [config.parent for config in folder.glob("*/config.json")]
 
 
 def _check_text(path: Path) -> None:

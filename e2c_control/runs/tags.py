@@ -45,7 +45,9 @@ TAGS: dict[str, Tag] = {
         "falls or stays small",
         "compare it within a phase only",
     ),
-    "train/learning_rate": Tag("Adam's step size: in each phase it rises for a tenth of the steps, then falls to 0."),
+    "train/learning_rate": Tag(
+        "Step size: in each phase of a map it rises for a tenth of the steps, then falls to 0; PPO and SAC set theirs."
+    ),
     "train/gradient_norm": Tag(
         "Norm of the newest gradient.", "of one order of magnitude within a phase", "grows without end: lower the rate"
     ),
@@ -132,7 +134,8 @@ TAGS: dict[str, Tag] = {
         "colours are mixed",
     ),
     "images/latent_map": Tag(
-        "The latents of held-out frames, coloured by the true state.",
+        "The latents of held-out frames, coloured by the true state, or where none is known by where in the picture "
+        "there is what differs from the mean picture.",
         "colours run smoothly",
         "colours overlap: a fold; they end at a gap: a tear",
     ),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from e2c_control.data.sampler import Batch
 from e2c_control.data.transitions import Transitions
 from e2c_control.figures import latent_map, predictions, save_png
+from e2c_control.figures.latent_map import seen_places
 from e2c_control.figures.projection import kept_projection, project
 from e2c_control.measures import HeldOut, Recorded, encode_means, hold_out, measure, measure_ways
 from e2c_control.runs.folder import RunFolder
@@ -23,6 +24,8 @@ PICTURED = 8
 """Windows whose reconstructions and predictions are shown."""
 HORIZON = 5
 """Steps ahead that they show, where episodes are long enough."""
+SEEN = ("row of what moves, px", "column of what moves, px")
+"""By which latents are coloured where no true state is known."""
 DRAWN = ("map/state_loss", "map/next_state_loss")
 """Measures of what a decoder draws, which say nothing before one is trained, as its pictures do."""
 
@@ -55,7 +58,10 @@ class MapWatcher:
         transitions = Transitions.open(config.dataset)
         _, episodes = transitions.split(config.held_out, seed=0)
         held_out = hold_out(transitions, episodes)
-        self._states = held_out.features
+        self._states, self._true = held_out.features, held_out.features is not None
+        if held_out.features is None:
+            newest = held_out.observations[..., -transitions.card.frame_shape[2] :]
+            self._states, self._names = seen_places(newest.astype(np.float64)), SEEN
         self._held_out: HeldOut = held_out
         if features is not None and held_out.features is not None:
             self._held_out = replace(held_out, features=features(held_out.features))
@@ -83,7 +89,10 @@ class MapWatcher:
         self._projection = projection = project(latents, like=self._projection)
         if latents.shape[1] > 2:
             projection.keep(self._run.path)
-        shown = {"latent_map": latent_map(latents, self._states, names=self._names, title=title, projection=projection)}
+        drawn = latent_map(
+            latents, self._states, names=self._names, title=title, projection=projection, true=self._true
+        )
+        shown = {"latent_map": drawn}
         if steps is not None:
             joined = np.isfinite(steps)
             shown["ways"] = latent_map(

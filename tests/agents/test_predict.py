@@ -1,10 +1,12 @@
 """Acting: stable-baselines3's own evaluation, goals for each environment, warm starts that travel in the state."""
 
 from dataclasses import replace
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
@@ -14,7 +16,7 @@ from e2c_control.agents.curiosity import PlannedCuriosity
 from e2c_control.envs import make_task
 from e2c_control.errors import InputError
 from e2c_control.evaluation import drive
-from e2c_control.models.embedding import Embedding
+from e2c_control.models.embedding import Embedding, EmbeddingConfig
 
 
 def planar(goal: int | None = None, horizon: int = 5) -> "gym.Env[np.ndarray, np.ndarray]":
@@ -157,6 +159,30 @@ def test_observations_of_another_shape_or_type(agent: E2CAgent, observation: np.
         agent.predict(observation)
     with pytest.raises(InputError, match="The goal must be uint8"):
         agent.set_goal(observation)
+
+
+@pytest.mark.parametrize(
+    ("given", "remedy"),
+    [
+        (np.ones((40, 40, 1), np.float32), r"\(255 \* images\)\.round\(\)\.astype"),
+        (np.full((40, 40, 1), 200.0), r"give images\.round\(\)\.astype"),
+        (np.full((2, 40, 40, 1), 7), r"give \(?.*images\)?\.round\(\)\.astype"),
+        (np.zeros((40, 40), np.uint8), r"image\[\.\.\., None\]"),
+        (np.zeros((1, 40, 40), np.uint8), r"np\.moveaxis\(images, -3, -1\)"),
+        ("goal.png", r"read a picture's file first"),
+        (np.zeros((64, 64, 1), np.uint8), "frame stack, size and colours"),
+        (np.zeros((40, 40, 3), np.uint8), "frame stack, size and colours"),
+    ],
+)
+def test_each_wrong_image_has_a_remedy_of_its_own(agent: E2CAgent, given: Any, remedy: str) -> None:
+    with pytest.raises(InputError, match=rf"uint8 of shape \(40, 40, 1\), or \(N, 40, 40, 1\) of several, .*{remedy}"):
+        agent.set_goal(given)
+
+
+def test_one_frame_where_a_stack_belongs() -> None:
+    seen = Embedding(EmbeddingConfig(encoder_hidden=(4,)), (8, 8, 6), 1, torch.Generator())
+    with pytest.raises(InputError, match=r"np\.concatenate\(\[image\] \* 2, axis=-1\)"):
+        E2CAgent.from_embedding(seen).set_goal(np.zeros((8, 8, 3), np.uint8))
 
 
 def test_goals_are_needed_and_counted(agent: E2CAgent) -> None:

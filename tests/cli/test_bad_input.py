@@ -13,6 +13,7 @@ from subprocess import Popen
 import numpy as np
 import pytest
 
+from e2c_control import E2CAgent, make_image_env
 from e2c_control.data.transitions import Transitions
 from e2c_control.envs import make_task
 from e2c_control.evaluation.trained import own_task
@@ -163,7 +164,7 @@ def test_damaged_datasets(
         (("--dataset", "nowhere"), "no dataset at nowhere: check the path, or make one with `e2c collect`"),
         (("--dataset", "nowhere", "--env", "E2C/Planar-v0"), "not both"),
         (("--env", "E2C/Planet-v0"), "did you mean"),
-        (("--resume", "nowhere"), "nowhere is not a run"),
+        (("--resume", "nowhere"), "There is no run nowhere: check the path"),
         (
             ("--dataset", "PLANAR", "--recipe", "unfolded"),
             "no recipe 'unfolded' (did you mean 'unfold'?): choose one of unfold",
@@ -283,7 +284,12 @@ def test_runs_that_cannot_be_used_yet(planar: Path, rendered: Path, tmp_path: Pa
     run = RunFolder.create(tmp_path, "E2C/Planar-v0", TrainConfig(planar, "E2C/Planar-v0", recipe), "new")
     for command in ("plan", "evaluate"):
         assert f"e2c train --resume {run.path}" in refused(command, "--run", run.path)
-    assert "has no goals to score by" in refused("evaluate", "--run", rendered)
+    said = refused("evaluate", "--run", rendered)
+    assert "has no goals to score by" in said
+    advice = re.search(r"agent = (E2CAgent\.load\(.+\)\)), agent\.set_goal", said)
+    assert advice is not None
+    agent = eval(advice[1], {"E2CAgent": E2CAgent, "make_image_env": make_image_env})
+    assert agent.get_env().observation_space.shape == agent.embedding.observation_shape
     assert "--problems is 0" in refused("evaluate", "--run", rendered, "--problems", 0)
 
 

@@ -16,7 +16,8 @@ from e2c_control.measures import Recorded
 
 Succeed = Callable[..., None]
 TOLD = re.compile(
-    r"Nearest +(?:goal (\d): )?frame (\d+) of (\d+), ([\d.]+) steps on the map .*\(([\d.]+) at first\)(.*)"
+    r"Nearest +(?:goal (\d): )?frame (\d+) of (\d+), ([\d.]+) steps on the map .*"
+    r"\(([\d.]+) at first, ([\d.]+) at the end\)(.*)"
 )
 
 
@@ -35,10 +36,11 @@ def test_plan_says_how_near_it_came(
     assert driven.aims == [0] * 9, "too short to come to the other"
     assert others == []
     ways = np.linalg.norm(driven.latents - driven.goal_latents[0], axis=1) / known.step
-    goal, frame, count, steps, begun, verdict = first
+    goal, frame, count, steps, begun, ended, verdict = first
     assert (goal, int(frame), int(count)) == ("1", ways.argmin(), 8)
-    assert [steps, begun] == [f"{ways.min():.1f}", f"{ways[0]:.1f}"]
-    assert verdict == (": reached" if ways.min() <= 1 else ": not reached, that is within 1")
+    assert [steps, begun, ended] == [f"{ways.min():.1f}", f"{ways[0]:.1f}", f"{ways[-1]:.1f}"]
+    at_goal = ": reached" if ways[-1] <= 2 else ": passed, and left again"
+    assert verdict == (at_goal if ways.min() <= 1 else ": not reached, that is within 1")
 
 
 def test_in_a_world_with_a_task_its_own_test_tells(
@@ -49,7 +51,10 @@ def test_in_a_world_with_a_task_its_own_test_tells(
     assert TOLD.findall(capsys.readouterr().out)[0][-1] == ""
     (run / "recorded.json").unlink()  # as runs of earlier versions, or without measurements
     succeed("plan", "--run", run, "--steps", 3)
-    assert re.search(r"Nearest +frame \d of 3, \d+% of the distance on the map at its start\n", capsys.readouterr().out)
+    assert re.search(
+        r"Nearest +frame \d of 3, \d+% of the distance on the map at its start \(how long a step",
+        capsys.readouterr().out,
+    )
 
 
 def test_a_goal_far_from_all_data_is_said(rendered: Path, tmp_path: Path, succeed: Succeed) -> None:

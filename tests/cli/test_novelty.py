@@ -81,4 +81,4 @@ def test_bad_input(tmp_path: Path, refused: Refused) -> None:
     assert "--seed is -1" in told("--seed", -1)
     assert not (tmp_path / "runs").exists()
     assert "--epochs means nothing beside --resume" in refused("novelty", "--resume", "x", "--epochs", 3)
-    assert "is not a run" in refused("novelty", "--resume", tmp_path)
+    assert "There is no run" in refused("novelty", "--resume", tmp_path)

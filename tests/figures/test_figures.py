@@ -17,6 +17,7 @@ from e2c_control.errors import InputError
 from e2c_control.figures import Journey, driven_path, latent_map, predictions, save_gif, save_png
 from e2c_control.figures.colours import is_angle, plane_colours
 from e2c_control.figures.driven_path import _unbroken
+from e2c_control.figures.latent_map import seen_places
 from e2c_control.figures.predictions import image_rows
 from e2c_control.figures.projection import kept_projection, project
 from e2c_control.models.embedding import Embedding, EmbeddingConfig
@@ -214,3 +215,14 @@ def test_matplotlib_is_loaded_by_figures_alone_and_pyplot_never() -> None:
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_moves_is_found_without_any_state() -> None:
+    """Before a background that is no mover, and of two colours."""
+    rng = np.random.default_rng(0)
+    frames = np.tile(rng.integers(0, 60, (1, 20, 30, 3)), (40, 1, 1, 1)).astype(np.float64)
+    rows, columns = rng.integers(1, 19, 40), rng.integers(1, 29, 40)
+    frames[np.arange(40), rows, columns] = (255, 250, 240)
+    found = seen_places(frames)
+    assert np.abs(found - np.stack((rows, columns), axis=1)).max() < 1.5
+    assert np.isfinite(seen_places(np.zeros((3, 4, 5, 1)))).all()

@@ -107,6 +107,9 @@ def test_what_has_no_place_in_a_config() -> None:
 def test_damaged_or_foreign_folders(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a run"):
         RunFolder.open(tmp_path)
+    RunFolder.create(tmp_path, "Planar-v0", Config(0.1), "third")
+    with pytest.raises(InputError, match=r"There is no run .*thrid \(did you mean 'third'\?\): check the path"):
+        RunFolder.open(tmp_path / "Planar-v0" / "thrid")
     run = RunFolder.create(tmp_path, "Planar-v0", Config(0.1))
     path = run.path / "config.json"
     text = path.read_text()
