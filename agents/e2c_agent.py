@@ -29,6 +29,7 @@ from e2c_control.data.defaults import EPISODE_LENGTH, default_starts
 from e2c_control.data.source import EnvLike, EnvSource
 from e2c_control.errors import InputError, InputWarning, of_class
 from e2c_control.fields import Count, FrameStack, ListSeed, checked
+from e2c_control.measures.recorded import Recorded, kept_latents
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.reachability import PassageDynamics
 from e2c_control.objectives.recipe import Recipe
@@ -167,6 +168,7 @@ class E2CAgent(EmbeddedAgent):
     def _begin(self, embedding: Embedding, options: PlanningOptions | None, seed: int) -> None:
         super()._begin(embedding, options, seed)
         self.last_replan: Replan | None = None
+        self.known: Recorded | None = None
         self._goal_images: NDArray[np.uint8] | None = None
         self._goal_latents: NDArray[np.float64] | None = None
         self._followed: EpisodeGoals | None = None
@@ -222,7 +224,7 @@ class E2CAgent(EmbeddedAgent):
         return self._learn(*given, seed=seed, starts=default_starts(world.native))
 
     def _adopt(self, embedding: Embedding, seen: Transitions) -> None:
-        self.embedding = embedding
+        self.embedding, self.known = embedding, None
         self._forget_plans()
 
     @classmethod
@@ -253,14 +255,21 @@ class E2CAgent(EmbeddedAgent):
         world = None if env is None else EnvSource.of(env, read_card(run.path).frame_stack)
         options = None if world is None or world.task is None else PlanningOptions.for_task(world.task)
         agent = cls.from_embedding(load_embedding(run, resolve_device(device), trust), options, config.seed)
+        agent.known = kept_latents(run.path, agent.embedding.config.latent_dim)
         if world is not None:
             agent._learning = LearningOptions(config.recipe, agent._usual_length(world), config.device)
             agent._settle(world, path)
         return agent
 
     def set_goal(self, images: ArrayLike) -> None:
-        """Drive to an image (H, W, C), or one for each environment (N, H, W, C), all uint8."""
-        self._take_goals(self._checked(images, "The goal"))
+        """Drive to an image (H, W, C), or one for each environment (N, H, W, C), all uint8.
+
+        An agent of a run warns of a goal that is unlike everything recorded there.
+        """
+        goals = self._checked(images, "The goal")
+        if self.known is not None and (said := self.known.doubt(self.embedding, goals)):
+            warnings.warn(said, InputWarning, stacklevel=2)
+        self._take_goals(goals)
         self._followed = None
 
     def follow_goals(self, env: GoalEnv) -> None:

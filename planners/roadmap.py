@@ -108,7 +108,7 @@ class RoadmapCost(Cost):
         if (self._steps[whose, self.landmarks.cells(states, sound=True)] >= LOST).any():
             return (
                 "No recorded steps lead from the start to the goal: the way leads as near to it as they do. Collect "
-                "more, or longer episodes."
+                "more, or longer episodes; or the model expects few moves to pass, which the table after training says."
             )
         return None
 

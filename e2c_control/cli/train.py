@@ -149,10 +149,16 @@ class Train:
 
     def _begin(self, job: Job) -> RunFolder:
         """Begin a run, or open the one to go on with."""
+        from e2c_control.runs.checkpoint import latest
         from e2c_control.runs.folder import RunFolder
+        from e2c_control.training.run import steps_done
 
         run = self._new(job) if self.resume is None else RunFolder.open(self.resume)
         say("Run", run.path)
+        if self.resume is not None and latest(run.checkpoints) is not None:
+            done, total = steps_done(run)
+            goes = f"from step {done:,} of {total:,}" if done < total else f"nowhere: its {total:,} steps are done"
+            say("Going on", goes)
         return run
 
     def _new(self, job: Job) -> RunFolder:
@@ -174,13 +180,15 @@ class Train:
                 recipe=self._recipe(card),
                 device=self.device or "auto",
             )
-            self._tell(config.recipe)
+            self._tell(config.recipe, card)
         return start_run(self.runs, change(config, self._settings()), self.name, job=job)
 
-    def _tell(self, recipe: Recipe) -> None:
-        """Say what is trained, and how large the latent space is where nobody chose."""
+    def _tell(self, recipe: Recipe, card: DatasetCard) -> None:
+        """Say what is trained, and how large the latent space is, also that neither a user nor a task chose it."""
+        from e2c_control.evaluation.trained import own_task
+
         count = recipe.embedding.latent_dim
-        chosen = self.latent_dim is not None or any("latent_dim" in text for text in self.set)
+        chosen = self.latent_dim is not None or any("latent_dim" in text for text in self.set) or own_task(card)
         free = "" if chosen else " (by default; one fewer than the state needs folds the map: --latent-dim)"
         say("Recipe", f"{recipe.name}, {recipe.steps:,} steps, {count} latents{free}")
 

@@ -89,7 +89,6 @@ def picture_problem(
     """Drive one problem of a task, and then to further goals (G, n); draw it, with the map of states from all over."""
     goals = np.vstack((problem.goal, *(given_goals(task, np.asarray(goal), 1) for goal in np.asarray(then))))
     check_alike(task, np.broadcast_to(problem.start, goals.shape), goals)
-    trained.doubt(task.observe_at_rest(goals))
     episode = drive_task(trained.agent(task, seed, planning), task, problem.start, goals, seed)
     assert episode.states is not None
     points, true_states = sample_views(task, MAP_POINTS, np.random.default_rng(seed), problem.start)
@@ -113,8 +112,6 @@ def picture_foreign(
     trained: TrainedRun, goals: Sequence[Image], steps: int, seed: int, planning: Mapping[str, object] | None = None
 ) -> PicturedDrive:
     """Drive any environment to goal frames (H, W, C), or to where random actions led, and draw it."""
-    if goals:
-        trained.doubt(np.stack([np.tile(goal, (1, 1, trained.frame_stack)) for goal in goals]))
     episode = drive_foreign(trained.agent(None, seed, planning), trained, goals, steps, seed)
     plot = driven_path(
         _journey(episode, episode.latents, episode.goal_latents, None),

@@ -31,7 +31,7 @@ from e2c_control.envs import Task, task_ids
 from e2c_control.envs.system import System
 from e2c_control.errors import InputError, InputWarning
 from e2c_control.figures.projection import Projection, kept_projection
-from e2c_control.measures import Recorded, encode_means, kept_latents
+from e2c_control.measures import Recorded, kept_latents
 from e2c_control.models.embedding import Embedding
 from e2c_control.registry import trusting
 from e2c_control.runs.folder import RunFolder
@@ -113,18 +113,6 @@ class TrainedRun:
     def known(self) -> Recorded | None:
         """What of its map was recorded, by the newest measurement; none where nothing was measured."""
         return kept_latents(self.folder.path, self.embedding.config.latent_dim)
-
-    def doubt(self, goals: NDArray[np.uint8]) -> None:
-        """Warn of goals, images (G, H, W, C * stack), that are unlike everything recorded."""
-        if self.known is not None and (unlike := self.known.unlike(self.embedding, goals)).any():
-            steps = self.known.steps(float(self.known.away(encode_means(self.embedding, goals))[unlike].max()))
-            which = "The goal is" if len(goals) == 1 else f"{unlike.sum()} of {len(goals)} goals are"
-            warnings.warn(
-                f"{which} unlike everything recorded, by the map or the decoder ({steps:.1f} steps on the map from the "
-                "nearest held-out frame): where the map puts it says little. Choose another, or collect it.",
-                InputWarning,
-                stacklevel=3,
-            )
 
     @property
     def frame_stack(self) -> int:
@@ -214,7 +202,9 @@ class TrainedRun:
         settings = changes.pop("set", ())
         if changes.pop("filter_frames", False):
             changes["frame_filter"] = self.measured_filter()
-        return E2CAgent.from_embedding(self.embedding, change(replace(options, **changes), settings), seed)
+        agent = E2CAgent.from_embedding(self.embedding, change(replace(options, **changes), settings), seed)
+        agent.known = self.known
+        return agent
 
     def measured_filter(self) -> FrameFilter:
         """Return a filter measured on the episodes that the run was not trained on; needs its dataset."""

@@ -90,6 +90,18 @@ class Recorded:
         far = self.beyond(latents)
         return far if self.error is None else far | (redrawing_errors(embedding, latents, images) > MUCH * self.error)
 
+    def doubt(self, embedding: Embedding, goals: Images) -> str | None:
+        """Return a sentence where goals (N, H, W, C) are unlike everything recorded; None where none is."""
+        unlike = self.unlike(embedding, goals)
+        if not unlike.any():
+            return None
+        steps = self.steps(float(self.away(encode_means(embedding, goals))[unlike].max()))
+        which = "The goal is" if len(goals) == 1 else f"{unlike.sum()} of {len(goals)} goals are"
+        return (
+            f"{which} unlike everything recorded, by the map or the decoder ({steps:.1f} steps on the map from the "
+            "nearest held-out frame): where the map puts it says little. Choose another, or collect it."
+        )
+
     def keep(self, folder: Path) -> None:
         """Write it into a run folder."""
         parts = {"latents": self.latents.round(6).tolist(), "step": self.step, "gap": self.gap, "error": self.error}

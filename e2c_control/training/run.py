@@ -18,6 +18,7 @@ from tqdm import tqdm
 from e2c_control.data.arguments import as_option
 from e2c_control.data.card import NAME, read_card
 from e2c_control.data.sampler import check_batch
+from e2c_control.data.specs import names_none
 from e2c_control.data.transitions import Transitions
 from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.errors import LARGEST_COUNT, InputError, InputWarning, whole
@@ -264,7 +265,9 @@ def _compared(config: TrainConfig) -> tuple[dict[str, str | float], list[tuple[s
         values[setting] = ", ".join(f"{phase.name} {getattr(phase, setting):g}" for phase in recipe.phases)
     published = f"evaluations/{config.environment.rpartition('/')[2]}-{PROTOCOL_SEED}"
     shown = ("map/step_rank", "map/prediction_error_5", "map/neighbour_overlap", "map/far_distance_rank")
-    return values, [(published, "evaluate/time_in_goal"), *(("", tag) for tag in shown)]
+    ways = ("ways/step_rank", "ways/passed_told") if sizes.reachability else ()
+    scored = [] if names_none(config.environment) else [(published, "evaluate/time_in_goal")]
+    return values, [*scored, *(("", tag) for tag in (*shown, *ways))]
 
 
 def _note_dataset(run: RunFolder, transitions: Transitions) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from e2c_control.agents import E2CAgent
 from e2c_control.errors import InputWarning
 from e2c_control.evaluation import TrainedRun
 from e2c_control.evaluation.picturing import picture_foreign
@@ -68,5 +69,8 @@ def test_a_goal_far_from_all_data_is_said(rendered: Path, tmp_path: Path, succee
     succeed(*plan)  # warnings are errors here
     away = np.tile(known.latents, (100, 1)) + 100 * known.step  # fewer than a hundred say nothing
     Recorded(away, known.step, known.gap).keep(run)
-    with pytest.warns(InputWarning, match=r"The goal is unlike everything recorded, .*\d+\.\d steps on the map"):
+    unlike = r"The goal is unlike everything recorded, .*\d+\.\d steps on the map"
+    with pytest.warns(InputWarning, match=unlike):
+        E2CAgent.load(run).set_goal(trained.make_env().reset(seed=0)[0])
+    with pytest.warns(InputWarning, match=unlike):
         succeed(*plan)
