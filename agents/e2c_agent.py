@@ -24,9 +24,10 @@ from e2c_control.agents.planning import PlanningOptions, model_of
 from e2c_control.agents.randomness import later_seed
 from e2c_control.agents.replanning import Rows, replan_each
 from e2c_control.data import Transitions
-from e2c_control.data.card import read_card
+from e2c_control.data.card import DatasetCard, read_card
 from e2c_control.data.defaults import EPISODE_LENGTH, default_starts
 from e2c_control.data.source import EnvLike, EnvSource
+from e2c_control.data.specs import check_file_arguments
 from e2c_control.errors import InputError, InputWarning, of_class
 from e2c_control.fields import Count, FrameStack, ListSeed, checked
 from e2c_control.measures.recorded import Recorded, kept_latents
@@ -71,6 +72,14 @@ class PlanState:
     def later(self, steps: int) -> PlanState:
         """Return the state after so many further steps of the plans, of which nothing was seen."""
         return replace(self, plan=self.plan.shift(steps=steps), steps=self.steps + steps) if steps else self
+
+
+def _as_recorded(env: EnvLike, card: DatasetCard) -> EnvSource:
+    """Return the source behind what a user gives; of the id that a dataset is of, as it was collected from."""
+    if not isinstance(env, str) or env.rpartition(":")[2] != card.environment.rpartition(":")[2]:
+        return EnvSource.of(env, card.frame_stack)
+    check_file_arguments(card.environment, card.environment_kwargs)
+    return EnvSource.of(env, card.frame_stack, **card.environment_kwargs)
 
 
 WAY = 25
@@ -241,7 +250,8 @@ class E2CAgent(EmbeddedAgent):
 
         Args:
             path: the folder of the agent, or of the run.
-            env: where it may learn again, and whose task says how it plans, for a run.
+            env: where it may learn again, and whose task says how it plans, for a run; of the id that the run's dataset
+                is of, it is made with the arguments and looks that are noted there.
             device: where it encodes.
             trust: modules whose code the folder may name, such as ``("my_package",)``.
 
@@ -252,7 +262,7 @@ class E2CAgent(EmbeddedAgent):
             return super().load(path, env, device, trust)
         run = RunFolder.open(path)
         config = run.config(TrainConfig, trust)
-        world = None if env is None else EnvSource.of(env, read_card(run.path).frame_stack)
+        world = None if env is None else _as_recorded(env, read_card(run.path))
         options = None if world is None or world.task is None else PlanningOptions.for_task(world.task)
         agent = cls.from_embedding(load_embedding(run, resolve_device(device), trust), options, config.seed)
         agent.known = kept_latents(run.path, agent.embedding.config.latent_dim)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -30,6 +31,7 @@ from e2c_control.objectives.recipe import Recipe
 from e2c_control.objectives.recipes import Make, make_recipe
 from e2c_control.runs.own import followed, sign
 from e2c_control.runs.stateful import Groups, State, gather, loading, put_back, save
+from e2c_control.runs.tags import map_verdict
 from e2c_control.runs.typed_json import fields_from
 from e2c_control.training.presets import default_embedding, default_recipe
 from e2c_control.training.run import resolve_device
@@ -313,6 +315,8 @@ class EmbeddedAgent:
                 self._adopt(embedding.cpu().eval(), everything)
                 self._gathered = Shard.read(dataset)
             self._report(quality)
+            if progress_bar and (verdict := map_verdict(quality)):
+                print(f"The map {verdict.text}.", file=sys.stderr)
 
         self._watched(callback, {"total_timesteps": total_timesteps, "progress_bar": progress_bar}, work)
         return self

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 from stable_baselines3.common.callbacks import BaseCallback
 
 from e2c_control.agents.callbacks import describe_curves
 from e2c_control.agents.novelty.replay import NoveltyReplayBuffer
 from e2c_control.agents.novelty.reward import NoveltyReward, rewards_of
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, InputWarning
 
 
 class NoveltyCallback(BaseCallback):
@@ -32,6 +34,13 @@ class NoveltyCallback(BaseCallback):
         buffer = getattr(self.model, "replay_buffer", None)
         if isinstance(buffer, NoveltyReplayBuffer):
             buffer.settle(self.rewards[0])
+        elif buffer is not None:
+            warnings.warn(
+                f"{type(self.model).__name__} replays what it stored, so also bonuses of long ago, which have faded: "
+                "give it replay_buffer_class=NoveltyReplayBuffer, which scores anew.",
+                InputWarning,
+                stacklevel=2,
+            )
 
     def _on_step(self) -> bool:
         for place, reward in enumerate(self.rewards, 1):

@@ -230,6 +230,14 @@ def test_the_logger_gets_the_quality_of_the_map(quick: Quick, tmp_path: Path) ->
     assert {"map/step_rank", "map/neighbour_overlap"} <= logged.keys()
 
 
+def test_who_looks_on_is_told_how_good_the_map_is(quick: Quick, capfd: pytest.CaptureFixture[str]) -> None:
+    agent = quick("E2C/Planar-v0")
+    agent.learn(60)
+    assert "The map looks" not in capfd.readouterr().err
+    agent.learn(60, progress_bar=True)
+    assert "The map looks" in capfd.readouterr().err
+
+
 def test_a_goal_outlives_learning(agent: E2CAgent) -> None:
     goal = np.zeros((40, 40, 1), np.uint8)
     agent.set_goal(goal)

@@ -290,6 +290,8 @@ def test_runs_that_cannot_be_used_yet(planar: Path, rendered: Path, tmp_path: Pa
     assert advice is not None
     agent = eval(advice[1], {"E2CAgent": E2CAgent, "make_image_env": make_image_env})
     assert agent.get_env().observation_space.shape == agent.embedding.observation_shape
+    again = E2CAgent.load(rendered, env="Pendulum-v1")  # in the size that it was collected in
+    assert again.get_env().observation_space.shape == agent.embedding.observation_shape
     assert "--problems is 0" in refused("evaluate", "--run", rendered, "--problems", 0)
 
 

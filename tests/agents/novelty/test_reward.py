@@ -27,7 +27,7 @@ from e2c_control.agents.novelty import (
 )
 from e2c_control.agents.novelty.windows import ActionCode
 from e2c_control.autoencoders import Loss
-from e2c_control.errors import InputError
+from e2c_control.errors import InputError, InputWarning
 
 Walks = Callable[..., DummyVecEnv]
 
@@ -305,6 +305,13 @@ def test_what_cannot_be_scored(walks: Walks) -> None:
             NoveltyReward(walks(1), **options)
     model = PPO("MlpPolicy", walks(1), n_steps=4, batch_size=4, device="cpu")
     with pytest.raises(InputError, match="wrap the environments in NoveltyReward"):
+        model.learn(4, NoveltyCallback())
+
+
+def test_replaying_bonuses_of_long_ago_is_told(walks: Walks) -> None:
+    env = NoveltyReward(walks(1, actions="box"), seed=0, device="cpu")
+    model = SAC("MlpPolicy", env, buffer_size=60, learning_starts=100, seed=0, device="cpu")
+    with pytest.warns(InputWarning, match="SAC replays what it stored, .* replay_buffer_class=NoveltyReplayBuffer"):
         model.learn(4, NoveltyCallback())
 
 
