@@ -62,10 +62,10 @@ def seen_places(frames: Array) -> Array:
         frames: (N, H, W, C).
     """
     # Squared, lest what differs a little all over counts as much as what moves.
-    weights = ((frames - frames.mean(0)) ** 2).sum(-1) + np.finfo(np.float64).tiny
-    rows, columns = np.arange(weights.shape[1]), np.arange(weights.shape[2])
-    total = weights.sum((1, 2))
-    return np.stack((weights.sum(2) @ rows / total, weights.sum(1) @ columns / total), axis=1)
+    weights: Array = ((frames - frames.mean(0)) ** 2).sum(-1) + np.finfo(np.float64).tiny
+    along: list[Array] = [np.arange(side, dtype=np.float64) for side in frames.shape[1:3]]
+    total: Array = weights.sum((1, 2))
+    return np.stack((weights.sum(2) @ along[0] / total, weights.sum(1) @ along[1] / total), axis=1)
 
 
 def is_plane(states: Array) -> bool:
