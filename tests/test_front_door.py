@@ -106,7 +106,7 @@ INTERNALS = {
 COMMANDS_USE = (
     "agents.exploration", "agents.free_energy", "autoencoders.novelty", "autoencoders.novelty_run",
     "autoencoders.training", "benchmark.cell", "benchmark.report", "benchmark.store", "benchmark.table",
-    "benchmark.text", "data.arguments", "data.card", "data.collection", "data.specs",
+    "benchmark.text", "data.arguments", "data.card", "data.collection", "data.defaults", "data.specs",
     "envs.task", "errors", "evaluation.choosing", "evaluation.episode",
     "evaluation.picturing", "evaluation.scoring", "evaluation.trained", "fields", "figures",
     "gradients.comparing", "objectives.recipes", "parallel.jobs", "parallel.outcome", "play", "play.making",
