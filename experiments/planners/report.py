@@ -66,8 +66,9 @@ def sentences() -> list[str]:
         replan, first = before["replan"], before["first_plan_seconds"]["now"]
         lines.append(
             f"- A replan of iLQR on a latent model takes {replan['ratio']:.2f} of the CPU time of commit "
-            f"{before['before']}, {replan['milliseconds']['now']:.1f} ms, timed in turns on the same drives, with equal "
-            f"costs. The first plan of a process takes {first['with_cache']:.1f} CPU-s, and {first['empty_cache']:.1f} "
+            f"{before['before']}, {replan['milliseconds']['now']:.1f} ms, timed in turns on the same drives, with "
+            f"equal costs. The first plan of a process takes {first['with_cache']:.1f} CPU-s, and "
+            f"{first['empty_cache']:.1f} "
             "where that number of states and controls was never compiled on the machine; in plain Python, without "
             f"numba, {first['plain_python']:.2f} (`planners/before.py`)."
         )
