@@ -114,6 +114,11 @@ class EmbeddedAgent:
         kept = {"tensorboard_log": log_folder(tensorboard_log), "verbose": whole("verbose", verbose, least=0, most=2)}
         resolve_device(device)
         world = EnvSource.of(env, frame_stack)
+        if world.choices is not None or world.vector_dim is not None:
+            raise InputError(
+                f"{world.name} takes choices or shows vectors: this agent takes images and continuous actions alone, "
+                "choose such a variant."
+            )
         length = self._usual_length(world) if episode_length is None else episode_length
         if latent_dim is not None and isinstance(recipe, Recipe):
             raise InputError("latent_dim belongs to a recipe given by name: this one has sizes of its own.")

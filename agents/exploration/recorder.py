@@ -10,6 +10,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
 from e2c_control.agents.spaces import spaces_of
 from e2c_control.data.card import STOPPED, TERMINATED, TRUNCATED
+from e2c_control.data.choices import choices_of
 from e2c_control.data.collect import warn_of_stillness
 from e2c_control.data.controls import check_unit_actions
 from e2c_control.data.foreign import as_vector
@@ -34,7 +35,7 @@ class Recorder(VecEnvWrapper):
 
     def __init__(self, venv: VecEnv, channels: int, keeps_states: bool) -> None:
         super().__init__(venv)
-        size = check_unit_actions("The environment", spaces_of(venv)[1])
+        size, self._choices = check_unit_actions("The environment", spaces_of(venv)[1]), choices_of(spaces_of(venv)[1])
         self.transitions = 0
         """Since recording began."""
         self._writer: TransitionsWriter | None = None
@@ -61,7 +62,10 @@ class Recorder(VecEnvWrapper):
         return observations
 
     def step_async(self, actions: NDArray[np.float32]) -> None:
-        self._taken = np.clip(actions, -1.0, 1.0).astype(np.float32)
+        if self._choices is None:
+            self._taken = np.clip(actions, -1.0, 1.0).astype(np.float32)
+        else:
+            self._taken = self._choices.nearest(actions)
         self.venv.step_async(actions)
 
     def step_wait(self) -> Any:

@@ -23,11 +23,12 @@ LARGE = 8_000
 
 @dataclass(frozen=True, kw_only=True)
 class Collect(Collection):
-    """Make a dataset from any Gymnasium environment that shows images, or that renders.
+    """Make a dataset from any Gymnasium environment that shows images or vectors, or that renders.
 
-    Takes random actions and keeps single frames, as plain .npy files that numpy.load opens.
+    Takes random actions and keeps single frames, rewards and ends, as plain .npy files that numpy.load opens.
       e2c collect --env E2C/Planar-v0 --out datasets/planar
       e2c collect --env Pendulum-v1 --out datasets/pendulum --image-size 48 --frame-stack 2
+      e2c collect --env CartPole-v1 --out datasets/pole --observation vector
       e2c collect --env my_package:My/Robot-v0 --out datasets/robot --env-args speed=2
 
     Stopped by Ctrl-C, a crash, a kill or an error of the environment, it goes on from its last whole round; so does the
@@ -71,13 +72,15 @@ def _going_on(transitions: int) -> None:
 def describe(dataset: Transitions) -> None:
     """Say where a dataset is and what is in it."""
     height, width, channels = dataset.card.frame_shape
-    megabytes = dataset.frames.nbytes / 1e6
+    frames = [f"frames {height} x {width} x {channels}"] * dataset.card.has_frames
+    vectors = [] if dataset.vectors is None else [f"vectors of {dataset.card.vector_dim} numbers"]
+    megabytes = (dataset.frames.nbytes + (0 if dataset.vectors is None else dataset.vectors.nbytes)) / 1e6
     say("Dataset", dataset.path)
     longest = int(np.diff(dataset.episodes).max()) - 1
     say(
         "",
         f"{dataset.n_transitions:,} transitions of {dataset.card.environment} in {dataset.n_episodes:,} episodes of up "
-        f"to {longest} steps, frames {height} x {width} x {channels}, {megabytes:,.0f} MB",
+        f"to {longest} steps, {', '.join([*frames, *vectors])}, {megabytes:,.0f} MB",
     )
     if longest == EPISODE_LENGTH["reset"]:
         say(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from e2c_control.data.arguments import trusting_again
+from e2c_control.data.choices import Choices
 from e2c_control.errors import InputError, quoted
 from e2c_control.fields import Count, CountOrZero, FrameStack, Seed, check
 from e2c_control.runs.document import Kind
@@ -46,6 +47,9 @@ class DatasetCard:
         checksum: of the episodes, see `Transitions.checksum`; a training run notes it, a dataset itself does not.
         rewards: whether it has rewards, and how its episodes ended.
         vector_dim: v of the vectors that are observed, or None.
+        choices: what the actions choose among, which are one-hot then; None for continuous ones.
+        vector_parts: numbers in each part of a vector that was put together of several, by their names, in their order.
+        cameras: names of the images that are joined in a frame's channels, where the environment shows several.
     """
 
     environment: str
@@ -59,6 +63,9 @@ class DatasetCard:
     checksum: Seed | None = None
     rewards: bool = False
     vector_dim: Count | None = None
+    choices: Choices | None = None
+    vector_parts: Mapping[str, Count] = field(default_factory=dict[str, int])
+    cameras: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check(self)
@@ -67,6 +74,8 @@ class DatasetCard:
                 f"frame_shape is {self.frame_shape}: give sides and channels of 1 or more, or (0, 0, 0) beside a "
                 "vector_dim."
             )
+        if self.choices is not None and self.choices.size != self.action_dim:
+            raise InputError(f"choices among {self.choices.size} do not fit action_dim={self.action_dim}: repair one.")
 
     @property
     def has_frames(self) -> bool:

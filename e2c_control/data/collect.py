@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from e2c_control.data.card import STOPPED, DatasetCard
-from e2c_control.data.controls import check_unit_actions, is_box, single_spaces
+from e2c_control.data.controls import check_unit_actions, single_spaces
 from e2c_control.data.foreign import Vectors
 from e2c_control.data.policy import Policy
+from e2c_control.data.senses import Senses
 from e2c_control.data.source import environment_identity, own_frame_stack
-from e2c_control.data.stepper import Mask, Starts, Step, Stepper
+from e2c_control.data.stepper import Mask, Sight, Starts, Step, Stepper
 from e2c_control.data.transitions import Transitions
 from e2c_control.data.unfinished import Unfinished
 from e2c_control.data.writer import TransitionsWriter
@@ -101,16 +102,20 @@ def collect_into(
         raise InputError(f"{growing.path} has {growing.transitions} transitions already: ask for as many or more.")
     name, kwargs = environment_identity(vector_env)
     stepper = Stepper(vector_env, name, starts, policy)
-    frames, states = stepper.begin(seed, growing.units)
+    sight, senses = stepper.begin(seed, growing.units), stepper.senses
     card = DatasetCard(
         environment=name,
         environment_kwargs=kwargs,
-        frame_shape=(frames.shape[1], frames.shape[2], frames.shape[3]),
+        frame_shape=senses.frame_shape,
         action_dim=stepper.action_dim,
-        state_dim=None if states is None else states.shape[1],
+        state_dim=None if sight.states is None else sight.states.shape[1],
         frame_stack=frame_stack or own_frame_stack(vector_env),
         seed=seed,
         rewards=True,
+        vector_dim=senses.vector_dim,
+        choices=stepper.choices,
+        vector_parts=senses.parts or {},
+        cameras=senses.cameras,
     )
     request = {"n_envs": vector_env.num_envs, "episode_length": episode_length, "starts": starts}
     card = growing.describe(card, request, expected_frames=transitions + -(-transitions // episode_length))
@@ -120,16 +125,23 @@ def collect_into(
     episodes = _Episodes(growing.writer, vector_env.num_envs, episode_length, card)
     with bar:
         while growing.transitions < transitions:
-            _round(stepper, episodes, frames, states, transitions - growing.transitions, bar)
+            _round(stepper, episodes, sight, transitions - growing.transitions, bar)
             growing.commit()
             if growing.units == 1 and not stepper.moves:
-                warn_of_stillness(name, frames[0])
+                warn_of_stillness(name, sight.frames[0])
             if growing.transitions < transitions:
-                frames, states = stepper.begin(seed, growing.units)
+                sight = stepper.begin(seed, growing.units)
 
 
 def warn_of_stillness(name: str, frame: NDArray[np.uint8]) -> None:
-    """Warn that an environment has shown nothing but this frame."""
+    """Warn that an environment has shown nothing but this frame, or one vector if it has no pixels."""
+    if not frame.size:
+        warnings.warn(
+            f"{name} has shown one and the same vector so far: check that it tells what moves.",
+            InputWarning,
+            stacklevel=3,
+        )
+        return
     like = "black " if not frame.any() else ""
     plain = " of one colour" if frame.any() and (frame == frame[0, 0]).all() else ""
     warnings.warn(
@@ -142,12 +154,17 @@ def warn_of_stillness(name: str, frame: NDArray[np.uint8]) -> None:
 def _check_request(vector_env: Vectors, episode_length: int, starts: Starts) -> None:
     name, _ = environment_identity(vector_env)
     space, actions = single_spaces(vector_env)
-    if not is_box(space) or space.dtype != np.uint8 or len(space.shape) != 3:
-        raise InputError(f"{name} shows {space} instead of uint8 frames (H, W, C): make it with `make_vector_env`.")
+    senses = Senses.of(space)
+    if senses is None:
+        raise InputError(
+            f"{name} shows {space} instead of uint8 frames (H, W, C), a vector of floats, or a Dict of such an 'image' "
+            "and 'vector': make it with `make_vector_env`."
+        )
     check_unit_actions(name, actions)
     if starts == "sampled" and task_of(vector_env) is None:
         raise InputError(f"{name} cannot start at sampled states: collect with starts='reset'.")
-    needed = vector_env.num_envs * (episode_length + 1) * int(np.prod(space.shape))
+    shown = int(np.prod(senses.frame_shape)) + 4 * (senses.vector_dim or 0)
+    needed = vector_env.num_envs * (episode_length + 1) * shown
     if needed > _MEMORY_LIMIT:
         raise InputError(
             f"{vector_env.num_envs} episodes of {episode_length} steps of {name} need {needed / 2**30:.1f} GiB of "
@@ -169,25 +186,29 @@ class _Episodes:
         self._states = None if card.state_dim is None else np.zeros((*rows, card.state_dim))
         self._rewards = np.zeros(rows, np.float32) if card.rewards else None
         self._endings = np.full(n_envs, STOPPED, np.uint8)
+        self._vectors = None if card.vector_dim is None else np.zeros((*rows, card.vector_dim), np.float32)
 
-    def begin(self, mask: Mask, frames: NDArray[np.uint8], states: NDArray[np.float64] | None) -> None:
-        """Begin an episode of the environments in ``mask`` at these frames."""
+    def begin(self, mask: Mask, sight: Sight) -> None:
+        """Begin an episode of the environments in ``mask`` at what they show."""
         self.lengths[mask], self._endings[mask] = 0, STOPPED
-        self._frames[mask, 0] = frames[mask]
-        if (kept := self._kept_states(states)) is not None and states is not None:
-            kept[mask, 0] = states[mask]
+        self._see(np.flatnonzero(mask), np.zeros(int(mask.sum()), np.int64), sight)
 
     def extend(self, mask: Mask, actions: NDArray[np.float32], step: Step) -> None:
         """Add the actions that the environments in ``mask`` took, and what ``step`` paid and showed for them."""
         env, row = np.flatnonzero(mask), self.lengths[mask]
         self._actions[env, row] = actions[env]
-        self._frames[env, row + 1] = step.frames[env]
+        self._see(env, row + 1, step.last)
         if self._rewards is not None:
             self._rewards[env, row] = step.rewards[env]
             self._endings[env] = step.endings[env]
-        if (kept := self._kept_states(step.states)) is not None and step.states is not None:
-            kept[env, row + 1] = step.states[env]
         self.lengths[env] += 1
+
+    def _see(self, env: NDArray[np.int64], row: NDArray[np.int64], sight: Sight) -> None:
+        self._frames[env, row] = sight.frames[env]
+        if self._vectors is not None and sight.vectors is not None:
+            self._vectors[env, row] = sight.vectors[env]
+        if (kept := self._kept_states(sight.states)) is not None and sight.states is not None:
+            kept[env, row] = sight.states[env]
 
     def _kept_states(self, told: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
         """Where states are kept; nowhere any more, once they are not told."""
@@ -208,6 +229,7 @@ class _Episodes:
                 self.lengths[which],
                 rewards=None if self._rewards is None else self._rewards[which],
                 endings=self._endings[which],
+                vectors=None if self._vectors is None else self._vectors[which],
             )
         self.lengths[mask] = 0
 
@@ -215,8 +237,7 @@ class _Episodes:
 def _round(
     stepper: Stepper,
     episodes: _Episodes,
-    frames: NDArray[np.uint8],
-    states: NDArray[np.float64] | None,
+    sight: Sight,
     wanted: int,
     bar: "tqdm[NoReturn]",
 ) -> None:
@@ -225,16 +246,16 @@ def _round(
     quota = np.clip(wanted - index * length, 0, length)
     recording = quota > 0
     resetting = np.zeros_like(recording)
-    episodes.begin(recording, frames, states)
+    episodes.begin(recording, sight)
     for t in range(length):
-        actions = stepper.act(frames)
+        actions = stepper.act(sight)
         step = stepper.step(actions)
         live = recording & ~resetting
-        episodes.begin(recording & resetting, step.frames, step.states)
+        episodes.begin(recording & resetting, step.last)
         episodes.extend(live, actions, step)
         quota -= live
         bar.update(int(live.sum()))
-        frames, resetting = step.next_frames, np.zeros_like(recording)
+        sight, resetting = step.next, np.zeros_like(recording)
         recording = recording & (quota > 0)
         if t < length - 1 and step.ended.any():
             ended = recording & step.ended
@@ -242,20 +263,17 @@ def _round(
                 recording = recording & ~ended
             else:
                 episodes.write(ended)
-                frames, resetting = _restart(stepper, episodes, step, ended)
+                sight, resetting = _restart(stepper, episodes, step, ended)
         if not recording.any():
             break
     episodes.write(episodes.lengths > 0)
 
 
-def _restart(stepper: Stepper, episodes: _Episodes, step: Step, ended: Mask) -> tuple[NDArray[np.uint8], Mask]:
+def _restart(stepper: Stepper, episodes: _Episodes, step: Step, ended: Mask) -> tuple[Sight, Mask]:
     """Begin the next episodes of the environments that ended, each autoreset mode in its way."""
     nobody = np.zeros_like(ended)
     if stepper.mode is AutoresetMode.NEXT_STEP:
-        return step.next_frames, step.ended
-    if stepper.mode is AutoresetMode.SAME_STEP:
-        episodes.begin(ended, step.next_frames, step.next_states)
-        return step.next_frames, nobody
-    frames, states = stepper.reset(mask=step.ended)
-    episodes.begin(ended, frames, states)
-    return frames, nobody
+        return step.next, step.ended
+    sight = step.next if stepper.mode is AutoresetMode.SAME_STEP else stepper.reset(mask=step.ended)
+    episodes.begin(ended, sight)
+    return sight, nobody

@@ -18,7 +18,9 @@ from e2c_control.data.card import NAME
 from e2c_control.data.collect import collect_into
 from e2c_control.data.defaults import EPISODE_LENGTH, TRANSITIONS, default_environments, default_starts
 from e2c_control.data.doubts import doubts
-from e2c_control.data.policy import UniformPolicy
+from e2c_control.data.environments import Look
+from e2c_control.data.policy import uniform_policy
+from e2c_control.data.senses import Observation
 from e2c_control.data.shards import Shard, append_shard
 from e2c_control.data.source import EnvSource
 from e2c_control.data.specs import check_arguments, check_file_arguments, find_spec
@@ -26,7 +28,7 @@ from e2c_control.data.transitions import Transitions
 from e2c_control.data.unfinished import PARTS, Unfinished, is_kept, unfinished_folder
 from e2c_control.data.writer import TransitionsWriter
 from e2c_control.errors import InputError, InputWarning, quoted
-from e2c_control.fields import Count, FrameStack, ImageSize, ListSeed, Share, check
+from e2c_control.fields import Count, FrameStack, ImageSize, ListSeed, Positive, Share, check
 from e2c_control.parallel.jobs import check_workers, run_jobs
 from e2c_control.parallel.outcome import Failed
 from e2c_control.registry import is_trusted
@@ -56,6 +58,11 @@ class Collection:
             environment shows by itself.
         image_size: pixels per side to resize pictures to. Default: 64 for rendered ones.
         colours: grey or rgb. auto: grey for rendered pictures, as they are for images.
+        observation: what to keep: an image, the environment's own or rendered; its own vector; or both.
+        camera: of an environment that shows several images by name, the one to keep. Default: all, joined in the
+            channels.
+        action_limit: how large actions may be that have no bounds of their own. Default: such an environment is
+            refused.
         env_args: arguments of the environment, as name=value.
         n_envs: environments that run at the same time. Default: 256 for E2C/*, 8 for others, and no
             more than there are episodes to collect.
@@ -74,6 +81,9 @@ class Collection:
     frame_stack: FrameStack | None = None
     image_size: ImageSize | None = None
     colours: Literal["auto", "grey", "rgb"] = "auto"
+    observation: Observation = "image"
+    camera: str | None = None
+    action_limit: Positive | None = None
     env_args: tuple[str, ...] = ()
     n_envs: Count | None = None
     seed: ListSeed = 0
@@ -245,7 +255,7 @@ class Collection:
         arguments = parse_arguments(self.env_args)
         check_arguments(self.env, arguments)
         colours = None if self.colours == "auto" else self.colours == "grey"
-        looks = {"image_size": self.image_size, "grayscale": colours}
+        looks = Look(self.image_size, colours, self.observation, self.camera, self.action_limit).chosen()
         source = EnvSource.of(self.env, self.frame_stack, **looks, **arguments)
         native = source.native
         starts = default_starts(native) if self.starts == "auto" else self.starts
@@ -260,7 +270,7 @@ class Collection:
                 self._wanted,
                 length,
                 starts=starts,
-                policy=UniformPolicy(source.action_dim, corner_share=self.corner_share),
+                policy=uniform_policy(source.action_dim, source.choices, self.corner_share),
                 seed=self.seed,
                 frame_stack=source.frame_stack,
                 progress=progress,

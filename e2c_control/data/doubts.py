@@ -35,10 +35,11 @@ def doubts(transitions: Transitions, episode_length: int, resets: bool) -> Itera
             f"Half of the {len(lengths)} episodes end by themselves within {int(np.median(lengths))} steps, which is "
             "little to learn motion from: make the environment end later (--env-args), or begin where it ends late."
         )
-    frames = _frames(transitions)
+    pixels = transitions.card.has_frames
+    frames = _frames(transitions) if pixels else _vectors(transitions)
     if (frames == frames[0]).all():
         return  # said while it was collected
-    if (frames.min(1) == frames.max(1)).all():
+    if pixels and (frames.min(1) == frames.max(1)).all():
         yield "Each frame is of one colour, so that nothing can be told by its place: look at what the camera sees."
     elif resets and len(frames) == LOOKED_AT and (share := _novelty(frames)) < SEEN_AGAIN:
         yield (
@@ -50,12 +51,24 @@ def doubts(transitions: Transitions, episode_length: int, resets: bool) -> Itera
 
 def _frames(transitions: Transitions) -> NDArray[np.float32]:
     """Return frames from all over the dataset as rows (N, pixels), fewer pixels of large ones."""
-    count = len(transitions.frames)
-    rows = np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(np.int64)
+    rows = _rows(transitions)
     stride = max(1, -(-max(transitions.card.frame_shape[:2]) // SIDE))
     # One at a time: a few hundred large frames are more than what is left of them.
     found = [transitions.frames_at(rows[i : i + 1])[:, ::stride, ::stride] for i in range(len(rows))]
     return np.concatenate(found).reshape(len(rows), -1).astype(np.float32)
+
+
+def _vectors(transitions: Transitions) -> NDArray[np.float32]:
+    """Return vectors from all over the dataset, each number in units of its deviation."""
+    assert transitions.vectors is not None
+    found = transitions.vectors[_rows(transitions)]
+    deviation = np.asarray(found.std(axis=0), np.float32)
+    return (found / np.where(deviation > 0, deviation, 1)).astype(np.float32)
+
+
+def _rows(transitions: Transitions) -> NDArray[np.int64]:
+    count = len(transitions.frames)
+    return np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(np.int64)
 
 
 def _novelty(frames: NDArray[np.float32]) -> float:

@@ -9,6 +9,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import Annotated, Any, TypeAlias, TypeGuard
 
@@ -21,19 +22,44 @@ from numpy.typing import NDArray
 
 from e2c_control.data.controls import with_unit_actions
 from e2c_control.data.foreign import AnyEnv, Foreign, StateSize, Vectors
-from e2c_control.data.layouts import Layout, has_pictures, image_layout
+from e2c_control.data.layouts import Layout, has_images, has_pictures, image_layout
 from e2c_control.data.pictures import grey, resized
+from e2c_control.data.senses import (
+    IMAGE,
+    VECTOR,
+    ImageSpace,
+    Observation,
+    OwnVector,
+    Senses,
+    VectorSpace,
+    with_one_image,
+)
 from e2c_control.data.specs import an_id, check_arguments, find_spec, meant_elsewhere, own_id
 from e2c_control.data.transitions import stack_frames
 from e2c_control.envs import Task
 from e2c_control.envs.registry import task_of
 from e2c_control.errors import InputError, InputWarning, in_a_sentence
-from e2c_control.fields import Count, FrameStack, ImageSize, Seed, Through, checked
+from e2c_control.fields import Count, FrameStack, ImageSize, Positive, Seed, Through, checked, is_mapping
 
 ImageEnv: TypeAlias = gymnasium.Env[NDArray[np.uint8], NDArray[np.float32]]
 
 _RENDERED_SIZE = 64
 _MOST_ENVS = 1 << 16
+
+
+@dataclass(frozen=True)
+class Look:
+    """What of an environment is shown, and how; see `make_image_env`."""
+
+    image_size: int | None = None
+    grayscale: bool | None = None
+    observation: Observation = "image"
+    camera: str | None = None
+    action_limit: float | None = None
+
+    def chosen(self) -> dict[str, Any]:
+        """Return what is not as it is by default."""
+        return {one.name: value for one in fields(self) if (value := getattr(self, one.name)) != one.default}
 
 
 @checked
@@ -43,9 +69,17 @@ def make_image_env(
     *,
     image_size: ImageSize | None = None,
     grayscale: bool | None = None,
+    observation: Observation = "image",
+    camera: str | None = None,
+    action_limit: Positive | None = None,
     **kwargs: Any,
 ) -> ImageEnv:
     """Make an environment with (H, W, frame_stack * C) uint8 observations, oldest first, and actions in [-1, 1].
+
+    Vectors are (frame_stack * v,) float32; with both it shows a dictionary of "image" and "vector". Of what an
+    environment shows as a Dict, a vector is made of all that are no images, in their order, and choices are one-hot.
+    Discrete and MultiDiscrete actions are vectors (m,) with a number for each choice, of which the largest is taken
+    (`ChoiceSpace`).
 
     Args:
         env_id: Gymnasium id, or "module:Id" to import the module that registers it first.
@@ -53,14 +87,18 @@ def make_image_env(
             shows by itself.
         image_size: pixels per side to resize to. Default: 64 for a rendered picture, as it is for an image.
         grayscale: whether to drop colour. Default: yes for a rendered picture, no for an image.
+        observation: what to show: an image, its own or rendered; the vector that the environment shows by itself; both.
+        camera: of the images of a Dict, the one to show; default: all of them, joined in the channels.
+        action_limit: largest action of an environment whose actions have no bounds.
         kwargs: passed to the environment.
 
     Raises:
-        InputError: unknown environment, actions that are not continuous and bounded, or nothing to see.
+        InputError: unknown environment, actions that are neither continuous and bounded nor choices, or nothing to see.
     """
     spec = find_spec(env_id)
     check_arguments(env_id, kwargs, allowed=("render_mode",))
-    env = _shown(spec, env_id, frame_stack, image_size, grayscale, kwargs, StateSize())
+    look = Look(image_size, grayscale, observation, camera, action_limit)
+    env = _shown(spec, env_id, frame_stack, look, kwargs, StateSize())
     _tell_if_rendered(env, env_id)
     return env
 
@@ -74,13 +112,16 @@ def make_vector_env(
     *,
     image_size: ImageSize | None = None,
     grayscale: bool | None = None,
+    observation: Observation = "image",
+    camera: str | None = None,
+    action_limit: Positive | None = None,
     processes: bool = False,
     **kwargs: Any,
 ) -> VectorEnv[NDArray[np.uint8], NDArray[np.float32], Any]:
     """Make N environments that show and take what `make_image_env`'s do, in batches.
 
     Args:
-        env_id, frame_stack, image_size, grayscale, kwargs: as for `make_image_env`.
+        env_id, frame_stack, image_size, grayscale, observation, camera, action_limit, kwargs: as for `make_image_env`.
         n_envs: N.
         seed: of a first reset, so that later resets without a seed are reproducible.
         processes: run each environment in a process of its own (this project's are one batch in any case).
@@ -91,7 +132,8 @@ def make_vector_env(
     check_arguments(env_id, kwargs, allowed=("render_mode",))
     vector_env: Vectors
     # The spec travels: another process need not have registered it.
-    maker = partial(_shown, deepcopy(spec), env_id, frame_stack, image_size, grayscale, dict(kwargs), StateSize())
+    look = Look(image_size, grayscale, observation, camera, action_limit)
+    maker = partial(_shown, deepcopy(spec), env_id, frame_stack, look, dict(kwargs), StateSize())
     trial = maker()  # a mistake shows here, not inside another process
     _tell_if_rendered(trial, env_id)
     if processes:
@@ -104,8 +146,7 @@ def make_vector_env(
         vector_env.unwrapped.spec.id = own_id(env_id)  # pyright: ignore[reportOptionalMemberAccess]
     else:
         vector_env = AsyncVectorEnv([maker] * n_envs) if processes else SyncVectorEnv([maker] * n_envs)
-        looks = {"image_size": image_size, "grayscale": grayscale}
-        spec.kwargs = {**{name: look for name, look in looks.items() if look is not None}, **kwargs}
+        spec.kwargs = {**look.chosen(), **kwargs}
         spec.id = own_id(env_id)
         vector_env.spec = spec
     if seed is not None:
@@ -147,21 +188,29 @@ def _shown(
     spec: EnvSpec,
     env_id: str,
     frame_stack: int | None,
-    image_size: int | None,
-    grayscale: bool | None,
+    look: Look,
     kwargs: Mapping[str, object],
     state_size: StateSize,
 ) -> ImageEnv:
-    """Make an environment; one without a task is made to show images and to take actions in [-1, 1]."""
+    """Make an environment; one without a task is made to show images, or vectors, and to take actions in [-1, 1]."""
     made = _make(spec, env_id, kwargs)
     if (task := task_of(made)) is not None:
-        if image_size is not None or grayscale is not None:
-            raise InputError(f"{env_id} draws its own small images: leave out image_size and grayscale.")
+        if chosen := look.chosen():
+            raise InputError(f"{env_id} draws its own small images: leave out {' and '.join(chosen)}.")
         if frame_stack in (None, task.frame_stack):
             return made
         made.close()
         return _make(spec, env_id, {**kwargs, "frame_stack": frame_stack})
-    env = with_unit_actions(Foreign(_rendering(made, spec, env_id, kwargs), env_id, state_size), env_id)
+    if look.observation == "vector":
+        if unused := [name for name in ("image_size", "grayscale", "camera") if name in look.chosen()]:
+            raise InputError(f"{env_id} is to show a vector and no image: leave out {' and '.join(unused)}.")
+        own = OwnVector(with_unit_actions(Foreign(made, env_id, state_size), env_id, look.action_limit), env_id)
+        return stacked(own.alone(), frame_stack or 1)
+    made = _rendering(made, spec, env_id, kwargs)
+    env = with_unit_actions(Foreign(made, env_id, state_size), env_id, look.action_limit)
+    own = OwnVector(env, env_id) if look.observation == "both" else None
+    env, cameras = with_one_image(env if own is None else own, env_id, look.camera)
+    image_size, grayscale = look.image_size, look.grayscale
     layout = image_layout(env.observation_space)
     rendered = layout is None
     if layout is None:
@@ -184,7 +233,10 @@ def _shown(
         # Of the small picture: that of a large one costs more than a step.
         grey_space = spaces.Box(0, 255, shape_of(env)[:2], np.uint8)
         env = wrappers.TransformObservation(env, grey, grey_space)
-    return stacked(_with_channel_axis(env), frame_stack or 1)
+    env = _with_channel_axis(env)
+    image = ImageSpace(shape_of(env), cameras)
+    shown = wrappers.TransformObservation(env, np.asarray, image) if own is None else own.beside(env, image)
+    return stacked(shown, frame_stack or 1)
 
 
 class Shrunk(wrappers.TransformObservation[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8]]):
@@ -204,7 +256,7 @@ def drawn_shape(env: ImageEnv) -> tuple[int, ...]:
 
 def _rendering(env: AnyEnv, spec: EnvSpec, env_id: str, kwargs: Mapping[str, object]) -> AnyEnv:
     """Leave it as it is, or make one that renders arrays when it shows no image and nobody said how to render."""
-    if image_layout(env.observation_space) is not None or env.render_mode is not None:
+    if has_images(env.observation_space) or env.render_mode is not None:
         return env
     modes = env.metadata.get("render_modes", ())
     shown = env.observation_space
@@ -246,10 +298,27 @@ class ImageView(wrappers.TransformObservation[NDArray[np.uint8], NDArray[np.floa
 
 
 def stacked(env: AnyEnv, count: int) -> ImageEnv:
-    """Return the environment with count frames in an observation (H, W, count * C); a reset repeats its first."""
-    height, width, channels = shape_of(env)
-    space = spaces.Box(0, 255, (height, width, count * channels), np.uint8)
-    return ImageView(wrappers.FrameStackObservation(env, count), stack_frames, space)
+    """Return the environment with count frames in an observation (H, W, count * C); a reset repeats its first.
+
+    Vectors are stacked likewise, (count * v,).
+    """
+    shown = Senses.of(env.observation_space)
+    assert shown is not None, env.observation_space
+    height, width, channels = shown.frame_shape
+    image = ImageSpace((height, width, count * channels), shown.cameras)
+    space: Any = image
+    if shown.vector_dim is not None:
+        vector = VectorSpace(count * shown.vector_dim, shown.parts or {})
+        space = spaces.Dict({IMAGE: image, VECTOR: vector}) if shown.frame_shape[0] else vector
+    return ImageView(wrappers.FrameStackObservation(env, count), _joined_stack, space)
+
+
+def _joined_stack(stack: object) -> Any:
+    """Join what was shown one after another, (count, ...), in one observation."""
+    if is_mapping(stack):
+        return {key: _joined_stack(part) for key, part in stack.items()}
+    frames = np.asarray(stack)
+    return stack_frames(frames) if frames.ndim == 4 else frames.reshape(-1)
 
 
 def _read(layout: Layout, env_id: str, frame: object) -> NDArray[np.uint8]:

@@ -1,13 +1,13 @@
 """Observations that are images in some layout and range of numbers, read as uint8 (H, W) or (H, W, C)."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TypeGuard
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from e2c_control.data.controls import is_box
+from e2c_control.data.controls import Space, is_box
 from e2c_control.data.transitions import stack_frames
 
 _MOST_COLOURS = 4
@@ -80,11 +80,31 @@ def image_layout(space: object) -> Layout | None:
     return Layout(space.shape, axes, (low, high)) if uniform and _is_large(space.shape) else None
 
 
+def has_images(space: object) -> bool:
+    """Return whether a space, or a part of a Dict, shows images beyond doubt."""
+    parts = parts_of(space)
+    return any(image_layout(part) is not None for part in ([space] if parts is None else parts.values()))
+
+
+def parts_of(space: object) -> dict[str, Space] | None:
+    """Return the parts of a Dict space; none of any other."""
+    return space.spaces if _is_dict(space) else None
+
+
+def _is_dict(space: object) -> TypeGuard[spaces.Dict]:
+    return isinstance(space, spaces.Dict)
+
+
+def _is_tuple(space: object) -> TypeGuard["spaces.Tuple[object]"]:
+    return isinstance(space, spaces.Tuple)
+
+
 def has_pictures(space: object) -> bool:
     """Return whether a space, or a part of it, has as many dimensions and numbers as an image."""
-    if isinstance(space, spaces.Dict | spaces.Tuple):
-        parts: Any = cast(Any, space).spaces
-        return any(has_pictures(part) for part in (parts.values() if isinstance(space, spaces.Dict) else parts))
+    if (parts := parts_of(space)) is not None:
+        return any(map(has_pictures, parts.values()))
+    if _is_tuple(space):
+        return any(map(has_pictures, space.spaces))
     return is_box(space) and _is_large(space.shape)
 
 

@@ -13,15 +13,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeGuard, cast
 
 import gymnasium
-import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import SyncVectorEnv, VectorEnv
 from gymnasium.wrappers import FrameStackObservation
 
 from e2c_control.data.card import DatasetCard
+from e2c_control.data.choices import Choices, choices_of
 from e2c_control.data.controls import check_unit_actions, single_spaces
-from e2c_control.data.environments import ImageView, layers, make_image_env, make_vector_env, shape_of, stacked
+from e2c_control.data.environments import ImageView, layers, make_image_env, make_vector_env, stacked
 from e2c_control.data.foreign import AnyEnv, Vectors
+from e2c_control.data.senses import Senses
 from e2c_control.data.specs import by_id, find_spec
 from e2c_control.envs import Task
 from e2c_control.envs.env import TaskEnv
@@ -55,6 +56,8 @@ class EnvSource:
         task: the task behind it, if it has one.
         vectors: make so many environments that show single frames.
         own: the environments that the user gave, as stable-baselines3 sees them.
+        senses: what a single one of them shows: `frame_shape` and vectors, and what these are made of.
+        choices: what its actions choose among; none where they are continuous.
     """
 
     name: str
@@ -64,6 +67,8 @@ class EnvSource:
     task: Task | None
     vectors: Callable[[int], Vectors]
     own: Callable[[], VecEnv]
+    senses: Senses
+    choices: Choices | None = None
 
     @classmethod
     def of(cls, env: EnvLike, frame_stack: int | None = None, **arguments: Any) -> EnvSource:
@@ -106,6 +111,11 @@ class EnvSource:
         return height, width, channels * self.frame_stack
 
     @property
+    def vector_dim(self) -> int | None:
+        """v of the vectors that it shows, beside images or alone; none without them."""
+        return self.senses.vector_dim
+
+    @property
     def native(self) -> bool:
         """Whether there is a task behind it, so that it can start anywhere."""
         return self.task is not None
@@ -118,7 +128,20 @@ class EnvSource:
         vec_env.reset()
         state = vec_env.reset_infos[0].get("state")
         size = None if state is None else len(state)
-        return DatasetCard(name, kwargs, self.frame_shape, self.action_dim, size, self.frame_stack, seed, rewards=True)
+        return DatasetCard(
+            name,
+            kwargs,
+            self.frame_shape,
+            self.action_dim,
+            size,
+            self.frame_stack,
+            seed,
+            rewards=True,
+            vector_dim=self.vector_dim,
+            choices=self.choices,
+            vector_parts=self.senses.parts or {},
+            cameras=self.senses.cameras,
+        )
 
 
 def vec_env_of(env: EnvLike, n_envs: int | None, usual: int = 1, seed: int | None = None) -> VecEnv:
@@ -211,9 +234,16 @@ def _from_id(env_id: str, frame_stack: int | None, arguments: dict[str, Any]) ->
     single, shown = vectors(1), make_image_env(env_id, frame_stack, **arguments)
     source = _as_it_is(single, None, _no_vec_env)
     single.close()
-    stack = shape_of(shown)[-1] // source.frame_shape[-1]
+    stacks = Senses.of(shown.observation_space)
+    assert stacks is not None, shown.observation_space
+    stack = _numbers(stacks) // _numbers(source.senses)
     own = partial(_dummy, [lambda: shown])
     return replace(source, frame_stack=stack, task=task_of(shown), vectors=vectors, own=own)
+
+
+def _numbers(senses: Senses) -> int:
+    """Return the channels of images, or else the numbers of vectors: those grow with a stack."""
+    return senses.frame_shape[2] or senses.vector_dim or 0
 
 
 def _from_task(
@@ -241,7 +271,7 @@ def _from_task(
 
     name = TaskEnv.__name__ if spec is None else spec.id
     shape, controls = task.system.frame_shape, task.system.control_size
-    return EnvSource(name, shape, task.frame_stack, controls, task, vectors, given)
+    return EnvSource(name, shape, task.frame_stack, controls, task, vectors, given, Senses(shape, None))
 
 
 def _from_envs(envs: Sequence[AnyEnv], own: Callable[[], DummyVecEnv], frame_stack: int | None) -> EnvSource:
@@ -280,12 +310,14 @@ def _from_function(make: Callable[[], AnyEnv], frame_stack: int | None) -> EnvSo
 
 def _as_it_is(env: Vectors, frame_stack: int | None, own: Callable[[], DummyVecEnv]) -> EnvSource:
     space, actions = single_spaces(env)
-    if space.shape is None or len(space.shape) != 3 or space.dtype != np.uint8:
+    senses = Senses.of(space)
+    maker = f"make_image_env, to which give {by_id(single_of(env))}"
+    if senses is None:
         raise InputError(
-            f"The environment shows {space} instead of uint8 (H, W, C): make it with make_image_env, to which give "
-            f"{by_id(single_of(env))}, or wrap it."
+            f"The environment shows {space} instead of uint8 (H, W, C) or a vector of floats: make it with {maker}, or "
+            "wrap it."
         )
-    controls = check_unit_actions("The environment", actions)
+    controls = check_unit_actions("The environment", actions, maker)
     shows = _frames_shown(env)
     if shows > 1 and frame_stack not in (None, shows):
         raise InputError(
@@ -293,8 +325,9 @@ def _as_it_is(env: Vectors, frame_stack: int | None, own: Callable[[], DummyVecE
             "it out, or make the environment show one."
         )
     stack = frame_stack if frame_stack is not None and shows == 1 else 1
-    name, shape = environment_identity(env)[0], (space.shape[0], space.shape[1], space.shape[2])
-    return EnvSource(name, shape, stack, controls, task_of(env), lambda _: env, partial(_stacking, own, stack))
+    name, one = environment_identity(env)[0], partial(_stacking, own, stack)
+    shape, choices = senses.frame_shape, choices_of(actions)
+    return EnvSource(name, shape, stack, controls, task_of(env), lambda _: env, one, senses, choices)
 
 
 def single_of(env: Vectors) -> object:

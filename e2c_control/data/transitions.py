@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2c_control.data.card import NAME, TERMINATED, TRUNCATED, DatasetCard, read_card
+from e2c_control.data.choices import Choices
 from e2c_control.data.npy import REMEDY, open_npy
 from e2c_control.data.rows import FileRows, Number
 from e2c_control.errors import InputError, path_of, whole
@@ -111,6 +112,19 @@ class Transitions:
                     f"{self.path / name}.npy holds {name} that are not {what}, first in episode {episode}, row "
                     f"{row - ends[episode]} of it: {REMEDY}."
                 )
+
+        if self.card.choices is not None and not self._are_chosen(self.card.choices):
+            raise InputError(f"{self.path / 'actions'}.npy holds actions that are not one-hot: {REMEDY}.")
+
+    def _are_chosen(self, choices: Choices) -> bool:
+        """Return whether every action that was taken is one-hot."""
+        last, begun = np.zeros(len(self.frames), bool), 0
+        last[self.episodes[1:] - 1] = True
+        for block in _blocks(self.actions):
+            if not (choices.are_chosen(block) | last[begun : begun + len(block)]).all():
+                return False
+            begun += len(block)
+        return True
 
     def _column(self, name: str) -> NDArray[np.number]:
         """Return the array of this name, which the card says is there."""

@@ -149,6 +149,10 @@ class TransitionsWriter:
                 f"The actions of an episode reach {np.abs(rows['actions']).max():.4g}: scale them to [-1, 1], as by "
                 "2 * (a - low) / (high - low) - 1, with the bounds of what the environment takes."
             )
+        if card.choices is not None and not (card.choices.are_chosen(rows["actions"]) | ~before_last).all():
+            raise InputError(
+                "The actions of an episode are not one-hot, as the card says: give 0, and 1 for what is chosen."
+            )
         kept = slice(None) if seen.all() else seen
         total = int((counts + 1).sum())
         flat = {name: v[kept].reshape(total, *v.shape[2:]) for name, v in rows.items()}

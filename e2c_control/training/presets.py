@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+from e2c_control.errors import InputError
 from e2c_control.fields import Bounds
 
 if TYPE_CHECKING:  # the command line's help shows these numbers, and must not wait for torch
@@ -44,6 +45,8 @@ def default_embedding(
     """
     from e2c_control.models.embedding import EmbeddingConfig
 
+    if not all(frame_shape):
+        raise InputError("An embedding is trained on images: collect them beside the vectors, with --observation both.")
     rows, columns = (-(-side // POOLED_SIDE) for side in frame_shape[:2])
     suits = LATENT_DIM
     if task is not None:

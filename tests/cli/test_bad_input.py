@@ -48,7 +48,6 @@ for name, frame in shapes.items():
     [
         ("E2C/Plana-v0", "Unknown environment 'E2C/Plana-v0'.*did you mean 'E2C/Planar-v0'"),
         ("no_such_module:Env-v0", "Unknown environment 'no_such_module:Env-v0'"),
-        ("CartPole-v1", "only continuous actions"),
         ("odd_worlds:OddTall-v0", r"shows uint8 \(9, 8, 1\) instead of uint8 \(8, 8, 1\)"),
         ("odd_worlds:OddFloat-v0", r"shows float64 \(8, 8, 1\) instead of uint8"),
         ("odd_worlds:OddNan-v0", "pixels that are not finite: repair its observations"),
@@ -70,6 +69,8 @@ def test_environments(
     [
         (("--transitions", 0), "give a whole number of 1 or more"),
         (("--corner-share", 2), "--corner-share is 2.0"),
+        (("--observation", "vector"), "draws its own small images: leave out observation"),
+        (("--action-limit", 2), "draws its own small images: leave out action_limit"),
         (("--env-args", "noise"), "write it as name=value"),
         (("--env-args", "weight=1"), "has no option 'weight'"),
         (("--env-args", "noise=-1"), "noise is -1: give a number of 0 or more"),

@@ -66,6 +66,9 @@ LOOKS: dict[str, Any] = {
     "frame_stack": [Row("shape", 2), Refused(0, "frame_stack")],
     "image_size": [Row("shape", 16, beside={"env_id": PENDULUM}), Refused(16, "image_size")],
     "grayscale": [Row("shape", False, beside={"env_id": PENDULUM}), Refused(True, "grayscale")],
+    "observation": [Row("shape", "vector", beside={"env_id": PENDULUM}), Refused("sound", "observation")],
+    "camera": Refused("front", "no 'front'", {"env_id": PENDULUM}),
+    "action_limit": Refused(2.0, "bounds already", {"env_id": PENDULUM}),
     "kwargs": [Row("frames", {"noise": 2.0}), Refused({"noise": -1.0}, "noise"), Refused({"nois": 1.0}, "nois")],
 }
 

@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
@@ -189,14 +191,13 @@ def test_bad_pixels(counter: type, tmp_path: Path, pixels: Any, message: str) ->
 
 
 def test_unprepared_environments(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="instead of uint8 frames"):
-        collect(SyncVectorEnv([_stock_pendulum]), tmp_path / "d", 10, 5)
-
-
-def _stock_pendulum() -> Any:
-    import gymnasium
-
-    return gymnasium.make("Pendulum-v1")
+    for stock, sentence in (
+        ("Pendulum-v1", r"instead of actions in \[-1, 1\]: make it with"),
+        ("FrozenLake-v1", "instead of uint8 frames"),
+        ("CartPole-v1", r"takes Discrete\(2\) instead of actions in \[-1, 1\]: make it with .*, or wrap it\.$"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            collect(SyncVectorEnv([partial(gymnasium.make, stock)]), tmp_path / "d", 10, 5)
 
 
 def test_killed_collection_leaves_nothing_half_named(tmp_path: Path) -> None:

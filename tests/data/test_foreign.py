@@ -145,7 +145,7 @@ def test_resized_and_grey_where_there_is_grey() -> None:
         spaces.Box(0, 255, (32, 32, 32), np.uint8),
         spaces.Box(0, 255, (32, 9, 32), np.uint8),
         spaces.Box(-np.inf, np.inf, (32, 32, 3), np.float32),
-        spaces.Dict(pixels=spaces.Box(0, 255, (32, 32, 3), np.uint8), speed=spaces.Box(-1, 1, (2,))),
+        spaces.Dict(pixels=spaces.Box(0, 255, (32, 9, 32), np.uint8), speed=spaces.Box(-1, 1, (2,))),
     ],
 )
 def test_what_may_be_an_image_is_not_replaced_without_a_word(space: spaces.Space[Any]) -> None:
@@ -224,6 +224,7 @@ def test_a_component_that_is_fixed_is_held(tmp_path: Path) -> None:
         (spaces.Box(-1, 1, (2, 2), np.float32), "one bounded vector"),
         (spaces.Box(-1, 1, (0,), np.float32), "one bounded vector"),
         (spaces.Box(0.5, 0.5, (2,), np.float32), "nothing to choose"),
+        (spaces.Box(-np.inf, np.inf, (2,), np.float32), "say how large they may be .action_limit, --action-limit"),
     ],
 )
 def test_actions_that_cannot_be_planned(actions: spaces.Space[Any], sentence: str, tmp_path: Path) -> None:
