@@ -2,9 +2,9 @@
 
 The model comes from the default recipe on random moves. A replan is that of the PCC protocol: z = 2, horizon 10, limits
 on, iLQR with 4 iterations from 6 sequences (the rest of the last plan and 5 others). It is timed alone, on the encoded
-frames of real drives, in CPU milliseconds of one thread; the share of the network is the number of its calls times what
-a call takes, plus the time of its calls in NumPy. Each planner then drives the protocol's ten problems by the model,
-from images, and with the true simulator in the model's place and the true state in the frame's.
+frames of real drives, in CPU milliseconds of one thread; the share of the network is the number of its steps times what
+one takes among as many rows, plus the time of its calls in NumPy. Each planner then drives the protocol's ten problems
+by the model, from images, and with the true simulator in the model's place and the true state in the frame's.
 
     python -m experiments.planners.replan          # trains first, about a minute of CPU
     python -m experiments.planners.replan --run runs/Planar-v0/NAME --out mine.json
@@ -94,8 +94,9 @@ _step = numba.njit(error_model="numpy")(latent_step)
 
 
 def counted_step(parameters: Array, sizes: Array, states: Array, controls: Array, after: Array) -> None:
-    """The network's steps, counted in the last of its parameters."""
+    """The network's steps, and its calls, counted in the last of its parameters."""
     parameters[-1] += len(states)
+    parameters[-2] += 1.0
     _step(parameters, sizes, states, controls, after)
 
 
@@ -105,12 +106,13 @@ class Watched:
     def __init__(self, dynamics: LatentDynamics) -> None:
         self._of, lowered = dynamics, dynamics.lower()
         self.state_dim, self.control_dim = dynamics.state_dim, dynamics.control_dim
-        self._lowered = Lowered(counted_step, np.append(lowered.parameters, 0.0), lowered.sizes)
+        self._lowered = Lowered(counted_step, np.append(lowered.parameters, (0.0, 0.0)), lowered.sizes)
         self.seconds = 0.0
 
     @property
-    def calls(self) -> int:
-        return int(self._lowered.parameters[-1])
+    def steps(self) -> Array:
+        """The numbers of calls and of the rows in all of them, (2,)."""
+        return self._lowered.parameters[-2:].copy()
 
     def _timed(self, call: Callable[..., Any], *given: Array) -> Any:
         begun = time.process_time()
@@ -150,10 +152,11 @@ def _latent_model(embedding: Embedding) -> LatentDynamics:
     return LatentDynamics(embedding.transition)
 
 
-def call_milliseconds(dynamics: LatentDynamics, rounds: int) -> float:
-    """Of one step of the network in machine code, of six rows at once as in a replan."""
+def step_milliseconds(dynamics: LatentDynamics, rounds: int, rows: int) -> float:
+    """Of one row of a network's call in machine code, of so many rows at once."""
     engine, rng = engine_for(dynamics), np.random.default_rng(0)
-    states, controls = rng.normal(size=(6, dynamics.state_dim)), rng.uniform(-1, 1, (6, 100, dynamics.control_dim))
+    states = rng.normal(size=(rows, dynamics.state_dim))
+    controls = rng.uniform(-1, 1, (rows, max(6000 // rows, 10), dynamics.control_dim))
     engine.rollout(states, controls)
     times = []
     for _ in range(rounds):
@@ -184,14 +187,15 @@ def on_the_simulator(options: PlanningOptions, task: Task, problems: tuple[Probl
     return np.mean(inside, axis=0)
 
 
-def network_share(options: PlanningOptions, embedding: Embedding, driven: Drive, one: float) -> tuple[float, float]:
-    """The network's part of the time of a replan, and how often a replan calls it in machine code."""
+def network_share(options: PlanningOptions, embedding: Embedding, driven: Drive, rounds: int) -> tuple[float, float]:
+    """The network's part of the time of a replan, and how many of its steps a replan takes in machine code."""
     watched = Watched(_latent_model(embedding))
     replays(options, embedding, driven, watched)  # compiles
-    calls, seconds = watched.calls, watched.seconds
+    steps, seconds = watched.steps, watched.seconds
     spent = replays(options, embedding, driven, watched)
-    calls, seconds = watched.calls - calls, watched.seconds - seconds
-    return float((calls * one + 1e3 * seconds) / spent.sum()), calls / spent.size
+    (calls, rows), seconds = watched.steps - steps, watched.seconds - seconds
+    one = step_milliseconds(_latent_model(embedding), rounds, max(round(rows / max(calls, 1)), 1))
+    return float((rows * one + 1e3 * seconds) / spent.sum()), float(rows / spent.size)
 
 
 def measure(embedding: Embedding, task: Task, problems: tuple[Problem, ...], rounds: int) -> dict[str, Any]:
@@ -205,10 +209,10 @@ def measure(embedding: Embedding, task: Task, problems: tuple[Problem, ...], rou
     for _ in range(rounds + 1):  # the planners take turns
         for name, options in every.items():
             spent[name].append(replays(options, embedding, drives[name]))
-    one, rows = call_milliseconds(_latent_model(embedding), 4 * rounds), dict[str, Any]()
+    rows = dict[str, Any]()
     for name, options in every.items():
         each = np.min(spent[name][1:], axis=0)  # the first round compiles
-        share, calls = network_share(options, embedding, drives[name], one)
+        share, calls = network_share(options, embedding, drives[name], 4 * rounds)
         scores, simulated = 100 * drives[name].scores, 100 * on_the_simulator(options, task, problems)
         rows[name] = {
             "milliseconds_median": float(np.median(each)),
@@ -222,7 +226,8 @@ def measure(embedding: Embedding, task: Task, problems: tuple[Problem, ...], rou
             "on_the_simulator_worst": float(simulated.min()),
         }
         print(name, {key: round(value, 3) for key, value in rows[name].items()}, flush=True)
-    return {"planners": rows, "microseconds_of_a_network_call": 1e3 * one, "replans_timed": len(spent["ilqr"][0])}
+    one = step_milliseconds(_latent_model(embedding), 4 * rounds, 6)
+    return {"planners": rows, "microseconds_of_a_network_step": 1e3 * one, "replans_timed": len(spent["ilqr"][0])}
 
 
 @dataclass(frozen=True)
