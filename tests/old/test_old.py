@@ -17,7 +17,7 @@ from e2c_control.agents.curiosity import PlannedCuriosity
 from e2c_control.benchmark.report import write_report
 from e2c_control.benchmark.store import read_cells
 from e2c_control.cli import main
-from e2c_control.data import Transitions, collect, make_vector_env
+from e2c_control.data import Choices, Transitions, collect, make_vector_env
 from e2c_control.errors import InputError
 from e2c_control.evaluation import drive
 from e2c_control.evaluation.trained import TrainedRun
@@ -33,6 +33,15 @@ def _dataset(name: str = "dataset") -> None:
     assert (transitions.n_transitions, transitions.n_episodes) == (72, 6)
     assert transitions.frames.max() > 0
     assert transitions.rewards is transitions.endings is transitions.vectors is None
+
+
+def _dataset_with_rewards() -> None:
+    transitions = Transitions.open("dataset-rewards")
+    assert (transitions.n_transitions, transitions.card.vector_dim) == (60, 4)
+    assert len(transitions.terminal_rows) > 0
+    assert transitions.rewards is not None
+    assert (transitions.rewards[transitions.windows(1)] == 1).all()
+    assert transitions.card.choices == Choices((2,), (0,), single=True)
 
 
 def _run() -> None:
@@ -116,6 +125,7 @@ def _explored() -> None:
 FOLDERS: dict[str, Callable[[], None]] = {
     "dataset": _dataset,
     "dataset-0.2": partial(_dataset, "dataset-0.2"),
+    "dataset-rewards": _dataset_with_rewards,
     "run": _run,
     "checkpoint": _checkpoint,
     "E2CAgent": _e2c_agent,
