@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from e2c_control.agents.e2c_agent import E2CAgent
 from e2c_control.agents.filtering import FrameFilter
+from e2c_control.agents.learning import RoundOptions
 from e2c_control.agents.planning import PlanningOptions
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ __all__ = [
     "PlannedCuriosity",
     "PlanningOptions",
     "PlanningSolver",
+    "RoundOptions",
     "SceneAgent",
     "SceneTraining",
 ]

@@ -19,17 +19,20 @@ from e2c_control.agents.callbacks import Callback
 from e2c_control.agents.embedded import Device, EmbeddedAgent
 from e2c_control.agents.filtering import FrameFilter
 from e2c_control.agents.goals import EpisodeGoals, GoalEnv, check_goals, starting
-from e2c_control.agents.learning import LearningOptions
-from e2c_control.agents.planning import PlanningOptions, model_of
+from e2c_control.agents.learning import LearningOptions, RoundOptions
+from e2c_control.agents.planning import Objective, PlanningOptions, model_of
 from e2c_control.agents.randomness import later_seed
 from e2c_control.agents.replanning import Rows, replan_each
+from e2c_control.agents.rounds import Exploring, episode_returns, train_round
 from e2c_control.data import Transitions
 from e2c_control.data.card import DatasetCard, read_card
 from e2c_control.data.defaults import EPISODE_LENGTH, default_starts
+from e2c_control.data.policy import Policy
 from e2c_control.data.source import EnvLike, EnvSource
 from e2c_control.data.specs import check_file_arguments
 from e2c_control.errors import InputError, InputWarning, of_class
 from e2c_control.fields import Count, FrameStack, ListSeed, checked
+from e2c_control.measures.encoded import Observations
 from e2c_control.measures.recorded import Recorded, kept_latents
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.reachability import PassageDynamics
@@ -82,6 +85,9 @@ def _as_recorded(env: EnvLike, card: DatasetCard) -> EnvSource:
     return EnvSource.of(env, card.frame_stack, **card.environment_kwargs)
 
 
+REWARD_RECIPE, REWARD_LENGTH = "unfold-reward", 200
+"""What is trained by default for a reward, and how long an episode of a collection is at most."""
+
 WAY = 25
 """Landmarks of the way that are shown ahead."""
 
@@ -126,14 +132,18 @@ class E2CAgent(EmbeddedAgent):
     Args:
         env: Gymnasium id, task, environment, a function that makes one, a vector of them, or a `DummyVecEnv`.
         recipe: name of a recipe, "my_package:recipe", a function of an `EmbeddingConfig`, or a `Recipe` with its own
-            sizes; default: unfold-roadmap in a world whose walls block the straight way, unfold in others.
+            sizes; default: unfold-roadmap in a world whose walls block the straight way, unfold in others, and
+            unfold-reward where it is a reward that is planned for.
+        objective: what it plans for: to come near a "goal", an image, or for the environment's "reward". For a reward
+            it learns in rounds, and gathers where its plans lead.
         latent_dim: of the latent space, for a recipe given by name; default: what suits the environment.
         frame_stack: frames in an observation; default: what the environment shows by itself.
         steps_scale: multiplies the recipe's numbers of optimiser steps.
         episode_length: steps after which a collection starts anew; default: 12 in environments with a task, whose
-            episodes then begin all over the world, and 40 in others, where each begins at a reset.
+            episodes then begin all over the world, and 40 in others, where each begins at a reset; 200 for a reward.
         folder: where the dataset, which grows, and runs are kept; without it they are thrown away.
-        options: how to plan; default: what the environment's task says.
+        options: how to plan; default: what the environment's task says, or `PlanningOptions.for_reward`.
+        rounds: how gathering and training alternate, where it is a reward that is planned for.
         tensorboard_log, verbose: as in stable-baselines3.
         seed: of the random starts of each replan, and of learning.
         device: where to train.
@@ -148,31 +158,44 @@ class E2CAgent(EmbeddedAgent):
         env: EnvLike,
         recipe: str | Make | Recipe | None = None,
         *,
+        objective: Objective = "goal",
         latent_dim: Count | None = None,
         frame_stack: FrameStack | None = None,
         steps_scale: StepsScale = 1.0,
         episode_length: Count | None = None,
         folder: Path | str | None = None,
         options: PlanningOptions | None = None,
+        rounds: RoundOptions | None = None,
         tensorboard_log: str | Path | None = None,
         verbose: int = 0,
         seed: ListSeed = 0,
         device: Device = "auto",
     ) -> None:
+        for_reward = objective == "reward"
+        if options is not None and (options.objective == "reward") != for_reward:
+            raise InputError(
+                f"options plan for a {options.objective}, and objective is '{objective}': give both alike."
+            )
+        if rounds is not None and not for_reward:
+            raise InputError("rounds are of an agent that plans for a reward: give objective='reward', too.")
         self._begin_untrained(
             env,
-            recipe,
-            options,
+            REWARD_RECIPE if for_reward and recipe is None else recipe,
+            PlanningOptions.for_reward() if for_reward and options is None else options,
             latent_dim=latent_dim,
             frame_stack=frame_stack,
             steps_scale=steps_scale,
-            episode_length=episode_length,
+            episode_length=REWARD_LENGTH if for_reward and episode_length is None else episode_length,
             folder=folder,
             tensorboard_log=tensorboard_log,
             verbose=verbose,
             seed=seed,
             device=device,
         )
+        if rounds is not None and self._learning is not None:
+            self._learning = replace(self._learning, rounds=rounds)
+        if for_reward and self.embedding.reward is None:
+            raise InputError("The recipe learns no reward: leave it out, or take 'unfold-reward' as an example of one.")
 
     def _begin(self, embedding: Embedding, options: PlanningOptions | None, seed: int) -> None:
         super()._begin(embedding, options, seed)
@@ -226,11 +249,46 @@ class E2CAgent(EmbeddedAgent):
         Raises:
             InputError: the agent has no environment, or it cannot be learnt in.
         """
-        world, _ = self._where()
-        # The first collection is that of `e2c collect` with this seed; every later one has a seed of its own.
-        seed = later_seed(self.seed, self._steps_taken) if self._steps_taken else self.seed
+        world, learning = self._where()
+        first, length = min(learning.rounds.first, total_timesteps), learning.episode_length
+        if self._by_rounds and self._gathered is None and first <= length:
+            raise InputError(
+                f"The first round has {first} steps and an episode up to {length}, and one has to be held out: learn "
+                "for more steps, with `rounds.first` more, or give a shorter episode_length."
+            )
         given = (total_timesteps, callback, tb_log_name, reset_num_timesteps, progress_bar)
-        return self._learn(*given, seed=seed, starts=default_starts(world.native))
+        return self._learn(*given, starts="reset" if self._by_rounds else default_starts(world.native))
+
+    def _round_seed(self) -> int:
+        # The first collection is that of `e2c collect` with this seed; every later one has a seed of its own.
+        return later_seed(self.seed, self._steps_taken) if self._steps_taken else self.seed
+
+    @property
+    def _by_rounds(self) -> bool:
+        """Whether it gathers where its plans lead: towards a reward."""
+        return self.options.objective == "reward"
+
+    def _round_size(self) -> int:
+        if not self._by_rounds:
+            return super()._round_size()
+        rounds = self._where()[1].rounds
+        return rounds.first if self._gathered is None else rounds.size
+
+    def _gathering_policy(self) -> Policy | None:
+        if not self._by_rounds or self._gathered is None:
+            return None
+        world, learning = self._where()
+        return Exploring(self, world.frame_stack, learning.rounds.noise)
+
+    def _trained(
+        self, transitions: Transitions, folder: Path, seed: int, progress: bool
+    ) -> tuple[Embedding, dict[str, float]]:
+        if not self._by_rounds:
+            return super()._trained(transitions, folder, seed, progress)
+        _, learning = self._where()
+        before, known = (None, 0) if self._gathered is None else (self.embedding, len(self._gathered.frames))
+        embedding, quality = train_round(learning, transitions, before, seed)
+        return embedding, quality | episode_returns(transitions, known)
 
     def _adopt(self, embedding: Embedding, seen: Transitions) -> None:
         self.embedding, self.known = embedding, None
@@ -344,7 +402,7 @@ class E2CAgent(EmbeddedAgent):
 
     def predict(
         self,
-        observation: NDArray[np.uint8],
+        observation: Observations,
         state: PlanState | None = None,
         episode_start: NDArray[np.bool_] | None = None,
         deterministic: bool = True,
@@ -352,7 +410,8 @@ class E2CAgent(EmbeddedAgent):
         """Plan anew; return the first actions, and what to pass in next time.
 
         Args:
-            observation: (H, W, C) of one environment or (N, H, W, C) of several, uint8.
+            observation: (H, W, C) of one environment or (N, H, W, C) of several, uint8; or vectors (d,) or (N, d), or a
+                mapping of both, "image" and "vector", as the embedding was trained.
             state: what the last call returned, or none at first.
             episode_start: which environments were reset since, (N,).
             deterministic: accepted for stable-baselines3; the plan is the same either way.
@@ -363,13 +422,13 @@ class E2CAgent(EmbeddedAgent):
         Raises:
             InputError: no goal is set, or the observation is of another shape or type than the embedding's.
         """
-        observations = self._checked(observation, "The observation")
+        observations, count, one = self._observed(observation, "The observation")
         state = None if state is None else of_class("state", state, PlanState)
-        fresh = starting(len(observations), None if state is None else len(state.steps), episode_start)
+        fresh = starting(count, None if state is None else len(state.steps), episode_start)
         if self._followed is not None:
             fresh = self._follow(self._followed, fresh, state is None)
         steps = np.where(fresh, 0, 0 if state is None else state.steps + 1).astype(np.int64)
-        mpc = self._controller(len(observations))
+        mpc = self._controller(count)
         recent = self._recent(fresh, state, mpc.dynamics.control_dim)
         latents, belief, memories = self.options.encode(self.embedding, observations, finite=False), None, None
         roadmap = mpc.cost if isinstance(mpc.cost, RoadmapCost) else None
@@ -386,11 +445,11 @@ class E2CAgent(EmbeddedAgent):
             if roadmap is not None and memories is not None and goals is not None:
                 memory, graph = memories[int(rows[0])], roadmap.landmarks
                 dynamics = Remembering(mpc.dynamics, memory, graph.scale)
-                cost = self.options.cost(dynamics, goals if goals.ndim == 1 else goals[rows], graph)
+                cost = self.options.cost(self.embedding, dynamics, goals if goals.ndim == 1 else goals[rows], graph)
                 return replace(mpc, dynamics=dynamics, cost=RaisedCost(cost, memory, graph.scale, roadmap.step_weight))
             if goals is None or goals.ndim == 1 or len(rows) == len(goals):
                 return mpc
-            return replace(mpc, cost=self.options.cost(mpc.dynamics, goals[rows]))
+            return replace(mpc, cost=self.options.cost(self.embedding, mpc.dynamics, goals[rows]))
 
         episode = self.options.episode_steps
         plan, self.last_replan = replan_each(
@@ -405,7 +464,7 @@ class E2CAgent(EmbeddedAgent):
             repeat=self.options.action_repeat,
         )
         actions, recent = plan.controls[:, 0].astype(np.float32), np.append(recent[:, 1:], plan.controls[:, :1], axis=1)
-        return actions if np.ndim(observation) == 4 else actions[0], PlanState(plan, steps, belief, memories, recent)
+        return actions[0] if one else actions, PlanState(plan, steps, belief, memories, recent)
 
     def _recent(self, fresh: NDArray[np.bool_], state: PlanState | None, action_dim: int) -> NDArray[np.float64]:
         """Return the actions given last (N, delay + 1, m), zeros where an episode has not had as many."""
@@ -450,8 +509,10 @@ class E2CAgent(EmbeddedAgent):
                 "The agent followed the goals of its environments, which are not saved with it: call "
                 "follow_goals(env) or set_goal(image) before predict."
             )
-        check_goals(self._goal_images, count)
-        assert self._mpc is not None  # made with the goals
+        if self._goal_images is not None or self.options.objective == "goal":
+            check_goals(self._goal_images, count)
+        if self._mpc is None:  # for a reward alone: with goals it was made with them
+            self._mpc = self.options.controller(self.embedding)
         return self._mpc
 
     def _own_state(self) -> State:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from reprlib import repr as short
+from typing import Any, ClassVar, Literal, Self, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.utils import configure_logger
 from stable_baselines3.common.vec_env import VecEnv
@@ -20,12 +22,15 @@ from e2c_control.agents.arguments import log_folder
 from e2c_control.agents.callbacks import AfterStep, Callback, Stopped, as_callback, describe_curves
 from e2c_control.agents.learning import LearningOptions, first_free, joined, place_of, shard_from, train_on, work_folder
 from e2c_control.agents.learning import gather as gather_from
+from e2c_control.agents.randomness import later_seed
 from e2c_control.data import Transitions
 from e2c_control.data.policy import Policy
 from e2c_control.data.shards import Shard
 from e2c_control.data.source import EnvLike, EnvSource
 from e2c_control.data.stepper import Starts
-from e2c_control.errors import InputError, of_class, whole
+from e2c_control.errors import LARGEST_COUNT, InputError, of_class, whole
+from e2c_control.fields import MOST_AT_ONCE, conform
+from e2c_control.measures.encoded import Observations
 from e2c_control.models.embedding import Embedding, EmbeddingConfig
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.objectives.recipes import Make, make_recipe
@@ -127,7 +132,8 @@ class EmbeddedAgent:
             recipe = self._own_recipe(make_recipe(recipe, default_embedding(world.frame_shape, latent_dim, world.task)))
         recipe = recipe.scaled(steps_scale)
         weights = torch.Generator().manual_seed(seed)
-        embedding = Embedding(recipe.embedding, world.observation_shape, world.action_dim, weights)
+        sees = (world.observation_shape, world.action_dim, weights, _vector_size(world))
+        embedding = Embedding(recipe.embedding, *sees)
         self._begin(embedding, options, seed)
         if options is None:
             self._options = self._usual_options(world)
@@ -172,6 +178,7 @@ class EmbeddedAgent:
             "embedding": embedding.config,
             "observation_shape": embedding.observation_shape,
             "action_dim": embedding.action_dim,
+            "vector_dim": embedding.vector_dim,
             "options": self._options,
             "learning": learning,
             "frame_stack": None if self._world is None else self._world.frame_stack,
@@ -210,7 +217,8 @@ class EmbeddedAgent:
         """
         with loading(path, {**SAVED, "options": cls.options_class}, cls.kind, trust=trust) as (tensors, meta):
             shape: tuple[int, int, int] = meta["observation_shape"]
-            embedding = Embedding(meta["embedding"], shape, meta["action_dim"], torch.Generator())
+            vectors = whole("vector_dim", meta.get("vector_dim", 0), least=0, most=MOST_AT_ONCE)
+            embedding = Embedding(meta["embedding"], shape, meta["action_dim"], torch.Generator(), vectors)
             put_back({"embedding": embedding}, tensors, meta)
             agent = cls.from_embedding(embedding.to(resolve_device(device)), meta["options"], meta["seed"])
             agent.num_timesteps, learning = meta["num_timesteps"], meta["learning"]
@@ -256,6 +264,11 @@ class EmbeddedAgent:
                 f"{path} was trained on observations {known[0]} and {known[1]} controls, and {world.name} has "
                 f"{shown[0]} and {shown[1]}: give load an environment like that of its training."
             )
+        if embedding.vector_dim != _vector_size(world):
+            raise InputError(
+                f"{path} was trained on vectors of {embedding.vector_dim} numbers, and {world.name} shows "
+                f"{_vector_size(world)}: give load an environment like that of its training."
+            )
         gathered = self._gathered
         if gathered is not None and world.native and gathered.card.environment != world.name:
             raise InputError(
@@ -278,17 +291,13 @@ class EmbeddedAgent:
         reset_num_timesteps: bool,
         progress_bar: bool,
         *,
-        seed: int,
         starts: Starts,
-        policy: Policy | None = None,
     ) -> Self:
-        """Gather transitions, and train afresh on them and on all that were gathered before.
+        """Gather transitions, train on them and on all that were gathered before, and again, by rounds if it has any.
 
         Args:
             total_timesteps, callback, tb_log_name, reset_num_timesteps, progress_bar: as `learn` of stable-baselines3.
-            seed: of what is gathered now, and of the training.
             starts: where episodes begin.
-            policy: what gathers; random actions without one.
         """
         world, learning = self._where()
         total_timesteps = whole("total_timesteps", total_timesteps)
@@ -297,53 +306,65 @@ class EmbeddedAgent:
             self.logger = configure_logger(*log, reset_num_timesteps)
             describe_curves(self.logger)
         self.num_timesteps = 0 if reset_num_timesteps else self.num_timesteps
-        before = self._gathered
 
-        def work(after_step: AfterStep, after_collection: Callable[[], None]) -> None:
+        def work(after_step: AfterStep, watcher: BaseCallback) -> None:
+            left = total_timesteps
             with work_folder(learning) as folder:
-                dataset = place_of(before, folder)
-                path = dataset if before is None else first_free(folder / "round")
-                new = gather_from(
-                    world,
-                    learning,
-                    path,
-                    total_timesteps,
-                    seed,
-                    after_step,
-                    progress_bar,
-                    starts=starts,
-                    policy=policy,
-                )
-                after_collection()
-                everything = new if before is None else joined(dataset, before, new, seed)
-                embedding, quality = train_on(world, learning, everything, folder, seed, progress_bar)
-                self._adopt(embedding.cpu().eval(), everything)
-                self._gathered = Shard.read(dataset)
-            self._report(quality)
-            if progress_bar and (verdict := map_verdict(quality)):
-                print(f"The map {verdict.text}.", file=sys.stderr)
+                while left:
+                    watcher.on_rollout_start()
+                    before, seed, size = self._gathered, self._round_seed(), min(self._round_size(), left)
+                    dataset = place_of(before, folder)
+                    path = dataset if before is None else first_free(folder / "round")
+                    policy = self._gathering_policy()
+                    gathered = (path, size, seed, after_step, progress_bar)
+                    new = gather_from(world, learning, *gathered, starts=starts, policy=policy)
+                    watcher.on_rollout_end()
+                    everything = new if before is None else joined(dataset, before, new, seed)
+                    embedding, quality = self._trained(everything, folder, seed, progress_bar)
+                    self._adopt(embedding.cpu().eval(), everything)
+                    self._gathered, left = Shard.read(dataset), left - size
+                    self._report(quality)
+                    if progress_bar and (verdict := map_verdict(quality)):
+                        print(f"The map {verdict.text}.", file=sys.stderr)
 
         self._watched(callback, {"total_timesteps": total_timesteps, "progress_bar": progress_bar}, work)
         return self
+
+    def _round_seed(self) -> int:
+        """Return the seed of what is gathered next and of the training on it: another one in every round."""
+        return later_seed(self.seed, 0 if self._gathered is None else len(self._gathered.frames))
+
+    def _round_size(self) -> int:
+        """Return the transitions to gather before training: all of them."""
+        return LARGEST_COUNT
+
+    def _gathering_policy(self) -> Policy | None:
+        """Return what gathers; random actions without one."""
+        return None
+
+    def _trained(
+        self, transitions: Transitions, folder: Path, seed: int, progress: bool
+    ) -> tuple[Embedding, dict[str, float]]:
+        """Return an embedding trained on all that was gathered, and measures of it."""
+        return train_on(*self._where(), transitions, folder, seed, progress)
 
     def _adopt(self, embedding: Embedding, seen: Transitions) -> None:
         """See through this embedding from now on, which was trained on all that was seen."""
         raise NotImplementedError
 
     def _watched(
-        self, callback: Callback, told: dict[str, object], work: Callable[[AfterStep, Callable[[], None]], None]
+        self, callback: Callback, told: dict[str, object], work: Callable[[AfterStep, BaseCallback], None]
     ) -> None:
         """Learn under the eyes of a callback, which may end it.
 
         Args:
             callback: as stable-baselines3 takes it.
             told: arguments of `learn`, for the callback.
-            work: learns; calls what it is given after every step, and when the collection is over.
+            work: learns; calls what it is given after every step, and tells the callback of rollouts.
         """
         watcher = as_callback(callback)
         watcher.init_callback(self)  # pyright: ignore[reportArgumentType]
         watcher.on_training_start({"self": self, **told}, globals())
-        watcher.on_rollout_start()
 
         def after_step(happened: dict[str, Any]) -> bool:
             self.num_timesteps += len(happened["dones"])
@@ -352,7 +373,7 @@ class EmbeddedAgent:
             return watcher.on_step()
 
         with suppress(Stopped):
-            work(after_step, watcher.on_rollout_end)
+            work(after_step, watcher)
         watcher.on_training_end()
 
     def _checked(self, given: object, what: str) -> NDArray[np.uint8]:
@@ -371,6 +392,39 @@ class EmbeddedAgent:
         if images.size == 0:
             raise InputError(f"{what} has no images: give at least one.")
         return images.reshape(-1, *shape)
+
+    def _observed(self, given: object, what: str) -> tuple[Observations, int, bool]:
+        """Return N observations of what the embedding sees, N, and whether one was given that is not in a batch."""
+        embedding = self.embedding
+        if not embedding.vector_dim:
+            images = self._checked(given, what)
+            return images, len(images), np.ndim(cast(NDArray[np.uint8], given)) == 3
+        if embedding.decoder is None:
+            vectors, one = self._checked_vectors(given, what)
+            return vectors, len(vectors), one
+        if not isinstance(given, Mapping):
+            raise InputError(f"{what} is {short(given)}: the agent sees a mapping of image and vector.")
+        parts = cast(Mapping[str, object], given)
+        if sorted(parts) != ["image", "vector"]:
+            raise InputError(f"{what} has {', '.join(sorted(parts))}: the agent sees a mapping of image and vector.")
+        images, (vectors, one) = self._checked(parts["image"], what), self._checked_vectors(parts["vector"], what)
+        if len(images) != len(vectors):
+            raise InputError(f"{what} has {len(images)} images and {len(vectors)} vectors: give as many of both.")
+        return {"image": images, "vector": vectors}, len(images), one
+
+    def _checked_vectors(self, given: object, what: str) -> tuple[NDArray[np.float32], bool]:
+        size = self.embedding.vector_dim
+        vectors = conform(NDArray[np.float64], given, what)
+        if vectors.shape[-1:] != (size,) or vectors.ndim not in (1, 2) or not vectors.size:
+            raise InputError(f"{what} must be numbers of shape ({size},) or (N, {size}), not {vectors.shape}.")
+        if not np.isfinite(vectors).all():
+            raise InputError(f"{what} is not finite: give numbers.")
+        return vectors.reshape(-1, size).astype(np.float32), vectors.ndim == 1
+
+
+def _vector_size(world: EnvSource) -> int:
+    """Return the numbers of a stacked vector observation; 0 where there is none."""
+    return (world.vector_dim or 0) * world.frame_stack
 
 
 def _shown(shape: tuple[int | str, ...]) -> str:

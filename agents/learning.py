@@ -22,12 +22,34 @@ from e2c_control.data.policy import Policy
 from e2c_control.data.shards import Shard, join_shards
 from e2c_control.data.source import EnvSource
 from e2c_control.data.stepper import Starts
-from e2c_control.fields import AtOnce, check
+from e2c_control.fields import AtOnce, Count, NotNegative, ShareAboveZero, check
 from e2c_control.measures import measure_map
 from e2c_control.models.embedding import Embedding
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.runs.config import from_json
 from e2c_control.training.run import TrainConfig, start_run, train
+
+
+@dataclass(frozen=True)
+class RoundOptions:
+    """How an agent alternates between gathering and training.
+
+    Attributes:
+        first: transitions of random actions, before anything is trained.
+        size: transitions of each later round.
+        first_share: of the recipe's optimiser steps, after the first round.
+        share: of them, after each later one.
+        noise: deviation of the normal noise on planned actions.
+    """
+
+    first: Count = 2_000
+    size: Count = 1_000
+    first_share: ShareAboveZero = 0.5
+    share: ShareAboveZero = 0.15
+    noise: NotNegative = 0.3
+
+    def __post_init__(self) -> None:
+        check(self)
 
 
 @dataclass(frozen=True)
@@ -39,12 +61,14 @@ class LearningOptions:
         episode_length: steps after which a collection starts anew.
         device: where to train.
         folder: where dataset and run are kept; none throws them away in the end.
+        rounds: of an agent that gathers where its plans lead.
     """
 
     recipe: Recipe
     episode_length: AtOnce
     device: Literal["auto", "cpu", "cuda"] = "auto"
     folder: Path | None = None
+    rounds: RoundOptions = RoundOptions()
 
     def __post_init__(self) -> None:
         check(self)

@@ -22,6 +22,7 @@ from e2c_control.fields import (
     Named,
     NotNegative,
     PlanLength,
+    ShareAboveZero,
     Through,
     TwoOrMoreAtOnce,
     check,
@@ -31,9 +32,11 @@ from e2c_control.fields import (
     is_named,
 )
 from e2c_control.measures import encode_means, encode_places
+from e2c_control.measures.encoded import Observations
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
 from e2c_control.models.reachability import PassageDynamics
+from e2c_control.models.reward_cost import reward_cost
 from e2c_control.planners import (
     COSTS,
     MPC,
@@ -58,6 +61,7 @@ from e2c_control.registry import parameters_of
 from e2c_control.runs.typed_json import to_json
 
 Array = NDArray[np.float64]
+Objective = Literal["goal", "reward"]
 
 REPLAN: Mapping[str, Mapping[str, object]] = {
     "ilqr": {"iterations": 4, "step_sizes": (1.0, 0.3, 0.1)},
@@ -128,6 +132,9 @@ class PlanningOptions:
         goal_cost: of reaching the goal: "quadratic" as above, "my_package:Mine", or a class or function of your own, of
             which the name is kept. It is called as `QuadraticCost` is: with latent goals (k,) of all or (N, k), q times
             the identity (k, k), and the diagonal matrix of r (m, m). Without `expand` it is for planners that sample.
+        objective: what plans are for: to come near a "goal" image, or for the "reward" that an embedding with that head
+            (the recipe unfold-reward) has learnt, to which state_weight adds the goal's cost where a goal is set.
+        discount: of a reward for each step that it comes later.
         frame_filter: fuses each encoded frame with what the model predicted. Default: trust the frame alone.
         episode_steps: length of an episode, past which no plan reaches. Default: unknown.
         settings: other options of the planner, by name: ``{"elites": 30, "color": 1.0}``.
@@ -150,6 +157,8 @@ class PlanningOptions:
     action_repeat: Annotated[int, Bounds(1, 1_000)] = 1
     ways: Literal["cost", "terminal"] | None = None
     goal_cost: Annotated[str | Callable[..., Cost], Named(COSTS)] = "quadratic"
+    objective: Objective = "goal"
+    discount: ShareAboveZero = 1.0
     frame_filter: FrameFilter | None = None
     episode_steps: Count | None = None
     settings: Mapping[str, object] = field(default_factory=dict[str, object])
@@ -167,6 +176,10 @@ class PlanningOptions:
             raise InputError(
                 f"ways '{self.ways}' is a cost without slopes: {self.planner!r} needs them, take one that samples."
             )
+        if self.objective == "goal" and self.discount != 1.0:
+            raise InputError("discount is of rewards: leave it out, or plan for the objective 'reward'.")
+        if self.objective == "reward" and self.by_places:
+            raise InputError("A reward is planned for in the map: leave out ways, and the planner 'roadmap'.")
 
     @classmethod
     def for_task(cls, task: Task) -> PlanningOptions:
@@ -176,6 +189,20 @@ class PlanningOptions:
             state_weight=task.q,
             action_weight=tuple(float(r) for r in task.action_weight),
             episode_steps=task.horizon,
+        )
+
+    @classmethod
+    def for_reward(cls) -> PlanningOptions:
+        """Return options that plan for a reward alone, by a planner that needs no derivatives of what it has learnt."""
+        return cls(
+            horizon=15,
+            state_weight=0.0,
+            action_weight=(0.0,),
+            planner="icem",
+            iterations=3,
+            samples=96,
+            objective="reward",
+            discount=0.98,
         )
 
     @classmethod
@@ -233,13 +260,15 @@ class PlanningOptions:
         """Whether it plans among places, and not among latents."""
         return self.planner == ROADMAP or self.ways is not None
 
-    def encode(self, embedding: Embedding, observations: NDArray[np.uint8], *, finite: bool = True) -> Array:
-        """Return what plans begin from, (N, k), of observations (N, H, W, C): latents, or places."""
+    def encode(self, embedding: Embedding, observations: Observations, *, finite: bool = True) -> Array:
+        """Return what plans begin from, (N, k), of N observations: latents, or places."""
         encode = encode_places if self.by_places else encode_means
         return encode(embedding, observations, finite=finite)
 
-    def controller(self, embedding: Embedding, goals: Array, landmarks: Landmarks | None = None) -> MPC:
+    def controller(self, embedding: Embedding, goals: Array | None = None, landmarks: Landmarks | None = None) -> MPC:
         """Return a receding-horizon controller to the goal (k,) of all, or one for each (N, k), by `encode`.
+
+        Where it is a reward that is planned for, no goal is needed.
 
         Landmarks are those of an earlier controller of the same embedding, which know the ways to its goals.
         """
@@ -252,6 +281,8 @@ class PlanningOptions:
                 f"action_weight has {len(self.action_weight)} numbers and the embedding {m} actions: give one for "
                 "all, or one for each."
             )
+        if goals is None and self.objective == "goal":
+            raise InputError("Plans for a goal need one: give its latent, or plan for the objective 'reward'.")
         if self.by_places:
             return self._roadmap(embedding, goals, landmarks)
         linearization = self.linearization or "jacobian"
@@ -265,25 +296,37 @@ class PlanningOptions:
             dynamics = RepeatControl(dynamics, self.action_repeat)
         if self.rate_weight:
             dynamics = RememberControl(dynamics)
-        return MPC(self.make_planner(), dynamics, self.cost(dynamics, goals), self.horizon, Limits.symmetric(1.0, m))
+        cost = self.cost(embedding, dynamics, goals)
+        return MPC(self.make_planner(), dynamics, cost, self.horizon, Limits.symmetric(1.0, m))
 
-    def _roadmap(self, embedding: Embedding, goals: Array, landmarks: Landmarks | None) -> MPC:
+    def _roadmap(self, embedding: Embedding, goals: Array | None, landmarks: Landmarks | None) -> MPC:
         graph = None if embedding.reachability is None else embedding.reachability.graph()
         if graph is None or embedding.passage is None:
             remedy = "go on with its training" if embedding.passage is not None else "train the recipe 'unfold-roadmap'"
             raise InputError(f"The embedding knows no ways around walls yet: {remedy}.")
         dynamics, limits = PassageDynamics(embedding.passage), Limits.symmetric(1.0, embedding.action_dim)
         landmarks = landmarks or graph.in_model(dynamics.moves, limits)
-        return MPC(self.make_planner(), dynamics, self.cost(dynamics, goals, landmarks), self.horizon, limits)
+        cost = self.cost(embedding, dynamics, goals, landmarks)
+        return MPC(self.make_planner(), dynamics, cost, self.horizon, limits)
 
-    def cost(self, dynamics: Dynamics, goals: Array, landmarks: Landmarks | None = None) -> Cost:
-        """Return the cost of reaching the goal (k,) of all, or one for each (N, k), by landmarks if there are any."""
+    def cost(
+        self, embedding: Embedding, dynamics: Dynamics, goals: Array | None, landmarks: Landmarks | None = None
+    ) -> Cost:
+        """Return the cost of reaching the goal (k,) of all, or one for each (N, k), by landmarks if there are any.
+
+        Where a reward is planned for, its cost comes on top, and without a goal only actions cost besides.
+        """
         weights = np.broadcast_to(self.action_weight, (dynamics.control_dim,))
+        state_weight = 0.0 if goals is None else self.state_weight
+        goals = np.zeros(embedding.config.latent_dim) if goals is None else goals
         if landmarks is not None:
             step_weight, terminal = STEP_COST * self.state_weight, self.ways == "terminal"
             return RoadmapCost(landmarks, goals, step_weight, np.diag(weights), terminal)
-        made = COSTS.find(self.goal_cost)(goals, self.state_weight * np.eye(goals.shape[-1]), np.diag(weights))
+        made = COSTS.find(self.goal_cost)(goals, state_weight * np.eye(goals.shape[-1]), np.diag(weights))
         cost = cast(SmoothCost, of_class("What goal_cost makes", made, Cost))  # who needs derivatives asks for them
+        if self.objective == "reward":
+            paid = reward_cost(embedding, self.discount)
+            cost = SumCost(paid, cost) if state_weight or weights.any() else paid
         model = model_of(dynamics)
         if isinstance(model, Ensemble):
             cost = SumCost(cost, DisagreementCost(model, self.disagreement))

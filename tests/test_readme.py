@@ -70,7 +70,8 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     learn: Callable[..., E2CAgent] = E2CAgent.learn
 
     def begin_tiny(self: E2CAgent, *args: Any, **kwargs: Any) -> None:
-        begin(self, *args, **{**kwargs, "steps_scale": 0.003})
+        short = {"episode_length": 30} if kwargs.get("objective") == "reward" else {}
+        begin(self, *args, **{**kwargs, **short, "steps_scale": 0.003})
 
     def learn_tiny(self: E2CAgent, total_timesteps: int, **kwargs: Any) -> E2CAgent:
         assert total_timesteps > 1000

@@ -17,7 +17,6 @@ from e2c_control.agents.curiosity.options import CuriosityOptions
 from e2c_control.agents.curiosity.seeking import LatentNovelty, Sought
 from e2c_control.agents.embedded import Device, EmbeddedAgent
 from e2c_control.agents.goals import starting
-from e2c_control.agents.randomness import later_seed
 from e2c_control.data import Transitions
 from e2c_control.data.source import EnvLike
 from e2c_control.data.transitions import stack_frames
@@ -154,11 +153,11 @@ class PlannedCuriosity(EmbeddedAgent):
         Raises:
             InputError: the agent has no environment, or it cannot be learnt in.
         """
-        before = self._gathered
-        # Another one in every round, and the same one whether or not the agent was saved in between.
-        seed = later_seed(self.seed, 0 if before is None else len(before.frames))
         given = (total_timesteps, callback, tb_log_name, reset_num_timesteps, progress_bar)
-        return self._learn(*given, seed=seed, starts="reset", policy=None if before is None else self.policy())
+        return self._learn(*given, starts="reset")
+
+    def _gathering_policy(self) -> CuriousPolicy | None:
+        return None if self._gathered is None else self.policy()
 
     def _own_state(self) -> State:
         tensors: dict[str, dict[str, torch.Tensor]] = {}

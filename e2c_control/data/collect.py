@@ -127,7 +127,7 @@ def collect_into(
         while growing.transitions < transitions:
             _round(stepper, episodes, sight, transitions - growing.transitions, bar)
             growing.commit()
-            if growing.units == 1 and not stepper.moves:
+            if growing.units == 1 and policy is None and not stepper.moves:
                 warn_of_stillness(name, sight.frames[0])
             if growing.transitions < transitions:
                 sight = stepper.begin(seed, growing.units)
@@ -248,7 +248,7 @@ def _round(
     resetting = np.zeros_like(recording)
     episodes.begin(recording, sight)
     for t in range(length):
-        actions = stepper.act(sight)
+        actions = stepper.act(sight, episodes.lengths == 0)
         step = stepper.step(actions)
         live = recording & ~resetting
         episodes.begin(recording & resetting, step.last)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,13 @@ class Policy(Protocol):
 def number_of(shown: Shown) -> int:
     """Return of how many environments this is what they show."""
     return len(next(iter(shown.values()))) if isinstance(shown, Mapping) else len(shown)
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A policy that remembers what it saw in an episode, and is told which episodes (N,) begin, before each choice."""
+
+    def begin(self, fresh: NDArray[np.bool_]) -> None: ...
 
 
 @dataclass(frozen=True)

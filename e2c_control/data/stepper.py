@@ -13,7 +13,7 @@ from e2c_control.data.choices import choices_of
 from e2c_control.data.controls import check_unit_actions, single_spaces
 from e2c_control.data.environments import bad_frames
 from e2c_control.data.foreign import Vectors, as_vectors
-from e2c_control.data.policy import Policy, Shown, uniform_policy
+from e2c_control.data.policy import Policy, Remembers, Shown, uniform_policy
 from e2c_control.data.senses import IMAGE, VECTOR, Senses
 from e2c_control.errors import InputError, in_a_sentence
 from e2c_control.fields import conform, is_mapping
@@ -62,8 +62,10 @@ class Stepper:
             self._has_states = "state" in info
         return self._seen(shown, self._states(info, mask))
 
-    def act(self, sight: "Sight") -> NDArray[np.float32]:
-        """Choose actions (N, m) in [-1, 1], or one-hot."""
+    def act(self, sight: "Sight", fresh: Mask) -> NDArray[np.float32]:
+        """Choose actions (N, m) in [-1, 1], or one-hot; who remembers is told which episodes begin, (N,)."""
+        if isinstance(self._policy, Remembers):
+            self._policy.begin(fresh)
         actions = conform(NDArray[np.float64], self._policy(sight.shown, self._rng), "The policy's actions")
         expected = self._vector_env.action_space.shape
         if actions.shape != expected or not np.isfinite(actions).all():

@@ -74,6 +74,7 @@ def navigation() -> Nav:
     how_to = {
         "Your own environment": "own-environment",
         "Goal images": "goal-images",
+        "Goals or rewards?": "rewards",
         "Your own data": "own-data",
         "Where random actions do not reach": "exploring",
         "Go around walls": "walls",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,17 +12,19 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
 from e2c_control.errors import InputError
-from e2c_control.models.embedding import Embedding
+from e2c_control.models.embedding import Embedding, Observed
 from e2c_control.models.pixels import unit_pixels
 
 Array = NDArray[np.float64]
 Images = NDArray[np.uint8]
+Observations = Images | NDArray[np.float32] | Mapping[str, NDArray[Any]]
+"""N images (N, H, W, C), N vectors (N, d), or both by the names "image" and "vector"."""
 
 CHUNK = 256
 
 
-def encode_means(embedding: Embedding, observations: Images, *, finite: bool = True) -> Array:
-    """Return the means (N, k) of q(z | x) for observations (N, H, W, C), computed in chunks.
+def encode_means(embedding: Embedding, observations: Observations, *, finite: bool = True) -> Array:
+    """Return the means (N, k) of q(z | x) for N observations, computed in chunks.
 
     Raises:
         InputError: a mean is not finite. Not raised if ``finite`` is False, for controllers with a plan to fall back
@@ -30,19 +33,26 @@ def encode_means(embedding: Embedding, observations: Images, *, finite: bool = T
     return _in_chunks(embedding, lambda images: embedding.encode(images).mean, observations, finite)
 
 
-def encode_places(embedding: Embedding, observations: Images, *, finite: bool = True) -> Array:
-    """Return the places (N, d) of observations (N, H, W, C), likewise; see `Reachability`."""
+def encode_places(embedding: Embedding, observations: Observations, *, finite: bool = True) -> Array:
+    """Return the places (N, d) of N observations, likewise; see `Reachability`."""
     return _in_chunks(embedding, embedding.place, observations, finite)
 
 
 @torch.inference_mode()
-def _in_chunks(embedding: Embedding, encode: Callable[[Tensor], Tensor], observations: Images, finite: bool) -> Array:
+def _in_chunks(
+    embedding: Embedding, encode: Callable[[Observed], Tensor], observations: Observations, finite: bool
+) -> Array:
     device = next(embedding.parameters()).device
-    # torch takes neither reversed views nor arrays that cannot be written.
-    images = (
-        np.require(observations[i : i + CHUNK], requirements=("C", "W")) for i in range(0, len(observations), CHUNK)
-    )
-    chunks = [encode(torch.as_tensor(some, device=device)).double().cpu().numpy() for some in images]
+    parts = {"": observations} if isinstance(observations, np.ndarray) else observations
+    count = len(next(iter(parts.values())))
+    chunks = list[Array]()
+    for i in range(0, count, CHUNK):
+        # torch takes neither reversed views nor arrays that cannot be written.
+        some = {
+            name: torch.as_tensor(np.require(part[i : i + CHUNK], requirements=("C", "W")), device=device)
+            for name, part in parts.items()
+        }
+        chunks.append(encode(some.get("", some)).double().cpu().numpy())
     latents = np.concatenate(chunks)
     if finite and not np.isfinite(latents).all():
         raise InputError("The embedding gives latents that are not finite: train again with a lower learning rate.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, get_args
@@ -13,16 +14,27 @@ from torch import Tensor, nn
 from e2c_control.errors import InputError, of_class
 from e2c_control.fields import Count, CountOrZero, Several, check
 from e2c_control.models.gaussian import DiagonalGaussian
+from e2c_control.models.heads import Head
 from e2c_control.models.local_linear import LocallyLinear
 from e2c_control.models.matrix_network import LocallyLinearTransition, MatrixForm
-from e2c_control.models.networks import DECODERS, NETWORKS, BackwardEncoder, Decoder, Encoder
+from e2c_control.models.networks import (
+    DECODERS,
+    NETWORKS,
+    BackwardEncoder,
+    Decoder,
+    Encoder,
+    JoinedEncoder,
+    MLPEncoder,
+)
 from e2c_control.models.nonlinear import NonlinearTransition
-from e2c_control.models.pixels import Standardise, unit_pixels
+from e2c_control.models.pixels import Standardise, StandardiseVectors, unit_pixels
 from e2c_control.models.reachability import Passage, Reachability
 from e2c_control.models.transition import Transition
 from e2c_control.registry import Registry
 
-Part = Literal["encoder", "decoder", "transition", "ensemble", "backward_encoder", "reachability", "passage"]
+HeadName = Literal["reward", "termination"]
+"""What a `Head` of an embedding may tell of a step: what it pays, and the log odds that it ends the episode."""
+Part = Literal["encoder", "decoder", "transition", "ensemble", "backward_encoder", "reachability", "passage", HeadName]
 """Parts of an embedding; a training phase names those that it trains."""
 
 
@@ -49,6 +61,7 @@ class EmbeddingConfig:
         backward_encoder: whether there is a network for q(z | z', u, x), which some objectives learn through.
         reachability: dimensions of the embedding whose distances tell how many steps apart two images are, see
             `Reachability`; 0 has none.
+        heads: what is read off a latent and an action besides: reward, termination.
     """
 
     latent_dim: Count = 2
@@ -64,6 +77,7 @@ class EmbeddingConfig:
     backward_encoder: bool = False
     decoder: str | type[Decoder] | None = None
     reachability: CountOrZero = 0
+    heads: tuple[HeadName, ...] = ()
 
     def __post_init__(self) -> None:
         check(self)
@@ -95,14 +109,19 @@ TRANSITIONS: Registry[Callable[[EmbeddingConfig, int], Transition]] = Registry(
 """Classes and functions that make a transition from a config and m."""
 
 
+Observed = Tensor | Mapping[str, Tensor]
+"""Images (..., H, W, C) uint8, vectors (..., d) of floats, or both, by the names "image" and "vector"."""
+
+
 class Embedding(nn.Module):
-    """Encoder, decoder and latent dynamics of images.
+    """Encoder, decoder and latent dynamics of images, of vectors, or of both together.
 
     Args:
         config: sizes and kinds of the networks.
-        observation_shape: (H, W, C) of a stacked observation.
+        observation_shape: (H, W, C) of a stacked observation; (0, 0, 0) where there is no image.
         action_dim: m.
         generator: draws the initial weights.
+        vector_dim: d, numbers of a stacked vector observation; 0 where there is none.
     """
 
     def __init__(
@@ -111,20 +130,31 @@ class Embedding(nn.Module):
         observation_shape: tuple[int, int, int],
         action_dim: int,
         generator: torch.Generator,
+        vector_dim: int = 0,
     ) -> None:
         super().__init__()
         self.config = of_class("config", config, EmbeddingConfig)
-        self.observation_shape, self.action_dim = observation_shape, action_dim
+        self.observation_shape, self.action_dim, self.vector_dim = observation_shape, action_dim, vector_dim
         k = config.latent_dim
         # torch's initialisers read the global generator: lend it our state and give the caller's back afterwards.
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(generator.get_state())
-            kind = NETWORKS.find(config.network)
-            self.pixels = Standardise(observation_shape, config.pool if kind.pooled else 1)
+            kind, images = NETWORKS.find(config.network), math.prod(observation_shape) > 0
+            if not images and config.network != "mlp":
+                raise InputError(f"The network {config.network!r} sees images, and there are none: take 'mlp'.")
+            self.pixels = Standardise(observation_shape, config.pool if kind.pooled and images else 1)
             seen = self.pixels.view_shape
-            self.encoder = kind(seen, k, config.encoder_hidden)
+            if vector_dim:  # an image and a vector lie flat, one after the other
+                seen = (1, 1, math.prod(seen) + vector_dim)
+            self.view_shape = seen
+            if vector_dim and images and kind is not MLPEncoder:
+                image = self.pixels.view_shape
+                self.encoder = JoinedEncoder(kind(image, k, config.encoder_hidden), image, vector_dim, k)
+            else:
+                self.encoder = kind(seen, k, config.encoder_hidden)
             decoder = kind.decoder if config.decoder is None else DECODERS.find(config.decoder)
-            self.decoder = decoder(observation_shape, k, config.decoder_hidden)
+            self.decoder = decoder(observation_shape, k, config.decoder_hidden) if images else None
+            self.vectors = StandardiseVectors(vector_dim) if vector_dim else None
             self.transition = _transition(config, action_dim)
             self.ensemble = nn.ModuleList(_transition(config, action_dim) for _ in range(config.ensemble))
             back = BackwardEncoder(seen, k, action_dim) if config.backward_encoder else None
@@ -135,42 +165,72 @@ class Embedding(nn.Module):
                     features = self.encoder.features(torch.zeros(1, *seen)).shape[-1]
                 self.reachability = Reachability(features, config.reachability, k)
                 self.passage = Passage(config.reachability, action_dim)
+            self.reward, self.termination = (
+                Head(k, action_dim) if name in config.heads else None for name in get_args(HeadName)
+            )
             generator.set_state(torch.get_rng_state())
 
     def fit_pixels(self, mean: Tensor, deviation: Tensor) -> None:
         """Take the training set's pixel statistics, each (H, W, C) in [0, 1]."""
         self.pixels.fit(mean, deviation)
-        self.decoder.start_at(mean)
+        if self.decoder is not None:
+            self.decoder.start_at(mean)
 
-    def encode(self, observations: Tensor) -> DiagonalGaussian:
-        """Return q(z | x) of uint8 observations (..., H, W, C)."""
+    def encode(self, observations: Observed) -> DiagonalGaussian:
+        """Return q(z | x) of observations."""
         return self.encode_views(self._views(observations))
 
-    def place(self, observations: Tensor) -> Tensor:
-        """Return the places (..., d) of uint8 observations (..., H, W, C), see `Reachability`."""
+    def place(self, observations: Observed) -> Tensor:
+        """Return the places (..., d) of observations, see `Reachability`."""
         return self.place_features(self.features(self._views(observations)))
 
-    def _views(self, observations: Tensor) -> Tensor:
-        if tuple(observations.shape[-3:]) != self.observation_shape:
+    def _views(self, observations: Observed) -> Tensor:
+        images, vectors = self._parted(observations)
+        if images is not None and tuple(images.shape[-3:]) != self.observation_shape:
             raise InputError(
-                f"The embedding reads observations of shape {self.observation_shape}, not "
-                f"{tuple(observations.shape[-3:])}: make the environment with the frame stack and size of its training."
+                f"The embedding reads observations of shape {self.observation_shape}, not {tuple(images.shape[-3:])}: "
+                "make the environment with the frame stack and size of its training."
             )
-        if observations.dtype != torch.uint8:
+        if images is not None and images.dtype != torch.uint8:
+            raise InputError(f"The embedding reads observations of torch.uint8, not {images.dtype}: do not scale them.")
+        if vectors is not None and vectors.shape[-1] != self.vector_dim:
             raise InputError(
-                f"The embedding reads observations of torch.uint8, not {observations.dtype}: do not scale them."
+                f"The embedding reads vectors of {self.vector_dim} numbers, not {vectors.shape[-1]}: make the "
+                "environment with the frame stack of its training."
             )
-        return self.pixels(unit_pixels(observations, self.pixels.scale.dtype))
+        dtype = self.pixels.scale.dtype
+        seen = None if images is None else self.pixels(unit_pixels(images, dtype))
+        return self.joined(seen, None if vectors is None or self.vectors is None else self.vectors(vectors.to(dtype)))
+
+    def _parted(self, observations: Observed) -> tuple[Tensor | None, Tensor | None]:
+        """Return the images and the vectors of observations, each where the embedding sees any."""
+        images, vectors = 0 not in self.observation_shape, self.vector_dim > 0
+        if isinstance(observations, Tensor):
+            if images and vectors:
+                raise InputError("The embedding reads images and vectors together: give a mapping of image and vector.")
+            return (observations, None) if images else (None, observations)
+        wanted = [name for name, there in (("image", images), ("vector", vectors)) if there]
+        if sorted(observations) != wanted:
+            raise InputError(f"The embedding reads {' and '.join(wanted)}, not {', '.join(sorted(observations))}.")
+        return observations.get("image"), observations.get("vector")
+
+    def joined(self, images: Tensor | None, vectors: Tensor | None) -> Tensor:
+        """Return what the encoder sees, (..., *view_shape), of standardised images and vectors, where there are any."""
+        if vectors is None:
+            assert images is not None
+            return images
+        flat = vectors if images is None else torch.cat([images.flatten(-3), vectors], dim=-1)
+        return flat[..., None, None, :]
 
     def encode_views(self, views: Tensor) -> DiagonalGaussian:
-        """Return q(z | x) of views (..., h, w, C), the standardised pixels that `pixels` returns."""
-        q = self.encoder(views.reshape(-1, *self.pixels.view_shape))
+        """Return q(z | x) of views (..., *view_shape), what `joined` returns."""
+        q = self.encoder(views.reshape(-1, *self.view_shape))
         shape = (*views.shape[:-3], self.config.latent_dim)
         return DiagonalGaussian(q.mean.reshape(shape).to(views.dtype), q.log_var.reshape(shape).to(views.dtype))
 
     def features(self, views: Tensor) -> Tensor:
-        """Return the encoder's features (..., f) of views (..., h, w, C)."""
-        return self.encoder.features(views.reshape(-1, *self.pixels.view_shape)).reshape(*views.shape[:-3], -1)
+        """Return the encoder's features (..., f) of views (..., *view_shape)."""
+        return self.encoder.features(views.reshape(-1, *self.view_shape)).reshape(*views.shape[:-3], -1)
 
     def place_features(self, features: Tensor) -> Tensor:
         """Return the places (..., d) of features (..., f)."""
@@ -187,6 +247,8 @@ class Embedding(nn.Module):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Return Bernoulli logits (..., H, W, C) of latents (..., k)."""
+        if self.decoder is None:
+            raise InputError("The embedding sees vectors alone, and has nothing to draw: leave out terms of pixels.")
         return self.decoder(latents)
 
     def parts(self) -> dict[str, nn.Module]:

@@ -75,6 +75,28 @@ class NetworkCopy:
             weights *= slope
         return weights @ self._layers[0][0]
 
+    def curvature(self, inputs: Array) -> tuple[Array, Array, Array]:
+        """Return outputs (N,) of a network that has one, with their gradients (N, i) and Hessians (N, i, i).
+
+        With y the output, h_l what enters the activation a of layer l, and J_l its derivative by the inputs, the
+        Hessian is the sum over layers of J_l' diag(dy/da_l a''(h_l)) J_l: the J_l come from the inputs on, as in
+        `outputs_and_tangents`, dy/da_l from the output back.
+        """
+        n, size = inputs.shape
+        values, tangents, seen = inputs, np.broadcast_to(np.eye(size), (n, size, size)), list[tuple[Array, ...]]()
+        for weight, bias in self._layers[:-1]:
+            h, J = values @ weight.T + bias, tangents @ weight.T  # (N, w) and (N, i, w)
+            s = _sigmoid(h)
+            slope, bend = s * (1.0 + h * (1.0 - s)), s * (1.0 - s) * (2.0 + h * (1.0 - 2.0 * s))
+            seen.append((J, slope, bend))
+            values, tangents = h * s, J * slope[:, None]
+        weight, bias = self._layers[-1]
+        back, hessian = np.broadcast_to(weight[0], values.shape), np.zeros((n, size, size))
+        for (J, slope, bend), (before, _) in zip(reversed(seen), reversed(self._layers[:-1]), strict=True):
+            hessian += (J * (back * bend)[:, None]) @ J.swapaxes(1, 2)
+            back = (back * slope) @ before
+        return (values @ weight[0] + bias[0]), tangents @ weight[0], hessian
+
 
 class CopiedTransition:
     """Base of the planners' copies of transitions; a subclass adds `step` and `linearize`."""

@@ -207,6 +207,40 @@ class ConvEncoder(Encoder):
         return self.net[:-1](self.conv(views.movedim(-1, -3)).flatten(1))
 
 
+class JoinedEncoder(Encoder):
+    """An encoder of images of another kind, whose features are joined by a vector: for views that hold both, flat.
+
+    Args:
+        images: sees the image, the first numbers of a view.
+        view_shape: (h, w, C) of the image.
+        vector: numbers of the vector, the last ones.
+        latent_dim: k.
+        hidden: width of the layer that sees both.
+    """
+
+    def __init__(
+        self, images: Encoder, view_shape: tuple[int, int, int], vector: int, latent_dim: int, hidden: int = 128
+    ) -> None:
+        super().__init__()
+        self.images, self._shape, self._pixels = images, view_shape, math.prod(view_shape)
+        with torch.no_grad():
+            seen = images.features(torch.zeros(1, *view_shape)).shape[-1]
+        self.net = mlp(seen + vector, (hidden, 2 * latent_dim), nn.ReLU)
+
+    def forward(self, views: Tensor) -> DiagonalGaussian:
+        """Return the Gaussians (N, k) of views (N, 1, 1, D)."""
+        return _gaussian(self.net(self._joined(views)))
+
+    def features(self, views: Tensor) -> Tensor:
+        """Return the layer that sees both, (N, f), of views (N, 1, 1, D)."""
+        return self.net[:-1](self._joined(views))
+
+    def _joined(self, views: Tensor) -> Tensor:
+        flat = views.flatten(1)
+        pixels, vector = flat[:, : self._pixels], flat[:, self._pixels :]
+        return torch.cat([self.images.features(pixels.reshape(-1, *self._shape)), vector], dim=-1)
+
+
 class BackwardEncoder(nn.Module):
     """q(z | z', u, x): the latent of image x from which action u led to latent z' (Levine et al. 2020).
 

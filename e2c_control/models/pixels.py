@@ -1,4 +1,4 @@
-"""Standardised pixels, the input of the encoders."""
+"""Standardised pixels and vectors, the input of the encoders."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from e2c_control.errors import InputError
 
 DEVIATION_OFFSET = 0.02
 """Added to each pixel's standard deviation, so that nearly constant pixels are not amplified."""
+
+LEAST_DEVIATION = 1e-6
+"""Of a number of a vector, below which it is taken for a constant."""
 
 
 def unit_pixels(observations: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -71,3 +74,27 @@ class Standardise(nn.Module):
         seen = view[..., : height * rows, : width * columns, :]
         blocks = seen.reshape(*seen.shape[:-3], height, rows, width, columns, channels)
         return blocks.mean(-4).mean(-2)  # rows of pixels first: whole rows are added fast
+
+
+class StandardiseVectors(nn.Module):
+    """Standardise each number of a vector observation, (x - mean) / deviation, with the training set's statistics.
+
+    Args:
+        size: numbers of a stacked observation.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("deviation", torch.ones(size))
+
+    def fit(self, mean: Tensor, deviation: Tensor) -> None:
+        """Take the statistics (d,); a number that never changes stays as small as it is."""
+        self.get_buffer("mean").copy_(mean)
+        self.get_buffer("deviation").copy_(torch.where(deviation > LEAST_DEVIATION, deviation, 1.0))
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Return standardised vectors (..., d); or those of one frame of a stack."""
+        some = vectors.shape[-1]
+        return (vectors - self.get_buffer("mean")[:some]) / self.get_buffer("deviation")[:some]

@@ -32,6 +32,8 @@ TERMS: Registry[type[Term]] = Registry(
         "control_uniformity": "e2c_control.objectives.smoothness:ControlUniformity",
         "passage": "e2c_control.objectives.reachability:PassageLikelihood",
         "reachability": "e2c_control.objectives.reachability:Reachable",
+        "reward": "e2c_control.objectives.rewards:Reward",
+        "termination": "e2c_control.objectives.rewards:Termination",
         "slowness": "e2c_control.objectives.smoothness:Slowness",
         "latent_prediction": "e2c_control.objectives.latent_prediction:LatentPrediction",
         "ensemble_prediction": "e2c_control.objectives.latent_prediction:EnsemblePrediction",

@@ -121,6 +121,19 @@ def unfold_roadmap(embedding: EmbeddingConfig) -> Recipe:
     return Recipe("unfold-roadmap", sized, (mapped, shown, places, passages))
 
 
+def unfold_reward(embedding: EmbeddingConfig) -> Recipe:
+    """Unfold, and keep on the map what rewards and the ends of episodes depend on: for a reward in place of a goal.
+
+    Sixteen steps in place of eight: plans for a reward go as far as the model lets them, not to a goal nearby.
+    """
+    sized = replace(_drawn(embedding), heads=("reward", "termination"))
+    mapped, shown = unfold(embedding).phases
+    terms = (*mapped.terms, WeightedTerm("reward"), WeightedTerm("termination"))
+    trained: tuple[Part, ...] = (*mapped.train, "reward", "termination")
+    mapped = replace(mapped, terms=terms, horizon=16, train=trained, retry=None)
+    return Recipe("unfold-reward", sized, (mapped, shown))
+
+
 def e2c_warm(embedding: EmbeddingConfig) -> Recipe:
     """Train E2C's own objective after the map was unfolded: topology first, then pixels."""
     return Recipe(
@@ -142,6 +155,7 @@ RECIPES: Registry[Make | Recipe] = Registry(
         "unfold-noisy": unfold_noisy,
         "unfold-ensemble": unfold_ensemble,
         "unfold-roadmap": unfold_roadmap,
+        "unfold-reward": unfold_reward,
         "e2c-warm": e2c_warm,
         "e2c": literature.e2c,
         "e2c-multistep": literature.e2c_multistep,

@@ -65,6 +65,8 @@ class Unrolled:
             state is a deterministic function of this one, and z' inherits the randomness of z. "independent": z' is
             drawn anew from the same Gaussian, which adds gradient noise and decouples z' from z; kept for comparison.
         gather: collects the windows of all processes, for terms that compare windows with each other.
+        rewards, terminations: (N, K) of the steps, where the dataset has them.
+        vectors: (N, stack + K, v), those of single frames, where it has them.
     """
 
     def __init__(
@@ -75,9 +77,15 @@ class Unrolled:
         noise: Noise,
         latent_noise: LatentNoise = "shared",
         gather: Gather = alone,
+        rewards: Tensor | None = None,
+        terminations: Tensor | None = None,
+        vectors: Tensor | None = None,
     ) -> None:
         self.embedding, self.noise, self.latent_noise, self.gather = embedding, noise, latent_noise, gather
         self.actions = actions.transpose(0, 1)
+        self.rewards, self.terminations, self._vectors = (
+            None if told is None else told.transpose(0, 1) for told in (rewards, terminations, vectors)
+        )
         self.steps = len(self.actions)
         self._frames = frames
 
@@ -94,7 +102,11 @@ class Unrolled:
     def views(self) -> Tensor:
         """Return the encoder's input, standardised and pooled, (K + 1, N, h, w, stack * C)."""
         # Consecutive stacks share frames: preprocess each frame once, then stack.
-        return self._stacked(self.embedding.pixels(self._unit_frames))
+        embedding, vectors = self.embedding, self._vectors
+        if embedding.vectors is None or vectors is None:
+            return self._stacked(embedding.pixels(self._unit_frames))
+        images = self._stacked(embedding.pixels(self._unit_frames)) if embedding.decoder is not None else None
+        return embedding.joined(images, self._stacked(embedding.vectors(vectors)))
 
     def _stacked(self, frames: Tensor) -> Tensor:
         stack = len(frames) - self.steps
@@ -157,6 +169,12 @@ class Unrolled:
         """Return the predicted latents z_1..z_K, rolled forward from the mean of q(z_0 | x_0), (K, N, k)."""
         first = self.mean_step.predict(self.posterior.mean[0], self.actions[0])
         return self._after(first, self.embedding.transition)
+
+    @cached_property
+    def before(self) -> Tensor:
+        """Return the latents in which the K actions were taken, (2, K, N, k): the means encoded, and those rolled."""
+        encoded = self.posterior.mean[:-1]
+        return torch.stack([encoded, torch.cat([encoded[:1], self.predicted_mean[:-1]])])
 
     def roll(self, latents: Tensor, transition: Transition) -> Tensor:
         """Roll latents (N, k) forward by a transition and return the latents 1..K, (K, N, k)."""

@@ -133,6 +133,11 @@ TAGS: dict[str, Tag] = {
         "colours run along the ways, around walls",
         "colours are mixed",
     ),
+    "reward/r2_*": Tag(
+        "Share of the variance of held-out rewards that the map tells after {0} predicted steps.",
+        "above 0.9 at once and above 0.7 after 15 steps",
+        "low at once: the latents have lost what is paid for; low later: the model does not predict it",
+    ),
     "images/latent_map": Tag(
         "The latents of held-out frames, coloured by the true state, or where none is known by where in the picture "
         "there is what differs from the mean picture.",

@@ -47,7 +47,7 @@ def default_embedding(
 
     if not all(frame_shape):
         raise InputError("An embedding is trained on images: collect them beside the vectors, with --observation both.")
-    rows, columns = (-(-side // POOLED_SIDE) for side in frame_shape[:2])
+    rows, columns = (max(-(-side // POOLED_SIDE), 1) for side in frame_shape[:2])
     suits = LATENT_DIM
     if task is not None:
         most, suits = max(int(task.system.detail) // 2, 1), task.latent_dim

@@ -22,7 +22,7 @@ from e2c_control.data.specs import names_none
 from e2c_control.data.transitions import Transitions
 from e2c_control.envs.task import PROTOCOL_SEED
 from e2c_control.errors import LARGEST_COUNT, InputError, InputWarning, whole
-from e2c_control.fields import Count, Seed, ShareBelowOne, Threads, check, checked
+from e2c_control.fields import MOST_AT_ONCE, Count, Seed, ShareBelowOne, Threads, check, checked
 from e2c_control.models.embedding import Embedding, EmbeddingConfig
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.runs.atomic import replace_text
@@ -202,7 +202,11 @@ class _Training:
         self.window.check(self.trainer)  # weights that are no longer numbers must not push out the last good ones
         tensors, meta = gather(self._parts())
         embedding = self.trainer.embedding
-        shape = {"observation_shape": embedding.observation_shape, "action_dim": embedding.action_dim}
+        shape = {
+            "observation_shape": embedding.observation_shape,
+            "action_dim": embedding.action_dim,
+            "vector_dim": embedding.vector_dim,
+        }
         return State(tensors, {**meta, **shape, "networks": to_json(embedding.config)})
 
     def restore(self, tensors: Groups, meta: Mapping[str, object], /) -> None:
@@ -349,7 +353,8 @@ def load_embedding(run: RunFolder, device: torch.device | str = "cpu", trust: Se
     with loading(newest, META) as (tensors, meta):
         _check_networks(run, config.recipe, meta)
         shape = meta["observation_shape"]
-        embedding = Embedding(config.recipe.embedding, shape, meta["action_dim"], torch.Generator())
+        vectors = whole("vector_dim", meta.get("vector_dim", 0), least=0, most=MOST_AT_ONCE)
+        embedding = Embedding(config.recipe.embedding, shape, meta["action_dim"], torch.Generator(), vectors)
         put_back({"embedding": embedding}, tensors, meta)
     done, total = steps_done(run, trust)
     if done < total:

@@ -18,13 +18,13 @@ from e2c_control.data.transitions import Transitions
 from e2c_control.errors import LARGEST_COUNT, whole
 from e2c_control.fields import Seed, checked
 from e2c_control.models.embedding import Embedding
-from e2c_control.models.pixels import unit_pixels
 from e2c_control.objectives.objective import Objective
 from e2c_control.objectives.recipe import Phase, Recipe
 from e2c_control.objectives.unrolled import Noise, Unrolled, UnrolledFeatures
 from e2c_control.runs.stateful import Groups, Part, State, gather, put_back
 from e2c_control.training.distributed import ALONE, Job
 from e2c_control.training.features import Features
+from e2c_control.training.statistics import fit_statistics
 from e2c_control.training.survey import survey
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -111,22 +111,6 @@ def learning_rate_at(phase: Phase, step: int) -> float:
     return phase.learning_rate * 0.5 * (1.0 + math.cos(math.pi * (progress - WARM_UP) / (1.0 - WARM_UP)))
 
 
-def train_pixel_statistics(
-    transitions: Transitions, episodes: NDArray[np.int64], stack: int, limit: int = 8192
-) -> tuple[Tensor, Tensor]:
-    """Return mean and deviation of each pixel over at most `limit` frames, in [0, 1], each (H, W, stack * C)."""
-    rows = transitions.windows(0, episodes=episodes)
-    # Frames spread evenly over the dataset, read in blocks: the dataset may be larger than memory.
-    rows = rows[np.linspace(0, len(rows) - 1, min(limit, len(rows))).astype(np.int64)]
-    sums = squares = 0.0
-    for block in np.array_split(rows, -(-len(rows) // 512)):
-        frames = unit_pixels(torch.from_numpy(transitions.frames_at(block)), torch.float64)
-        sums, squares = sums + frames.sum(0), squares + frames.square().sum(0)
-    mean = torch.as_tensor(sums) / len(rows)
-    deviation = (torch.as_tensor(squares) / len(rows) - mean.square()).clamp(min=0.0).sqrt()
-    return mean.float().repeat(1, 1, stack), deviation.float().repeat(1, 1, stack)
-
-
 class Trainer:
     """Train an embedding by a recipe, one optimiser step after another.
 
@@ -147,6 +131,7 @@ class Trainer:
         compile: whether to compile the networks.
         precision: of matrix products; "auto" is bfloat16 on CUDA and float32 elsewhere.
         job: the processes that share each batch; the same steps follow however many they are, but for rounding.
+        initial: weights to begin with, of an embedding of the same sizes; default: fresh ones.
     """
 
     @checked
@@ -161,6 +146,7 @@ class Trainer:
         compile: bool = False,
         precision: Precision = "auto",
         job: Job = ALONE,
+        initial: Embedding | None = None,
     ) -> None:
         self.recipe = recipe
         self.device, self.step, self._job = device, 0, job
@@ -176,12 +162,16 @@ class Trainer:
             (height, width, channels * stack),
             transitions.card.action_dim,
             weights,
+            (transitions.card.vector_dim or 0) * stack,
         )
-        self.embedding.fit_pixels(*train_pixel_statistics(transitions, episodes, stack))
+        if initial is not None:
+            self.embedding.load_state_dict(initial.state_dict())
+        fit_statistics(self.embedding, transitions, episodes, go_on=initial is not None)
         self.embedding.to(device)
         if compile:
             for part in (self.embedding.encoder, self.embedding.decoder, self.embedding.transition):
-                part.compile()
+                if part is not None:
+                    part.compile()
         self._weights = weights
         self.extra_steps = self._attempts = 0
         self._telltale: list[Tensor] = []
@@ -250,7 +240,7 @@ class Trainer:
     def _renew(self, parts: tuple[str, ...]) -> None:
         """Draw new initial weights for some parts of the embedding."""
         shape, actions = self.embedding.observation_shape, self.embedding.action_dim
-        fresh = Embedding(self.recipe.embedding, shape, actions, self._weights)
+        fresh = Embedding(self.recipe.embedding, shape, actions, self._weights, self.embedding.vector_dim)
         for name, part in self.embedding.parts().items():
             if name in parts:
                 part.load_state_dict(fresh.get_submodule(name).state_dict())
@@ -304,7 +294,8 @@ class Trainer:
             noise, gather = Noise(self._noise, self._job.rank, self._job.world_size), self._job.gather
             mode = self.recipe.latent_noise
             kind = Unrolled if self._features is None else UnrolledFeatures
-            unrolled = kind(self.embedding, batch.frames, batch.actions, noise, mode, gather)
+            told = batch.rewards, batch.terminations, batch.vectors
+            unrolled = kind(self.embedding, batch.frames, batch.actions, noise, mode, gather, *told)
             return self.objective(unrolled, progress)
 
     def _parts(self) -> dict[str, Part]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -12,7 +13,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from e2c_control.agents import E2CAgent, PlanningOptions
 from e2c_control.agents.curiosity import CuriosityOptions, PlannedCuriosity
-from e2c_control.agents.learning import LearningOptions
+from e2c_control.agents.learning import LearningOptions, RoundOptions
 from e2c_control.models.embedding import Embedding, EmbeddingConfig
 from e2c_control.objectives.recipe import Recipe
 from e2c_control.objectives.recipes import make_recipe
@@ -32,6 +33,12 @@ def embedding(seed: int = 0, **sizes: Any) -> Embedding:
 def recipe() -> Recipe:
     """A few steps of the default recipe, on small networks."""
     return make_recipe("unfold", embedding().config).scaled(0.002)
+
+
+def paid() -> Recipe:
+    """A few steps of a recipe that learns rewards, on small networks and short windows."""
+    made = make_recipe("unfold-reward", embedding().config).scaled(0.002)
+    return replace(made, phases=tuple(replace(phase, horizon=min(phase.horizon, 2)) for phase in made.phases))
 
 
 def plans(agent: Any) -> str:
@@ -153,6 +160,7 @@ def sought(folder: Path, **options: Any) -> Seen:
 
 def learning(folder: Path, /, **changes: Any) -> Seen:
     from e2c_control.agents.learning import gather, train_on, work_folder
+    from e2c_control.agents.rounds import train_round
     from e2c_control.data.source import EnvSource
 
     given: dict[str, Any] = {"recipe": recipe(), "episode_length": 9, **changes}
@@ -163,7 +171,17 @@ def learning(folder: Path, /, **changes: Any) -> Seen:
     with work_folder(options) as work:
         seen = gather(world, options, work / "dataset", 24, 0, lambda _: True, False, starts="sampled")
         made, _ = train_on(world, options, seen, work, 0, False)
-    return {"weights": print_of(made), "names": sorted(path.name for path in folder.glob("*"))}
+        by_round, _ = train_round(options, seen, None, 0)
+    names = sorted(path.name for path in folder.glob("*"))
+    return {"weights": print_of(made), "names": names, "round": print_of(by_round)}
+
+
+def by_rounds(folder: Path, /, **options: Any) -> Seen:
+    """Learns a reward in two rounds."""
+    rounds = RoundOptions(**{"first": 27, "size": 18, **options})
+    recipe = paid().scaled(20.0)
+    agent = E2CAgent("E2C/Planar-v0", recipe, objective="reward", episode_length=9, rounds=rounds)
+    return {"weights": print_of(agent.learn(63).embedding)}
 
 
 SECOND: Any = {"seed": Row("plan", 1, beside={"options": PlanningOptions(planner="cem")})}
@@ -185,6 +203,14 @@ THINGS = [
                 Refused(3, "latent_dim"),
             ],
             "options": Row("plan", PlanningOptions(horizon=2)),
+            "objective": [
+                Row("weights", "reward", beside={"recipe": paid().scaled(20.0)}),
+                Refused("joy", "objective is 'joy'"),
+            ],
+            "rounds": [
+                Row("weights", RoundOptions(first=18), beside={"recipe": paid(), "objective": "reward"}),
+                Refused(RoundOptions(), "plans for a reward"),
+            ],
         },
     ),
     Thing("E2CAgent.learn", E2CAgent.learn, learnt(E2CAgent), LEARN),
@@ -226,6 +252,19 @@ THINGS = [
             "episode_length": [Row("weights", 11), Refused(0, "episode_length")],
             "device": [CUDA, Refused("gpu", "device is 'gpu'")],
             "folder": Row("names", "kept"),
+            "rounds": Row("round", RoundOptions(first_share=0.9), beside={"recipe": paid().scaled(4.0)}),
+        },
+    ),
+    Thing(
+        "RoundOptions",
+        RoundOptions,
+        by_rounds,
+        {
+            "first": Row("weights", 36),
+            "size": Row("weights", 36),
+            "first_share": [Row("weights", 0.9), Refused(1.5, "first_share")],
+            "share": [Row("weights", 0.9), Refused(0.0, "share")],
+            "noise": [Row("weights", 0.0), Refused(-1.0, "noise")],
         },
     ),
 ]

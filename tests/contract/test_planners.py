@@ -164,7 +164,7 @@ TORCH_ILQR: dict[str, Any] = {
 
 def _embedding() -> Embedding:
     sizes: Any = {"encoder_hidden": (8,), "decoder_hidden": (8,), "transition_hidden": (8,)}
-    config = EmbeddingConfig(latent_dim=2, ensemble=2, **sizes)
+    config = EmbeddingConfig(latent_dim=2, ensemble=2, heads=("reward",), **sizes)
     return Embedding(config, (8, 8, 1), 1, torch.Generator().manual_seed(0)).eval()
 
 
@@ -206,6 +206,8 @@ PLANNING: dict[str, Any] = {
     "action_repeat": Row("plan", 2),
     "ways": [Row("refused", "cost", beside={"planner": "cem"}), Refused("terminal", "without slopes")],
     "goal_cost": [Row("plan", Near, beside={"planner": "cem"}), Refused("quadratik", "no cost 'quadratik'")],
+    "objective": [Row("plan", "reward"), Refused("reward", "planned for in the map", {"planner": "roadmap"})],
+    "discount": [Row("plan", 0.1, beside={"objective": "reward", "planner": "cem"}), Refused(0.9, "of rewards")],
     "frame_filter": Row("plan", FrameFilter((1.0, 1.0), (0.1, 0.1))),
     "episode_steps": Row("plan", 2),
 }

@@ -102,16 +102,23 @@ def retried(folder: Path, /, **changes: Any) -> Seen:
     return phase(folder, retry=Retry(**{**given, **changes}))
 
 
+HEADS: Any = ("reward", "termination")
+
+
 def term(name: str) -> Any:
     """Runs one term on random images in a tiny embedding."""
 
     def value(folder: Path, /, **options: Any) -> Seen:
-        config = EmbeddingConfig(2, ensemble=2, backward_encoder=True, process_noise=True, reachability=3, **HIDDEN)
+        config = EmbeddingConfig(
+            2, ensemble=2, backward_encoder=True, process_noise=True, reachability=3, heads=HEADS, **HIDDEN
+        )
         embedding = Embedding(config, (6, 5, 1), 2, torch.Generator().manual_seed(0))
         rng = np.random.default_rng(0)
         frames = torch.from_numpy(rng.integers(0, 256, (40, 4, 6, 5, 1), np.uint8))
         actions = torch.from_numpy(rng.uniform(-1, 1, (40, 3, 2)).astype(np.float32))
-        unrolled = Unrolled(embedding, frames, actions, Noise(torch.Generator().manual_seed(0)), "shared")
+        rewards, ends = (torch.from_numpy(rng.integers(0, 2, (40, 3)).astype(np.float32)) for _ in range(2))
+        noise = Noise(torch.Generator().manual_seed(0))
+        unrolled = Unrolled(embedding, frames, actions, noise, rewards=rewards, terminations=ends)
         total, _ = Objective((WeightedTerm(name, options=options),))(unrolled, 0.0)
         return {"value": print_of(total)}
 
@@ -141,7 +148,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "passage": {},
     "reachability": {},
     "reconstruction": {"sample": Row("value", False)},
+    "reward": {},
     "slowness": {},
+    "termination": {},
 }
 
 SAMPLED = Phase(**{**PHASE, "terms": (WeightedTerm("prediction"),)})
@@ -237,6 +246,7 @@ THINGS = [
             "backward_encoder": Row("weights", True),
             "decoder": Row("weights", "sine"),
             "reachability": Row("weights", 3),
+            "heads": [Row("weights", ("reward",)), Refused(("joy",), "joy")],
         },
     ),
     *(Thing(f"term {name}", TERMS[name], term(name), OPTIONS[name]) for name in OPTIONS),

@@ -24,13 +24,20 @@ def unroll() -> Callable[..., Unrolled]:
     ) -> Unrolled:
         if embedding is None:
             sizes = dict.fromkeys(("encoder_hidden", "decoder_hidden", "transition_hidden"), (8,))
-            parts = {"ensemble": 2, "backward_encoder": True, "process_noise": True, "reachability": 3}
+            parts: dict[str, object] = {
+                "ensemble": 2,
+                "backward_encoder": True,
+                "process_noise": True,
+                "reachability": 3,
+            }
+            parts["heads"] = ("reward", "termination")
             config = EmbeddingConfig(2, **(sizes | parts | options))
             embedding = Embedding(config, (6, 5, stack), 2, torch.Generator().manual_seed(0))
         rng = np.random.default_rng(0)
         frames = torch.from_numpy(rng.integers(0, 256, (count, stack + steps, 6, 5, 1), np.uint8))
         actions = torch.from_numpy(rng.uniform(-1, 1, (count, steps, 2)).astype(np.float32))
         noise = Noise(torch.Generator().manual_seed(seed))
-        return Unrolled(embedding, frames, actions, noise, latent_noise)
+        rewards, ends = (torch.from_numpy(rng.integers(0, 2, (count, steps)).astype(np.float32)) for _ in range(2))
+        return Unrolled(embedding, frames, actions, noise, latent_noise, rewards=rewards, terminations=ends)
 
     return make

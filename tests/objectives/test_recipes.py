@@ -26,7 +26,9 @@ def test_every_phase_has_something_to_learn(name: str) -> None:
             part.requires_grad_(part_name in phase.train)
         frames = torch.randint(0, 256, (4, 1 + phase.horizon, 6, 5, 1), dtype=torch.uint8, generator=generator)
         actions = 2 * torch.rand(4, phase.horizon, 2, generator=generator) - 1
-        total, _ = Objective(phase.terms)(Unrolled(embedding, frames, actions, Noise(generator)), 0.5)
+        paid, ends = torch.rand(4, phase.horizon, generator=generator), torch.ones(4, phase.horizon)
+        unrolled = Unrolled(embedding, frames, actions, Noise(generator), rewards=paid, terminations=ends)
+        total, _ = Objective(phase.terms)(unrolled, 0.5)
         total.backward()
         moved = {
             part_name

@@ -226,3 +226,25 @@ def test_slowness_by_hand() -> None:
 def test_the_bound_says_what_it_needs(unroll: Unroll, missing: str, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
         TERMS["backward_consistency"]()(unroll(**{missing: False}))
+
+
+def test_rewards_are_told_from_what_was_encoded_and_from_what_was_rolled(unroll: Unroll) -> None:
+    unrolled = unroll(steps=3)
+    head, rewards = unrolled.embedding.reward, unrolled.rewards
+    assert head is not None
+    assert rewards is not None
+    with torch.no_grad():
+        means, errors = unrolled.posterior.mean, list[torch.Tensor]()
+        for t in range(3):
+            for latents in (means[t], means[0] if t == 0 else unrolled.predicted_mean[t - 1]):
+                errors.append((head(latents, unrolled.actions[t]) - rewards[t]).square().mean())
+        torch.testing.assert_close(TERMS["reward"]()(unrolled), torch.stack(errors).mean())
+
+
+def test_a_dataset_without_rewards_is_told_by_the_term(unroll: Unroll) -> None:
+    unrolled = unroll()
+    unrolled.rewards = None
+    with pytest.raises(InputError, match="needs rewards, and the dataset has none"):
+        TERMS["reward"]()(unrolled)
+    with pytest.raises(InputError, match="name it in the embedding's `heads`"):
+        TERMS["termination"]()(unroll(heads=()))

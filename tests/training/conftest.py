@@ -16,7 +16,7 @@ SIZES = EmbeddingConfig(encoder_hidden=(16,), decoder_hidden=(16,), transition_h
 
 @pytest.fixture(scope="session")
 def transitions(tmp_path_factory: pytest.TempPathFactory) -> Transitions:
-    """40 episodes of a dot on 8 x 8 pixels that moves by its action."""
+    """40 episodes of a dot on 8 x 8 pixels that moves by its action; a third of them end, and a third are cut short."""
     rng = np.random.default_rng(0)
     n, length = 40, 8
     actions = rng.uniform(-1, 1, (n, length + 1, 2)).astype(np.float32)
@@ -28,8 +28,9 @@ def transitions(tmp_path_factory: pytest.TempPathFactory) -> Transitions:
     ramps = [np.exp(-((grid - states[..., i, None]) ** 2)) for i in range(2)]
     frames = np.rint(255 * ramps[0][..., :, None] * ramps[1][..., None, :]).astype(np.uint8)[..., None]
     path = tmp_path_factory.mktemp("dots") / "data"
-    with TransitionsWriter.create(path, DatasetCard("Dots-v0", {}, (8, 8, 1), 2, state_dim=2)) as writer:
-        writer.append(frames, actions, states)
+    card, rewards = DatasetCard("Dots-v0", {}, (8, 8, 1), 2, state_dim=2, rewards=True), -abs(states - 4).sum(-1)
+    with TransitionsWriter.create(path, card) as writer:
+        writer.append(frames, actions, states, rewards=rewards, endings=np.arange(n) % 3)
     return Transitions.open(path)
 
 

@@ -24,7 +24,17 @@ from e2c_control.objectives.recipes import make_recipe
 from e2c_control.training.distributed import ALONE, Job, JobEnded, check_devices, join_job
 from e2c_control.training.trainer import Trainer
 
-PARTS = ("encoder", "decoder", "transition", "ensemble", "backward_encoder", "reachability", "passage")
+PARTS = (
+    "encoder",
+    "decoder",
+    "transition",
+    "ensemble",
+    "backward_encoder",
+    "reachability",
+    "passage",
+    "reward",
+    "termination",
+)
 SIZES = EmbeddingConfig(
     encoder_hidden=(16,),
     decoder_hidden=(16,),
@@ -33,6 +43,7 @@ SIZES = EmbeddingConfig(
     ensemble=2,
     backward_encoder=True,
     reachability=3,
+    heads=("reward", "termination"),
 )
 CASES = [*((name, "shared") for name in TERMS), ("prediction", "independent")]
 
@@ -54,7 +65,7 @@ def first_step(name: str, latent_noise: str, data: Path, job: Job) -> dict[str, 
 
 def whole_way(data: Path, job: Job) -> dict[str, torch.Tensor]:
     """Losses of the default recipe, of which the first phase is given up once, and all that it ends with."""
-    made = make_recipe("unfold", replace(SIZES, ensemble=0, backward_encoder=False, reachability=0))
+    made = make_recipe("unfold", replace(SIZES, ensemble=0, backward_encoder=False, reachability=0, heads=()))
     retry = Retry({"control_uniformity": -1.0}, steps=4, attempts=1)
     unfold, display = (replace(phase, steps=6, batch_size=16) for phase in made.phases)
     trained = trainer(replace(made, phases=(replace(unfold, retry=retry), display)), data, job)
