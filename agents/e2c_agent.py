@@ -191,6 +191,7 @@ class E2CAgent(EmbeddedAgent):
             verbose=verbose,
             seed=seed,
             device=device,
+            vectors=for_reward,
         )
         if rounds is not None and self._learning is not None:
             self._learning = replace(self._learning, rounds=rounds)

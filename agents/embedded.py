@@ -111,15 +111,19 @@ class EmbeddedAgent:
         verbose: int,
         seed: int,
         device: Device,
+        vectors: bool = False,
     ) -> None:
-        """Set up an agent that has learnt nothing yet: the fresh weights of a recipe, and where to learn."""
+        """Set up an agent that has learnt nothing yet: the fresh weights of a recipe, and where to learn.
+
+        Whether it may see `vectors` depends on what it is for: a goal is an image.
+        """
         if isinstance(env, Embedding):
             name = type(self).__name__
             raise InputError(f"{name} takes an environment: {name}.from_embedding takes an embedding.")
         kept = {"tensorboard_log": log_folder(tensorboard_log), "verbose": whole("verbose", verbose, least=0, most=2)}
         resolve_device(device)
         world = EnvSource.of(env, frame_stack)
-        if world.choices is not None or world.vector_dim is not None:
+        if world.choices is not None or (world.vector_dim is not None and not vectors):
             raise InputError(
                 f"{world.name} takes choices or shows vectors: this agent takes images and continuous actions alone, "
                 "choose such a variant."
@@ -130,7 +134,7 @@ class EmbeddedAgent:
         recipe = default_recipe(world.task) if recipe is None else recipe
         if not isinstance(recipe, Recipe):
             recipe = self._own_recipe(make_recipe(recipe, default_embedding(world.frame_shape, latent_dim, world.task)))
-        recipe = recipe.scaled(steps_scale)
+        recipe = replace(recipe.scaled(steps_scale), embedding=replace(recipe.embedding, vectors=vectors))
         weights = torch.Generator().manual_seed(seed)
         sees = (world.observation_shape, world.action_dim, weights, _vector_size(world))
         embedding = Embedding(recipe.embedding, *sees)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2c_control.data.transitions import Transitions, stack_frames
-from e2c_control.measures.encoded import encode_means
+from e2c_control.measures.encoded import Observations, encode_means
 from e2c_control.models.embedding import Embedding
 from e2c_control.models.planning_model import planning_model
 from e2c_control.models.reward_cost import HeadCopy
@@ -37,12 +37,21 @@ def reward_r2(
         if not len(starts):
             break
         starts = starts[np.linspace(0, len(starts) - 1, min(limit, len(starts))).astype(np.int64)]
-        frames = transitions.frames_at(transitions.window_rows(starts, 0, stack))
         actions = np.asarray(transitions.actions, np.float64)[starts[:, None] + np.arange(ahead + 1)]
-        latents = encode_means(embedding, stack_frames(frames))
+        latents = encode_means(embedding, _observed(transitions, transitions.window_rows(starts, 0, stack)))
         states = dynamics.rollout(latents, actions)[:, -2:]
         told = head.values(states, actions[:, -1:])[:, 0]
         paid = np.asarray(transitions.rewards, np.float64)[starts + ahead]
         if paid.std() > 0:
             found[f"reward/r2_{ahead}"] = 1.0 - float(((told - paid) ** 2).mean() / paid.var())
     return found
+
+
+def _observed(transitions: Transitions, rows: NDArray[np.int64]) -> Observations:
+    """Return the observations whose frames, oldest first, are in these rows (N, stack)."""
+    vectors = None if transitions.vectors is None else np.asarray(transitions.vectors)[rows].reshape(len(rows), -1)
+    if not transitions.card.has_frames:
+        assert vectors is not None  # a dataset has one of the two
+        return vectors
+    images = stack_frames(transitions.frames_at(rows))
+    return images if vectors is None else {"image": images, "vector": vectors}

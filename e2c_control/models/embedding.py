@@ -62,6 +62,7 @@ class EmbeddingConfig:
         reachability: dimensions of the embedding whose distances tell how many steps apart two images are, see
             `Reachability`; 0 has none.
         heads: what is read off a latent and an action besides: reward, termination.
+        vectors: whether vectors are seen beside images, where a dataset has both. Vectors alone always are.
     """
 
     latent_dim: Count = 2
@@ -78,6 +79,7 @@ class EmbeddingConfig:
     decoder: str | type[Decoder] | None = None
     reachability: CountOrZero = 0
     heads: tuple[HeadName, ...] = ()
+    vectors: bool = False
 
     def __post_init__(self) -> None:
         check(self)

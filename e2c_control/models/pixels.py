@@ -45,7 +45,7 @@ class Standardise(nn.Module):
         height, width, channels = observation_shape
         self.pool = (pool, pool) if isinstance(pool, int) else pool
         rows, columns = self.pool
-        if rows > height or columns > width:
+        if height and (rows > height or columns > width):
             raise InputError(
                 f"pool is {pool}, and frames are {height} x {width}: give blocks that fit, or (rows, columns) for each "
                 "side."

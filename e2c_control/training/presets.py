@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from e2c_control.errors import InputError
 from e2c_control.fields import Bounds
 
 if TYPE_CHECKING:  # the command line's help shows these numbers, and must not wait for torch
@@ -39,14 +38,12 @@ def default_embedding(
     small that is, and how many latents it needs; other environments get three, room for what turns and for its rate.
 
     Args:
-        frame_shape: (H, W, C) of its frames.
+        frame_shape: (H, W, C) of its frames; zeros where it shows vectors alone.
         latent_dim: instead of the default.
         task: behind the environment, if it has one.
     """
     from e2c_control.models.embedding import EmbeddingConfig
 
-    if not all(frame_shape):
-        raise InputError("An embedding is trained on images: collect them beside the vectors, with --observation both.")
     rows, columns = (max(-(-side // POOLED_SIDE), 1) for side in frame_shape[:2])
     suits = LATENT_DIM
     if task is not None:

@@ -114,6 +114,11 @@ def start_run(root: Path | str, config: TrainConfig, name: str | None = None, *,
     transitions = Transitions.open(config.dataset)
     check_devices(resolve_device(config.device))
     episodes, _ = transitions.split(config.held_out, seed=0)
+    if not transitions.card.has_frames and any("decoder" in phase.train for phase in config.recipe.phases):
+        raise InputError(
+            f"{transitions.path} holds vectors alone, and the recipe '{config.recipe.name}' is trained on images: "
+            "collect them beside the vectors, with --observation both, or learn a reward (`E2CAgent`)."
+        )
     for phase in config.recipe.phases:
         check_batch(phase.batch_size, job.world_size)
     for horizon in sorted({phase.horizon for phase in config.recipe.phases}):

@@ -7,8 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from e2c_control.data.card import DatasetCard
 from e2c_control.data.transitions import Transitions
-from e2c_control.models.embedding import Embedding
+from e2c_control.models.embedding import Embedding, EmbeddingConfig
 from e2c_control.models.pixels import unit_pixels
 
 MOST_ROWS = 8192
@@ -16,6 +17,11 @@ MOST_ROWS = 8192
 
 NEVER = -30.0
 """Log odds of an end where none was ever seen."""
+
+
+def vectors_seen(config: EmbeddingConfig, card: DatasetCard) -> int:
+    """Return how many numbers of each vector of a dataset an embedding sees: none, unless it is to, beside images."""
+    return (card.vector_dim or 0) if config.vectors or not card.has_frames else 0
 
 
 def fit_statistics(

@@ -24,7 +24,7 @@ from e2c_control.objectives.unrolled import Noise, Unrolled, UnrolledFeatures
 from e2c_control.runs.stateful import Groups, Part, State, gather, put_back
 from e2c_control.training.distributed import ALONE, Job
 from e2c_control.training.features import Features
-from e2c_control.training.statistics import fit_statistics
+from e2c_control.training.statistics import fit_statistics, vectors_seen
 from e2c_control.training.survey import survey
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -162,7 +162,7 @@ class Trainer:
             (height, width, channels * stack),
             transitions.card.action_dim,
             weights,
-            (transitions.card.vector_dim or 0) * stack,
+            vectors_seen(recipe.embedding, transitions.card) * stack,
         )
         if initial is not None:
             self.embedding.load_state_dict(initial.state_dict())

@@ -246,6 +246,7 @@ THINGS = [
             "backward_encoder": Row("weights", True),
             "decoder": Row("weights", "sine"),
             "reachability": Row("weights", 3),
+            "vectors": Excused("The dataset here has images alone; tests/agents/test_rounds.py has both."),
             "heads": [Row("weights", ("reward",)), Refused(("joy",), "joy")],
         },
     ),

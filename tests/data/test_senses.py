@@ -270,7 +270,7 @@ def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert (made.n_transitions, made.card.vector_dim, made.card.has_frames) == (60, 3, False)
     assert "vectors of 3 numbers" in capsys.readouterr().out
     assert main(["train", "--dataset", str(out), "--runs", str(tmp_path)]) == 2
-    assert "trained on images: collect them beside the vectors" in capsys.readouterr().err
+    assert "is trained on images: collect them beside the vectors" in capsys.readouterr().err
     again = Collection(env="Pendulum-v1", observation="vector", transitions=60, n_envs=2).collect(tmp_path / "again")
     assert np.array_equal(again.vectors, made.vectors)  # type: ignore[arg-type]
 
