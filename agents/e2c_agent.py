@@ -191,8 +191,15 @@ class E2CAgent(EmbeddedAgent):
             verbose=verbose,
             seed=seed,
             device=device,
-            vectors=for_reward,
+            anything=for_reward,
         )
+        choices = None if self._world is None else self._world.choices
+        if choices != self.options.choices:
+            if options is not None:
+                raise InputError(
+                    f"options.choices is {options.choices}, and the environment's is {choices}: give that."
+                )
+            self._options = replace(self.options, choices=choices)
         if rounds is not None and self._learning is not None:
             self._learning = replace(self._learning, rounds=rounds)
         if for_reward and self.embedding.reward is None:
@@ -279,7 +286,7 @@ class E2CAgent(EmbeddedAgent):
         if not self._by_rounds or self._gathered is None:
             return None
         world, learning = self._where()
-        return Exploring(self, world.frame_stack, learning.rounds.noise)
+        return Exploring(self, world.frame_stack, learning.rounds.noise, self.options.choices)
 
     def _trained(
         self, transitions: Transitions, folder: Path, seed: int, progress: bool
@@ -418,7 +425,7 @@ class E2CAgent(EmbeddedAgent):
             deterministic: accepted for stable-baselines3; the plan is the same either way.
 
         Returns:
-            Actions (m,) or (N, m) in [-1, 1], and the state.
+            Actions (m,) or (N, m) in [-1, 1], or one-hot where they are choices, and the state.
 
         Raises:
             InputError: no goal is set, or the observation is of another shape or type than the embedding's.
@@ -465,6 +472,7 @@ class E2CAgent(EmbeddedAgent):
             repeat=self.options.action_repeat,
         )
         actions, recent = plan.controls[:, 0].astype(np.float32), np.append(recent[:, 1:], plan.controls[:, :1], axis=1)
+        actions = actions if self.options.choices is None else self.options.choices.nearest(actions)
         return actions[0] if one else actions, PlanState(plan, steps, belief, memories, recent)
 
     def _recent(self, fresh: NDArray[np.bool_], state: PlanState | None, action_dim: int) -> NDArray[np.float64]:

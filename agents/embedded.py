@@ -111,11 +111,11 @@ class EmbeddedAgent:
         verbose: int,
         seed: int,
         device: Device,
-        vectors: bool = False,
+        anything: bool = False,
     ) -> None:
         """Set up an agent that has learnt nothing yet: the fresh weights of a recipe, and where to learn.
 
-        Whether it may see `vectors` depends on what it is for: a goal is an image.
+        Whether it takes `anything`, vectors and choices too, depends on what it is for: a goal is an image.
         """
         if isinstance(env, Embedding):
             name = type(self).__name__
@@ -123,10 +123,10 @@ class EmbeddedAgent:
         kept = {"tensorboard_log": log_folder(tensorboard_log), "verbose": whole("verbose", verbose, least=0, most=2)}
         resolve_device(device)
         world = EnvSource.of(env, frame_stack)
-        if world.choices is not None or (world.vector_dim is not None and not vectors):
+        if not anything and (world.choices is not None or world.vector_dim is not None):
             raise InputError(
                 f"{world.name} takes choices or shows vectors: this agent takes images and continuous actions alone, "
-                "choose such a variant."
+                "choose such a variant, or learn its reward."
             )
         length = self._usual_length(world) if episode_length is None else episode_length
         if latent_dim is not None and isinstance(recipe, Recipe):
@@ -134,7 +134,7 @@ class EmbeddedAgent:
         recipe = default_recipe(world.task) if recipe is None else recipe
         if not isinstance(recipe, Recipe):
             recipe = self._own_recipe(make_recipe(recipe, default_embedding(world.frame_shape, latent_dim, world.task)))
-        recipe = replace(recipe.scaled(steps_scale), embedding=replace(recipe.embedding, vectors=vectors))
+        recipe = replace(recipe.scaled(steps_scale), embedding=replace(recipe.embedding, vectors=anything))
         weights = torch.Generator().manual_seed(seed)
         sees = (world.observation_shape, world.action_dim, weights, _vector_size(world))
         embedding = Embedding(recipe.embedding, *sees)

@@ -39,7 +39,7 @@ class RoundOptions:
         size: transitions of each later round.
         first_share: of the recipe's optimiser steps, after the first round.
         share: of them, after each later one.
-        noise: deviation of the normal noise on planned actions.
+        noise: deviation of the normal noise on planned actions; of choices, the share that is drawn evenly instead.
     """
 
     first: Count = 2_000

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e2c_control.agents.filtering import FrameFilter
+from e2c_control.data import Choices
 from e2c_control.envs import Task
 from e2c_control.errors import InputError, number, of_class, only_options, whole
 from e2c_control.fields import (
@@ -57,6 +58,7 @@ from e2c_control.planners import (
     SumCost,
     make_planner,
 )
+from e2c_control.planners.chosen import ChosenControl, ChosenCost
 from e2c_control.registry import parameters_of
 from e2c_control.runs.typed_json import to_json
 
@@ -135,6 +137,8 @@ class PlanningOptions:
         objective: what plans are for: to come near a "goal" image, or for the "reward" that an embedding with that head
             (the recipe unfold-reward) has learnt, to which state_weight adds the goal's cost where a goal is set.
         discount: of a reward for each step that it comes later.
+        choices: of an environment whose actions are choices: plans are searched among one-hot actions, by planners that
+            sample. Default: actions are continuous.
         frame_filter: fuses each encoded frame with what the model predicted. Default: trust the frame alone.
         episode_steps: length of an episode, past which no plan reaches. Default: unknown.
         settings: other options of the planner, by name: ``{"elites": 30, "color": 1.0}``.
@@ -159,6 +163,7 @@ class PlanningOptions:
     goal_cost: Annotated[str | Callable[..., Cost], Named(COSTS)] = "quadratic"
     objective: Objective = "goal"
     discount: ShareAboveZero = 1.0
+    choices: Choices | None = None
     frame_filter: FrameFilter | None = None
     episode_steps: Count | None = None
     settings: Mapping[str, object] = field(default_factory=dict[str, object])
@@ -178,6 +183,8 @@ class PlanningOptions:
             )
         if self.objective == "goal" and self.discount != 1.0:
             raise InputError("discount is of rewards: leave it out, or plan for the objective 'reward'.")
+        if self.choices is not None and "samples" not in takes(self.planner):
+            raise InputError(f"choices have no slopes, and {self.planner!r} needs them: take a planner that samples.")
         if self.objective == "reward" and self.by_places:
             raise InputError("A reward is planned for in the map: leave out ways, and the planner 'roadmap'.")
 
@@ -281,6 +288,10 @@ class PlanningOptions:
                 f"action_weight has {len(self.action_weight)} numbers and the embedding {m} actions: give one for "
                 "all, or one for each."
             )
+        if self.choices is not None and self.choices.size != m:
+            raise InputError(
+                f"choices are {self.choices.size} numbers, and the embedding has {m} actions: give its own."
+            )
         if goals is None and self.objective == "goal":
             raise InputError("Plans for a goal need one: give its latent, or plan for the objective 'reward'.")
         if self.by_places:
@@ -292,6 +303,8 @@ class PlanningOptions:
                 raise InputError("The embedding has one transition, so nothing disagrees: train 'unfold-ensemble'.")
             others = [planning_model(member, linearization) for member in embedding.members]
             dynamics = Ensemble([dynamics, *others])
+        if self.choices is not None:
+            dynamics = ChosenControl(dynamics, self.choices.nearest)
         if self.action_repeat > 1:
             dynamics = RepeatControl(dynamics, self.action_repeat)
         if self.rate_weight:
@@ -328,8 +341,10 @@ class PlanningOptions:
             paid = reward_cost(embedding, self.discount)
             cost = SumCost(paid, cost) if state_weight or weights.any() else paid
         model = model_of(dynamics)
+        model = model.dynamics if isinstance(model, ChosenControl) else model
         if isinstance(model, Ensemble):
             cost = SumCost(cost, DisagreementCost(model, self.disagreement))
+        cost = cost if self.choices is None else ChosenCost(cost, self.choices.nearest)
         return ControlRateCost(cost, self.rate_weight * np.eye(dynamics.control_dim)) if self.rate_weight else cost
 
     def begin(self, mpc: MPC, latents: Array, recent: Array) -> Array:

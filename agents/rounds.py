@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from e2c_control.agents.learning import LearningOptions
-from e2c_control.data import Transitions
+from e2c_control.data import Choices, Transitions
 from e2c_control.data.card import STOPPED
 from e2c_control.data.policy import Shown, number_of
 from e2c_control.measures.rewards import reward_r2
@@ -39,11 +39,12 @@ class Exploring:
     Args:
         agent: that plans.
         stack: how many it sees at once.
-        noise: deviation of the normal noise on its actions.
+        noise: deviation of the normal noise on its actions; of choices, the share that is drawn evenly instead.
+        choices: of the environment.
     """
 
-    def __init__(self, agent: Acting, stack: int, noise: float) -> None:
-        self._agent, self._stack, self._noise = agent, stack, noise
+    def __init__(self, agent: Acting, stack: int, noise: float, choices: Choices | None = None) -> None:
+        self._agent, self._stack, self._noise, self._choices = agent, stack, noise, choices
         self._state: Any = None
         self._seen = dict[str, NDArray[Any]]()
         self._fresh: NDArray[np.bool_] | None = None
@@ -60,6 +61,9 @@ class Exploring:
         fresh = np.ones(count, np.bool_) if first or self._fresh is None else self._fresh
         self._seen = {name: self._stacked(name, part, fresh) for name, part in parts.items()}
         actions, self._state = self._agent.predict(self._seen.get("", self._seen), self._state, fresh)
+        if self._choices is not None:
+            drawn = rng.random((count, 1)) < self._noise
+            return np.where(drawn, self._choices.sample(count, rng), actions)
         noise = self._noise * rng.standard_normal(actions.shape)
         return (actions + noise).astype(np.float32)
 

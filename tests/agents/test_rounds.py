@@ -17,7 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from e2c_control.agents import E2CAgent, PlanningOptions
 from e2c_control.agents.learning import RoundOptions
 from e2c_control.agents.rounds import Exploring
-from e2c_control.data import make_image_env
+from e2c_control.data import Choices, make_image_env
 from e2c_control.data.policy import UniformPolicy
 from e2c_control.errors import InputError
 
@@ -181,6 +181,44 @@ def test_noise_comes_from_the_generator_alone() -> None:
     assert np.array_equal(once, again)
     assert 0 < abs(once).max() < 2
     assert UniformPolicy(1)(frame, np.random.default_rng(4)).shape == once.shape
+
+
+def test_choices_are_planned_as_what_they_are(tmp_path: Path) -> None:
+    env = make_image_env("CartPole-v1", observation="vector")
+    rounds = RoundOptions(first=300, size=100, first_share=0.02, share=0.01, noise=0.5)
+    agent = E2CAgent(env, objective="reward", episode_length=60, rounds=rounds).learn(400)
+    assert agent.options.choices == Choices((2,), (0,), single=True)
+    gathered = agent._gathered
+    assert gathered is not None
+    assert gathered.card.choices is not None
+    acted = np.delete(gathered.actions, gathered.episodes[1:] - 1, axis=0)
+    assert gathered.card.choices.are_chosen(acted).all()
+    assert agent.embedding.termination is not None
+    assert agent.embedding.termination.varies  # random actions let the pole fall
+    shown, _ = env.reset(seed=0)
+    action, _ = agent.predict(shown)
+    assert sorted(action.tolist()) == [0.0, 1.0]
+    agent.save(tmp_path / "agent")
+    assert E2CAgent.load(tmp_path / "agent").options == agent.options
+    with pytest.raises(InputError, match="and the environment's is Choices"):
+        E2CAgent(env, objective="reward", options=PlanningOptions.for_reward())
+    with pytest.raises(InputError, match="take a planner that samples"):
+        PlanningOptions(choices=Choices((2,), (0,), single=True))
+
+
+def test_of_choices_a_share_is_drawn_evenly() -> None:
+    choices, frame = Choices((3, 2), (0, 0)), np.zeros((1000, 1, 1, 1), np.uint8)
+
+    class Same(Noting):
+        def predict(self, observation: object, state: object = None, episode_start: object = None) -> tuple:
+            return choices.one_hot(np.zeros((1000, 2), np.int64)), None
+
+    acted = Exploring(Same(), 1, 0.4, choices)(frame, np.random.default_rng(0))
+    assert choices.are_chosen(acted).all()
+    first, second = choices.indices(acted).T
+    # Of 1,000, 400 are drawn: two thirds, and a half of them differ. Five deviations of a binomial are 70 and 63.
+    assert abs((first > 0).sum() - 267) < 70
+    assert abs((second > 0).sum() - 200) < 63
 
 
 @pytest.mark.parametrize("observation", ["vector", "both"])

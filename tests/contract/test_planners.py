@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from e2c_control.agents import E2CAgent, FrameFilter, PlanningOptions
+from e2c_control.data import Choices
 from e2c_control.models.embedding import Embedding, EmbeddingConfig
 from e2c_control.planners import (
     ILQR,
@@ -208,6 +209,10 @@ PLANNING: dict[str, Any] = {
     "goal_cost": [Row("plan", Near, beside={"planner": "cem"}), Refused("quadratik", "no cost 'quadratik'")],
     "objective": [Row("plan", "reward"), Refused("reward", "planned for in the map", {"planner": "roadmap"})],
     "discount": [Row("plan", 0.1, beside={"objective": "reward", "planner": "cem"}), Refused(0.9, "of rewards")],
+    "choices": [
+        Refused(Choices((2,), (0,)), "the embedding has 1 actions", {"planner": "cem"}),
+        Refused(Choices((1,), (0,)), "take a planner that samples"),
+    ],
     "frame_filter": Row("plan", FrameFilter((1.0, 1.0), (0.1, 0.1))),
     "episode_steps": Row("plan", 2),
 }
