@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from e2c_control.planners.checks import Array, Ints
 from e2c_control.planners.costs import Cost
 from e2c_control.planners.dynamics import Dynamics, Linearization, rollout_by_steps
 
-Nearest = Callable[[Array], Array]
+Nearest = Callable[[Array], NDArray[np.floating]]
 """Maps controls (..., m) to the choices that they stand for, likewise (..., m)."""
 
 
@@ -23,13 +24,13 @@ class ChosenControl:
         self.state_dim, self.control_dim = dynamics.state_dim, dynamics.control_dim
 
     def step(self, states: Array, controls: Array) -> Array:
-        return self.dynamics.step(states, self._nearest(controls))
+        return self.dynamics.step(states, _chosen(self._nearest, controls))
 
     def rollout(self, initial_states: Array, controls: Array) -> Array:
         return rollout_by_steps(self.step, initial_states, controls)
 
     def linearize(self, states: Array, controls: Array) -> Linearization:
-        chosen = self._nearest(controls)
+        chosen = _chosen(self._nearest, controls)
         A = self.dynamics.linearize(states, chosen).A
         offset = self.dynamics.step(states, chosen) - (A @ states[..., None])[..., 0]
         return Linearization(A, np.zeros((*A.shape[:-1], self.control_dim)), offset)
@@ -45,4 +46,8 @@ class ChosenCost(Cost):
         self._cost.check(problems, state_dim, control_dim)
 
     def value(self, states: Array, controls: Array, problems: Ints) -> Array:
-        return self._cost.value(states, self._nearest(controls), problems)
+        return self._cost.value(states, _chosen(self._nearest, controls), problems)
+
+
+def _chosen(nearest: Nearest, controls: Array) -> Array:
+    return np.asarray(nearest(controls), np.float64)
