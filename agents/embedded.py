@@ -454,7 +454,7 @@ def _mended(given: NDArray[np.generic], shape: tuple[int, int, int]) -> str:
         count = channels // given.shape[-1]
         return (
             f"it is one frame, and the agent sees {count}, oldest first: where all is at rest that is "
-            f"np.concatenate([image] * {count}, axis=-1)"
+            f"np.concatenate([image] * {count}, axis=-1), or take agent.get_env(), which stacks frames"
         )
     return (
         "make the environment with the frame stack, size and colours that the embedding was trained with, or take "
