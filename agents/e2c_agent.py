@@ -262,7 +262,7 @@ class E2CAgent(EmbeddedAgent):
         if self._by_rounds and self._gathered is None and first <= length:
             raise InputError(
                 f"The first round has {first} steps and an episode up to {length}, and one has to be held out: learn "
-                "for more steps, with `rounds.first` more, or give a shorter episode_length."
+                "for more steps, with `rounds.first` more, or give the agent a shorter episode_length."
             )
         given = (total_timesteps, callback, tb_log_name, reset_num_timesteps, progress_bar)
         return self._learn(*given, starts="reset" if self._by_rounds else default_starts(world.native))

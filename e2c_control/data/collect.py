@@ -12,7 +12,7 @@ from tqdm import tqdm
 from e2c_control.data.card import STOPPED, DatasetCard
 from e2c_control.data.controls import check_unit_actions, single_spaces
 from e2c_control.data.foreign import Vectors
-from e2c_control.data.policy import Policy
+from e2c_control.data.policy import Policy, Remembers
 from e2c_control.data.senses import Senses
 from e2c_control.data.source import environment_identity, own_frame_stack
 from e2c_control.data.stepper import Mask, Sight, Starts, Step, Stepper
@@ -127,7 +127,7 @@ def collect_into(
         while growing.transitions < transitions:
             _round(stepper, episodes, sight, transitions - growing.transitions, bar)
             growing.commit()
-            if growing.units == 1 and policy is None and not stepper.moves:
+            if growing.units == 1 and not isinstance(policy, Remembers) and not stepper.moves:
                 warn_of_stillness(name, sight.frames[0])
             if growing.transitions < transitions:
                 sight = stepper.begin(seed, growing.units)

@@ -20,7 +20,8 @@ def reward_r2(
 ) -> dict[str, float]:
     """Return by tag the share of the rewards' variance that is told so many steps after the last image seen.
 
-    Steps for which no episode is long enough, and rewards that never change, are left out.
+    The variance is that of all rewards, held out or not: those of a few good episodes hardly differ. Steps for which no
+    episode is long enough, and rewards that never change, are left out.
 
     Args:
         embedding: with the head `reward`.
@@ -31,6 +32,9 @@ def reward_r2(
     if embedding.reward is None or transitions.rewards is None:
         return {}
     stack, found = transitions.card.frame_stack, dict[str, float]()
+    variance = float(np.var(np.asarray(transitions.rewards, np.float64)[transitions.windows(1)]))
+    if not variance:
+        return {}
     head, dynamics = HeadCopy(embedding.reward), planning_model(embedding.transition)
     for ahead in AHEAD:
         starts = transitions.windows(ahead + 1, stack, episodes=episodes, repeat_first=False)
@@ -42,8 +46,7 @@ def reward_r2(
         states = dynamics.rollout(latents, actions)[:, -2:]
         told = head.values(states, actions[:, -1:])[:, 0]
         paid = np.asarray(transitions.rewards, np.float64)[starts + ahead]
-        if paid.std() > 0:
-            found[f"reward/r2_{ahead}"] = 1.0 - float(((told - paid) ** 2).mean() / paid.var())
+        found[f"reward/r2_{ahead}"] = 1.0 - float(((told - paid) ** 2).mean()) / variance
     return found
 
 

@@ -134,7 +134,7 @@ TAGS: dict[str, Tag] = {
         "colours are mixed",
     ),
     "reward/r2_*": Tag(
-        "Share of the variance of held-out rewards that the map tells after {0} predicted steps.",
+        "Share of the variance of all rewards that the map tells in held-out episodes after {0} predicted steps.",
         "above 0.9 at once and above 0.7 after 15 steps",
         "low at once: the latents have lost what is paid for; low later: the model does not predict it",
     ),

@@ -279,7 +279,7 @@ def test_an_embedding_trains_on_it(explored: Path, capsys: pytest.CaptureFixture
     ("changed", "said"),
     [
         ({"model": "magic"}, "There is no novelty model 'magic'"),
-        ({"env": "CartPole-v1"}, "continuous"),
+        ({"env": "CartPole-v9"}, "CartPole-v9"),
         ({"steps": 0}, "steps is 0"),
         ({"limit": 0}, "limit is 0"),
         ({"resume": "runs/none"}, "means nothing beside --resume"),

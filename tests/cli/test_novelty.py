@@ -81,4 +81,4 @@ def test_bad_input(tmp_path: Path, refused: Refused) -> None:
     assert "--seed is -1" in told("--seed", -1)
     assert not (tmp_path / "runs").exists()
     assert "--epochs means nothing beside --resume" in refused("novelty", "--resume", "x", "--epochs", 3)
-    assert "There is no run" in refused("novelty", "--resume", tmp_path)
+    assert "is not a run, it has no config.json" in refused("novelty", "--resume", tmp_path)
