@@ -8,7 +8,7 @@ goal was reached at all. The roadmap drives where the map has reachability; with
 question, and CEM beside them. CPU milliseconds are those of one problem driven alone on one thread, encoding and
 planning, the median over steps.
 
-Nothing was tuned here. The list of 20 problems is drawn from the word "comparison", and the seeds begin at 0.
+Nothing was tuned here. The list of 10 problems is drawn from the word "comparison", and the seeds begin at 0.
 
     python -m experiments.planners.comparison          # 5 seeds: hours, a row at a time; maps stay in build/comparison
     python -m experiments.planners.comparison --quick  # half a minute, to see it work; writes nothing
@@ -41,7 +41,7 @@ WORLDS = {"planar": "unfold", "planar-walls": "unfold-roadmap", "pendulum": "unf
 """Of the benchmark, and their default recipes; driven is the last of a world's tasks, which for the pendulum is the
 swing-up."""
 LIST = int(np.random.default_rng(list(b"comparison")).integers(1_000, 1_000_000))
-PROBLEMS, TIMED = 20, 2
+PROBLEMS, TIMED = 10, 1
 """How many problems are driven together for the score, and how many of these once more, each alone, for the time."""
 CONTROLS = ("ilqr", "lqr", "cem")
 """Planners that drive maps without curvature, too."""
