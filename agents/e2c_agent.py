@@ -192,6 +192,7 @@ class E2CAgent(EmbeddedAgent):
             seed=seed,
             device=device,
             anything=for_reward,
+            rounds=rounds,
         )
         choices = None if self._world is None else self._world.choices
         if choices != self.options.choices:
@@ -200,8 +201,6 @@ class E2CAgent(EmbeddedAgent):
                     f"options.choices is {options.choices}, and the environment's is {choices}: give that."
                 )
             self._options = replace(self.options, choices=choices)
-        if rounds is not None and self._learning is not None:
-            self._learning = replace(self._learning, rounds=rounds)
         if for_reward and self.embedding.reward is None:
             raise InputError("The recipe learns no reward: leave it out, or take 'unfold-reward' as an example of one.")
 

@@ -20,7 +20,16 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from e2c_control.agents.arguments import log_folder
 from e2c_control.agents.callbacks import AfterStep, Callback, Stopped, as_callback, describe_curves
-from e2c_control.agents.learning import LearningOptions, first_free, joined, place_of, shard_from, train_on, work_folder
+from e2c_control.agents.learning import (
+    LearningOptions,
+    RoundOptions,
+    first_free,
+    joined,
+    place_of,
+    shard_from,
+    train_on,
+    work_folder,
+)
 from e2c_control.agents.learning import gather as gather_from
 from e2c_control.agents.randomness import later_seed
 from e2c_control.data import Transitions
@@ -112,6 +121,7 @@ class EmbeddedAgent:
         seed: int,
         device: Device,
         anything: bool = False,
+        rounds: RoundOptions | None = None,
     ) -> None:
         """Set up an agent that has learnt nothing yet: the fresh weights of a recipe, and where to learn.
 
@@ -142,7 +152,8 @@ class EmbeddedAgent:
         if options is None:
             self._options = self._usual_options(world)
         self._world, self._kept = world, kept
-        self._learning = LearningOptions(recipe, length, device, None if folder is None else Path(folder))
+        place = None if folder is None else Path(folder)
+        self._learning = LearningOptions(recipe, length, device, place, rounds or RoundOptions())
 
     def _usual_length(self, world: EnvSource) -> int:
         """Return the steps after which a collection starts anew, where nobody says."""

@@ -57,8 +57,7 @@ class Exploring:
         """Return actions (N, m) at what single frames show: images (N, H, W, C), vectors (N, v) or both."""
         parts = shown if isinstance(shown, Mapping) else {"": shown}
         count = number_of(shown)
-        first = self._fresh is None or not self._seen
-        fresh = np.ones(count, np.bool_) if first or self._fresh is None else self._fresh
+        fresh = np.full(count, not self._seen) if self._fresh is None else self._fresh
         self._seen = {name: self._stacked(name, part, fresh) for name, part in parts.items()}
         actions, self._state = self._agent.predict(self._seen.get("", self._seen), self._state, fresh)
         if self._choices is not None:
